@@ -1,0 +1,29 @@
+/** Severity of a log event, least severe first. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+/** One of {@link LOG_LEVELS}. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** Values that a log field may have; `undefined` fields are left out. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * Writes events: a stable name in snake_case and fields, never prose. Secrets (tokens, ICE passwords, viewer ids)
+ * do not belong in fields; addresses are shortened by the caller.
+ */
+export interface Logger {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to each of its events. */
+  child(fields: LogFields): Logger;
+}
+
+/** Drops every event. */
+export const NULL_LOGGER: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => NULL_LOGGER,
+};
