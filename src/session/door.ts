@@ -1,0 +1,95 @@
+import { AppError } from "../base/errors.ts";
+
+/** Why an offer or a resume was refused, or a viewer ended by the server's side. */
+export type ViewerErrorCode =
+  | "bad_sdp"
+  | "unsupported_codec"
+  | "no_such_viewer"
+  | "session_full"
+  | "no_free_port"
+  | "renderer_failed"
+  | "shutting_down"
+  | "internal";
+
+/** A refusal that a viewer is told. `message` is written for people. */
+export class ViewerError extends AppError<ViewerErrorCode> {
+  /** How long to wait before another try is worth it, in milliseconds; only for the codes that may pass. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ViewerErrorCode,
+    message: string,
+    options?: ErrorOptions & { retryAfterMs?: number },
+  ) {
+    super(code, message, options);
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
+/** Where a viewer's connection stands, in the words of RTCPeerConnection.connectionState. */
+export type ViewerState = "connecting" | "connected" | "disconnected" | "failed" | "closed";
+
+/** The mapped address as browsers take it (RTCIceCandidateInit). */
+export interface AnnouncedCandidate {
+  /** `candidate:… typ host`. */
+  readonly candidate: string;
+  readonly sdpMid: string;
+  readonly sdpMLineIndex: number;
+}
+
+/** What an offer brings. */
+export interface JoinRequest {
+  /** 1–64 of `A-Z a-z 0-9 _ -`. */
+  readonly sessionId: string;
+  /** The browser's offer; not yet parsed. */
+  readonly sdp: string;
+  /** Name of an idle source. */
+  readonly idle?: string;
+  /** JSON object for the renderer's session. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Host name or IP address (no port, no brackets) by which this viewer reached the server. */
+  readonly reachedHost: string;
+}
+
+/** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
+export interface ViewerListener {
+  /** The connection's state changed. */
+  state(state: ViewerState): void;
+  /** The renderer says something to the viewers. */
+  message(data: string): void;
+  /** The viewer is over and its place is free. `error` tells why unless the viewer itself left. */
+  ended(error?: ViewerError): void;
+}
+
+/** One viewer, as its signalling connection holds it. */
+export interface ViewerHandle {
+  /** Unguessable secret of this viewer (at least 128 random bits): whoever has it may take the viewer up again. */
+  readonly id: string;
+  readonly sessionId: string;
+  readonly answerSdp: string;
+  readonly candidate: AnnouncedCandidate;
+  readonly state: ViewerState;
+  /** Hands UTF-8 text to the renderer's session. */
+  message(data: string): void;
+  /** Ends the viewer and frees its place at once. Idempotent. */
+  bye(): void;
+  /**
+   * The signalling connection broke off without a word: the viewer lives on while its media does, and may be
+   * taken up with {@link SessionDoor.resume}. The listener is not called any more.
+   */
+  detach(): void;
+}
+
+/** What signalling needs of the sessions. */
+export interface SessionDoor {
+  /**
+   * Leases a place for a viewer and answers its offer.
+   * @throws {ViewerError}
+   */
+  join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle>;
+  /**
+   * Takes a living viewer up again; a former signalling connection of it is let go without a word to its listener.
+   * @throws {ViewerError} `no_such_viewer`
+   */
+  resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle;
+}
