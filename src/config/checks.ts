@@ -1,0 +1,104 @@
+import { isUnspecified } from "./address.ts";
+import type { Config } from "./config.ts";
+import type { KeyName } from "./keys.ts";
+
+/** Most UDP ports in the range: each is a bound socket, and more places come from peers_per_port. */
+const PORTS_MAX = 1000;
+
+/** Says how a key stands: its name, its value and, where that helps, where the value came from. */
+export type Mention = (key: KeyName) => string;
+
+/** A rule over several keys. It is asked only when each of the keys is valid by itself. */
+export interface Check {
+  /** The keys that it looks at. A broken rule is reported at the first. */
+  readonly keys: readonly [KeyName, ...KeyName[]];
+  /** The rule in words that follow the first key and its value, or `undefined` where it holds. */
+  readonly broken: (config: Config, mention: Mention) => string | undefined;
+}
+
+/** Every rule over several keys. They see the keys that 0 stands for something in as they were written. */
+export const CHECKS: readonly Check[] = [
+  {
+    keys: ["server.tls_cert", "server.tls_key"],
+    broken: ({ server: { tlsCert, tlsKey } }) =>
+      tlsCert !== undefined && tlsKey === undefined ? "needs server.tls_key as well" : undefined,
+  },
+  {
+    keys: ["server.tls_key", "server.tls_cert"],
+    broken: ({ server: { tlsCert, tlsKey } }) =>
+      tlsKey !== undefined && tlsCert === undefined ? "needs server.tls_cert as well" : undefined,
+  },
+  {
+    keys: ["server.listen", "webrtc.listen", "webrtc.port_min", "webrtc.port_max", "webrtc.tcp"],
+    broken: ({ server, webrtc }, mention) =>
+      webrtc.tcp && isBetween(server.listen.port, webrtc.portMin, webrtc.portMax) &&
+        overlap(server.listen.hostname, webrtc.listen)
+        ? `must be outside ${mention("webrtc.port_min")} to ${mention("webrtc.port_max")}, ` +
+          `which ${mention("webrtc.tcp")} uses for TCP too`
+        : undefined,
+  },
+  {
+    keys: ["webrtc.port_min", "webrtc.port_max"],
+    broken: ({ webrtc }, mention) =>
+      webrtc.portMin > webrtc.portMax
+        ? `must not be above ${mention("webrtc.port_max")}`
+        : undefined,
+  },
+  {
+    keys: ["webrtc.port_max", "webrtc.port_min"],
+    broken: ({ webrtc }, mention) =>
+      portsAfterFirst(webrtc) >= PORTS_MAX
+        ? `must be less than ${PORTS_MAX} above ${mention("webrtc.port_min")}`
+        : undefined,
+  },
+  {
+    keys: ["webrtc.public_port_min", "webrtc.port_min", "webrtc.port_max"],
+    broken: ({ webrtc }, mention) => {
+      const highest = 65535 - portsAfterFirst(webrtc);
+      return webrtc.publicPortMin > highest && webrtc.portMin <= webrtc.portMax
+        ? `must be at most ${highest}, to leave room up to 65535 for as many ports as ` +
+          `${mention("webrtc.port_min")} to ${mention("webrtc.port_max")}`
+        : undefined;
+    },
+  },
+  {
+    keys: ["video.codec", "video.encoder"],
+    broken: ({ video: { codec, encoder } }, mention) => {
+      if (codec === "auto" || encoder === "auto" || codec === codecOf(encoder)) return undefined;
+      return `must be "auto" or ${JSON.stringify(codecOf(encoder))} with ${
+        mention("video.encoder")
+      }`;
+    },
+  },
+  {
+    keys: ["video.min_bitrate_kbps", "video.bitrate_kbps"],
+    broken: ({ video }, mention) =>
+      video.minBitrateKbps > video.bitrateKbps
+        ? `must not be above ${mention("video.bitrate_kbps")}`
+        : undefined,
+  },
+  {
+    keys: ["renderer.library", "renderer.bridge"],
+    broken: ({ renderer: { library, bridge } }, mention) =>
+      library !== undefined && bridge !== undefined
+        ? `must be "" with ${mention("renderer.bridge")}: frames come from one of them`
+        : undefined,
+  },
+];
+
+function portsAfterFirst({ portMin, portMax }: Config["webrtc"]): number {
+  return portMax - portMin;
+}
+
+function codecOf(encoder: "nvenc" | "x264" | "vpx"): "h264" | "vp8" {
+  return encoder === "vpx" ? "vp8" : "h264";
+}
+
+function isBetween(value: number, min: number, max: number): boolean {
+  return value >= min && value <= max;
+}
+
+/** Whether two addresses to listen on would meet at the same port. */
+function overlap(a: string, b: string): boolean {
+  return a === b || isUnspecified(a) || isUnspecified(b);
+}

@@ -1,0 +1,127 @@
+import { keysOf, type SchemaKey, sectionNames } from "./keys.ts";
+import { SCHEMA } from "./schema.ts";
+import type { KeySpec } from "./spec.ts";
+import { ruleOf } from "./values.ts";
+import { RESERVED_PREFIX, RESERVED_VARIABLES } from "./variables.ts";
+
+const COMMENT_COLUMNS_MAX = 100;
+
+/** Text of the commented default config.toml. It parses to the same configuration as an empty file. */
+export function formatDefaultConfig(): string {
+  const blocks = [formatComment(FILE_HEADER)];
+  for (const section of sectionNames()) {
+    blocks.push(`${formatComment([SCHEMA[section].help])}\n[${section}]`);
+    blocks.push(...keysOf(section).map(formatDefaultKey));
+  }
+  return `${blocks.join("\n\n")}\n`;
+}
+
+/** Text of docs/configuration.md: how to configure, and a table of keys for each section. */
+export function formatConfigReference(): string {
+  return `${
+    [REFERENCE_INTRODUCTION, ...sectionNames().map(formatSectionReference)].join("\n\n")
+  }\n`;
+}
+
+const FILE_HEADER = [
+  "Configuration of Pinhole. Every key may be left out; what stands here is its default.",
+  "A variable PINHOLE_<SECTION>_<KEY> overrides a key, for example PINHOLE_WEBRTC_PUBLIC_IP.",
+  "`pinhole check --config FILE` says what is wrong with an edited file.",
+];
+
+function formatDefaultKey({ section, key, spec }: SchemaKey): string {
+  if ("example" in spec) {
+    return `${formatComment([spec.help])}\n[${section}.${key}]\n# ${spec.example}`;
+  }
+  const allowed = `Allowed: ${ruleOf(spec)}${formatUnit(spec)}`;
+  return `${formatComment([spec.help, allowed])}\n${key} = ${formatToml(spec.default)}`;
+}
+
+function formatUnit({ unit }: KeySpec): string {
+  return unit === undefined ? "" : ` (${unit})`;
+}
+
+/** The default in TOML: plain texts, numbers and empty lists are written as in JSON. */
+function formatToml(value: KeySpec["default"]): string {
+  return JSON.stringify(value);
+}
+
+/** Comment lines of at most 100 columns; each paragraph begins on a new line. */
+function formatComment(paragraphs: readonly string[]): string {
+  const lines: string[] = [];
+  for (const paragraph of paragraphs) {
+    let line = "#";
+    for (const word of paragraph.split(" ")) {
+      if (line.length + 1 + word.length > COMMENT_COLUMNS_MAX) {
+        lines.push(line);
+        line = "#";
+      }
+      line += ` ${word}`;
+    }
+    lines.push(line);
+  }
+  return lines.join("\n");
+}
+
+const REFERENCE_INTRODUCTION = `\
+# Configuration
+
+\`pinhole serve\` reads \`./config.toml\`, or the file that \`--config FILE\` names. Every key has a
+default, so an empty file is valid, and so is none. The \`config.toml\` beside the README holds every
+key at its default with the same explanations as below. It and this page are made from one table in
+\`src/config/schema.ts\` by \`deno run -A tests/support/generate.ts\`.
+
+## Override a key
+
+The environment variable \`PINHOLE_<SECTION>_<KEY>\`, in capitals, overrides a key of the file:
+
+\`\`\`sh
+PINHOLE_WEBRTC_PUBLIC_IP=203.0.113.7 PINHOLE_LOG_LEVEL=debug pinhole serve
+\`\`\`
+
+Numbers, \`true\`, \`false\` and texts are written without quotes, lists with commas between the entries,
+and tables as a JSON object. A variable that begins with \`PINHOLE_\` and overrides nothing is an error, but for
+${
+  RESERVED_VARIABLES.map((name) => `\`${name}\``).join(", ")
+} and \`${RESERVED_PREFIX}*\`, which only the tests read.
+
+## Check a file
+
+\`pinhole check --config FILE\` prints everything that is wrong with the file and the variables, one line each,
+and exits with 2 if there was anything. The server does not start with such a file. An unknown key is wrong too:
+
+\`\`\`
+config.toml: webrtc.port_mni = 10111: unknown key; did you mean webrtc.port_min?
+config.toml: video.fps = "30": must be a whole number from 1 to 240
+\`\`\`
+
+Relative paths start at the directory that the server was started in. What is wrong with a file behind a
+path (a certificate, say) shows when the server starts, not here.`;
+
+function formatSectionReference(section: ReturnType<typeof sectionNames>[number]): string {
+  const rows = keysOf(section).map(({ key, variable, spec }) =>
+    [
+      `\`${key}\``,
+      typeName(spec),
+      `\`${formatToml(spec.default)}\``,
+      `${ruleOf(spec)}${formatUnit(spec)}`,
+      `\`${variable}\``,
+      spec.help,
+    ].map((cell) => cell.replaceAll(/[*|]/g, "\\$&")).join(" | ")
+  );
+  return [
+    `## \`[${section}]\`\n\n${SCHEMA[section].help}\n`,
+    "| key | type | default | allowed | variable | meaning |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...rows.map((row) => `| ${row} |`),
+  ].join("\n");
+}
+
+function typeName(spec: KeySpec): string {
+  if (spec.type === "origins") return "list of strings";
+  return typeof spec.default === "object"
+    ? "table"
+    : spec.type === "integer"
+    ? "integer"
+    : typeof spec.default;
+}

@@ -1,0 +1,127 @@
+import { type Check, CHECKS } from "./checks.ts";
+import type { Config } from "./config.ts";
+import { readFileText } from "./file.ts";
+import type { Given } from "./input.ts";
+import { type Problem, showPath, showRefused } from "./problem.ts";
+import { type KeyName, keysOf, SCHEMA_KEYS, sectionNames } from "./keys.ts";
+import { showValue } from "./show.ts";
+import { type Fault, readValue } from "./values.ts";
+import { type Environment, readVariables } from "./variables.ts";
+
+/** What {@link parseConfig} reads. */
+export interface ConfigInput {
+  /** Text of config.toml; an empty text gives the defaults. */
+  readonly text: string;
+  /** Name of the file, for messages. */
+  readonly fileName: string;
+  /** The `PINHOLE_*` variables; each overrides its key. */
+  readonly env: Environment;
+}
+
+/** A configuration without problems, or everything that is wrong with it (at least one problem). */
+export type ParsedConfig = { readonly config: Config } | { readonly problems: readonly Problem[] };
+
+/** What one key is set to. */
+interface Setting {
+  readonly value: unknown;
+  /** As TOML has it. */
+  readonly raw: unknown;
+  /** File or variable; `undefined` for the default. */
+  readonly source: string | undefined;
+}
+
+type Settings = ReadonlyMap<KeyName, Setting>;
+
+/**
+ * Reads a configuration: the file's text, overridden by variables, with defaults for all else. It reports all
+ * problems at once and never throws, whatever the input is. A value of the file that a variable overrides has to be
+ * valid all the same.
+ */
+export function parseConfig({ text, fileName, env }: ConfigInput): ParsedConfig {
+  const file = readFileText(text, fileName);
+  const variables = readVariables(env);
+  const problems = [...file.problems, ...variables.problems];
+  const settings = defaultSettings();
+  const failed = new Set<KeyName>();
+  for (const given of [...file.given, ...variables.given]) {
+    const { key, raw, source } = given;
+    const read = readValue(key.spec, raw);
+    if ("value" in read) {
+      settings.set(key.name, { value: read.value, raw, source });
+    } else {
+      failed.add(key.name);
+      for (const fault of read.faults) problems.push(valueProblem(given, fault));
+    }
+  }
+  const config = assemble(settings);
+  // Without the file's values a rule over several keys would compare with defaults that nobody chose.
+  const checks = file.isToml
+    ? CHECKS.filter(({ keys }) => !keys.some((key) => failed.has(key)))
+    : [];
+  for (const check of checks) {
+    const problem = checkProblem(check, config, settings);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems.length > 0 ? { problems } : { config: resolve(config) };
+}
+
+function defaultSettings(): Map<KeyName, Setting> {
+  return new Map(SCHEMA_KEYS.map(({ name, spec }) => {
+    const read = readValue(spec, spec.default);
+    if ("faults" in read) throw new TypeError(`Default of ${name} breaks its own rule`);
+    return [name, { value: read.value, raw: spec.default, source: undefined }];
+  }));
+}
+
+function valueProblem({ key, source, form = "" }: Given, { path, value, rule }: Fault): Problem {
+  const place = [key.section, key.key, ...path];
+  return {
+    source,
+    key: showPath(place),
+    value: showRefused(String(place.findLast((part) => typeof part === "string")), value),
+    rule: `must be ${rule}${path.length === 0 ? form : ""}`,
+  };
+}
+
+function checkProblem(check: Check, config: Config, settings: Settings): Problem | undefined {
+  const setting = (key: KeyName) => {
+    const found = settings.get(key);
+    if (found === undefined) throw new TypeError(`No setting for ${key}`);
+    return found;
+  };
+  // All defaults together break no rule, so a broken one has a key that somebody set.
+  const source = check.keys.map((key) => setting(key).source).find((each) => each !== undefined);
+  const shown = (key: KeyName) => {
+    const { raw, source: own } = setting(key);
+    return `${showValue(raw)}${own === source ? "" : ` (${own ?? "default"})`}`;
+  };
+  const rule = check.broken(config, (key) => `${key} = ${shown(key)}`);
+  if (rule === undefined) return undefined;
+  const [key] = check.keys;
+  return { source: source ?? "", key, value: shown(key), rule };
+}
+
+function assemble(settings: Settings): Config {
+  const sections = sectionNames().map((section) => {
+    const values = keysOf(section).map(({ key, name }) =>
+      [camelCase(key), settings.get(name)?.value] as const
+    );
+    return [camelCase(section), Object.fromEntries(values)] as const;
+  });
+  // The type is made from the same table as these entries, which the compiler cannot follow.
+  return Object.fromEntries(sections) as unknown as Config;
+}
+
+function resolve(config: Config): Config {
+  const { webrtc, sessions } = config;
+  const places = (webrtc.portMax - webrtc.portMin + 1) * webrtc.peersPerPort;
+  return {
+    ...config,
+    webrtc: { ...webrtc, publicPortMin: webrtc.publicPortMin || webrtc.portMin },
+    sessions: { ...sessions, max: sessions.max || places },
+  };
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,71 @@
+import assert from "assert";
+import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import { SCHEMA_KEYS } from "../../src/config/keys.ts";
+import { findStale } from "../support/generate.ts";
+
+/** The keys of config.toml as its contract lists them, in its order. */
+const KEYS = {
+  server: "listen public_url tls_cert tls_key allowed_origins",
+  webrtc: "public_ip port_min port_max public_port_min listen peers_per_port tcp " +
+    "connect_timeout_s idle_timeout_s",
+  video: "width height fps codec encoder bitrate_kbps min_bitrate_kbps",
+  audio: "enabled bitrate_kbps",
+  renderer: "library bridge isolation options",
+  idle: "source sources",
+  sessions: "max viewers_per_session",
+  auth: "secret_file",
+  log: "level format",
+};
+
+Deno.test("SCHEMA_KEYS: has every key of the contract, in its order", () => {
+  const expected = Object.entries(KEYS).flatMap(([section, keys]) =>
+    keys.split(" ").map((key) => `${section}.${key}`)
+  );
+  assert.deepEqual(SCHEMA_KEYS.map(({ name }) => name), expected);
+});
+
+Deno.test("SCHEMA_KEYS: each key has a variable of its own and help in sentences", () => {
+  assert.equal(new Set(SCHEMA_KEYS.map(({ variable }) => variable)).size, SCHEMA_KEYS.length);
+  for (const { name, spec } of SCHEMA_KEYS) assert.match(spec.help, /\S[.]$/, name);
+});
+
+Deno.test("formatDefaultConfig: parses to the same configuration as an empty file", () => {
+  const parsed = parseConfig({ text: formatDefaultConfig(), fileName: "config.toml", env: {} });
+  assert.deepEqual(parsed, parseConfig({ text: "", fileName: "config.toml", env: {} }));
+  assert.ok("config" in parsed);
+});
+
+Deno.test("formatDefaultConfig: still parses with its example lines uncommented", () => {
+  const text = formatDefaultConfig().replace("# device = 0", "device = 0").replace(
+    "# anna",
+    "anna",
+  );
+  const parsed = parseConfig({ text, fileName: "config.toml", env: {} });
+  assert.ok("config" in parsed);
+  assert.deepEqual(parsed.config.renderer.options, { device: 0 });
+  assert.deepEqual(parsed.config.idle.sources, { anna: "/srv/idle/anna.mp4" });
+});
+
+Deno.test("formatDefaultConfig: has a comment above each key, and lines of at most 100 columns", () => {
+  const lines = formatDefaultConfig().split("\n");
+  const uncommented = lines.filter((line, index) =>
+    line !== "" && !line.startsWith("#") && !lines[index - 1]?.startsWith("#")
+  );
+  assert.deepEqual(uncommented, []);
+  assert.deepEqual(lines.filter((line) => line.length > 100), []);
+});
+
+Deno.test("formatConfigReference: has one row of six cells for each key, with its variable", () => {
+  const rows = formatConfigReference().split("\n").filter((line) => line.startsWith("| `"));
+  const variables = rows.map((row) => {
+    const cells = row.split(/(?<!\\)\|/);
+    assert.equal(cells.length, 8, row);
+    return cells[5]?.trim();
+  });
+  assert.deepEqual(variables, SCHEMA_KEYS.map(({ variable }) => `\`${variable}\``));
+});
+
+Deno.test("GENERATED_DOCUMENTS: every generated file is as its source makes it", async () => {
+  assert.deepEqual(await findStale(), []);
+});
