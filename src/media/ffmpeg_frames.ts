@@ -1,0 +1,96 @@
+import { Buffer } from "node:buffer";
+import { Frame, SoftwareScaleContext } from "node-av/lib";
+import {
+  AV_PIX_FMT_BGR24,
+  AV_PIX_FMT_BGRA,
+  AV_PIX_FMT_NV12,
+  AV_PIX_FMT_RGB24,
+  AV_PIX_FMT_RGBA,
+  AV_PIX_FMT_YUV420P,
+  AVCOL_RANGE_MPEG,
+  AVCOL_SPC_SMPTE170M,
+  type AVPixelFormat,
+  SWS_BILINEAR,
+} from "node-av/constants";
+import type { PixelFormat, RawFrame } from "./frame.ts";
+
+const PIXEL_FORMAT_IDS: Readonly<Record<PixelFormat, AVPixelFormat>> = {
+  i420: AV_PIX_FMT_YUV420P,
+  nv12: AV_PIX_FMT_NV12,
+  rgba: AV_PIX_FMT_RGBA,
+  bgra: AV_PIX_FMT_BGRA,
+  rgb24: AV_PIX_FMT_RGB24,
+  bgr24: AV_PIX_FMT_BGR24,
+};
+
+/**
+ * Allocates an I420 picture for an encoder, tagged BT.601 limited range: what VP8 always means, and what swscale
+ * makes of RGB.
+ */
+export function allocatePicture(width: number, height: number): Frame {
+  const picture = new Frame();
+  picture.alloc();
+  picture.format = AV_PIX_FMT_YUV420P;
+  picture.width = width;
+  picture.height = height;
+  picture.colorRange = AVCOL_RANGE_MPEG;
+  picture.colorSpace = AVCOL_SPC_SMPTE170M;
+  const status = picture.allocBuffer();
+  if (status < 0) {
+    throw new Error(`Cannot allocate a ${width}x${height} picture (FFmpeg ${status})`);
+  }
+  return picture;
+}
+
+/**
+ * Copies frames of any format and size into I420 pictures of one size, on a worker thread. A frame is read where its
+ * source left it: there is no copy before the conversion.
+ */
+export class PictureConverter {
+  #scaler: SoftwareScaleContext | undefined;
+  /** Format and size that the scaler was made for. */
+  #scalerKey = "";
+
+  /** Settles when `frame` is not needed any more and `target` holds its picture. */
+  async convert(frame: RawFrame, target: Frame): Promise<void> {
+    const { data, linesize } = target;
+    if (data === null) throw new TypeError("The target picture has no memory");
+    const planes = frame.planes.length;
+    await this.#scalerFor(frame, target).scale(
+      frame.planes.map((plane) =>
+        Buffer.from(plane.data.buffer, plane.data.byteOffset, plane.data.byteLength)
+      ),
+      frame.planes.map((plane) => plane.strideBytes),
+      0,
+      frame.height,
+      data.slice(0, Math.max(planes, 3)),
+      linesize.slice(0, 3),
+    );
+  }
+
+  /** Frees the scaler. Not while `convert` is under way. */
+  close(): void {
+    this.#scaler?.freeContext();
+    this.#scaler = undefined;
+    this.#scalerKey = "";
+  }
+
+  #scalerFor(frame: RawFrame, target: Frame): SoftwareScaleContext {
+    const key = `${frame.format} ${frame.width}x${frame.height} ${target.width}x${target.height}`;
+    if (this.#scaler !== undefined && this.#scalerKey === key) return this.#scaler;
+    this.close();
+    const scaler = new SoftwareScaleContext();
+    scaler.getContext(
+      frame.width,
+      frame.height,
+      PIXEL_FORMAT_IDS[frame.format],
+      target.width,
+      target.height,
+      AV_PIX_FMT_YUV420P,
+      SWS_BILINEAR,
+    );
+    this.#scaler = scaler;
+    this.#scalerKey = key;
+    return scaler;
+  }
+}
