@@ -1,0 +1,70 @@
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { ViewerError } from "../session/door.ts";
+
+/** Looks up the addresses of a DNS name: IPv4 and IPv6 literals. */
+export type Resolve = (name: string) => Promise<readonly string[]>;
+
+/** How viewers are told where the media ports are. */
+export interface PublicAddressOptions {
+  /** `webrtc.public_ip`: an IP literal, a DNS name, or `undefined` for the address that the viewer itself used. */
+  readonly publicIp: string | undefined;
+  /** First local and first public port of the mapping. */
+  readonly portMin: number;
+  readonly publicPortMin: number;
+  /** Whether the media ports listen on IPv6. */
+  readonly ipv6: boolean;
+  readonly resolve: Resolve;
+}
+
+/** Finds the public address and port of a local port, for a viewer that reached the server by `reachedHost`. */
+export type PublicAddressFinder = (
+  localPort: number,
+  reachedHost: string,
+) => Promise<{ address: string; port: number }>;
+
+/**
+ * Makes the function that finds what an answer announces.
+ *
+ * An answer has to name an IP address: browsers do look up names in candidates, but only those of `.local`. So DNS
+ * names are resolved here, each time anew, because an address behind dynamic DNS changes.
+ */
+export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
+  const { publicIp, portMin, publicPortMin } = options;
+  return async (localPort, reachedHost) => ({
+    address: await addressOf(publicIp ?? reachedHost, options),
+    port: localPort - portMin + publicPortMin,
+  });
+}
+
+async function addressOf(host: string, options: PublicAddressOptions): Promise<string> {
+  // Browsers take "localhost" as loopback without asking DNS (RFC 6761 §6.3), and so do we.
+  const name = host.toLowerCase() === "localhost" ? "127.0.0.1" : host;
+  const addresses = isIP(name) !== 0 ? [name] : await lookUp(name, options.resolve);
+  const usable = addresses.find((address) => isIP(address) === 4) ??
+    (options.ipv6 ? addresses.find((address) => isIP(address) === 6) : undefined);
+  if (usable !== undefined) return usable;
+  throw new ViewerError(
+    "internal",
+    addresses.length > 0
+      ? `The media ports listen on IPv4 and "${host}" is IPv6 only; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
+      : `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`,
+  );
+}
+
+async function lookUp(name: string, resolve: Resolve): Promise<readonly string[]> {
+  try {
+    return await resolve(name);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * The host's own resolver, so that names of /etc/hosts count too. It has its own time limit, a few seconds for each
+ * name server.
+ */
+export async function resolveByHost(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true });
+  return found.map(({ address }) => address);
+}

@@ -1,0 +1,319 @@
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import { AppError, errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { EncoderFactory } from "../media/encoder.ts";
+import type { FrameSourceFactory } from "../media/frame.ts";
+import type { Lease, PortLeases } from "../ports/leases.ts";
+import type { Peer, PeerFactory, PeerListener, ReadOffer } from "../transport/peer_transport.ts";
+import {
+  type JoinRequest,
+  type SessionDoor,
+  ViewerError,
+  type ViewerHandle,
+  type ViewerListener,
+} from "./door.ts";
+import { Session, type VideoSettings } from "./session.ts";
+import { type SessionReport, sessionReport } from "./report.ts";
+import { Viewer } from "./viewer.ts";
+import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
+
+/** What the registry needs. */
+export interface RegistryOptions {
+  readonly leases: PortLeases;
+  readonly peers: PeerFactory;
+  readonly renderer: FrameSourceFactory;
+  readonly encoders: EncoderFactory;
+  readonly video: VideoSettings;
+  readonly deadlines: ViewerDeadlines;
+  /** Most sessions at once; 0 is no limit beyond the places. */
+  readonly sessionsMax: number;
+  readonly viewersPerSession: number;
+  /**
+   * Where a viewer that reached the server by `reachedHost` finds the given local port.
+   * @throws When no usable address is known; the text is shown to the viewer.
+   */
+  readonly publicAddress: (
+    localPort: number,
+    reachedHost: string,
+  ) => Promise<{ address: string; port: number }>;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+}
+
+/** How often deadlines are looked at, in milliseconds. */
+const TICK_MS = 500;
+
+/** What a viewer that finds no place is told to wait when no place is about to be free. */
+const RETRY_AFTER_MS = 2_000;
+
+/** All sessions and their viewers: lets viewers in, watches their deadlines, closes what nobody watches any more. */
+export class SessionRegistry implements SessionDoor {
+  readonly #options: RegistryOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #viewers = new Map<string, Viewer>();
+  /** Sessions that are being closed: the renderer's session of that name must be gone before the next one opens. */
+  readonly #closing = new Map<string, Promise<void>>();
+  /** Offers that hold a place and are not answered yet, by session. */
+  readonly #joining = new Map<string, number>();
+  #cancelTick: CancelTimer | undefined;
+  #draining = false;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#tick();
+  }
+
+  /** What `/api/sessions` shows. */
+  get report(): SessionReport[] {
+    return [...this.#sessions.values()].map(sessionReport);
+  }
+
+  async join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
+    const { meter, log } = this.#options;
+    try {
+      const viewer = await this.#admit(request, listener);
+      meter.count("viewers_joined_total");
+      return viewer;
+    } catch (error) {
+      const refusal = asViewerError(error);
+      if (refusal.code === "internal") {
+        log.error("join_failed", { session: request.sessionId, error: errorText(error) });
+      }
+      throw refusal;
+    }
+  }
+
+  resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle {
+    const viewer = this.#viewers.get(viewerId);
+    if (viewer === undefined || viewer.sessionId !== sessionId) {
+      throw new ViewerError("no_such_viewer", "This viewer has ended; send a new offer");
+    }
+    viewer.attach(listener);
+    this.#options.log.info("viewer_resumed", { session: sessionId, port: viewer.port });
+    return viewer;
+  }
+
+  /** Lets nobody in any more, ends every viewer and closes every session. Idempotent. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    this.#cancelTick?.();
+    for (const viewer of [...this.#viewers.values()]) viewer.end("shutting_down");
+    for (const session of [...this.#sessions.values()]) this.#closeSession(session);
+    await Promise.all(this.#closing.values());
+  }
+
+  async #admit(request: JoinRequest, listener: ViewerListener): Promise<Viewer> {
+    const { sessionId, reachedHost } = request;
+    if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
+    const offer = this.#options.peers.read(request.sdp);
+    this.#assertRoom(sessionId);
+    const lease = this.#lease();
+    this.#joining.set(sessionId, (this.#joining.get(sessionId) ?? 0) + 1);
+    try {
+      const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
+      const session = await this.#session(request);
+      await session.ready();
+      if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
+      return this.#connect({ session, offer, lease, listener, publicAddress });
+    } catch (error) {
+      lease.release();
+      throw error;
+    } finally {
+      this.#doneJoining(sessionId);
+    }
+  }
+
+  #assertRoom(sessionId: string): void {
+    const { viewersPerSession, sessionsMax } = this.#options;
+    const session = this.#sessions.get(sessionId);
+    const viewers = (session?.viewers.size ?? 0) + (this.#joining.get(sessionId) ?? 0);
+    if (viewers >= viewersPerSession) {
+      throw new ViewerError(
+        "session_full",
+        `Session ${sessionId} has its ${viewersPerSession} viewers (sessions.viewers_per_session)`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
+    }
+    if (session === undefined && sessionsMax > 0 && this.#sessions.size >= sessionsMax) {
+      throw new ViewerError(
+        "session_full",
+        `The server has its ${sessionsMax} sessions (sessions.max)`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
+    }
+  }
+
+  #lease(): Lease {
+    const { leases } = this.#options;
+    const free = leases.lease();
+    if (free !== undefined) return free;
+    for (const viewer of [...this.#viewers.values()]) {
+      viewer.yieldPlace();
+      const yielded = leases.lease();
+      if (yielded !== undefined) return yielded;
+    }
+    const soonest = Math.min(
+      RECLAIM_AFTER_MS,
+      ...[...this.#viewers.values()].map((viewer) => viewer.reclaimableInMs ?? RETRY_AFTER_MS),
+    );
+    throw new ViewerError("no_free_port", `All ${leases.places} places on the ports are taken`, {
+      retryAfterMs: Math.max(100, Math.ceil(soonest)),
+    });
+  }
+
+  /** The session of that name, opened if there is none. */
+  async #session({ sessionId, params }: JoinRequest): Promise<Session> {
+    for (;;) {
+      const known = this.#sessions.get(sessionId);
+      if (known !== undefined) return known;
+      const closing = this.#closing.get(sessionId);
+      if (closing === undefined) break;
+      await closing;
+    }
+    const { renderer, encoders, video, clock, meter, log } = this.#options;
+    const session = new Session({
+      id: sessionId,
+      params,
+      renderer,
+      encoders,
+      video,
+      clock,
+      meter,
+      log: log.child({ session: sessionId }),
+    });
+    this.#sessions.set(sessionId, session);
+    this.#showCounts();
+    log.info("session_opened", { session: sessionId });
+    return session;
+  }
+
+  #connect(parts: {
+    session: Session;
+    offer: ReadOffer;
+    lease: Lease;
+    listener: ViewerListener;
+    publicAddress: { address: string; port: number };
+  }): Viewer {
+    const { session, offer, lease, listener, publicAddress } = parts;
+    const { clock, meter, deadlines } = this.#options;
+    const log = this.#options.log.child({ session: session.id });
+    const joinedMs = clock.now();
+    const peer: Peer = offer.accept({
+      localPort: lease.port,
+      publicAddress,
+      timelineUs: () => session.timelineUs,
+      listener: this.#peerListener(session, { joinedMs, log, viewer: () => viewer }),
+    });
+    const viewer = new Viewer({
+      sessionId: session.id,
+      peer,
+      lease,
+      listener,
+      deadlines,
+      clock,
+      meter,
+      log,
+      onMessage: (data) => session.message(data),
+      onEnded: (ended) => this.#forget(session, ended),
+    });
+    this.#viewers.set(viewer.id, viewer);
+    session.add(viewer);
+    this.#showCounts();
+    log.info("viewer_joined", { port: lease.port, codec: peer.codec });
+    return viewer;
+  }
+
+  #peerListener(
+    session: Session,
+    context: { joinedMs: number; log: Logger; viewer: () => Viewer },
+  ): PeerListener {
+    const { clock, meter } = this.#options;
+    return {
+      secured: () => {
+        const viewer = context.viewer();
+        const ms = clock.now() - context.joinedMs;
+        meter.observe("connect_seconds", ms / 1000);
+        context.log.info("peer_connected", { port: viewer.port, ms: Math.round(ms) });
+        viewer.secured();
+        session.start(viewer);
+      },
+      failed: (error) => {
+        context.log.warn("peer_failed", { error: errorText(error) });
+        context.viewer().end("dtls_failed");
+      },
+      closed: () => context.viewer().end("peer_closed"),
+      keyframeRequested: (reason) => session.requestKeyframe(context.viewer(), reason),
+    };
+  }
+
+  #forget(session: Session, viewer: Viewer): void {
+    this.#viewers.delete(viewer.id);
+    session.remove(viewer);
+    this.#closeIfUnused(session);
+    this.#showCounts();
+  }
+
+  #doneJoining(sessionId: string): void {
+    const left = (this.#joining.get(sessionId) ?? 1) - 1;
+    if (left > 0) {
+      this.#joining.set(sessionId, left);
+      return;
+    }
+    this.#joining.delete(sessionId);
+    const session = this.#sessions.get(sessionId);
+    if (session !== undefined) this.#closeIfUnused(session);
+  }
+
+  #closeIfUnused(session: Session): void {
+    if (session.viewers.size === 0 && !this.#joining.has(session.id)) this.#closeSession(session);
+  }
+
+  #closeSession(session: Session): void {
+    if (this.#sessions.get(session.id) !== session) return;
+    this.#sessions.delete(session.id);
+    this.#showCounts();
+    const closing = session.close().finally(() => {
+      this.#closing.delete(session.id);
+      this.#options.log.info("session_closed", {
+        session: session.id,
+        age_ms: Math.round(session.ageMs),
+      });
+    });
+    this.#closing.set(session.id, closing);
+  }
+
+  #tick(): void {
+    for (const viewer of [...this.#viewers.values()]) viewer.tick();
+    this.#cancelTick = this.#options.clock.after(TICK_MS, () => this.#tick());
+    this.#showCounts();
+  }
+
+  #showCounts(): void {
+    const { meter, leases } = this.#options;
+    meter.gauge("sessions", this.#sessions.size);
+    const states = { connecting: 0, connected: 0, disconnected: 0 };
+    for (const { state } of this.#viewers.values()) {
+      if (state in states) states[state as keyof typeof states]++;
+    }
+    for (const [state, count] of Object.entries(states)) meter.gauge("viewers", count, { state });
+    for (const { port, used, places } of leases.use) {
+      meter.gauge("port_places", used, { port, state: "used" });
+      meter.gauge("port_places", places - used, { port, state: "free" });
+    }
+  }
+}
+
+/** Codes that the transport's errors share with ours. */
+const OFFER_CODES = new Set(["bad_sdp", "unsupported_codec"] as const);
+
+function asViewerError(error: unknown): ViewerError {
+  if (error instanceof ViewerError) return error;
+  for (const code of OFFER_CODES) {
+    if (error instanceof AppError && error.code === code) {
+      return new ViewerError(code, error.message, { cause: error });
+    }
+  }
+  return new ViewerError("internal", "The server failed; its log says more", { cause: error });
+}

@@ -1,0 +1,50 @@
+import type { ViewerState } from "./door.ts";
+import type { Session } from "./session.ts";
+
+/** One viewer in `/api/sessions`. Its id is a secret and stays out. */
+export interface ViewerReport {
+  readonly port: number;
+  readonly state: ViewerState;
+  readonly codec: string;
+  readonly age_s: number;
+  readonly round_trip_ms: number | null;
+  readonly jitter_ms: number;
+  readonly fraction_lost: number;
+  readonly packets_sent: number;
+  readonly bytes_sent: number;
+  readonly packets_retransmitted: number;
+}
+
+/** One session in `/api/sessions`. */
+export interface SessionReport {
+  readonly id: string;
+  readonly age_s: number;
+  readonly viewers: readonly ViewerReport[];
+}
+
+/** What `/api/sessions` shows of a session. */
+export function sessionReport(session: Session): SessionReport {
+  return {
+    id: session.id,
+    age_s: seconds(session.ageMs),
+    viewers: [...session.viewers].map((viewer) => {
+      const { stats, codec } = viewer.peer;
+      return {
+        port: viewer.port,
+        state: viewer.state,
+        codec,
+        age_s: seconds(viewer.ageMs),
+        round_trip_ms: stats.roundTripMs ?? null,
+        jitter_ms: stats.jitterMs,
+        fraction_lost: stats.fractionLost,
+        packets_sent: stats.packetsSent,
+        bytes_sent: stats.bytesSent,
+        packets_retransmitted: stats.packetsRetransmitted,
+      };
+    }),
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10;
+}

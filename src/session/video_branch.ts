@@ -1,0 +1,174 @@
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type {
+  EncodedFrame,
+  EncoderFactory,
+  EncoderSettings,
+  VideoCodec,
+  VideoEncoder,
+} from "../media/encoder.ts";
+import type { RawFrame } from "../media/frame.ts";
+import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
+import type { VideoSink } from "../transport/peer_transport.ts";
+
+/** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
+export const KEYFRAME_INTERVAL_MS_MIN = 300;
+
+/** Why a keyframe was asked for. */
+export type KeyframeReason = "join" | "pli" | "fir";
+
+/** What a branch needs. */
+export interface VideoBranchOptions {
+  readonly codec: VideoCodec;
+  readonly encoders: EncoderFactory;
+  readonly settings: EncoderSettings;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+  /** The encoder cannot be opened, or broke. Called once; the branch is dead then. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/**
+ * One codec of one session: frames in, one encoder, packets out to every viewer of that codec. No more than one
+ * picture waits while another is being compressed; a newer one takes its place.
+ */
+export class VideoBranch {
+  readonly #options: VideoBranchOptions;
+  readonly #packetize: Packetizer;
+  /** Viewers, and whether each has had a keyframe: what comes before one cannot be decoded. */
+  readonly #sinks = new Map<VideoSink, { started: boolean }>();
+  #encoder: VideoEncoder | undefined;
+  #waiting = false;
+  #encoding: Promise<void> | undefined;
+  #keyframeWanted = true;
+  #lastKeyframeMs = Number.NEGATIVE_INFINITY;
+  #closed = false;
+  readonly #opened: Promise<void>;
+
+  /** Begins to open the encoder at once, so that it is ready when the first viewer has connected. */
+  constructor(options: VideoBranchOptions) {
+    this.#options = options;
+    this.#packetize = createPacketizer(options.codec);
+    this.#opened = this.#open();
+  }
+
+  /** Number of viewers that are sent this codec. */
+  get size(): number {
+    return this.#sinks.size;
+  }
+
+  /** FFmpeg's name of the encoder, once it is open. */
+  get encoderName(): string | undefined {
+    return this.#encoder?.name;
+  }
+
+  /** Sends to a viewer, from the next keyframe on. */
+  add(sink: VideoSink): void {
+    this.#sinks.set(sink, { started: false });
+    this.requestKeyframe("join");
+  }
+
+  /** Stops sending to a viewer. */
+  remove(sink: VideoSink): void {
+    this.#sinks.delete(sink);
+  }
+
+  /** Makes one of the next frames a keyframe. */
+  requestKeyframe(reason: KeyframeReason): void {
+    this.#keyframeWanted = true;
+    this.#options.meter.count("keyframes_requested_total", { reason });
+  }
+
+  /** Takes a frame; settles when its memory is not needed any more. Does nothing while nobody watches. */
+  async take(frame: RawFrame): Promise<void> {
+    if (this.#encoder === undefined || this.#sinks.size === 0 || this.#closed) return;
+    if (this.#waiting) this.#drop("encoder_busy");
+    this.#waiting = false;
+    try {
+      await this.#encoder.load(frame);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#waiting = true;
+    this.#pump();
+  }
+
+  /** Frees the encoder. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#opened;
+    await this.#encoding;
+    await this.#encoder?.close();
+  }
+
+  async #open(): Promise<void> {
+    const { encoders, codec, settings, log } = this.#options;
+    try {
+      this.#encoder = await encoders.open(codec, settings);
+      log.info("encoder_opened", { codec, encoder: this.#encoder.name });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #pump(): void {
+    if (this.#encoding !== undefined || !this.#waiting || this.#closed) return;
+    this.#waiting = false;
+    this.#encoding = this.#encode().finally(() => {
+      this.#encoding = undefined;
+      this.#pump();
+    });
+  }
+
+  async #encode(): Promise<void> {
+    const { clock, meter, codec } = this.#options;
+    const begun = clock.now();
+    const keyframe = this.#keyframeWanted &&
+      begun - this.#lastKeyframeMs >= KEYFRAME_INTERVAL_MS_MIN;
+    if (keyframe) {
+      this.#keyframeWanted = false;
+      this.#lastKeyframeMs = begun;
+    }
+    try {
+      const encoded = await this.#encoder?.encode({ keyframe });
+      meter.observe("encode_seconds", (clock.now() - begun) / 1000, { codec });
+      if (encoded === undefined) return this.#skipped(keyframe);
+      this.#send(encoded);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #skipped(keyframe: boolean): void {
+    this.#keyframeWanted ||= keyframe;
+    this.#drop("encoder_skipped");
+  }
+
+  #send(frame: EncodedFrame): void {
+    const payloads = this.#packetize(frame.data);
+    this.#options.meter.count("frames_sent_total", { codec: frame.codec });
+    for (const [sink, viewer] of this.#sinks) {
+      viewer.started ||= frame.keyframe;
+      if (viewer.started) {
+        sink.sendFrame(payloads, { timestampUs: frame.timestampUs, keyframe: frame.keyframe });
+      }
+    }
+  }
+
+  #drop(reason: string): void {
+    this.#options.meter.count("frames_dropped_total", { reason });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.log.error("encoder_failed", {
+      codec: this.#options.codec,
+      error: errorText(error),
+    });
+    this.#options.onFailed(error instanceof Error ? error : new Error(errorText(error)));
+  }
+}
