@@ -1,0 +1,269 @@
+import { write } from "sdp-transform";
+import { candidateFields, formatCandidate, ipVersion } from "./candidate.ts";
+import type { CodecChoice } from "./codec.ts";
+import type { Direction, Fingerprint, Offer, OfferCodec, OfferMedia } from "./model.ts";
+
+/** SCTP port that the answer names; it means nothing on the wire beyond both sides using it. */
+const SCTP_PORT = 5000;
+
+/** A media section in which we send one stream; the answer says `inactive` where the viewer cannot receive it. */
+export interface SendSection {
+  readonly kind: "send";
+  /** A choice among the codecs of the offered section. */
+  readonly codec: CodecChoice;
+  /** Synchronization source of our packets, 1 to 2³² − 1. */
+  readonly ssrc: number;
+  /** Canonical name (RFC 3550 §6.5.1): streams with the same one are played in step. */
+  readonly cname: string;
+  /** Id of the MediaStream in the browser; sections with the same one share it. */
+  readonly streamId: string;
+  /** Id of the MediaStreamTrack. */
+  readonly trackId: string;
+  /** RTCP feedback that we act on, such as `nack pli`; the answer has what the viewer offered of it. */
+  readonly feedback: readonly string[];
+  /** URIs of header extensions that we send; the answer has what the viewer offered of them. */
+  readonly extensions: readonly string[];
+}
+
+/** A section that carries data channels. */
+export interface DataSection {
+  readonly kind: "data";
+  /** Largest message that we take, in bytes (RFC 8841 §6). */
+  readonly maxMessageSizeBytes: number;
+}
+
+/** A section that we do not want. */
+export interface RejectSection {
+  readonly kind: "reject";
+}
+
+/** What one offered media section is answered with. */
+export type AnswerSection = SendSection | DataSection | RejectSection;
+
+/** What an answer is made from. */
+export interface AnswerOptions {
+  readonly offer: Offer;
+  /** One for each media section of the offer, in its order. */
+  readonly sections: readonly AnswerSection[];
+  /** Our ICE credentials: 4–256 and 22–256 ice-chars (RFC 8839 §5.4). */
+  readonly ice: { readonly ufrag: string; readonly pwd: string };
+  /** Of our DTLS certificate. */
+  readonly fingerprint: Fingerprint;
+  /** Where the viewer reaches us: an IP literal and a port. `tcp` announces the same port over TCP too. */
+  readonly candidate: { readonly address: string; readonly port: number; readonly tcp?: boolean };
+  /** Decimal, below 2⁶³, different for each answer (RFC 8866 §5.2). */
+  readonly sessionId: string;
+}
+
+/** The UDP candidate by itself, in the shape of RTCIceCandidateInit. */
+export interface AnswerCandidate {
+  /** `candidate:… typ host`, the same as in the answer. */
+  readonly candidate: string;
+  readonly sdpMid: string;
+  readonly sdpMLineIndex: number;
+}
+
+/** An answer and what goes with it. */
+export interface Answer {
+  /** Lines end in CRLF. */
+  readonly sdp: string;
+  readonly candidate: AnswerCandidate;
+}
+
+type Fields = Record<string, unknown>;
+
+/**
+ * Writes the answer of an ICE-lite agent that is the DTLS server and is reached at one public address
+ * (RFC 9429 §5.3.1, RFC 8839 §4.3.2, RFC 9143 §7.3).
+ *
+ * Each section is answered in its place: sent in, carrying data channels, or rejected with port zero. The section that
+ * the transport hangs on is never rejected, since the others would lose their way; what is unwanted there becomes
+ * inactive. Sections outside the offer's transport are rejected whatever `sections` asks.
+ * @throws {TypeError} If `sections` does not fit the offer, or an address, id or credential is malformed.
+ * @throws {RangeError} If the port is not 1–65535.
+ */
+export function buildAnswer(options: AnswerOptions): Answer {
+  const { offer, sections, candidate: { address, port } } = options;
+  checkOptions(options);
+  const media = offer.media.map((offered, index) => {
+    const section = sections[index] ?? { kind: "reject" };
+    const isTransport = index === offer.transportIndex;
+    if (!offered.bundled || (section.kind === "reject" && !isTransport)) {
+      return rejected(offered, address);
+    }
+    return {
+      ...accepted(offered, section, options),
+      ...(isTransport ? transportCandidates(options) : {}),
+    };
+  });
+  const acceptedMids = new Set(media.filter((fields) => fields.port !== 0).map(({ mid }) => mid));
+  const group = offer.bundleGroup.filter((mid) => acceptedMids.has(mid));
+  const transport = offer.media[offer.transportIndex];
+  return {
+    sdp: write({
+      version: 0,
+      origin: {
+        username: "-",
+        sessionId: options.sessionId,
+        sessionVersion: 1,
+        netType: "IN",
+        ipVer: ipVersion(address),
+        address,
+      },
+      name: "-",
+      timing: { start: 0, stop: 0 },
+      icelite: "ice-lite",
+      // ice2 is what an agent of RFC 8445 calls itself (§10); trickle answers trickle (RFC 8840).
+      iceOptions: offer.trickle ? "ice2 trickle" : "ice2",
+      msidSemantic: { semantic: "WMS", token: "*" },
+      ...(group.length > 0 ? { groups: [{ type: "BUNDLE", mids: group.join(" ") }] } : {}),
+      media,
+    }),
+    candidate: {
+      candidate: formatCandidate({ address, port, transport: "udp" }),
+      sdpMid: transport?.mid ?? "",
+      sdpMLineIndex: offer.transportIndex,
+    },
+  };
+}
+
+/** The id of a header extension that may be sent to the viewer in this section, or undefined if it offered none. */
+export function sendExtensionId(media: OfferMedia, uri: string): number | undefined {
+  return media.extensions.find((extension) =>
+    extension.uri === uri &&
+    (extension.direction === undefined || canReceive(extension.direction))
+  )?.id;
+}
+
+/** Whether a viewer that offers this direction can be sent to. */
+export function canReceive(direction: Direction): boolean {
+  return direction === "recvonly" || direction === "sendrecv";
+}
+
+function checkOptions({ offer, sections, ice, fingerprint, sessionId }: AnswerOptions): void {
+  if (sections.length !== offer.media.length) {
+    throw new TypeError(
+      `Answer has ${sections.length} sections for the ${offer.media.length} of the offer`,
+    );
+  }
+  const checks: readonly (readonly [string, string, RegExp])[] = [
+    ["username fragment", ice.ufrag, /^[A-Za-z0-9+/]{4,256}$/],
+    ["ICE password", ice.pwd, /^[A-Za-z0-9+/]{22,256}$/],
+    ["fingerprint", fingerprint.value, /^[0-9A-F]{2}(:[0-9A-F]{2}){31,63}$/],
+    ["session id", sessionId, /^\d{1,19}$/],
+    ...sections.flatMap((section) =>
+      section.kind === "send"
+        ? [section.cname, section.streamId, section.trackId].map((id) =>
+          ["id of a stream", id, /^[\w-]{1,64}$/] as const
+        )
+        : []
+    ),
+  ];
+  for (const [name, value, pattern] of checks) {
+    // The value may be the password, so the message does not repeat it.
+    if (!pattern.test(value)) throw new TypeError(`Answer's ${name} does not match ${pattern}`);
+  }
+}
+
+/** Kept in its place with port zero and one format, for the answer must mirror the offer (RFC 3264 §6). */
+function rejected(offered: OfferMedia, address: string): Fields {
+  return {
+    type: offered.mediaType,
+    port: 0,
+    protocol: offered.protocol,
+    payloads: offered.firstFormat,
+    connection: { version: ipVersion(address), ip: address },
+    mid: offered.mid,
+    direction: "inactive",
+  };
+}
+
+function accepted(offered: OfferMedia, section: AnswerSection, options: AnswerOptions): Fields {
+  const { ice, fingerprint, candidate: { address, port } } = options;
+  const wantsData = section.kind === "data";
+  if (section.kind !== "reject" && wantsData !== (offered.kind === "application")) {
+    throw new TypeError(
+      `Media section ${offered.mid} of kind ${offered.kind} cannot ${section.kind}`,
+    );
+  }
+  return {
+    type: offered.mediaType,
+    port,
+    protocol: offered.protocol,
+    connection: { version: ipVersion(address), ip: address },
+    mid: offered.mid,
+    // RFC 9143 §7.1.3 wants these only in the section of the transport. They are repeated all the same, as browsers
+    // do: others read each section by itself, and identical values change nothing for those who follow the rule.
+    iceUfrag: ice.ufrag,
+    icePwd: ice.pwd,
+    fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
+    setup: "passive",
+    ...(offered.kind === "application" ? dataFields(section) : rtpFields(offered, section)),
+  };
+}
+
+function dataFields(section: AnswerSection): Fields {
+  return {
+    payloads: "webrtc-datachannel",
+    sctpPort: SCTP_PORT,
+    // A transport that nobody wants data on is answered all the same; zero would mean messages of any size.
+    maxMessageSize: section.kind === "data" ? section.maxMessageSizeBytes : 1,
+  };
+}
+
+function rtpFields(offered: OfferMedia, section: AnswerSection): Fields {
+  const sends = section.kind === "send" && canReceive(offered.direction);
+  const payloadType = section.kind === "send"
+    ? section.codec.payloadType
+    : offered.codecs[0]?.payloadType;
+  const codec = offered.codecs.find((codec) => codec.payloadType === payloadType);
+  if (!codec) {
+    throw new TypeError(`Media section ${offered.mid} does not offer payload type ${payloadType}`);
+  }
+  return {
+    ...codecFields(codec, section.kind === "send" ? section.codec.fmtp : codec.fmtp),
+    rtcpMux: "rtcp-mux",
+    ...(offered.rtcpRsize ? { rtcpRsize: "rtcp-rsize" } : {}),
+    direction: sends ? "sendonly" : "inactive",
+    ...(sends ? streamFields(offered, codec, section) : {}),
+  };
+}
+
+function codecFields(
+  { payloadType, spelling, clockRate, channels }: OfferCodec,
+  fmtp: Readonly<Record<string, string>>,
+): Fields {
+  const config = Object.entries(fmtp).map(([name, value]) => `${name}=${value}`).join(";");
+  return {
+    payloads: String(payloadType),
+    rtp: [{ payload: payloadType, codec: spelling, rate: clockRate, encoding: channels }],
+    fmtp: config ? [{ payload: payloadType, config }] : [],
+  };
+}
+
+function streamFields(offered: OfferMedia, codec: OfferCodec, section: SendSection): Fields {
+  const feedback = section.feedback.filter((value) => codec.feedback.includes(value));
+  return {
+    rtcpFb: feedback.map((value) => {
+      const [type, subtype] = value.split(" ");
+      return { payload: codec.payloadType, type, subtype };
+    }),
+    ext: section.extensions.flatMap((uri) => {
+      const id = sendExtensionId(offered, uri);
+      if (id === undefined) return [];
+      // A direction in the offer has to be answered with its counterpart (RFC 8285 §7).
+      const stated = offered.extensions.find((extension) => extension.id === id)?.direction;
+      return [{ value: id, uri, ...(stated ? { direction: "sendonly" } : {}) }];
+    }),
+    msid: [{ id: section.streamId, appdata: section.trackId }],
+    ssrcs: [{ id: section.ssrc, attribute: "cname", value: section.cname }],
+  };
+}
+
+function transportCandidates({ candidate: { address, port, tcp } }: AnswerOptions): Fields {
+  const transports = tcp ? ["udp", "tcp"] as const : ["udp"] as const;
+  return {
+    candidates: transports.map((transport) => candidateFields({ address, port, transport })),
+    endOfCandidates: "end-of-candidates",
+  };
+}

@@ -1,0 +1,104 @@
+import type { OfferCodec, OfferMedia } from "./model.ts";
+
+/** Video codecs that can be sent. */
+export type VideoCodecName = "h264" | "vp8";
+
+/** A codec that is sent, by the payload type under which the viewer offered it. */
+export interface CodecChoice<Name extends string = string> {
+  readonly codec: Name;
+  /** RTP payload type, 0–127; a codec of the offered section has it. */
+  readonly payloadType: number;
+  /** Format parameters that the answer states. */
+  readonly fmtp: Readonly<Record<string, string>>;
+}
+
+/**
+ * H.264 profiles by how surely a decoder for them plays constrained baseline, best first. All of them contain it; the
+ * later ones rely on the decoder to have been built for more than its usual streams.
+ */
+const H264_PROFILES = ["constrained-baseline", "baseline", "main", "constrained-high", "high"];
+
+/**
+ * Picks what a video section is answered with: the first of `preference` that the viewer can receive in the form we
+ * send, or undefined if there is none.
+ *
+ * H.264 is sent as constrained baseline in packetization mode 1 (RFC 6184 §6.3), so the offer must have that mode, with
+ * any profile that contains constrained baseline. The answer repeats the offered profile and level, which §8.2.2 allows
+ * whether or not levels may differ by direction: the level in an answer bounds what the answerer receives, and we
+ * receive nothing.
+ */
+export function chooseVideoCodec(
+  media: OfferMedia,
+  preference: readonly VideoCodecName[],
+): CodecChoice<VideoCodecName> | undefined {
+  if (media.kind !== "video") return undefined;
+  for (const codec of preference) {
+    const choice = codec === "h264" ? chooseH264(media.codecs) : chooseVp8(media.codecs);
+    if (choice) return choice;
+  }
+  return undefined;
+}
+
+/** Picks the Opus payload type of an audio section (RFC 7587 §7), or undefined if it has none. */
+export function chooseOpus(media: OfferMedia): CodecChoice<"opus"> | undefined {
+  if (media.kind !== "audio") return undefined;
+  const offered = media.codecs.find(({ name, clockRate, channels }) =>
+    name === "OPUS" && clockRate === 48_000 && channels === 2
+  );
+  // Each side's parameters tell what it wants to receive (RFC 7587 §7.1), and we receive nothing.
+  return offered && { codec: "opus", payloadType: offered.payloadType, fmtp: {} };
+}
+
+function chooseVp8(codecs: readonly OfferCodec[]): CodecChoice<"vp8"> | undefined {
+  const offered = codecs.find(({ name, clockRate }) => name === "VP8" && clockRate === 90_000);
+  return offered && { codec: "vp8", payloadType: offered.payloadType, fmtp: {} };
+}
+
+function chooseH264(codecs: readonly OfferCodec[]): CodecChoice<"h264"> | undefined {
+  let best: OfferCodec | undefined;
+  let bestRank = Infinity;
+  for (const codec of codecs) {
+    if (codec.name !== "H264" || codec.clockRate !== 90_000) continue;
+    if (codec.fmtp["packetization-mode"] !== "1") continue;
+    const rank = h264ProfileRank(codec.fmtp["profile-level-id"]);
+    if (rank < bestRank) [best, bestRank] = [codec, rank];
+  }
+  const profileLevelId = best?.fmtp["profile-level-id"];
+  if (!best || profileLevelId === undefined) return undefined;
+  return {
+    codec: "h264",
+    payloadType: best.payloadType,
+    fmtp: {
+      // It holds only where both sides state it (RFC 6184 §8.1).
+      ...(best.fmtp["level-asymmetry-allowed"] === "1" ? { "level-asymmetry-allowed": "1" } : {}),
+      "packetization-mode": "1",
+      "profile-level-id": profileLevelId,
+    },
+  };
+}
+
+/** Place in {@link H264_PROFILES}, or Infinity where the profile is absent, malformed or does not play our stream. */
+function h264ProfileRank(profileLevelId: string | undefined): number {
+  if (profileLevelId === undefined || !/^[0-9a-f]{6}$/i.test(profileLevelId)) return Infinity;
+  const profile = Number.parseInt(profileLevelId.slice(0, 2), 16);
+  const constraints = Number.parseInt(profileLevelId.slice(2, 4), 16);
+  const name = h264ProfileName(profile, constraints);
+  return name === undefined ? Infinity : H264_PROFILES.indexOf(name);
+}
+
+/** The common sub-profiles of RFC 6184 §8.1, table 5, from profile_idc and the constraint_set flags (0x80 is set 0). */
+function h264ProfileName(profile: number, constraints: number): string | undefined {
+  switch (profile) {
+    case 0x42:
+      return constraints & 0x40 ? "constrained-baseline" : "baseline";
+    case 0x4d:
+      return constraints & 0x80 ? "constrained-baseline" : "main";
+    case 0x58:
+      if ((constraints & 0x80) === 0) return undefined;
+      return constraints & 0x40 ? "constrained-baseline" : "baseline";
+    case 0x64:
+      return (constraints & 0x0c) === 0x0c ? "constrained-high" : "high";
+    default:
+      return undefined;
+  }
+}
