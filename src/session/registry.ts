@@ -15,6 +15,7 @@ import {
 } from "./door.ts";
 import { Session, type VideoSettings } from "./session.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
+import { SessionTable, type SessionVisit } from "./session_table.ts";
 import { Viewer } from "./viewer.ts";
 import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
 
@@ -51,23 +52,24 @@ const RETRY_AFTER_MS = 2_000;
 /** All sessions and their viewers: lets viewers in, watches their deadlines, closes what nobody watches any more. */
 export class SessionRegistry implements SessionDoor {
   readonly #options: RegistryOptions;
-  readonly #sessions = new Map<string, Session>();
+  readonly #table: SessionTable;
   readonly #viewers = new Map<string, Viewer>();
-  /** Sessions that are being closed: the renderer's session of that name must be gone before the next one opens. */
-  readonly #closing = new Map<string, Promise<void>>();
-  /** Offers that hold a place and are not answered yet, by session. */
-  readonly #joining = new Map<string, number>();
   #cancelTick: CancelTimer | undefined;
   #draining = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#table = new SessionTable({
+      create: (id, params) =>
+        new Session({ ...options, id, params, log: options.log.child({ session: id }) }),
+      log: options.log,
+    });
     this.#tick();
   }
 
   /** What `/api/sessions` shows. */
   get report(): SessionReport[] {
-    return [...this.#sessions.values()].map(sessionReport);
+    return [...this.#table.sessions].map(sessionReport);
   }
 
   async join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
@@ -100,8 +102,7 @@ export class SessionRegistry implements SessionDoor {
     this.#draining = true;
     this.#cancelTick?.();
     for (const viewer of [...this.#viewers.values()]) viewer.end("shutting_down");
-    for (const session of [...this.#sessions.values()]) this.#closeSession(session);
-    await Promise.all(this.#closing.values());
+    await this.#table.closeAll();
   }
 
   async #admit(request: JoinRequest, listener: ViewerListener): Promise<Viewer> {
@@ -110,10 +111,11 @@ export class SessionRegistry implements SessionDoor {
     const offer = this.#options.peers.read(request.sdp);
     this.#assertRoom(sessionId);
     const lease = this.#lease();
-    this.#joining.set(sessionId, (this.#joining.get(sessionId) ?? 0) + 1);
+    let visit: SessionVisit | undefined;
     try {
+      visit = await this.#table.visit(sessionId, request.params);
+      const { session } = visit;
       const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
-      const session = await this.#session(request);
       await session.ready();
       if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
       return this.#connect({ session, offer, lease, listener, publicAddress });
@@ -121,22 +123,20 @@ export class SessionRegistry implements SessionDoor {
       lease.release();
       throw error;
     } finally {
-      this.#doneJoining(sessionId);
+      visit?.leave();
     }
   }
 
   #assertRoom(sessionId: string): void {
     const { viewersPerSession, sessionsMax } = this.#options;
-    const session = this.#sessions.get(sessionId);
-    const viewers = (session?.viewers.size ?? 0) + (this.#joining.get(sessionId) ?? 0);
-    if (viewers >= viewersPerSession) {
+    if (this.#table.audience(sessionId) >= viewersPerSession) {
       throw new ViewerError(
         "session_full",
         `Session ${sessionId} has its ${viewersPerSession} viewers (sessions.viewers_per_session)`,
         { retryAfterMs: RETRY_AFTER_MS },
       );
     }
-    if (session === undefined && sessionsMax > 0 && this.#sessions.size >= sessionsMax) {
+    if (!this.#table.has(sessionId) && sessionsMax > 0 && this.#table.size >= sessionsMax) {
       throw new ViewerError(
         "session_full",
         `The server has its ${sessionsMax} sessions (sessions.max)`,
@@ -161,32 +161,6 @@ export class SessionRegistry implements SessionDoor {
     throw new ViewerError("no_free_port", `All ${leases.places} places on the ports are taken`, {
       retryAfterMs: Math.max(100, Math.ceil(soonest)),
     });
-  }
-
-  /** The session of that name, opened if there is none. */
-  async #session({ sessionId, params }: JoinRequest): Promise<Session> {
-    for (;;) {
-      const known = this.#sessions.get(sessionId);
-      if (known !== undefined) return known;
-      const closing = this.#closing.get(sessionId);
-      if (closing === undefined) break;
-      await closing;
-    }
-    const { renderer, encoders, video, clock, meter, log } = this.#options;
-    const session = new Session({
-      id: sessionId,
-      params,
-      renderer,
-      encoders,
-      video,
-      clock,
-      meter,
-      log: log.child({ session: sessionId }),
-    });
-    this.#sessions.set(sessionId, session);
-    this.#showCounts();
-    log.info("session_opened", { session: sessionId });
-    return session;
   }
 
   #connect(parts: {
@@ -251,37 +225,8 @@ export class SessionRegistry implements SessionDoor {
   #forget(session: Session, viewer: Viewer): void {
     this.#viewers.delete(viewer.id);
     session.remove(viewer);
-    this.#closeIfUnused(session);
+    this.#table.closeIfUnused(session);
     this.#showCounts();
-  }
-
-  #doneJoining(sessionId: string): void {
-    const left = (this.#joining.get(sessionId) ?? 1) - 1;
-    if (left > 0) {
-      this.#joining.set(sessionId, left);
-      return;
-    }
-    this.#joining.delete(sessionId);
-    const session = this.#sessions.get(sessionId);
-    if (session !== undefined) this.#closeIfUnused(session);
-  }
-
-  #closeIfUnused(session: Session): void {
-    if (session.viewers.size === 0 && !this.#joining.has(session.id)) this.#closeSession(session);
-  }
-
-  #closeSession(session: Session): void {
-    if (this.#sessions.get(session.id) !== session) return;
-    this.#sessions.delete(session.id);
-    this.#showCounts();
-    const closing = session.close().finally(() => {
-      this.#closing.delete(session.id);
-      this.#options.log.info("session_closed", {
-        session: session.id,
-        age_ms: Math.round(session.ageMs),
-      });
-    });
-    this.#closing.set(session.id, closing);
   }
 
   #tick(): void {
@@ -292,7 +237,7 @@ export class SessionRegistry implements SessionDoor {
 
   #showCounts(): void {
     const { meter, leases } = this.#options;
-    meter.gauge("sessions", this.#sessions.size);
+    meter.gauge("sessions", this.#table.size);
     const states = { connecting: 0, connected: 0, disconnected: 0 };
     for (const { state } of this.#viewers.values()) {
       if (state in states) states[state as keyof typeof states]++;

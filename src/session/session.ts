@@ -35,6 +35,9 @@ export interface SessionOptions {
 /** A renderer that fails this often in a row is given up. */
 const RENDER_ERRORS_MAX = 10;
 
+/** How long a viewer waits for the renderer's session, in milliseconds: models take seconds to load. */
+const OPEN_TIMEOUT_MS = 30_000;
+
 /**
  * One stream: a renderer's session, one encoder for each codec that its viewers need, and the viewers.
  */
@@ -46,6 +49,7 @@ export class Session {
   readonly #branches = new Map<VideoCodec, VideoBranch>();
   readonly #stop = new AbortController();
   readonly #source: Promise<FrameSource>;
+  readonly #over = Promise.withResolvers<void>();
   #loop: Promise<void> = Promise.resolve();
   #open: FrameSource | undefined;
 
@@ -73,12 +77,27 @@ export class Session {
     return this.ageMs * 1000;
   }
 
+  /** Settles when no frame will come any more: the renderer ended or failed. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
   /**
    * Settles when the renderer's session is open.
    * @throws {ViewerError} `renderer_failed`
    */
   async ready(): Promise<void> {
-    await this.#source;
+    const { clock } = this.#options;
+    const late = Promise.withResolvers<never>();
+    const cancel = clock.after(OPEN_TIMEOUT_MS, () =>
+      late.reject(
+        new ViewerError("renderer_failed", "The renderer takes too long to open a session"),
+      ));
+    try {
+      await Promise.race([this.#source, late.promise]);
+    } finally {
+      cancel();
+    }
   }
 
   /** Counts a viewer in and opens the encoder that it needs; frames follow with {@link start}. */
@@ -108,9 +127,8 @@ export class Session {
     this.#open?.message?.(new TextEncoder().encode(data));
   }
 
-  /** Stops the renderer, then the encoders. Viewers are the caller's to end. Idempotent. */
+  /** Stops the renderer, then the encoders. Viewers are the caller's to end. Called once. */
   async close(): Promise<void> {
-    if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     const source = await this.#source.catch(() => undefined);
     await this.#loop;
@@ -132,6 +150,7 @@ export class Session {
     } catch (error) {
       meter.count("renderer_errors_total", { call: "open" });
       log.error("renderer_open_failed", { renderer: renderer.name, error: errorText(error) });
+      this.#over.resolve();
       throw new ViewerError("renderer_failed", "The renderer cannot open a session", {
         cause: error,
       });
@@ -150,11 +169,15 @@ export class Session {
       onError: (error, inARow) => {
         const fields = { renderer: renderer.name, in_a_row: inARow, error: errorText(error) };
         log.error("render_failed", fields);
-        if (inARow >= RENDER_ERRORS_MAX) this.#endAll("renderer_failed");
+        if (inARow >= RENDER_ERRORS_MAX) {
+          this.#endAll("renderer_failed");
+          this.#stop.abort();
+        }
       },
       signal: this.#stop.signal,
     });
     this.#endAll("session_over");
+    this.#over.resolve();
   }
 
   async #deliver(frame: RawFrame): Promise<void> {

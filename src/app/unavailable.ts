@@ -1,0 +1,22 @@
+import type { Config } from "../config/config.ts";
+import type { Problem } from "../config/problem.ts";
+
+/**
+ * Keys of the configuration that this version knows and cannot obey yet. A server that ignored one of them would do
+ * something else than its operator asked for (serve without tokens, say), so it does not start.
+ */
+export function unavailableKeys(config: Config, source: string): Problem[] {
+  const used: readonly (readonly [key: string, isUsed: boolean])[] = [
+    ["webrtc.tcp", config.webrtc.tcp],
+    ["renderer.bridge", config.renderer.bridge !== undefined],
+    ["renderer.isolation", config.renderer.isolation !== "none"],
+    ["idle.source", config.idle.source !== undefined],
+    ["idle.sources", Object.keys(config.idle.sources).length > 0],
+    ["auth.secret_file", config.auth.secretFile !== undefined],
+  ];
+  return used.filter(([, isUsed]) => isUsed).map(([key]) => ({
+    source,
+    key,
+    rule: "this version cannot do that yet; leave the key at its default",
+  }));
+}

@@ -1,0 +1,58 @@
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
+import { rehearseHandshake } from "../transport/rehearsal.ts";
+import type { ServerCertificate } from "../transport/secure_channel.ts";
+
+/** Frames that are encoded for practice: after two, threads and memory are in place. */
+const FRAMES = 2;
+
+/**
+ * Does once what the first viewer would wait for: loads and compiles the code of DTLS and of the encoder. A failure
+ * is only logged, since the first viewer will meet it with better words.
+ */
+export async function warmUp(options: {
+  certificate: ServerCertificate;
+  encoders: EncoderFactory;
+  codec: VideoCodec;
+  video: EncoderSettings;
+  log: Logger;
+}): Promise<void> {
+  const tasks = [
+    rehearseHandshake(options.certificate),
+    rehearseEncoding(options),
+  ];
+  for (const result of await Promise.allSettled(tasks)) {
+    if (result.status === "rejected") {
+      options.log.warn("warm_up_failed", { error: errorText(result.reason) });
+    }
+  }
+}
+
+async function rehearseEncoding(
+  options: { encoders: EncoderFactory; codec: VideoCodec; video: EncoderSettings },
+): Promise<void> {
+  const { width, height } = options.video;
+  const encoder = await options.encoders.open(options.codec, options.video);
+  try {
+    const luma = new Uint8Array(width * height);
+    const chroma = new Uint8Array(luma.length / 4).fill(128);
+    for (let frame = 0; frame < FRAMES; frame++) {
+      await encoder.load({
+        kind: "raw",
+        format: "i420",
+        width,
+        height,
+        planes: [
+          { data: luma, strideBytes: width },
+          { data: chroma, strideBytes: width / 2 },
+          { data: chroma, strideBytes: width / 2 },
+        ],
+        timestampUs: frame * 33_333,
+      });
+      await encoder.encode({ keyframe: frame === 0 });
+    }
+  } finally {
+    await encoder.close();
+  }
+}

@@ -1,0 +1,21 @@
+import { unavailableKeys } from "../app/unavailable.ts";
+import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { readEnvironment } from "../config/variables.ts";
+import { printOut } from "./print.ts";
+
+/**
+ * Loads the configuration that a command works with.
+ * @throws {ConfigError} With every problem, those included that only this version has with it.
+ */
+export async function loadUsableConfig(path: string | undefined): Promise<LoadedConfig> {
+  const loaded = await loadConfig({ path, env: readEnvironment() });
+  const problems = unavailableKeys(loaded.config, loaded.file ?? "environment");
+  if (problems.length > 0) throw new ConfigError(problems);
+  return loaded;
+}
+
+/** `pinhole check`: says that the configuration is valid, or throws what is wrong with it. */
+export async function check({ config }: { config: string | undefined }): Promise<void> {
+  const { file } = await loadUsableConfig(config);
+  printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
+}

@@ -1,0 +1,54 @@
+import denoJson from "../../deno.json" with { type: "json" };
+import { AppError, errorText } from "../base/errors.ts";
+import { ConfigError } from "../config/load.ts";
+import { formatProblem } from "../config/problem.ts";
+import { type Command, HELP, parseArguments } from "./arguments.ts";
+import { check } from "./check.ts";
+import { printError, printOut } from "./print.ts";
+import { serve } from "./serve.ts";
+
+/** Exit codes of every command. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/**
+ * Runs one command to its end.
+ * @param args The command line without the program's name.
+ * @returns The exit code.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const command = parseArguments(args);
+  if (typeof command === "string") {
+    printError(`pinhole: ${command}. See \`pinhole --help\`.`);
+    return EXIT.usage;
+  }
+  try {
+    return await run(command);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const problem of error.problems) printError(`pinhole: ${formatProblem(problem)}`);
+      return EXIT.usage;
+    }
+    const debug = "logLevel" in command && command.logLevel === "debug";
+    // An unexpected error without its stack is no help to anybody who could mend it.
+    const stack = debug || !(error instanceof AppError) ? (error as Error).stack : undefined;
+    printError(`pinhole: ${stack ?? errorText(error)}`);
+    return EXIT.failed;
+  }
+}
+
+async function run(command: Command): Promise<number> {
+  switch (command.name) {
+    case "help":
+      printOut(HELP);
+      return EXIT.done;
+    case "version":
+      printOut(`pinhole ${denoJson.version}`);
+      return EXIT.done;
+    case "check":
+      await check(command);
+      return EXIT.done;
+    case "serve":
+      await serve({ ...command, version: denoJson.version });
+      return EXIT.done;
+  }
+}

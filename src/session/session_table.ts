@@ -1,0 +1,106 @@
+import type { Logger } from "../base/log.ts";
+import type { Session } from "./session.ts";
+
+/** Holds a session open while somebody joins it. */
+export interface SessionVisit {
+  readonly session: Session;
+  /** Ends the visit; a session that nobody watches or visits any more is closed. Idempotent. */
+  leave(): void;
+}
+
+/**
+ * The open sessions by name. A session is opened by its first visit and closed when it has neither viewers nor visits;
+ * the next one of that name waits until the former is gone, since a renderer knows its sessions by name.
+ */
+export class SessionTable {
+  readonly #sessions = new Map<string, Session>();
+  readonly #closing = new Map<string, Promise<void>>();
+  readonly #visits = new Map<string, number>();
+  readonly #create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+  readonly #log: Logger;
+
+  constructor(options: {
+    create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+    log: Logger;
+  }) {
+    this.#create = options.create;
+    this.#log = options.log;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get sessions(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  has(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
+  /** Viewers of a session, those included that are joining. */
+  audience(id: string): number {
+    return (this.#sessions.get(id)?.viewers.size ?? 0) + (this.#visits.get(id) ?? 0);
+  }
+
+  /** Visits the session of that name, which is opened if there is none. `params` are those of its first visit. */
+  async visit(id: string, params: Readonly<Record<string, unknown>>): Promise<SessionVisit> {
+    this.#visits.set(id, (this.#visits.get(id) ?? 0) + 1);
+    for (let former = this.#closing.get(id); former; former = this.#closing.get(id)) await former;
+    let left = false;
+    return {
+      session: this.#sessions.get(id) ?? this.#open(id, params),
+      leave: () => {
+        if (left) return;
+        left = true;
+        this.#endVisit(id);
+      },
+    };
+  }
+
+  /** Closes a session if nobody watches or visits it. */
+  closeIfUnused(session: Session): void {
+    if (session.viewers.size === 0 && !this.#visits.has(session.id)) this.#close(session);
+  }
+
+  /** Closes every session. */
+  async closeAll(): Promise<void> {
+    // A visit that waited for a session to close may open the next one meanwhile.
+    while (this.#sessions.size > 0 || this.#closing.size > 0) {
+      for (const session of [...this.#sessions.values()]) this.#close(session);
+      await Promise.all(this.#closing.values());
+    }
+  }
+
+  #open(id: string, params: Readonly<Record<string, unknown>>): Session {
+    const session = this.#create(id, params);
+    this.#sessions.set(id, session);
+    this.#log.info("session_opened", { session: id });
+    // A renderer that says END, or fails for good, is not asked again: the next visit opens a session anew.
+    void session.over.then(() => this.#close(session));
+    return session;
+  }
+
+  #endVisit(id: string): void {
+    const left = (this.#visits.get(id) ?? 1) - 1;
+    if (left > 0) {
+      this.#visits.set(id, left);
+      return;
+    }
+    this.#visits.delete(id);
+    const session = this.#sessions.get(id);
+    if (session !== undefined) this.closeIfUnused(session);
+  }
+
+  #close(session: Session): void {
+    if (this.#sessions.get(session.id) !== session) return;
+    this.#sessions.delete(session.id);
+    const closing = session.close().finally(() => {
+      this.#closing.delete(session.id);
+      const age_ms = Math.round(session.ageMs);
+      this.#log.info("session_closed", { session: session.id, age_ms });
+    });
+    this.#closing.set(session.id, closing);
+  }
+}
