@@ -1,0 +1,159 @@
+import { randomBytes } from "node:crypto";
+import type { SocketAddress } from "../ports/udp_port.ts";
+import { type StunMessage, verifyMessageIntegrity } from "./stun.ts";
+import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";
+
+/** What the answer tells the browser to authenticate its checks with (RFC 8445 §5.3). */
+export interface IceCredentials {
+  /** Username fragment, 12 random ice-chars (72 bits). */
+  readonly ufrag: string;
+  /** Password, 32 random ice-chars (192 bits). */
+  readonly pwd: string;
+}
+
+/** Why a STUN request was dropped without an answer. */
+export type StunRejection = "username" | "integrity";
+
+/** What became of one request. */
+export type IceOutcome =
+  | { readonly kind: "rejected"; readonly reason: StunRejection }
+  | {
+    readonly kind: "answered";
+    readonly reply: Uint8Array;
+    /** Whether the request proved a path: false for error answers. */
+    readonly validated: boolean;
+    /** Set when packets go to another address from now on. */
+    readonly moved: boolean;
+  };
+
+/**
+ * The selected address counts as dead after this long without an authenticated packet from it: Chrome repeats its
+ * checks every 2.5 s on a quiet path and sends RTCP far more often.
+ */
+const SELECTED_SILENT_MS = 2_500;
+
+/** Addresses that one browser may validate: a handful of interfaces, and every port that frpc gave it lately. */
+const ADDRESSES_MAX = 8;
+
+interface Path {
+  readonly address: SocketAddress;
+  heardAtMs: number;
+}
+
+/** New random {@link IceCredentials}. */
+export function createIceCredentials(): IceCredentials {
+  // The alphabet of base64 is ice-char (RFC 8839 §5.4); whole groups of 3 bytes need no padding.
+  return {
+    ufrag: randomBytes(9).toString("base64"),
+    pwd: randomBytes(24).toString("base64"),
+  };
+}
+
+/** Text that tells two socket addresses apart. */
+export function addressKey({ hostname, port }: SocketAddress): string {
+  return `${hostname}|${port}`;
+}
+
+/**
+ * The server's half of ICE for one viewer: an ICE-lite agent (RFC 8445 §2.5) that answers checks and never sends
+ * one. It owns no socket and no clock: `nowMs` is an argument.
+ *
+ * Where packets go: to the address of the latest check with USE-CANDIDATE. Until there is one, to the latest address
+ * with an authenticated check. An address that has been silent gives way to the next one that authenticates, since a
+ * tunnel client that reconnects gives the browser a new source port without the browser's knowing.
+ */
+export class IceAgent {
+  readonly local: IceCredentials;
+  readonly #username: string;
+  readonly #key: Uint8Array;
+  readonly #paths = new Map<string, Path>();
+  #selected: Path | undefined;
+  #nominated = false;
+  #heardAtMs: number;
+
+  constructor(options: { local: IceCredentials; remoteUfrag: string; nowMs: number }) {
+    this.local = options.local;
+    this.#username = `${options.local.ufrag}:${options.remoteUfrag}`;
+    this.#key = new TextEncoder().encode(options.local.pwd);
+    this.#heardAtMs = options.nowMs;
+  }
+
+  /** Where packets for the browser go; `undefined` before the first authenticated check. */
+  get selected(): SocketAddress | undefined {
+    return this.#selected?.address;
+  }
+
+  /** When the last authenticated packet came; the agent's creation before that. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  /** Every address from which the browser authenticated a check, oldest first. */
+  get addresses(): SocketAddress[] {
+    return [...this.#paths.values()].map(({ address }) => address);
+  }
+
+  /** Answers a binding request whose FINGERPRINT was found right (RFC 8445 §7.3). */
+  handleRequest(message: StunMessage, context: { from: SocketAddress; nowMs: number }): IceOutcome {
+    if (message.username !== this.#username) return { kind: "rejected", reason: "username" };
+    const key = this.#key;
+    if (!verifyMessageIntegrity(message, key)) return { kind: "rejected", reason: "integrity" };
+    const { transactionId } = message;
+    if (message.unknownRequired.length > 0) {
+      return refuse({ code: 420, reason: "Unknown Attribute", unknown: message.unknownRequired });
+    }
+    // A lite agent is always controlled, so a controlled browser is the one that has to switch (RFC 8445 §7.3.1.1).
+    if (message.iceControlled !== undefined) return refuse({ code: 487, reason: "Role Conflict" });
+    const moved = this.#validate(message.useCandidate, context);
+    const reply = formatBindingSuccess({ transactionId, mappedAddress: context.from, key });
+    return { kind: "answered", reply, validated: true, moved };
+
+    function refuse(
+      error: { code: number; reason: string; unknown?: readonly number[] },
+    ): IceOutcome {
+      const { code, reason, unknown } = error;
+      const reply = formatBindingError({
+        transactionId,
+        code,
+        reason,
+        key,
+        ...(unknown === undefined ? {} : { unknownAttributes: unknown }),
+      });
+      return { kind: "answered", reply, validated: false, moved: false };
+    }
+  }
+
+  /** Notes a packet that was authenticated by other means (SRTCP, DTLS) from an address that is already known. */
+  heardFrom(from: SocketAddress, nowMs: number): void {
+    const path = this.#paths.get(addressKey(from));
+    if (path === undefined) return;
+    path.heardAtMs = nowMs;
+    this.#heardAtMs = nowMs;
+  }
+
+  #validate(nominates: boolean, { from, nowMs }: { from: SocketAddress; nowMs: number }): boolean {
+    const key = addressKey(from);
+    const path = this.#paths.get(key) ?? { address: from, heardAtMs: nowMs };
+    path.heardAtMs = nowMs;
+    this.#heardAtMs = nowMs;
+    const before = this.#selected;
+    if (nominates || !this.#nominated || this.#isSilent(before, nowMs)) this.#selected = path;
+    this.#nominated ||= nominates;
+    // Deleted and set again so that the map stays ordered by the latest check.
+    this.#paths.delete(key);
+    this.#paths.set(key, path);
+    this.#forgetOldest();
+    return before !== undefined && this.#selected !== before;
+  }
+
+  #isSilent(path: Path | undefined, nowMs: number): boolean {
+    return path === undefined || nowMs - path.heardAtMs >= SELECTED_SILENT_MS;
+  }
+
+  #forgetOldest(): void {
+    for (const [key, path] of this.#paths) {
+      if (this.#paths.size <= ADDRESSES_MAX) return;
+      if (path !== this.#selected) this.#paths.delete(key);
+    }
+  }
+}

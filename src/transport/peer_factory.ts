@@ -1,0 +1,52 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { VideoCodec } from "../media/encoder.ts";
+import type { UdpPort } from "../ports/udp_port.ts";
+import { readVideoOffer } from "./offer_reader.ts";
+import { WebRtcPeer } from "./peer.ts";
+import type { PeerFactory } from "./peer_transport.ts";
+import { PortMux } from "./port_mux.ts";
+import type { ServerCertificate } from "./secure_channel.ts";
+
+/** What every peer of a process shares. */
+export interface PeerFactoryOptions {
+  /** Bound ports; they stay the caller's to close, after every peer. */
+  readonly ports: readonly UdpPort[];
+  /** What may be sent, best first. */
+  readonly codecs: readonly VideoCodec[];
+  readonly certificate: ServerCertificate;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+}
+
+/** Listens on the ports and makes a connection of each offer that is accepted. */
+export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
+  const { clock, meter, log, certificate } = options;
+  const muxes = new Map(
+    options.ports.map((port) => [port.port, new PortMux(port, { clock, meter, log })]),
+  );
+  return {
+    read(sdp) {
+      const offer = readVideoOffer(sdp, options.codecs);
+      return {
+        codec: offer.choice.codec,
+        accept({ localPort, publicAddress, timelineUs, listener }) {
+          const mux = muxes.get(localPort);
+          if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);
+          return new WebRtcPeer({
+            offer,
+            mux,
+            publicAddress,
+            certificate,
+            timelineUs,
+            listener,
+            clock,
+            meter,
+          });
+        },
+      };
+    },
+  };
+}

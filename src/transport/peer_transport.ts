@@ -1,0 +1,86 @@
+import type { VideoCodec } from "../media/encoder.ts";
+
+/** When and how a frame's packets leave. */
+export interface FrameInfo {
+  /** Capture time on the session's timeline, in microseconds. */
+  readonly timestampUs: number;
+  readonly keyframe: boolean;
+}
+
+/** Takes the packets of one video stream for one viewer. */
+export interface VideoSink {
+  /**
+   * Sends one frame. The payloads are only read, and only until the call returns: all viewers of a session share
+   * them.
+   */
+  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void;
+}
+
+/** What a viewer's receiver reported, and what it was sent. */
+export interface PeerStats {
+  /** Round trip by RTCP, in milliseconds. */
+  readonly roundTripMs: number | undefined;
+  /** Share of packets lost in the last report, 0–1. */
+  readonly fractionLost: number;
+  /** Interarrival jitter of the last report, in milliseconds. */
+  readonly jitterMs: number;
+  readonly packetsSent: number;
+  readonly bytesSent: number;
+  readonly packetsRetransmitted: number;
+}
+
+/** What a session wants to hear of a viewer's connection. Nothing is called after `close`. */
+export interface PeerListener {
+  /** DTLS is done: frames reach the browser from now on. */
+  secured(): void;
+  /** DTLS failed. */
+  failed(error: Error): void;
+  /** The browser closed the connection by a DTLS alert. */
+  closed(): void;
+  keyframeRequested(reason: "pli" | "fir"): void;
+}
+
+/** The mapped address that an answer names. */
+export interface PublicAddress {
+  /** IP literal. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One viewer's connection, from its answer to its end. */
+export interface Peer {
+  readonly codec: VideoCodec;
+  readonly answerSdp: string;
+  /** The answer's only candidate, as browsers take it. */
+  readonly candidate: { candidate: string; sdpMid: string; sdpMLineIndex: number };
+  readonly video: VideoSink;
+  /** When the last authenticated packet came, on the clock's monotonic milliseconds. */
+  readonly heardAtMs: number;
+  readonly stats: PeerStats;
+  /** Ends the connection at once. Idempotent. */
+  close(): void;
+}
+
+/** A viewer's offer that was read and can be served. */
+export interface ReadOffer {
+  readonly codec: VideoCodec;
+  /**
+   * Makes the answer and listens on the leased port.
+   * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).
+   */
+  accept(options: {
+    localPort: number;
+    publicAddress: PublicAddress;
+    timelineUs: () => number;
+    listener: PeerListener;
+  }): Peer;
+}
+
+/** Makes connections of offers. */
+export interface PeerFactory {
+  /**
+   * Reads an offer.
+   * @throws {OfferError}
+   */
+  read(sdp: string): ReadOffer;
+}

@@ -1,0 +1,139 @@
+import { randomInt } from "node:crypto";
+import { RTP_HEADER_BYTES_MAX } from "../media/packetizer.ts";
+import type { FrameInfo } from "./peer_transport.ts";
+import { type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
+import type { SrtpSender } from "./srtp.ts";
+
+/** Packets kept for retransmission: 2 s at 2.5 Mbit/s, about 600 kB for each viewer. */
+const HISTORY_PACKETS = 512;
+
+/** A lost packet is asked for again and again until it arrives; within this time it is sent but once. */
+const RESEND_INTERVAL_MS = 40;
+
+/** What a stream is made of. */
+export interface RtpStreamOptions {
+  readonly payloadType: number;
+  /** Hz. */
+  readonly clockRate: number;
+  /** Header extensions of keyframes' packets. */
+  readonly keyframeExtensions: readonly RtpHeaderExtension[];
+  readonly send: (packet: Uint8Array) => void;
+}
+
+interface SentPacket {
+  readonly sequenceNumber: number;
+  readonly packet: Uint8Array;
+  resentAtMs: number;
+}
+
+/** RTP of one media stream to one viewer: numbers, encrypts, sends, and sends again what a NACK asks for. */
+export class RtpStream {
+  readonly ssrc: number = randomInt(1, 2 ** 32);
+  readonly #options: RtpStreamOptions;
+  readonly #timestampOffset = randomInt(2 ** 32);
+  readonly #header = new Uint8Array(RTP_HEADER_BYTES_MAX);
+  readonly #history = new Array<SentPacket | undefined>(HISTORY_PACKETS);
+  #srtp: SrtpSender | undefined;
+  /** Counts on without wrapping: the low 16 bits are sent, the rest is the rollover counter (RFC 3711 §3.3.1). */
+  #nextIndex: number = randomInt(2 ** 15);
+  #packetsSent = 0;
+  #payloadBytesSent = 0;
+  #bytesSent = 0;
+  #packetsRetransmitted = 0;
+
+  constructor(options: RtpStreamOptions) {
+    this.#options = options;
+  }
+
+  /** Packets sent, retransmissions not counted. */
+  get packetsSent(): number {
+    return this.#packetsSent;
+  }
+
+  /** Bytes of payload sent, as sender reports count them (RFC 3550 §6.4.1). */
+  get payloadBytesSent(): number {
+    return this.#payloadBytesSent;
+  }
+
+  /** Bytes of all packets sent, retransmissions included. */
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
+  get packetsRetransmitted(): number {
+    return this.#packetsRetransmitted;
+  }
+
+  /** Lets packets out from now on; before, frames are dropped. */
+  start(srtp: SrtpSender): void {
+    this.#srtp = srtp;
+  }
+
+  /** The RTP timestamp of a moment on the session's timeline. */
+  timestampOf(timelineUs: number): number {
+    const ticks = Math.floor((timelineUs * this.#options.clockRate) / 1_000_000);
+    return (ticks + this.#timestampOffset) % 2 ** 32;
+  }
+
+  /** Sends the packets of one frame, the last with the marker bit. */
+  sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
+    if (this.#srtp === undefined) return;
+    const timestamp = this.timestampOf(timestampUs);
+    const extensions = keyframe ? this.#options.keyframeExtensions : [];
+    for (const [at, payload] of payloads.entries()) {
+      const index = this.#nextIndex++;
+      const sequenceNumber = index & 0xffff;
+      const headerBytes = writeRtpHeader(this.#header, {
+        payloadType: this.#options.payloadType,
+        sequenceNumber,
+        timestamp,
+        ssrc: this.ssrc,
+        marker: at === payloads.length - 1,
+        extensions,
+      });
+      const packet = this.#srtp.protect({
+        header: this.#header.subarray(0, headerBytes),
+        payload,
+        ssrc: this.ssrc,
+        sequenceNumber,
+        rolloverCounter: Math.floor(index / 2 ** 16),
+      });
+      this.#packetsSent++;
+      this.#payloadBytesSent += payload.length;
+      this.#remember(sequenceNumber, packet);
+      this.#send(packet);
+    }
+  }
+
+  /**
+   * Sends packets again that the receiver misses (RFC 4585 §6.2.1): the same bytes, so that the receiver's replay
+   * protection takes each once.
+   * @returns How many were still known and sent.
+   */
+  resend(sequenceNumbers: readonly number[], nowMs: number): number {
+    let resent = 0;
+    for (const sequenceNumber of sequenceNumbers) {
+      const sent = this.#history[sequenceNumber % HISTORY_PACKETS];
+      if (sent?.sequenceNumber !== sequenceNumber) continue;
+      if (nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
+      sent.resentAtMs = nowMs;
+      this.#send(sent.packet);
+      resent++;
+    }
+    this.#packetsRetransmitted += resent;
+    return resent;
+  }
+
+  #remember(sequenceNumber: number, packet: Uint8Array): void {
+    this.#history[sequenceNumber % HISTORY_PACKETS] = {
+      sequenceNumber,
+      packet,
+      resentAtMs: Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  #send(packet: Uint8Array): void {
+    this.#bytesSent += packet.length;
+    this.#options.send(packet);
+  }
+}
