@@ -3,18 +3,19 @@ import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Config } from "../config/config.ts";
-import { VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
+import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
 import type { FrameSourceFactory } from "../media/frame.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
 import { PortLeases } from "../ports/leases.ts";
-import { openPortRange, type PortRange } from "../ports/port_range.ts";
+import { openPortRange } from "../ports/port_range.ts";
+import type { UdpPort } from "../ports/udp_port.ts";
 import { openRendererLibrary } from "../renderer/library.ts";
 import { createTestPattern } from "../renderer/test_pattern.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp } from "../signalling/http_app.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
-import { createServerCertificate } from "../transport/secure_channel.ts";
+import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
 import { VIEWER_ASSETS } from "../viewer/assets.ts";
 import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
 import { warmUp } from "./warm_up.ts";
@@ -46,91 +47,106 @@ export interface RunningServer {
  * @throws {AppError} When no port can be bound, the renderer cannot be opened, or the HTTP address is taken.
  */
 export async function startServer(config: Config, observers: Observers): Promise<RunningServer> {
-  const clock = SYSTEM_CLOCK;
-  const { log, meter } = observers;
   await using started = new AsyncDisposableStack();
-
-  const range = openPortRange({
-    hostname: config.webrtc.listen,
-    portMin: config.webrtc.portMin,
-    portMax: config.webrtc.portMax,
-  });
-  started.defer(() => closePorts(range));
-  for (const { port, reason } of range.failed) log.error("port_not_bound", { port, reason });
-
-  const renderer = await openRenderer(config, log);
-  started.defer(() => renderer.close());
-  const certificate = await createServerCertificate();
-  const codecs = codecsOf(config.video.codec);
-  const encoders = createFfmpegEncoders(config.video.encoder);
-
-  const registry = new SessionRegistry({
-    leases: new PortLeases(range.ports.map(({ port }) => port), {
-      placesPerPort: config.webrtc.peersPerPort,
-    }),
-    peers: createPeerFactory({ ports: range.ports, codecs, certificate, clock, meter, log }),
-    renderer,
-    encoders,
-    video: config.video,
-    deadlines: {
-      connectTimeoutMs: config.webrtc.connectTimeoutS * 1000,
-      idleTimeoutMs: config.webrtc.idleTimeoutS * 1000,
-    },
-    sessionsMax: config.sessions.max,
-    viewersPerSession: config.sessions.viewersPerSession,
-    publicAddress: createPublicAddressFinder({
-      publicIp: config.webrtc.publicIp,
-      portMin: config.webrtc.portMin,
-      publicPortMin: config.webrtc.publicPortMin,
-      ipv6: config.webrtc.listen.includes(":"),
-      resolve: resolveByHost,
-    }),
-    clock,
-    meter,
-    log,
-  });
+  const parts = await openParts(config, { observers, started });
+  const registry = createRegistry(config, { parts, observers });
   started.defer(() => registry.close());
-  const lag = measureEventLoopLag(meter);
+  const lag = measureEventLoopLag(observers.meter);
   started.defer(() => lag[Symbol.dispose]());
+
   const draining = new AbortController();
-  let warm = false;
+  const warmingUp = { done: false };
   const app = createHttpApp({
     door: registry,
     assets: VIEWER_ASSETS,
     health: () => [
       ...(draining.signal.aborted ? ["shutting down"] : []),
-      ...(warm ? [] : ["warming up"]),
+      ...(warmingUp.done ? [] : ["warming up"]),
     ],
     metricsText: observers.metricsText,
     sessionsJson: () => registry.report,
     allowedOrigins: config.server.allowedOrigins,
-    log,
-    meter,
+    log: observers.log,
+    meter: observers.meter,
     webSockets: { signal: draining.signal },
   });
   const server = await listen(config, app);
   started.defer(() => server.shutdown());
   started.defer(() => draining.abort());
   // Behind everything else: who comes meanwhile is served, only a little later.
-  const warming = warmUp({
-    certificate,
-    encoders,
-    codec: codecs[0] ?? "h264",
-    video: config.video,
-    log,
-  }).then(() => warm = true);
-  started.defer(async () => void await warming);
+  const warm = warmUp({ ...parts, video: config.video, log: observers.log }).then(() => {
+    warmingUp.done = true;
+  });
+  started.defer(() => warm);
 
   const running = started.move();
   return {
     address: server.addr,
-    mediaPorts: range.ports.map(({ port }) => port),
+    mediaPorts: parts.ports.map(({ port }) => port),
     close: () => running.disposeAsync(),
   };
 }
 
-async function closePorts({ ports }: PortRange): Promise<void> {
-  await Promise.all(ports.map((port) => port.close()));
+/** What sessions and peers are made with. */
+interface Parts {
+  readonly ports: readonly UdpPort[];
+  readonly renderer: FrameSourceFactory;
+  readonly certificate: ServerCertificate;
+  readonly encoders: EncoderFactory;
+  /** What may be sent, best first. */
+  readonly codecs: readonly VideoCodec[];
+}
+
+async function openParts(
+  config: Config,
+  { observers: { log }, started }: { observers: Observers; started: AsyncDisposableStack },
+): Promise<Parts> {
+  const { listen, portMin, portMax } = config.webrtc;
+  const { ports, failed } = openPortRange({ hostname: listen, portMin, portMax });
+  started.defer(async () => {
+    await Promise.all(ports.map((port) => port.close()));
+  });
+  for (const { port, reason } of failed) log.error("port_not_bound", { port, reason });
+  const renderer = await openRenderer(config, log);
+  started.defer(() => renderer.close());
+  return {
+    ports,
+    renderer,
+    certificate: await createServerCertificate(),
+    encoders: createFfmpegEncoders(config.video.encoder),
+    codecs: config.video.codec === "auto" ? VIDEO_CODECS : [config.video.codec],
+  };
+}
+
+function createRegistry(
+  config: Config,
+  { parts, observers }: { parts: Parts; observers: Observers },
+): SessionRegistry {
+  const { webrtc, sessions, video } = config;
+  const shared = { clock: SYSTEM_CLOCK, log: observers.log, meter: observers.meter };
+  return new SessionRegistry({
+    ...shared,
+    leases: new PortLeases(parts.ports.map(({ port }) => port), {
+      placesPerPort: webrtc.peersPerPort,
+    }),
+    peers: createPeerFactory({ ...shared, ...parts }),
+    renderer: parts.renderer,
+    encoders: parts.encoders,
+    video,
+    deadlines: {
+      connectTimeoutMs: webrtc.connectTimeoutS * 1000,
+      idleTimeoutMs: webrtc.idleTimeoutS * 1000,
+    },
+    sessionsMax: sessions.max,
+    viewersPerSession: sessions.viewersPerSession,
+    publicAddress: createPublicAddressFinder({
+      publicIp: webrtc.publicIp,
+      portMin: webrtc.portMin,
+      publicPortMin: webrtc.publicPortMin,
+      ipv6: webrtc.listen.includes(":"),
+      resolve: resolveByHost,
+    }),
+  });
 }
 
 async function openRenderer(config: Config, log: Logger): Promise<FrameSourceFactory> {
@@ -139,10 +155,6 @@ async function openRenderer(config: Config, log: Logger): Promise<FrameSourceFac
   const renderer = await openRendererLibrary({ path: library, options, log });
   log.info("renderer_opened", { library });
   return renderer;
-}
-
-function codecsOf(choice: Config["video"]["codec"]): readonly VideoCodec[] {
-  return choice === "auto" ? VIDEO_CODECS : [choice];
 }
 
 async function listen(

@@ -14,7 +14,7 @@ const FRAMES = 2;
 export async function warmUp(options: {
   certificate: ServerCertificate;
   encoders: EncoderFactory;
-  codec: VideoCodec;
+  codecs: readonly VideoCodec[];
   video: EncoderSettings;
   log: Logger;
 }): Promise<void> {
@@ -30,10 +30,12 @@ export async function warmUp(options: {
 }
 
 async function rehearseEncoding(
-  options: { encoders: EncoderFactory; codec: VideoCodec; video: EncoderSettings },
+  options: { encoders: EncoderFactory; codecs: readonly VideoCodec[]; video: EncoderSettings },
 ): Promise<void> {
+  const [codec] = options.codecs;
+  if (codec === undefined) return;
   const { width, height } = options.video;
-  const encoder = await options.encoders.open(options.codec, options.video);
+  const encoder = await options.encoders.open(codec, options.video);
   try {
     const luma = new Uint8Array(width * height);
     const chroma = new Uint8Array(luma.length / 4).fill(128);

@@ -1,4 +1,5 @@
 import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
+import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
 export interface GeneratedDocument {
@@ -12,6 +13,7 @@ export interface GeneratedDocument {
 export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig },
   { path: "docs/configuration.md", text: formatConfigReference },
+  { path: "docs/metrics.md", text: formatMetricsReference },
 ];
 
 const ROOT = new URL("../../", import.meta.url);
@@ -37,7 +39,7 @@ if (import.meta.main) {
   if (!Deno.args.includes("--check")) await writeGenerated();
   const stale = await findStale();
   for (const path of stale) {
-    const line = `${path} differs from its source; run: deno run -A tests/support/generate.ts\n`;
+    const line = `${path} differs from its source; run: deno task generate\n`;
     await Deno.stderr.write(new TextEncoder().encode(line));
   }
   Deno.exitCode = stale.length > 0 ? 1 : 0;

@@ -1,0 +1,152 @@
+import assert from "assert";
+import { ENTRIES, fromFileUrl, readModules, ROOT } from "./modules.ts";
+
+/** What each folder of src may import from the others, besides itself. The order is that of the path of a frame. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  config: ["base"],
+  sdp: ["base"],
+  ports: ["base"],
+  media: ["base"],
+  observability: ["base"],
+  renderer: ["base", "media"],
+  transport: ["base", "ports", "sdp", "media"],
+  session: ["base", "media", "ports", "transport"],
+  signalling: ["base", "session"],
+  viewer: [],
+  app: [
+    "base",
+    "config",
+    "sdp",
+    "ports",
+    "media",
+    "observability",
+    "renderer",
+    "transport",
+    "session",
+    "signalling",
+    "viewer",
+  ],
+  cli: ["app", "base", "config", "media", "observability", "ports", "renderer", "transport", "sdp"],
+};
+
+/** Files behind which a folder hides the rest of itself from some of its users. */
+const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
+  { from: "session", to: "transport", allowed: /\/peer_transport\.ts$/ },
+  { from: "signalling", to: "session", allowed: /\/door\.ts$/ },
+  { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
+];
+
+/** The folder that alone may import a package. */
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  "werift": "transport",
+  "node-av": "media",
+  "sdp-transform": "sdp",
+  "hono": "signalling",
+  "prom-client": "observability",
+  "smol-toml": "config",
+};
+
+/** Longest source file in lines: one idea each. */
+const FILE_LINES_MAX = 300;
+
+const modules = await readModules();
+
+function folderOf(path: string): string | undefined {
+  return /^src\/([^/]+)\//.exec(path)?.[1];
+}
+
+Deno.test("layout: every folder of src has its rule", () => {
+  const folders = new Set(modules.flatMap(({ path }) => folderOf(path) ?? []));
+  assert.deepEqual([...folders].filter((folder) => !(folder in MAY_IMPORT)), []);
+});
+
+Deno.test("layout: imports go only through the allowed doors", () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of modules) {
+    const from = folderOf(path);
+    if (from === undefined) continue;
+    for (const target of imports) {
+      const to = folderOf(target);
+      if (to === undefined || to === from) continue;
+      const hidden = ONLY_BY.find((rule) => rule.from === from && rule.to === to);
+      if (!MAY_IMPORT[from]?.includes(to) || hidden?.allowed.test(target) === false) {
+        wrong.push(`${path} -> ${target}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("layout: main.ts imports cli alone and stays short", async () => {
+  const main = modules.find(({ path }) => path === "main.ts");
+  assert.deepEqual(main?.imports, ["src/cli/main.ts"]);
+  assert.ok((await lines("main.ts")) <= 20);
+});
+
+Deno.test("layout: each package has one folder that imports it", () => {
+  const wrong = modules.flatMap(({ path, packages }) =>
+    packages
+      .filter((name) => folderOf(path) !== undefined && PACKAGE_OF[name] !== folderOf(path))
+      .map((name) => `${path} -> npm:${name}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("layout: no modules import each other in a circle", () => {
+  const importsOf = new Map(modules.map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) {
+      circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+    }
+    if (done.has(path)) return;
+    done.add(path);
+    for (const next of importsOf.get(path) ?? []) visit(next, [...trail, path]);
+  };
+  for (const path of importsOf.keys()) visit(path, []);
+  assert.deepEqual(circles, []);
+});
+
+Deno.test("layout: no file of src is left unused", () => {
+  const importsOf = new Map(modules.map(({ path, imports }) => [path, imports]));
+  const used = new Set<string>();
+  const visit = (path: string): void => {
+    if (used.has(path)) return;
+    used.add(path);
+    for (const next of importsOf.get(path) ?? []) visit(next);
+  };
+  ENTRIES.forEach(visit);
+  const dead = [...importsOf.keys()].filter((path) => path.startsWith("src/") && !used.has(path));
+  assert.deepEqual(dead, []);
+});
+
+Deno.test("layout: files stay short", async () => {
+  const long: string[] = [];
+  for (const { path } of modules) {
+    const count = await lines(path);
+    if (count > FILE_LINES_MAX) long.push(`${path}: ${count}`);
+  }
+  assert.deepEqual(long, []);
+});
+
+Deno.test("layout: no forgotten marks, and no path of one machine", async () => {
+  const marks = [
+    /\bTO[D]O\b/,
+    /\bFIX[M]E\b/,
+    /\bX[X]X\b/,
+    /@ts-(ignore|nocheck)/,
+    /\/(home|work)\/\w/,
+  ];
+  const found: string[] = [];
+  for (const { path } of modules) {
+    const text = await Deno.readTextFile(`${ROOT}${path}`);
+    for (const mark of marks) if (mark.test(text)) found.push(`${path}: ${mark.source}`);
+  }
+  assert.deepEqual(found.filter((each) => !each.startsWith(fromFileUrl(import.meta.url))), []);
+});
+
+async function lines(path: string): Promise<number> {
+  return (await Deno.readTextFile(`${ROOT}${path}`)).trimEnd().split("\n").length;
+}

@@ -1,0 +1,60 @@
+/**
+ * Lint rules of this house, run by `deno lint`: which file may touch which door of the platform, and how long a
+ * function may be.
+ */
+
+/** Longest function in lines: what one screen shows. */
+const FUNCTION_LINES_MAX = 60;
+
+/** Members of `Deno` that open a door to the host, and the files that may use them. */
+const DENO_DOORS: Readonly<Record<string, RegExp>> = {
+  dlopen: /\/src\/renderer\/library\.ts$/,
+  env: /\/src\/config\//,
+};
+
+const CONSOLE_ALLOWED = /\/(src\/(cli|observability|viewer)|tests)\//;
+const SOURCE = /\/(src\/|main\.ts$)/;
+
+function checkLength(context: Deno.lint.RuleContext, node: Deno.lint.Node): void {
+  const lines = context.sourceCode.getText(node).split("\n").length;
+  if (lines <= FUNCTION_LINES_MAX) return;
+  context.report({
+    node,
+    message: `Function has ${lines} lines, more than ${FUNCTION_LINES_MAX}: one idea each`,
+  });
+}
+
+const plugin: Deno.lint.Plugin = {
+  name: "house",
+  rules: {
+    "short-functions": {
+      create(context) {
+        if (!SOURCE.test(context.filename)) return {};
+        const check = (node: Deno.lint.Node) => checkLength(context, node);
+        return { FunctionDeclaration: check, FunctionExpression: check };
+      },
+    },
+    "doors": {
+      create(context) {
+        if (!SOURCE.test(context.filename)) return {};
+        return {
+          MemberExpression({ object, property }) {
+            if (object.type !== "Identifier" || property.type !== "Identifier") return;
+            const allowed = object.name === "Deno" ? DENO_DOORS[property.name] : undefined;
+            if (allowed !== undefined && !allowed.test(context.filename)) {
+              context.report({
+                node: property,
+                message: `Deno.${property.name} belongs to ${allowed.source} alone`,
+              });
+            }
+            if (object.name === "console" && !CONSOLE_ALLOWED.test(context.filename)) {
+              context.report({ node: object, message: "console belongs to cli and observability" });
+            }
+          },
+        };
+      },
+    },
+  },
+};
+
+export default plugin;
