@@ -1,0 +1,159 @@
+import type { Plane } from "../media/frame.ts";
+
+/** What a block code says. */
+export interface BlockCode {
+  /** Counts the frames of one stream; 0 to 2^32 − 1. */
+  readonly frameNumber: number;
+  /** When the frame was drawn: wall-clock milliseconds since 1970-01-01T00:00:00Z, 0 to 2^48 − 1. */
+  readonly sentAtMs: number;
+}
+
+/** Width and height in pixels. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Cells of the code, side by side. The first and the last column are the frame of reference. */
+const COLUMNS = 26;
+const ROWS = 4;
+const DATA_COLUMNS = COLUMNS - 2;
+/** A cell is this fraction of the picture's width, unless the picture is so wide that the height decides. */
+const CELLS_PER_WIDTH = 40;
+const CELLS_PER_HEIGHT = 12;
+/** The ends of limited range luma. */
+const BLACK = 16;
+const WHITE = 235;
+
+/**
+ * The part of a picture, from its top left corner, that its block code covers; rounded up to even pixels. Chroma
+ * there should be neutral (128), so that black and white stay what they are when a browser makes RGB of them.
+ */
+export function blockCodeArea({ width, height }: PictureSize): PictureSize {
+  const cell = cellSize({ width, height });
+  const even = (pixels: number) => Math.ceil(pixels / 2) * 2;
+  return {
+    width: Math.min(width, even(COLUMNS * cell)),
+    height: Math.min(height, even(ROWS * cell)),
+  };
+}
+
+/**
+ * Draws a block code into the luma plane of a picture of `size`, so that a program which sees the decoded picture can
+ * tell which frame it is and when it was drawn. It survives heavy compression and uniform scaling as long as a cell
+ * (width / 40, or height / 12 if that is less) keeps about four pixels: a picture of 160×120.
+ *
+ * Layout: 26 columns × 4 rows of square cells from the top left corner. The cell's size c = min(width / 40,
+ * height / 12) is not rounded; column i covers the pixels from floor(i × c) up to floor((i + 1) × c), rows alike.
+ * The first and last column are, from the top, black, white, black, white; they tell a code from a picture and give
+ * the reader its levels on either side. The 24 columns between hold 96 bits, row after row, most significant bit
+ * first, white for 1: frame number (32 bits), time in milliseconds (48 bits), and the CRC-16 of those ten bytes
+ * (polynomial 0x1021, start 0xFFFF, not reflected, no final XOR). Black is luma 16, white 235.
+ *
+ * @param plane Y plane (height × width), written in place; its stride may exceed the width.
+ */
+export function drawBlockCode(plane: Plane, size: PictureSize, code: BlockCode): void {
+  const bytes = packCode(code);
+  const cell = cellSize(size);
+  const { data, strideBytes } = plane;
+  for (let row = 0; row < ROWS; row++) {
+    const top = Math.floor(row * cell);
+    const bottom = Math.floor((row + 1) * cell);
+    if (bottom === top) continue;
+    const line = data.subarray(top * strideBytes, top * strideBytes + size.width);
+    for (let column = 0; column < COLUMNS; column++) {
+      const luma = isWhite(bytes, { row, column }) ? WHITE : BLACK;
+      line.fill(luma, Math.floor(column * cell), Math.floor((column + 1) * cell));
+    }
+    const drawn = line.subarray(0, Math.floor(COLUMNS * cell));
+    for (let y = top + 1; y < bottom; y++) data.set(drawn, y * strideBytes);
+  }
+}
+
+function cellSize({ width, height }: PictureSize): number {
+  return Math.min(width / CELLS_PER_WIDTH, height / CELLS_PER_HEIGHT);
+}
+
+function isWhite(bytes: Uint8Array, { row, column }: { row: number; column: number }): boolean {
+  if (column === 0 || column === COLUMNS - 1) return row % 2 === 1;
+  const bit = row * DATA_COLUMNS + column - 1;
+  return ((bytes[bit >> 3] ?? 0) >> (7 - (bit & 7)) & 1) === 1;
+}
+
+function packCode({ frameNumber, sentAtMs }: BlockCode): Uint8Array {
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, frameNumber);
+  view.setUint16(4, Math.floor(sentAtMs / 2 ** 32));
+  view.setUint32(6, sentAtMs);
+  let crc = 0xffff;
+  for (const byte of bytes.subarray(0, 10)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  view.setUint16(10, crc);
+  return bytes;
+}
+
+/**
+ * Reads the code that {@link drawBlockCode} drew, from a decoded picture of any size.
+ *
+ * The function uses nothing outside its own body, so its text can be carried into a browser page.
+ *
+ * @param image RGBA, height × width × 4, row-major without padding; an `ImageData` fits.
+ * @returns `undefined` when there is no code or it cannot be read without doubt.
+ */
+export function readBlockCode(
+  image: {
+    readonly data: Uint8Array | Uint8ClampedArray;
+    readonly width: number;
+    readonly height: number;
+  },
+): BlockCode | undefined {
+  const columns = 26;
+  const contrastMin = 64;
+  const { data, width, height } = image;
+  const cell = Math.min(width / 40, height / 12);
+
+  // The middle half of a cell: blur and ringing of the neighbours stay outside.
+  const luma = (column: number, row: number): number => {
+    const left = Math.floor((column + 0.25) * cell);
+    const top = Math.floor((row + 0.25) * cell);
+    const right = Math.max(left + 1, Math.ceil((column + 0.75) * cell));
+    const bottom = Math.max(top + 1, Math.ceil((row + 0.75) * cell));
+    let sum = 0;
+    for (let y = top; y < bottom; y++) {
+      for (let x = left; x < right; x++) {
+        const at = (y * width + x) * 4;
+        sum += (data[at] ?? 0) + 2 * (data[at + 1] ?? 0) + (data[at + 2] ?? 0);
+      }
+    }
+    return sum / (4 * (bottom - top) * (right - left));
+  };
+
+  const last = columns - 1;
+  const black = Math.max(luma(0, 0), luma(0, 2), luma(last, 0), luma(last, 2));
+  const white = Math.min(luma(0, 1), luma(0, 3), luma(last, 1), luma(last, 3));
+  if (white - black < contrastMin) return undefined;
+  const threshold = (black + white) / 2;
+
+  const bytes = new Uint8Array(12);
+  for (let bit = 0; bit < 96; bit++) {
+    const row = Math.floor(bit / (columns - 2));
+    if (luma(1 + bit % (columns - 2), row) > threshold) {
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | 1 << (7 - (bit & 7));
+    }
+  }
+  // Over the data and its own check bits, a CRC without final XOR comes out as 0.
+  let crc = 0xffff;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  if (crc !== 0) return undefined;
+  const view = new DataView(bytes.buffer);
+  return {
+    frameNumber: view.getUint32(0),
+    sentAtMs: view.getUint16(4) * 2 ** 32 + view.getUint32(6),
+  };
+}

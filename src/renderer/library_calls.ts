@@ -1,0 +1,102 @@
+import { RendererError, type RendererErrorCode } from "./renderer_error.ts";
+import type { RendererLibrary } from "./library_symbols.ts";
+
+/** `PINHOLE_ERROR_TEXT_SIZE` of native/pinhole.h. */
+const ERROR_TEXT_BYTES = 1024;
+
+/** Runs asynchronous calls one after another, in the order in which they were asked for. */
+export class SerialCalls {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Runs `call` when all earlier ones have settled, and settles as it does. */
+  run<T>(call: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(call);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+/** What C code is reading or writing now. */
+const heldBuffers = new Set<readonly ArrayBufferView[]>();
+
+/**
+ * Waits for a call that was given `buffers`. Deno passes C a bare address, and a call runs on another thread: without
+ * a reference from here, the garbage collector could take a buffer while C still uses it.
+ */
+export async function holding<T>(
+  buffers: readonly ArrayBufferView[],
+  call: Promise<T>,
+): Promise<T> {
+  heldBuffers.add(buffers);
+  try {
+    return await call;
+  } finally {
+    heldBuffers.delete(buffers);
+  }
+}
+
+/** UTF-8 with the final 0 of a C string. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+/** The object that a call was made on; with neither, the call was `pinhole_open`. */
+export interface CallTarget {
+  readonly renderer?: Deno.PointerObject;
+  readonly session?: Deno.PointerObject;
+}
+
+/** A function that returned a status of failure. */
+export interface FailedCall {
+  readonly code: RendererErrorCode;
+  readonly libraryName: string;
+  /** Name of the function. */
+  readonly call: string;
+  readonly status: number;
+}
+
+/**
+ * Makes an error of a failed call, with the library's text. Only from within the {@link SerialCalls} of the object
+ * that the call was made on: the text is that of the newest failure.
+ */
+export async function failureOf(
+  library: RendererLibrary,
+  { target, failed }: { target: CallTarget; failed: FailedCall },
+): Promise<RendererError> {
+  const { code, libraryName, call, status } = failed;
+  const text = status < 0
+    ? await lastError(library, target)
+    : "a status that the call does not have";
+  return new RendererError(
+    code,
+    `${libraryName}: ${call} failed with status ${status}${text === "" ? "" : `: ${text}`}`,
+  );
+}
+
+async function lastError(
+  { symbols }: RendererLibrary,
+  { renderer, session }: CallTarget,
+): Promise<string> {
+  const buffer = new Uint8Array(ERROR_TEXT_BYTES);
+  await holding(
+    [buffer],
+    symbols.pinhole_last_error(
+      renderer ?? null,
+      session ?? null,
+      buffer,
+      BigInt(buffer.byteLength),
+    ),
+  );
+  // The library may have forgotten the final 0, cut a character in two, or written lines.
+  const end = buffer.indexOf(0);
+  const text = new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
+  return text.replace(/\p{Cc}+/gu, " ").trim();
+}
+
+/**
+ * The object whose address a call stored in `out`.
+ * @returns `undefined` when the library stored none.
+ */
+export function objectAt(out: BigUint64Array<ArrayBuffer>): Deno.PointerObject | undefined {
+  return Deno.UnsafePointer.create(out[0] ?? 0n) ?? undefined;
+}
