@@ -68,6 +68,7 @@ const RECIPES: readonly EncoderRecipe[] = [
       tune: "zerolatency",
       profile: "baseline",
       "forced-idr": "1",
+      sc_threshold: "0",
     },
   },
   {
@@ -86,7 +87,10 @@ const RECIPES: readonly EncoderRecipe[] = [
   },
 ];
 
-/** A keyframe is made when one is asked for, never by the clock: each is a burst that a thin tunnel has to queue. */
+/**
+ * A keyframe is made when one is asked for, never by the clock or for a cut: each is a burst that a thin tunnel has to
+ * queue.
+ */
 const KEYFRAME_INTERVAL_FRAMES = 1_000_000;
 
 /** Half a second of the target rate: keyframes get room without a burst of seconds. */
