@@ -1,0 +1,23 @@
+import { type CancelTimer, type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
+import type { Meter } from "../base/meter.ts";
+
+/** How often the event loop is asked, in milliseconds: often enough to meet a stall, too rare to cost anything. */
+const SAMPLE_INTERVAL_MS = 500;
+
+/**
+ * Measures how late timers fire, into `event_loop_lag_seconds`, until it is disposed of. Media and signalling share one
+ * event loop, so this is the first figure to look at when everything is late at once.
+ */
+export function measureEventLoopLag(meter: Meter, clock: Clock = SYSTEM_CLOCK): Disposable {
+  let cancel: CancelTimer;
+  const sample = (): void => {
+    const dueMs = clock.now() + SAMPLE_INTERVAL_MS;
+    cancel = clock.after(SAMPLE_INTERVAL_MS, () => {
+      // Timers have a resolution of a millisecond and may fire a fraction early.
+      meter.observe("event_loop_lag_seconds", Math.max(0, clock.now() - dueMs) / 1000);
+      sample();
+    });
+  };
+  sample();
+  return { [Symbol.dispose]: () => cancel() };
+}

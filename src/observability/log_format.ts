@@ -1,0 +1,85 @@
+import type { LogFields, LogLevel } from "../base/log.ts";
+
+/** One event, ready to be written. */
+export interface LogEntry {
+  /** Wall-clock milliseconds since 1970. */
+  readonly wallMs: number;
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields;
+}
+
+/** Longest text of one field, in characters: a peer's words may be in it, and a line should stay a line. */
+export const LOG_VALUE_CHARS_MAX = 512;
+
+/** Events are padded to this many characters, which most names have at most, so that fields line up. */
+const EVENT_COLUMN = 22;
+
+/** Words that need no quotes: no space, no quote, no equals sign, nothing that a terminal acts on. */
+const BARE_WORD = /^[\w.:/@+,%-]+$/;
+
+/**
+ * Controls of the C1 range, line separators and marks that change the direction of writing. JSON leaves them as they
+ * are, and each of them lets a peer's text look like something else on a screen.
+ */
+const DECEPTIVE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+const SGR = { dim: "\x1b[2m", reset: "\x1b[0m" } as const;
+const LEVEL_SGR: Readonly<Record<LogLevel, string>> = {
+  debug: "\x1b[2m",
+  info: "\x1b[32m",
+  warn: "\x1b[33m",
+  error: "\x1b[31m",
+};
+
+/** `2026-01-31T12:00:00.000Z INFO  event_name  key=value …`; always one line. */
+export function formatPretty({ wallMs, level, event, fields }: LogEntry): string {
+  const columns = [time(wallMs), level.toUpperCase().padEnd(5), event.padEnd(EVENT_COLUMN)];
+  return [...columns, ...prettyFields(fields)].join(" ").trimEnd();
+}
+
+/** As {@link formatPretty}, with the colours of ECMA-48 for a terminal. */
+export function formatColoured({ wallMs, level, event, fields }: LogEntry): string {
+  const columns = [
+    `${SGR.dim}${time(wallMs)}${SGR.reset}`,
+    `${LEVEL_SGR[level]}${level.toUpperCase().padEnd(5)}${SGR.reset}`,
+    event.padEnd(EVENT_COLUMN),
+  ];
+  return [...columns, ...prettyFields(fields)].join(" ").trimEnd();
+}
+
+/**
+ * One JSON object: `ts` (RFC 3339, UTC), `level`, `event`, and the fields beside them. A field cannot take the place of
+ * one of those three.
+ */
+export function formatJson({ wallMs, level, event, fields }: LogEntry): string {
+  const head = { ts: time(wallMs), level, event };
+  const cut = Object.entries(fields).map(([key, value]) => [key, cutValue(value)]);
+  return escapeDeceptive(JSON.stringify({ ...head, ...Object.fromEntries(cut), ...head }));
+}
+
+function prettyFields(fields: LogFields): string[] {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${word(String(cutValue(value)))}`);
+}
+
+function word(text: string): string {
+  return BARE_WORD.test(text) ? text : escapeDeceptive(JSON.stringify(text));
+}
+
+function cutValue(value: LogFields[string]): LogFields[string] {
+  if (typeof value !== "string" || value.length <= LOG_VALUE_CHARS_MAX) return value;
+  return `${value.slice(0, LOG_VALUE_CHARS_MAX)}…`;
+}
+
+function escapeDeceptive(json: string): string {
+  return json.replace(
+    DECEPTIVE,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function time(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

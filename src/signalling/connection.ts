@@ -1,0 +1,229 @@
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import { type SessionDoor, ViewerError } from "../session/door.ts";
+import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
+import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
+import {
+  BUFFERED_BYTES_MAX,
+  CLOSE_LINGER_MS,
+  FIRST_MESSAGE_WAIT_MS,
+  QUEUED_BYTES_MAX,
+  QUEUED_MESSAGES_MAX,
+} from "./limits.ts";
+import {
+  type ClientMessage,
+  NATIVE_PROTOCOL,
+  parseEnvelope,
+  type Protocol,
+  type ServerMessage,
+  utf8Length,
+} from "./messages.ts";
+import { type Departure, ViewerLink } from "./viewer_link.ts";
+
+/** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
+export interface SignallingSocket {
+  /** Bytes that were sent and have not left. */
+  readonly bufferedAmount: number;
+  send(text: string): void;
+  /** @param reason Text for people, of any length; the socket cuts it to what a close frame holds. */
+  close(code: number, reason: string): void;
+}
+
+/** What a connection works with. */
+export interface ViewerConnectionOptions {
+  readonly sessionId: string;
+  /** Host name or IP address by which the client reached the server. */
+  readonly reachedHost: string;
+  readonly door: SessionDoor;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly meter: Meter;
+}
+
+/**
+ * One open WebSocket, which carries one viewer at a time.
+ *
+ * Who ends whom: a `bye`, a clean close of the socket, an error and a new offer end the viewer; a socket that breaks
+ * off lets go of it. A viewer that ends by an error ends the connection with it. One that ends without (the page closed
+ * its peer connection, or its media failed) does not: the page may offer anew. Every error is told and then closes the
+ * connection.
+ */
+export class ViewerConnection {
+  readonly #socket: SignallingSocket;
+  readonly #options: ViewerConnectionOptions;
+  /** Of the wait for a first message, later of the wait before the close frame. */
+  #cancelTimer: CancelTimer;
+  /** Chosen by the first message. */
+  #protocol: Protocol | undefined;
+  #link: ViewerLink | undefined;
+  /** What came while an offer was being answered, in order. */
+  readonly #queue: { readonly message: ClientMessage; readonly bytes: number }[] = [];
+  #queuedBytes = 0;
+  #isOver = false;
+
+  /** @param socket Open, and used by nobody else. */
+  constructor(socket: SignallingSocket, options: ViewerConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#cancelTimer = options.clock.after(FIRST_MESSAGE_WAIT_MS, () => {
+      const message = `No message came within ${FIRST_MESSAGE_WAIT_MS / 1000} s`;
+      this.refuse({ code: "bad_message", message });
+    });
+  }
+
+  /** Takes one message of the client as the WebSocket delivered it. Whatever it holds, this does not throw. */
+  receive(data: unknown): void {
+    if (this.#isOver) return;
+    this.#cancelTimer();
+    const { message: envelope, error } = parseEnvelope(data);
+    if (error !== undefined) return this.refuse(error);
+    this.#protocol ??= startsDialect(envelope) ? PREFIXED_DIALECT : NATIVE_PROTOCOL;
+    const parsed = this.#protocol.read(envelope);
+    if (parsed.error !== undefined) return this.refuse(parsed.error);
+    this.#take(parsed.message, envelope.text);
+  }
+
+  /** Tells the client why, closes the connection and ends its viewer. Does nothing on a connection that is over. */
+  refuse(refusal: Refusal): void {
+    if (this.#isOver) return;
+    const { sessionId, meter, log } = this.#options;
+    const { code, message } = refusal;
+    meter.count("viewers_refused_total", { code });
+    log.info("viewer_refused", { session: sessionId, code, reason: message });
+    this.#closeWith(refusal);
+  }
+
+  /** The WebSocket is gone. Later calls do nothing. Never throws. */
+  disconnected(departure: Departure): void {
+    this.#cancelTimer();
+    this.#end(departure);
+  }
+
+  /** Leaves the viewer; nothing is heard or said from here on. */
+  #end(departure: Departure): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancelTimer();
+    this.#queue.length = 0;
+    try {
+      this.#link?.leave(departure);
+    } catch (error) {
+      this.#logFailure(error);
+    }
+  }
+
+  #take(message: ClientMessage, text: string): void {
+    if (message.type === "candidate") return;
+    if (message.type === "bye") {
+      this.#end("clean");
+      return this.#socket.close(1000, "bye");
+    }
+    if (!this.#link?.isPending) return this.#act(message);
+    const bytes = utf8Length(text);
+    this.#queue.push({ message, bytes });
+    this.#queuedBytes += bytes;
+    if (this.#queue.length > QUEUED_MESSAGES_MAX || this.#queuedBytes > QUEUED_BYTES_MAX) {
+      this.refuse({ code: "bad_message", message: "Too many messages came before the answer" });
+    }
+  }
+
+  #act(message: ClientMessage): void {
+    try {
+      if (message.type === "offer") void this.#join(message);
+      if (message.type === "resume") this.#resume(message.viewer);
+      // Without a viewer there is no renderer to hear it: a page may speak before its offer or after its end.
+      if (message.type === "message") this.#link?.say(message.data);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Answers an offer, then what came meanwhile. Never rejects. */
+  async #join({ sdp, params, idle }: Extract<ClientMessage, { type: "offer" }>): Promise<void> {
+    const { door, sessionId, reachedHost } = this.#options;
+    const former = this.#link;
+    const link = this.#link = this.#newLink();
+    try {
+      former?.leave("clean");
+      const request = { sessionId, reachedHost, sdp, params };
+      const handle = await door.join(idle === undefined ? request : { ...request, idle }, link);
+      link.open(handle, [
+        { type: "answer", sdp: handle.answerSdp, viewer: handle.id },
+        { type: "candidate", candidate: handle.candidate },
+      ]);
+      this.#drain();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #resume(viewerId: string): void {
+    const { door, sessionId } = this.#options;
+    const link = this.#newLink();
+    const handle = door.resume(sessionId, viewerId, link);
+    // Only now, as the client may name the very viewer that it has here: the sessions have made that handle void.
+    this.#link?.leave("clean");
+    this.#link = link;
+    link.open(handle, [{ type: "resumed" }]);
+  }
+
+  #drain(): void {
+    while (!this.#link?.isPending) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#queuedBytes -= next.bytes;
+      this.#act(next.message);
+    }
+  }
+
+  #newLink(): ViewerLink {
+    return new ViewerLink({
+      send: (message) => this.#send(message),
+      ended: (error) => this.#viewerEnded(error),
+    });
+  }
+
+  #viewerEnded(error: ViewerError | undefined): void {
+    if (error !== undefined) return this.#closeWith(refusalOf(error));
+    this.#link = undefined;
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof ViewerError)) this.#logFailure(error);
+    this.refuse(refusalOf(error));
+  }
+
+  #logFailure(error: unknown): void {
+    const { sessionId, log } = this.#options;
+    log.error("signalling_failed", { session: sessionId, error: failureText(error) });
+  }
+
+  #closeWith({ code, message, retryAfterMs }: Refusal): void {
+    this.#send({
+      type: "error",
+      code,
+      message,
+      ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
+    });
+    // Sending may have found the client stalled, which closes the connection by itself.
+    if (this.#isOver) return;
+    this.#end("clean");
+    this.#cancelTimer = this.#options.clock.after(
+      CLOSE_LINGER_MS,
+      () => this.#socket.close(ERROR_TABLE[code].closeCode, message),
+    );
+  }
+
+  #send(message: ServerMessage): void {
+    if (this.#isOver) return;
+    const { sessionId, clock, log } = this.#options;
+    if (this.#socket.bufferedAmount > BUFFERED_BYTES_MAX) {
+      log.info("signalling_stalled", { session: sessionId });
+      // The media may be fine: the page can take its viewer up again.
+      this.#end("broken");
+      return this.#socket.close(ERROR_TABLE.internal.closeCode, "Too much is waiting to be read");
+    }
+    this.#socket.send((this.#protocol ?? NATIVE_PROTOCOL).format(message, clock.wallMs()));
+  }
+}

@@ -1,0 +1,58 @@
+import { errorText } from "../base/errors.ts";
+import { ViewerError, type ViewerErrorCode } from "../session/door.ts";
+
+/** Every code that a client may be told. */
+export type SignallingErrorCode =
+  | ViewerErrorCode
+  | "bad_message"
+  | "unauthorized"
+  | "origin_not_allowed";
+
+/** How one code is told on each kind of connection. */
+export interface ErrorTranslation {
+  /** WebSocket close code (RFC 6455 §7.4). */
+  readonly closeCode: number;
+  readonly httpStatus: number;
+}
+
+/** The one place where error codes become close codes and HTTP statuses. */
+export const ERROR_TABLE: Readonly<Record<SignallingErrorCode, ErrorTranslation>> = {
+  bad_message: { closeCode: 4400, httpStatus: 400 },
+  bad_sdp: { closeCode: 4400, httpStatus: 400 },
+  unsupported_codec: { closeCode: 4400, httpStatus: 400 },
+  unauthorized: { closeCode: 4401, httpStatus: 401 },
+  origin_not_allowed: { closeCode: 4403, httpStatus: 403 },
+  no_such_viewer: { closeCode: 4404, httpStatus: 404 },
+  session_full: { closeCode: 4429, httpStatus: 503 },
+  no_free_port: { closeCode: 4429, httpStatus: 503 },
+  renderer_failed: { closeCode: 4500, httpStatus: 500 },
+  internal: { closeCode: 4500, httpStatus: 500 },
+  shutting_down: { closeCode: 1001, httpStatus: 503 },
+};
+
+/** A refusal as a value. */
+export interface Refusal {
+  readonly code: SignallingErrorCode;
+  /** Text for people. */
+  readonly message: string;
+  /** How long to wait before another try is worth it, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * What a client is told of something that the sessions threw. Only a {@link ViewerError} was written for clients; the
+ * text of anything else stays on this side.
+ */
+export function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof ViewerError)) {
+    return { code: "internal", message: "The server failed; its log says why" };
+  }
+  const { code, message, retryAfterMs } = error;
+  return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
+}
+
+/** What the log says of something that the sessions threw: the cause too, where there is one. */
+export function failureText(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : undefined;
+  return cause === undefined ? errorText(error) : `${errorText(error)}: ${errorText(cause)}`;
+}

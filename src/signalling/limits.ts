@@ -1,0 +1,76 @@
+/**
+ * Every cap of signalling, each with its reason.
+ *
+ * One cap is not ours to set: Deno hands over whole WebSocket messages only, and holds up to 64 MiB of one frame (more
+ * of a fragmented message) before it does (denoland/deno#15809). What is too long is refused as soon as it is seen.
+ */
+
+/** Longest message from a client, in bytes of UTF-8. A browser's offer with every codec it has is under 20 KiB. */
+export const MESSAGE_BYTES_MAX = 256 * 1024;
+
+/** Longest `params` of an offer, in bytes of JSON. They cross the renderer's C interface as one string. */
+export const PARAMS_BYTES_MAX = 4 * 1024;
+
+/** Longest name of an idle source, in characters. They are keys of the configuration file. */
+export const IDLE_NAME_CHARS_MAX = 128;
+
+/** Longest candidate line, in characters. Browsers write 100 to 200; the line is checked for shape and dropped. */
+export const CANDIDATE_CHARS_MAX = 1024;
+
+/** Longest media id and username fragment of a candidate, in characters (RFC 8839 §5.4: up to 256). */
+export const CANDIDATE_FIELD_CHARS_MAX = 256;
+
+/** Longest viewer id that is looked up, in characters; ours are far shorter. */
+export const VIEWER_ID_CHARS_MAX = 256;
+
+/** Session ids are path segments and metric-free log fields: short, and with nothing to escape. */
+export const SESSION_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Messages of one client that wait while its offer is being answered. A page sends a handful in that time. */
+export const QUEUED_MESSAGES_MAX = 64;
+
+/** Bytes of such messages, so that one waiting client holds no more than one long message. */
+export const QUEUED_BYTES_MAX = MESSAGE_BYTES_MAX;
+
+/** Messages of the renderer that are kept for a viewer whose answer is not out yet. */
+export const EARLY_MESSAGES_MAX = 64;
+
+/**
+ * Unsent bytes at which a client counts as gone: a tunnel that stalls for a second holds a few kilobytes of
+ * signalling, so a megabyte means that nobody reads.
+ */
+export const BUFFERED_BYTES_MAX = 1024 * 1024;
+
+/**
+ * WebSockets at one time. A silent one costs about 40 KiB, so a thousand stay under 50 MiB, and a host with five
+ * ports serves far fewer people than that. A socket counts until its TCP connection is gone.
+ */
+export const WEB_SOCKETS_MAX = 1024;
+
+/**
+ * How long an upgrade may take, in milliseconds. Deno says nothing at all about a client that left before the server's
+ * answer to its handshake, so its place is taken back after this.
+ */
+export const OPEN_WAIT_MS = 10_000;
+
+/** How long a new connection may say nothing, in milliseconds. Long enough for a page that waits for a click. */
+export const FIRST_MESSAGE_WAIT_MS = 60_000;
+
+/**
+ * Silence after which a WebSocket counts as broken, in seconds. Half of it passes, then a ping goes out: that keeps
+ * proxies from closing an idle connection after their usual 30 to 60 s.
+ */
+export const WEB_SOCKET_IDLE_S = 30;
+
+/**
+ * Time between an error and the close frame after it, in milliseconds. Deno resets a connection on which a message
+ * arrives after its close frame, and a reset can cost a client what it has not read yet. Candidates arrive right behind
+ * every offer, so the client gets this long to read why the offer was refused.
+ */
+export const CLOSE_LINGER_MS = 100;
+
+/** Longest reason of a close frame, in bytes (RFC 6455 §5.5: 125 with the code). */
+export const CLOSE_REASON_BYTES_MAX = 123;
+
+/** Longest host name of the DNS, in characters (RFC 1035 §2.3.4, without the root's dot). */
+export const HOST_CHARS_MAX = 253;

@@ -1,0 +1,196 @@
+import type { AnnouncedCandidate, ViewerState } from "../session/door.ts";
+import type { Refusal, SignallingErrorCode } from "./errors.ts";
+import {
+  CANDIDATE_CHARS_MAX,
+  CANDIDATE_FIELD_CHARS_MAX,
+  IDLE_NAME_CHARS_MAX,
+  MESSAGE_BYTES_MAX,
+  PARAMS_BYTES_MAX,
+  VIEWER_ID_CHARS_MAX,
+} from "./limits.ts";
+
+/** An object of JSON. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The outcome of reading something from a client. */
+export type Parsed<Message> =
+  | { readonly message: Message; readonly error?: never }
+  | { readonly message?: never; readonly error: Refusal };
+
+/** A JSON object with a type, not yet looked at further. */
+export interface Envelope {
+  readonly type: string;
+  /** The whole object, `type` included. */
+  readonly fields: JsonObject;
+  /** The object as it came. */
+  readonly text: string;
+}
+
+/** What a client says, whatever its dialect. */
+export type ClientMessage =
+  | {
+    readonly type: "offer";
+    readonly sdp: string;
+    readonly idle?: string;
+    readonly params: JsonObject;
+  }
+  /** Checked for shape only: an ICE-lite server with a fixed address never dials (RFC 8445 §2.5). */
+  | { readonly type: "candidate" }
+  | { readonly type: "resume"; readonly viewer: string }
+  | { readonly type: "message"; readonly data: string }
+  | { readonly type: "bye" };
+
+/** What the server says. */
+export type ServerMessage =
+  | { readonly type: "answer"; readonly sdp: string; readonly viewer: string }
+  | { readonly type: "resumed" }
+  | { readonly type: "state"; readonly state: ViewerState }
+  | { readonly type: "message"; readonly data: string }
+  | { readonly type: "candidate"; readonly candidate: AnnouncedCandidate }
+  | {
+    readonly type: "error";
+    readonly code: SignallingErrorCode;
+    readonly message: string;
+    readonly retry_after_ms?: number;
+  };
+
+/** One way of writing the same conversation. Both functions are pure and never throw. */
+export interface Protocol {
+  read(envelope: Envelope): Parsed<ClientMessage>;
+  /** @param wallMs Wall-clock milliseconds since 1970, for protocols that stamp their messages. */
+  format(message: ServerMessage, wallMs: number): string;
+}
+
+const UTF8 = new TextEncoder();
+
+/** Length of `text` in bytes of UTF-8. */
+export function utf8Length(text: string): number {
+  return UTF8.encode(text).length;
+}
+
+/** A refusal for a message that breaks the rules. */
+export function badMessage(message: string): { readonly error: Refusal } {
+  return { error: { code: "bad_message", message } };
+}
+
+/**
+ * Reads the outer form that all messages share: text, at most {@link MESSAGE_BYTES_MAX} bytes, one JSON object with a
+ * string `type`.
+ * @param data What the WebSocket delivered.
+ */
+export function parseEnvelope(data: unknown): Parsed<Envelope> {
+  if (typeof data !== "string") return badMessage("Messages are JSON text, not binary");
+  // UTF-8 has at least one byte a character, so the first test spares encoding what is far too long.
+  if (data.length > MESSAGE_BYTES_MAX || utf8Length(data) > MESSAGE_BYTES_MAX) {
+    return badMessage(`A message may have ${MESSAGE_BYTES_MAX} bytes at most`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return badMessage("The message is not JSON");
+  }
+  if (!isObject(value)) return badMessage("A message is a JSON object");
+  if (typeof value.type !== "string") return badMessage('A message has a string "type"');
+  return { message: { type: value.type, fields: value, text: data } };
+}
+
+/** The messages of Pinhole's own client, as docs/signalling.md lists them. */
+export const NATIVE_PROTOCOL: Protocol = {
+  read({ type, fields }) {
+    switch (type) {
+      case "offer":
+        return readOffer(fields);
+      case "candidate":
+        return readCandidate(fields.candidate);
+      case "resume":
+        return readResume(fields.viewer);
+      case "message":
+        return typeof fields.data === "string"
+          ? { message: { type: "message", data: fields.data } }
+          : badMessage('A message to the renderer has a string "data"');
+      case "bye":
+        return { message: { type: "bye" } };
+      default:
+        return badMessage(
+          `There is no message of type ${
+            quote(type)
+          }: offer, candidate, resume, message and bye are`,
+        );
+    }
+  },
+  format: (message) => JSON.stringify(message),
+};
+
+function readOffer({ sdp, idle, params = {} }: JsonObject): Parsed<ClientMessage> {
+  if (typeof sdp !== "string") return badMessage('An offer has a string "sdp"');
+  if (idle !== undefined && !isIdleName(idle)) {
+    return badMessage(`"idle" is a name of 1 to ${IDLE_NAME_CHARS_MAX} characters`);
+  }
+  if (!isObject(params)) return badMessage('"params" is a JSON object');
+  if (!fitsParams(params)) return badMessage(PARAMS_TOO_LONG);
+  return { message: { type: "offer", sdp, params, ...(idle === undefined ? {} : { idle }) } };
+}
+
+function readResume(viewer: unknown): Parsed<ClientMessage> {
+  if (typeof viewer !== "string" || viewer.length > VIEWER_ID_CHARS_MAX) {
+    return badMessage('A resume has the string "viewer" of an answer');
+  }
+  return { message: { type: "resume", viewer } };
+}
+
+/** Reads the `candidate` field of a candidate message: RTCIceCandidateInit, or `null` after the last one. */
+export function readCandidate(candidate: unknown): Parsed<ClientMessage> {
+  if (candidate !== null && !isCandidate(candidate)) {
+    return badMessage(
+      `"candidate" is null or an object with a string "candidate" of ${CANDIDATE_CHARS_MAX} characters at most`,
+    );
+  }
+  return { message: { type: "candidate" } };
+}
+
+function isCandidate(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = value;
+  return isShort(candidate, CANDIDATE_CHARS_MAX) &&
+    (isAbsent(sdpMid) || isShort(sdpMid, CANDIDATE_FIELD_CHARS_MAX)) &&
+    (isAbsent(sdpMLineIndex) || Number.isInteger(sdpMLineIndex)) &&
+    (isAbsent(usernameFragment) || isShort(usernameFragment, CANDIDATE_FIELD_CHARS_MAX));
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+/** Whether `value` can be the name of an idle source. */
+export function isIdleName(value: unknown): value is string {
+  return isShort(value, IDLE_NAME_CHARS_MAX) && value !== "";
+}
+
+/** Why an offer's parameters were refused when {@link fitsParams} says no. */
+export const PARAMS_TOO_LONG =
+  `The parameters of an offer may have ${PARAMS_BYTES_MAX} bytes of JSON at most`;
+
+/** Whether `params` stay within {@link PARAMS_BYTES_MAX} as JSON. */
+export function fitsParams(params: JsonObject): boolean {
+  try {
+    return utf8Length(JSON.stringify(params)) <= PARAMS_BYTES_MAX;
+  } catch {
+    // JSON.parse reads nesting of any depth; JSON.stringify may run out of stack on it.
+    return false;
+  }
+}
+
+/** Whether `value` is a JSON object: no array, not null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isShort(value: unknown, charsMax: number): value is string {
+  return typeof value === "string" && value.length <= charsMax;
+}
+
+/** A client's word inside a text for people: short, and in quotes. */
+function quote(word: string): string {
+  return JSON.stringify(word.length > 40 ? `${word.slice(0, 40)}…` : word);
+}

@@ -1,0 +1,95 @@
+import type { ViewerError, ViewerHandle, ViewerListener, ViewerState } from "../session/door.ts";
+import { EARLY_MESSAGES_MAX } from "./limits.ts";
+import type { ServerMessage } from "./messages.ts";
+
+/** How a connection leaves its viewer: with a goodbye that ends it, or broken off, so that it lives on. */
+export type Departure = "clean" | "broken";
+
+/** Where a link hands on what it hears. Neither function throws. */
+export interface ViewerLinkSink {
+  send(message: ServerMessage): void;
+  /** The viewer is over, and the client has its last state. `error` is there when the server's side is the cause. */
+  ended(error?: ViewerError): void;
+}
+
+/**
+ * The tie between one connection and one viewer, made before the sessions have answered: keeps the order that clients
+ * are promised (answer, candidate, state, the rest), and leaves a viewer behind that was granted too late. The sink
+ * hears nothing after {@link leave} or the viewer's end.
+ */
+export class ViewerLink implements ViewerListener {
+  readonly #sink: ViewerLinkSink;
+  #handle: ViewerHandle | undefined;
+  #departure: Departure | undefined;
+  #end: { readonly error: ViewerError | undefined } | undefined;
+  readonly #early: string[] = [];
+  #toldState: ViewerState | undefined;
+
+  constructor(sink: ViewerLinkSink) {
+    this.#sink = sink;
+  }
+
+  /** Whether the sessions have still to answer. */
+  get isPending(): boolean {
+    return this.#handle === undefined;
+  }
+
+  /**
+   * The sessions have granted the viewer. Sends `greeting`, the viewer's state, and what the renderer said meanwhile.
+   * Called once.
+   */
+  open(handle: ViewerHandle, greeting: readonly ServerMessage[]): void {
+    this.#handle = handle;
+    if (this.#departure !== undefined) return leave(handle, this.#departure);
+    if (this.#end !== undefined) return this.#tellEnd(this.#end.error);
+    for (const message of greeting) this.#sink.send(message);
+    this.state(handle.state);
+    for (const data of this.#early.splice(0)) this.message(data);
+  }
+
+  /** Hands text to the renderer. */
+  say(data: string): void {
+    this.#handle?.message(data);
+  }
+
+  /** The connection goes, now or as soon as the viewer is granted. Idempotent. */
+  leave(departure: Departure): void {
+    if (this.#departure !== undefined) return;
+    this.#departure = departure;
+    if (this.#handle !== undefined) leave(this.#handle, departure);
+  }
+
+  state(state: ViewerState): void {
+    // Before the answer nothing is told: `open` tells the state that holds by then.
+    if (this.#isOver || this.#handle === undefined || state === this.#toldState) return;
+    this.#toldState = state;
+    this.#sink.send({ type: "state", state });
+  }
+
+  message(data: string): void {
+    if (this.#isOver) return;
+    if (this.#handle !== undefined) this.#sink.send({ type: "message", data });
+    else if (this.#early.length < EARLY_MESSAGES_MAX) this.#early.push(data);
+  }
+
+  ended(error?: ViewerError): void {
+    if (this.#isOver) return;
+    this.#end = { error };
+    if (this.#handle !== undefined) this.#tellEnd(error);
+  }
+
+  #tellEnd(error: ViewerError | undefined): void {
+    const isTold = this.#toldState === "closed" || this.#toldState === "failed";
+    if (error === undefined && !isTold) this.#sink.send({ type: "state", state: "closed" });
+    this.#sink.ended(error);
+  }
+
+  get #isOver(): boolean {
+    return this.#departure !== undefined || this.#end !== undefined;
+  }
+}
+
+function leave(handle: ViewerHandle, departure: Departure): void {
+  if (departure === "clean") handle.bye();
+  else handle.detach();
+}

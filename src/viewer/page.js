@@ -1,0 +1,222 @@
+// @ts-check
+/// <reference lib="dom" />
+/** The viewer page: a player, and everything about it in words and figures. @module */
+import { Plot } from "./page/plot.js";
+import { describe, explain, layerStatus } from "./page/words.js";
+import { PinholePlayer } from "./pinhole.js";
+/** @typedef {import("./pinhole.d.ts").PlayerStats} PlayerStats */
+/** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
+
+const query = new URLSearchParams(location.search);
+const session = query.get("session") ?? "demo";
+const token = query.get("token") ?? undefined;
+const signallingAddress = `${
+  location.protocol.replace("http", "ws")
+}//${location.host}/ws/${session}`;
+
+const video = /** @type {HTMLVideoElement} */ (document.querySelector("video"));
+const status = element("status");
+const stage = element("stage");
+const cover = element("cover");
+const notice = element("notice");
+const power = element("power");
+const sound = element("sound");
+const sdp = /** @type {HTMLTextAreaElement} */ (element("sdp"));
+
+const plot = new Plot(/** @type {HTMLCanvasElement} */ (element("plot")), [
+  { label: "Frame rate, fps", color: "--series-1", least: 10 },
+  { label: "Bitrate, kbit/s", color: "--series-2", least: 500 },
+  { label: "Round trip, ms", color: "--series-3", least: 20 },
+]);
+
+/** @type {Readonly<Record<string, string>>} */
+const LAYER_WORDS = { pending: "", now: "in progress", done: "works", fault: "at fault" };
+
+/** When the next try is due, on the clock of performance.now(). @type {number | null} */
+let retryAtMs = null;
+let tryingAgain = false;
+
+document.title = `${session} · Pinhole`;
+/** @type {HTMLInputElement} */ (element("session")).value = session;
+try {
+  run(new PinholePlayer({ video, session, ...token && { token } }));
+} catch (error) {
+  showNotice({
+    title: "This is no session id",
+    text: error instanceof Error ? error.message : String(error),
+    tries: ["Write another one above."],
+    tone: "bad",
+  });
+  setText(status, "Failed");
+  status.dataset.tone = "bad";
+  setText(element("cover-text"), "Nothing to play");
+  power.hidden = true;
+  element("retry-row").hidden = true;
+}
+
+/** @param {PinholePlayer} player */
+function run(player) {
+  player.addEventListener("state", () => {
+    const { problem, state } = player.view;
+    retryAtMs = problem?.retryInMs === undefined ? null : performance.now() + problem.retryInMs;
+    power.textContent = state === "stopped" || state === "failed" ? "Start" : "Stop";
+    showView(player);
+  });
+  player.addEventListener("stats", () => {
+    const { stats } = player;
+    if (!stats) return;
+    showFigures(stats);
+    plot.add(performance.now(), [stats.fps, stats.bitrateKbps, stats.roundTripMs]);
+  });
+  player.addEventListener("track", () => showSound());
+  video.addEventListener("volumechange", showSound);
+  setInterval(showCountdown, 250);
+  power.addEventListener("click", () => {
+    if (power.textContent === "Start") player.start();
+    else player.stop();
+  });
+  element("retry").addEventListener("click", () => {
+    player.stop();
+    player.start();
+  });
+  element("play").addEventListener("click", () => player.play());
+  element("copy").addEventListener("click", copyAnswer);
+  sound.addEventListener("click", (event) => {
+    // The player itself turns the sound on at the first click anywhere.
+    event.stopPropagation();
+    video.muted = !video.muted;
+  });
+  offerFullScreen();
+  player.start();
+}
+
+/** @param {PinholePlayer} player */
+function showView(player) {
+  const { view, announcedAddress, selectedCandidate, answerSdp } = player;
+  const { words, tone } = describe(view);
+  setText(status, words);
+  status.dataset.tone = tone;
+  const covered = !["playing", "interrupted"].includes(view.state);
+  stage.dataset.show = view.autoplayBlocked ? "play" : covered ? "cover" : "video";
+  const { problem } = view;
+  const explanation = problem &&
+    explain(problem, {
+      server: location.host,
+      origin: location.origin,
+      announced: announcedAddress,
+    });
+  setText(element("cover-text"), explanation?.title ?? words);
+  cover.toggleAttribute("data-busy", ["connecting", "connected"].includes(view.state));
+  if (problem && explanation) {
+    showNotice({ ...explanation, text: problem.message, tone: covered ? "bad" : "warn" });
+  }
+  notice.hidden = !problem;
+  // Starting anew would end a picture that still comes.
+  element("retry").hidden = !covered;
+  tryingAgain = view.state === "connecting";
+  if (["waiting", "failed", "stopped"].includes(view.state)) clearFigures();
+  showCountdown();
+  for (const [layer, state] of Object.entries(layerStatus(view))) {
+    const item = document.querySelector(`[data-layer="${layer}"]`);
+    item?.setAttribute("data-status", state);
+    setText(item?.querySelector("span"), LAYER_WORDS[state] ?? "");
+  }
+  showAddress("signalling", signallingAddress);
+  showAddress("announced", announcedAddress);
+  const { address = "", port = "", protocol = "" } = selectedCandidate ?? {};
+  showAddress("selected", selectedCandidate && `${address}:${port} ${protocol}`);
+  if (sdp.value !== (answerSdp ?? "").replaceAll("\r\n", "\n")) sdp.value = answerSdp ?? "";
+}
+
+/** @param {{ title: string, text: string, tries: readonly string[], tone: string }} what */
+function showNotice({ title, text, tries, tone }) {
+  notice.dataset.tone = tone;
+  notice.hidden = false;
+  setText(element("notice-title"), title);
+  setText(element("notice-text"), text);
+  const list = element("notice-tries");
+  if (list.textContent === tries.join("")) return;
+  list.replaceChildren(...tries.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+}
+
+function showCountdown() {
+  const leftMs = retryAtMs === null ? 0 : retryAtMs - performance.now();
+  const wait = leftMs > 0 ? `Trying again in ${Math.ceil(leftMs / 1000)} s` : "";
+  setText(element("countdown"), tryingAgain ? "Trying again" : wait);
+}
+
+/** @param {PlayerStats} stats */
+function showFigures(stats) {
+  showFigure("fps", round(stats.fps), "fps");
+  showFigure("bitrateKbps", round(stats.bitrateKbps), "kbit/s");
+  showFigure("roundTripMs", round(stats.roundTripMs), "ms");
+  showFigure("jitterMs", round(stats.jitterMs), "ms");
+  showFigure("packetsLost", String(stats.packetsLost), "");
+  showFigure("framesDropped", String(stats.framesDropped), "");
+  showFigure("timeToFirstFrameMs", round(stats.timeToFirstFrameMs), "ms");
+  const { width, height, codec } = stats;
+  showFigure("picture", width && height ? `${width}×${height}` : null, codec ?? "");
+}
+
+/** Figures of a stream that is over are not live, and the plot's lines must not bridge what is missing. */
+function clearFigures() {
+  for (const place of document.querySelectorAll("[data-figure]")) setText(place, "–");
+  plot.add(performance.now(), [null, null, null]);
+}
+
+/** @param {string} name @param {string | null} value @param {string} unit */
+function showFigure(name, value, unit) {
+  const place = document.querySelector(`[data-figure="${name}"]`);
+  const suffix = document.createElement("small");
+  suffix.textContent = unit;
+  if (value === null) setText(place, "–");
+  else place?.replaceChildren(value, suffix);
+}
+
+/** @param {number | null} value */
+function round(value) {
+  return value === null ? null : Math.round(value).toLocaleString("en");
+}
+
+/** @param {string} name @param {string | null} value */
+function showAddress(name, value) {
+  setText(document.querySelector(`[data-address="${name}"]`), value ?? "–");
+}
+
+function showSound() {
+  const stream = video.srcObject;
+  sound.hidden = !(stream instanceof MediaStream) || stream.getAudioTracks().length === 0;
+  setText(sound, video.muted ? "Turn sound on" : "Turn sound off");
+}
+
+function offerFullScreen() {
+  const button = element("fullscreen");
+  button.hidden = !document.fullscreenEnabled;
+  button.addEventListener("click", () => stage.requestFullscreen());
+}
+
+/** The clipboard API is only for secure contexts; this page may come over plain http. */
+function copyAnswer() {
+  sdp.select();
+  setText(element("copied"), document.execCommand("copy") ? "Copied" : "Press Ctrl+C to copy");
+}
+
+/**
+ * Leaves a node alone that says so already, as screen readers would read it out again.
+ * @param {Element | null | undefined} node
+ * @param {string} text
+ */
+function setText(node, text) {
+  if (node && node.textContent !== text) node.textContent = text;
+}
+
+/** @param {string} id */
+function element(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The page has no element "${id}"`);
+  return found;
+}

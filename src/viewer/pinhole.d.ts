@@ -1,0 +1,169 @@
+/// <reference lib="dom" />
+
+/**
+ * Where the player stands.
+ *
+ * `stopped`: not started, or stopped by the page. `connecting`: a stream is being agreed on. `connected`: the media
+ * path is open, no picture yet. `playing`: pictures are decoded. `interrupted`: no packet for some seconds; the
+ * browser waits for more. `waiting`: a try failed, the next one follows after `problem.retryInMs`. `failed`: trying
+ * again would not help; {@link PinholePlayer.start} tries anyway.
+ */
+export type PlayerState =
+  | "stopped"
+  | "connecting"
+  | "connected"
+  | "playing"
+  | "interrupted"
+  | "waiting"
+  | "failed";
+
+/**
+ * The layers of a connection in the order in which they come up: the WebSocket, what the server says to the offer, the
+ * UDP path to the announced address, the DTLS handshake, and decoded pictures.
+ */
+export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "frames";
+
+/** State of the WebSocket. `waiting`: broken, the next try is due. */
+export type SignallingState = "closed" | "connecting" | "open" | "waiting";
+
+/** What is wrong, for programs and in words. */
+export interface PlayerProblem {
+  /**
+   * The server's code (`no_free_port`, `unauthorized`, …) or one of the client's own: `no_webrtc`,
+   * `signalling_blocked`, `signalling_unreachable`, `signalling_broken`, `signalling_lost`, `bad_answer`, `ended`, `no_udp_path`,
+   * `path_interrupted`, `path_lost`, `encryption_failed`, `no_packets`, `no_frames`.
+   */
+  readonly code: string;
+  /** The layer at fault. */
+  readonly layer: PlayerLayer;
+  /** A sentence or two for people, in English. */
+  readonly message: string;
+  /** Milliseconds until the next try, counted from the event; absent when none is due. */
+  readonly retryInMs?: number;
+}
+
+/** Everything that a page shows of a player, at one moment. */
+export interface PlayerView {
+  readonly state: PlayerState;
+  readonly signalling: SignallingState;
+  /** The first layer that is not up yet, or the one at fault; `null` when pictures have come, or when stopped. */
+  readonly layer: PlayerLayer | null;
+  readonly problem: PlayerProblem | null;
+  /** The browser wants a click before it plays. */
+  readonly autoplayBlocked: boolean;
+}
+
+/** Live figures, sampled once a second. `null` where the browser does not tell, or not yet. */
+export interface PlayerStats {
+  /** Decoded pictures per second, over the last sample. */
+  readonly fps: number | null;
+  /** Received video, payload only, in kbit/s, over the last sample. */
+  readonly bitrateKbps: number | null;
+  /** Round trip of the latest connectivity check, in milliseconds. */
+  readonly roundTripMs: number | null;
+  /** Interarrival jitter of the video (RFC 3550 §6.4.1), in milliseconds. */
+  readonly jitterMs: number | null;
+  /** Video packets lost since the stream began; retransmitted ones count as received. */
+  readonly packetsLost: number;
+  /** Video packets received since the stream began. */
+  readonly packetsReceived: number;
+  /** Pictures that were decoded too late to be shown, since the stream began. */
+  readonly framesDropped: number;
+  /** Pictures decoded since the stream began. */
+  readonly framesDecoded: number;
+  /** Pixels. */
+  readonly width: number | null;
+  /** Pixels. */
+  readonly height: number | null;
+  /** Such as `H264` or `VP8`. */
+  readonly codec: string | null;
+  /** From the start of this try to its first picture on the screen, in milliseconds. */
+  readonly timeToFirstFrameMs: number | null;
+}
+
+/** The server's end of the media path in use. */
+export interface SelectedCandidate {
+  readonly address: string;
+  readonly port: number;
+  /** `udp` or `tcp`. */
+  readonly protocol: string;
+}
+
+/** What a player is made of. */
+export interface PinholePlayerOptions {
+  /** Takes the stream. The player sets `muted`, `playsInline` and `srcObject`. */
+  video: HTMLVideoElement;
+  /** Session to watch: 1–64 of `A-Z a-z 0-9 _ -`. Needed unless `url` is given. */
+  session?: string;
+  /**
+   * Whole WebSocket address, `ws://host:port/ws/<session>` (or wss, http, https). Without it, the server that this
+   * module was loaded from.
+   */
+  url?: string;
+  /** Access token, for servers that ask for one. */
+  token?: string;
+  /** Name of the idle pictures to show while the renderer has nothing. */
+  idle?: string;
+  /** For the renderer's session; 4 KiB as JSON at most. */
+  params?: Record<string, unknown>;
+  /** Keep the sound off. Otherwise the first click or key press on the page turns it on. Default `false`. */
+  muted?: boolean;
+  /** Handed to `RTCPeerConnection`. Default `all`. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+}
+
+/** The player's events; each is a `CustomEvent` with the value in `detail`. */
+export interface PinholePlayerEventMap {
+  /** Something that a page would show has changed. */
+  state: CustomEvent<PlayerView>;
+  /** Once a second while a connection is there. */
+  stats: CustomEvent<PlayerStats>;
+  /** Text from the renderer. */
+  message: CustomEvent<string>;
+  /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
+  error: CustomEvent<PlayerProblem>;
+  /** The browser refused to play. The next click or key press on the page, or `play()` in a handler, plays. */
+  "autoplay-blocked": CustomEvent<null>;
+  /** A track of the stream has come and is in the video's `srcObject`. */
+  track: CustomEvent<MediaStreamTrack>;
+}
+
+/**
+ * Plays one Pinhole session in a video element, and keeps at it: a WebSocket that breaks is taken up again while the
+ * picture goes on, a media path that fails is agreed on anew, and waits grow from 0.25 s to 8 s. Works on plain-http
+ * pages.
+ */
+export declare class PinholePlayer extends EventTarget {
+  /** @throws {TypeError} When there is no video, no valid session id, or `url` is no address. */
+  constructor(options: PinholePlayerOptions);
+  readonly state: PlayerState;
+  readonly view: PlayerView;
+  /** The latest sample; `null` before the first. */
+  readonly stats: PlayerStats | null;
+  /** The server's answer of the latest try; `null` before it came. */
+  readonly answerSdp: string | null;
+  /** `address:port` that the answer names for media; `null` before the answer. */
+  readonly announcedAddress: string | null;
+  /** The path in use; `null` before there is one. */
+  readonly selectedCandidate: SelectedCandidate | null;
+  /** The present connection, for what the player does not tell. Replaced on every new try; do not close it. */
+  readonly peerConnection: RTCPeerConnection | null;
+  /** Starts, or starts again after `failed`. Does nothing while running. */
+  start(): void;
+  /** Says goodbye, which frees the place on the server at once, and empties the video. */
+  stop(): void;
+  /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
+  play(): Promise<void>;
+  /** Sends text to the renderer. `false`: it was not sent, as no connection is open. */
+  send(data: string): boolean;
+  addEventListener<K extends keyof PinholePlayerEventMap>(
+    type: K,
+    listener: (event: PinholePlayerEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}

@@ -1,0 +1,296 @@
+// @ts-check
+/// <reference lib="dom" />
+/** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
+import { MediaConnection } from "./pinhole/media.js";
+import { Playback } from "./pinhole/playback.js";
+import * as problems from "./pinhole/problems.js";
+import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
+/** @typedef {import("./pinhole.d.ts").PlayerProblem} PlayerProblem */
+/** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
+
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_LAST_MS = 8000;
+
+/** Plays one Pinhole session in a video element. */
+export class PinholePlayer extends EventTarget {
+  #options;
+  #url;
+  #playback;
+  /** Why there is no connection, unless there is one. @type {"stopped" | "waiting" | "failed" | null} */
+  #halt;
+  /** @type {PlayerView["signalling"]} */
+  #signalling = "closed";
+  /** @type {PlayerProblem | null} */
+  #problem = null;
+  /** @type {string | undefined} */
+  #reported;
+  /** @type {SignallingSocket | null} */
+  #socket = null;
+  /** @type {MediaConnection | null} */
+  #media = null;
+  /** The server's secret name for this viewer. @type {string | null} */
+  #viewer = null;
+  #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retryTimer;
+  /** There while running; ends the listeners on window and document. @type {AbortController | null} */
+  #running = null;
+
+  /** @param {import("./pinhole.d.ts").PinholePlayerOptions} options */
+  constructor(options) {
+    super();
+    if (!options?.video) throw new TypeError("PinholePlayer needs a video element");
+    this.#options = options;
+    this.#url = signallingUrl(options);
+    this.#playback = new Playback(options, () => {
+      if (this.#playback.blocked) this.#emit("autoplay-blocked", null);
+      this.#publish();
+    });
+    this.#halt = "stopped";
+  }
+
+  get state() {
+    return this.#halt ?? this.#media?.phase ?? "connecting";
+  }
+  /** @returns {PlayerView} */
+  get view() {
+    const media = this.#halt ? null : this.#media;
+    const problem = this.#problem ?? media?.problem ?? null;
+    return {
+      state: this.state,
+      signalling: this.#signalling,
+      layer: media ? this.#layerOf(media) : problem?.layer ?? null,
+      problem,
+      autoplayBlocked: this.#playback.blocked,
+    };
+  }
+  get stats() {
+    return this.#media?.stats ?? null;
+  }
+  get answerSdp() {
+    return this.#media?.answerSdp ?? null;
+  }
+  get announcedAddress() {
+    return this.#media?.announcedAddress ?? null;
+  }
+  get selectedCandidate() {
+    return this.#media?.selectedCandidate ?? null;
+  }
+  get peerConnection() {
+    return this.#media?.peerConnection ?? null;
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = new AbortController();
+    const { signal } = this.#running;
+    addEventListener("pagehide", () => this.#leave(), { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#negotiate(), { signal });
+    this.#playback.prepare(signal);
+    this.#failures = 0;
+    this.#problem = null;
+    this.#negotiate();
+  }
+
+  stop() {
+    this.#end("stopped", null);
+    this.#media = null;
+    this.#options.video.srcObject = null;
+  }
+
+  play() {
+    return this.#playback.play();
+  }
+
+  /** @param {string} data */
+  send(data) {
+    return this.#viewer !== null && (this.#socket?.post({ type: "message", data }) ?? false);
+  }
+
+  /** A fresh offer on a fresh WebSocket; the two get ready side by side. */
+  #negotiate() {
+    this.#leave();
+    if (typeof RTCPeerConnection === "undefined") return this.#end("failed", problems.NO_WEBRTC);
+    this.#halt = null;
+    const { idle, params } = this.#options;
+    const media = new MediaConnection(this.#options, {
+      changed: () => {
+        if (media.phase === "connected") this.#solved("path", "encryption");
+        this.#publish();
+      },
+      candidate: (candidate) => this.#socket?.post({ type: "candidate", candidate }),
+      track: (track) => {
+        this.play();
+        this.#emit("track", track);
+      },
+      firstFrame: () => {
+        this.#failures = 0;
+        this.#publish();
+      },
+      sampled: (stats) => this.#emit("stats", stats),
+      failed: (problem) => this.#startOver(problem),
+    });
+    this.#media = media;
+    this.#connect(async () => ({ type: "offer", sdp: await media.offerSdp(), idle, params }));
+  }
+
+  /** @param {() => object | Promise<object>} greeting First message on the new WebSocket. */
+  #connect(greeting) {
+    this.#signalling = "connecting";
+    try {
+      this.#socket = new SignallingSocket(this.#url, {
+        greeting,
+        opened: () => {
+          this.#signalling = "open";
+          this.#publish();
+        },
+        message: (message) => this.#receive(message),
+        closed: (end) => this.#socketClosed(end),
+      });
+    } catch {
+      return this.#startOver(problems.signallingProblem("signalling_blocked", this.#url));
+    }
+    this.#publish();
+  }
+
+  /** @param {import("./pinhole/signalling.js").ServerMessage} message */
+  #receive(message) {
+    switch (message.type) {
+      case "answer":
+        this.#viewer = message.viewer;
+        return this.#answered(message.sdp);
+      case "resumed":
+        this.#failures = 0;
+        this.#solved("signalling");
+        return this.#publish();
+      case "state":
+        // Of anything else the browser itself knows better.
+        if (message.state === "failed" || message.state === "closed") this.#endedByServer();
+        return;
+      case "message":
+        return this.#emit("message", message.data);
+      case "error":
+        return this.#refused(message.code, message);
+        // `candidate` only repeats what the answer says.
+    }
+  }
+
+  /** @param {string} sdp */
+  async #answered(sdp) {
+    const media = this.#media;
+    this.#solved("signalling", "server");
+    try {
+      await media?.answer(sdp);
+    } catch (error) {
+      if (media === this.#media) this.#startOver(problems.answerProblem(error));
+    }
+  }
+
+  /** @param {{ code: number, reason: string, clean: boolean, opened: boolean }} end */
+  #socketClosed({ code, reason, clean, opened }) {
+    const refusal = problems.CODE_OF_CLOSE[code];
+    if (refusal) return this.#refused(refusal, { message: reason });
+    if (clean) return this.#endedByServer();
+    if (this.#mediaAlive) {
+      return this.#retry(problems.signallingProblem("signalling_lost", this.#url));
+    }
+    const problem = opened ? "signalling_broken" : "signalling_unreachable";
+    this.#startOver(problems.signallingProblem(problem, this.#url));
+  }
+
+  /** @param {string} code @param {{ message?: string, retry_after_ms?: number }} why */
+  #refused(code, { message, retry_after_ms }) {
+    if (code === "no_such_viewer" && this.#viewer !== null) return this.#negotiate();
+    const problem = problems.serverProblem(code, message);
+    if (!this.#mediaAlive || !problems.isFatal(problem)) {
+      return this.#startOver(problem, retry_after_ms);
+    }
+    // A token that ran out, say, is no reason to end a picture that still comes.
+    this.#socket?.close();
+    this.#signalling = "closed";
+    this.#problem = problem;
+    this.#publish();
+  }
+
+  #endedByServer() {
+    const connecting = this.#mediaAlive && this.#media?.phase === "connecting";
+    this.#startOver(connecting && this.#media ? this.#media.failure : problems.endedProblem());
+  }
+
+  /** @param {PlayerProblem} problem @param {number} [afterMs] */
+  #startOver(problem, afterMs) {
+    this.#leave();
+    if (problems.isFatal(problem)) return this.#end("failed", problem);
+    this.#halt = "waiting";
+    this.#retry(problem, afterMs);
+  }
+
+  /** @param {PlayerProblem} problem @param {number} [afterMs] */
+  #retry(problem, afterMs) {
+    const retryInMs = Math.round(afterMs ?? backoffMs(this.#failures++));
+    this.#signalling = "waiting";
+    this.#problem = { ...problem, retryInMs };
+    this.#retryTimer = setTimeout(() => {
+      this.#problem = problem;
+      if (!this.#mediaAlive) return this.#negotiate();
+      this.#connect(() => ({ type: "resume", viewer: this.#viewer }));
+    }, retryInMs);
+    this.#publish();
+  }
+
+  /** @param {"stopped" | "failed"} halt @param {PlayerProblem | null} problem */
+  #end(halt, problem) {
+    this.#running?.abort();
+    this.#running = null;
+    this.#leave();
+    this.#halt = halt;
+    this.#problem = problem;
+    this.#publish();
+  }
+
+  /** Frees the place on the server, and everything here that belongs to the present try. */
+  #leave() {
+    clearTimeout(this.#retryTimer);
+    this.#socket?.post({ type: "bye" });
+    this.#socket?.close();
+    this.#media?.close();
+    this.#socket = this.#viewer = null;
+    this.#signalling = "closed";
+  }
+
+  get #mediaAlive() {
+    return this.#viewer !== null && this.#media !== null && this.#media.alive;
+  }
+
+  /** @param {MediaConnection} media @returns {PlayerView["layer"]} */
+  #layerOf({ layer }) {
+    return layer === "signalling" && this.#signalling === "open" ? "server" : layer;
+  }
+
+  /** @param {...PlayerProblem["layer"]} layers */
+  #solved(...layers) {
+    if (this.#problem && layers.includes(this.#problem.layer)) this.#problem = null;
+  }
+
+  #publish() {
+    const { view } = this;
+    const news = view.problem !== null && view.problem.code !== this.#reported;
+    this.#reported = view.problem?.code;
+    this.#emit("state", view);
+    if (news) this.#emit("error", view.problem);
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * At most 0.25, 0.5, 1 … 8 s; up to half of it is taken off at random, so that pages do not come back in step.
+ * @param {number} failures
+ */
+function backoffMs(failures) {
+  const most = Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_LAST_MS);
+  return most * (1 - Math.random() / 2);
+}

@@ -1,0 +1,215 @@
+// @ts-check
+/// <reference lib="dom" />
+/** One RTCPeerConnection, from its offer to its end. @module */
+import { framesProblem, interruptedProblem, mediaProblem } from "./problems.js";
+import { readSample } from "./stats.js";
+/** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
+/** @typedef {import("../pinhole.d.ts").PlayerStats} PlayerStats */
+
+/** From the answer; the server gives up after as long, unless configured otherwise. */
+const PATH_TIMEOUT_MS = 10_000;
+const SAMPLE_MS = 1000;
+/** Samples without a new picture until that is called a problem. */
+const SILENT_SAMPLES_MAX = 5;
+
+/**
+ * @typedef {object} MediaListener Hears of a {@link MediaConnection} until it is closed.
+ * @property {() => void} changed `phase`, `layer` or `problem` may be another.
+ * @property {(candidate: RTCIceCandidate | null) => void} candidate
+ * @property {(track: MediaStreamTrack) => void} track It is in the video's stream already.
+ * @property {() => void} firstFrame
+ * @property {(stats: PlayerStats) => void} sampled
+ * @property {(problem: PlayerProblem) => void} failed The connection is of no more use.
+ */
+
+/** Receives one stream into a video element. */
+export class MediaConnection {
+  #video;
+  #listener;
+  #peer;
+  #stream = new MediaStream();
+  #described;
+  #startedAt = performance.now();
+  /** @type {number | null} */
+  #firstFrameMs = null;
+  #wasConnected = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pathTimer;
+  #sampleTimer;
+  /** @type {ReturnType<typeof readSample>} */
+  #sample = null;
+  #silentSamples = 0;
+
+  /**
+   * Starts to make the offer.
+   * @param {{ video: HTMLVideoElement, iceTransportPolicy?: RTCIceTransportPolicy }} options
+   * @param {MediaListener} listener
+   */
+  constructor({ video, iceTransportPolicy = "all" }, listener) {
+    this.#video = video;
+    this.#listener = listener;
+    const peer = new RTCPeerConnection({ iceServers: [], iceTransportPolicy });
+    this.#peer = peer;
+    for (const kind of ["video", "audio"]) {
+      askForLowDelay(peer.addTransceiver(kind, { direction: "recvonly" }).receiver);
+    }
+    peer.ontrack = ({ track }) => this.#attach(track);
+    peer.onicecandidate = ({ candidate }) => listener.candidate(candidate);
+    peer.oniceconnectionstatechange = () => listener.changed();
+    peer.onconnectionstatechange = () => this.#connectionChanged();
+    this.#sampleTimer = setInterval(() => this.#takeSample(), SAMPLE_MS);
+    this.#described = peer.setLocalDescription();
+    // A connection that is closed before anyone asked for its offer must not report a rejection.
+    this.#described.catch(() => {});
+  }
+
+  get peerConnection() {
+    return this.#peer;
+  }
+
+  /** @returns {"connecting" | "connected" | "playing" | "interrupted"} */
+  get phase() {
+    if (this.#peer.connectionState === "disconnected") return "interrupted";
+    if (this.#peer.connectionState !== "connected") return "connecting";
+    return this.#firstFrameMs === null ? "connected" : "playing";
+  }
+
+  /** The first layer that is not up yet. */
+  get layer() {
+    if (!this.#answered) return "signalling";
+    if (!this.#pathFound) return "path";
+    if (!this.#wasConnected) return "encryption";
+    return this.#firstFrameMs === null ? "frames" : null;
+  }
+
+  /** The answer was taken and the connection did not end since. */
+  get alive() {
+    return this.#answered && !["failed", "closed"].includes(this.#peer.connectionState);
+  }
+
+  get answerSdp() {
+    return this.#peer.remoteDescription?.sdp ?? null;
+  }
+
+  /** `address:port` of the answer's first candidate. */
+  get announcedAddress() {
+    const candidate = /^a=candidate:\S+ 1 \S+ \d+ (\S+) (\d+)/m.exec(this.answerSdp ?? "");
+    return candidate && hostAndPort(candidate[1] ?? "", candidate[2] ?? "");
+  }
+
+  get selectedCandidate() {
+    return this.#sample?.candidate ?? null;
+  }
+
+  /** @returns {PlayerStats | null} */
+  get stats() {
+    return this.#sample && { ...this.#sample.stats, timeToFirstFrameMs: this.#firstFrameMs };
+  }
+
+  /** What is wrong at the moment with a connection that may still recover. */
+  get problem() {
+    if (this.phase === "interrupted") return interruptedProblem(this.#at);
+    if (this.#silentSamples < SILENT_SAMPLES_MAX) return null;
+    return framesProblem({ packets: (this.#sample?.stats.packetsReceived ?? 0) > 0 });
+  }
+
+  /** Why this connection does not work, after it was given up. */
+  get failure() {
+    const reached = this.#pathFound;
+    return mediaProblem({ at: this.#at, reached, wasConnected: this.#wasConnected });
+  }
+
+  /** The offer, with the candidates that are known by now. */
+  async offerSdp() {
+    await this.#described;
+    return this.#peer.localDescription?.sdp;
+  }
+
+  /**
+   * @param {string} sdp
+   * @throws {DOMException} When the browser cannot use it.
+   */
+  async answer(sdp) {
+    await this.#peer.setRemoteDescription({ type: "answer", sdp });
+    if (this.#peer.signalingState === "closed") return;
+    this.#pathTimer = setTimeout(() => this.#listener.failed(this.failure), PATH_TIMEOUT_MS);
+    this.#listener.changed();
+  }
+
+  /** Idempotent. The listener hears nothing more. */
+  close() {
+    clearTimeout(this.#pathTimer);
+    clearInterval(this.#sampleTimer);
+    const peer = this.#peer;
+    peer.ontrack = peer.onicecandidate = null;
+    peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
+    peer.close();
+  }
+
+  get #answered() {
+    return this.#peer.remoteDescription !== null;
+  }
+
+  get #pathFound() {
+    return this.#wasConnected || ["connected", "completed"].includes(this.#peer.iceConnectionState);
+  }
+
+  get #at() {
+    return this.announcedAddress ?? "the server";
+  }
+
+  #connectionChanged() {
+    const { connectionState } = this.#peer;
+    if (connectionState === "failed") return this.#listener.failed(this.failure);
+    if (connectionState === "connected") {
+      this.#wasConnected = true;
+      clearTimeout(this.#pathTimer);
+    }
+    this.#listener.changed();
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #attach(track) {
+    // The event's own streams are empty when the answer has no a=msid (RFC 8830).
+    this.#stream.addTrack(track);
+    if (this.#video.srcObject !== this.#stream) this.#video.srcObject = this.#stream;
+    if (track.kind === "video") {
+      const seen = () => this.#frameSeen();
+      if ("requestVideoFrameCallback" in this.#video) this.#video.requestVideoFrameCallback(seen);
+      else track.addEventListener("unmute", seen, { once: true });
+    }
+    this.#listener.track(track);
+  }
+
+  #frameSeen() {
+    if (this.#firstFrameMs !== null || this.#peer.connectionState === "closed") return;
+    this.#firstFrameMs = performance.now() - this.#startedAt;
+    this.#listener.firstFrame();
+  }
+
+  async #takeSample() {
+    const report = await this.#peer.getStats();
+    if (this.#peer.connectionState !== "connected") return;
+    const before = this.#sample;
+    this.#sample = readSample(report, before);
+    const framesDecoded = this.#sample?.stats.framesDecoded ?? 0;
+    // A hidden page shows no frames to be seen, but decodes them.
+    if (framesDecoded > 0) this.#frameSeen();
+    const news = framesDecoded > (before?.stats.framesDecoded ?? 0);
+    this.#silentSamples = news || this.#video.paused ? 0 : this.#silentSamples + 1;
+    if (this.stats) this.#listener.sampled(this.stats);
+    this.#listener.changed();
+  }
+}
+
+/** @param {RTCRtpReceiver} receiver */
+function askForLowDelay(receiver) {
+  receiver.jitterBufferTarget = 0;
+  // The older name of the same wish, in Chromium before 124.
+  Object.assign(receiver, { playoutDelayHint: 0 });
+}
+
+/** @param {string} host @param {string} port */
+function hostAndPort(host, port) {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,130 @@
+// @ts-check
+/** What can go wrong, as the player names it. @module */
+/** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
+
+/** Problems that the next try would meet again. */
+const FATAL_CODES = new Set([
+  "bad_message",
+  "bad_sdp",
+  "unsupported_codec",
+  "unauthorized",
+  "origin_not_allowed",
+  "signalling_blocked",
+  "bad_answer",
+]);
+
+/**
+ * What a close code means when no error message came before it.
+ * @type {Readonly<Record<number, string>>}
+ */
+export const CODE_OF_CLOSE = {
+  1001: "shutting_down",
+  4400: "bad_message",
+  4401: "unauthorized",
+  4403: "origin_not_allowed",
+  4404: "no_such_viewer",
+  4429: "no_free_port",
+  4500: "internal",
+};
+
+/** For refusals whose reason did not arrive. @type {Readonly<Record<string, string>>} */
+const SERVER_WORDS = {
+  bad_message: "The server does not understand this page.",
+  bad_sdp: "The server does not understand this browser's offer.",
+  unsupported_codec: "This browser offers no video codec that the server has.",
+  unauthorized: "This session needs a valid access token.",
+  origin_not_allowed: "The server does not let pages from this address in.",
+  session_full: "This session has all the viewers it takes.",
+  no_free_port: "All media ports of the server are taken.",
+  renderer_failed: "The renderer of this session failed.",
+  shutting_down: "The server is shutting down.",
+  internal: "The server met an error of its own.",
+};
+
+const SIGNALLING_WORDS = {
+  /** @param {string} at */
+  signalling_blocked: (at) => `The browser forbids this page a connection to ${at}.`,
+  /** @param {string} at */
+  signalling_unreachable: (at) => `No WebSocket could be opened to ${at}.`,
+  /** @param {string} at */
+  signalling_broken: (at) => `The WebSocket to ${at} broke off before the server had answered.`,
+  /** @param {string} at */
+  signalling_lost: (at) => `The WebSocket to ${at} broke off. The picture goes on without it.`,
+};
+
+/** @type {PlayerProblem} */
+export const NO_WEBRTC = {
+  code: "no_webrtc",
+  layer: "path",
+  message: "This browser has no WebRTC, or has it switched off.",
+};
+
+/**
+ * True when another try makes no sense.
+ * @param {PlayerProblem} problem
+ */
+export function isFatal(problem) {
+  return FATAL_CODES.has(problem.code);
+}
+
+/**
+ * @param {string} code One of the server's error codes.
+ * @param {string | undefined} message The server's own words, where they came.
+ * @returns {PlayerProblem}
+ */
+export function serverProblem(code, message) {
+  const words = message || SERVER_WORDS[code] || `The server refused: ${code}.`;
+  return { code, layer: "server", message: words };
+}
+
+/** @returns {PlayerProblem} */
+export function endedProblem() {
+  return { code: "ended", layer: "server", message: "The server ended the stream." };
+}
+
+/** @param {unknown} error What the browser said. @returns {PlayerProblem} */
+export function answerProblem(error) {
+  const message = `The browser cannot use the server's answer: ${error}`;
+  return { code: "bad_answer", layer: "server", message };
+}
+
+/**
+ * @param {keyof typeof SIGNALLING_WORDS} code
+ * @param {URL} url Where the WebSocket should lead.
+ * @returns {PlayerProblem}
+ */
+export function signallingProblem(code, { origin }) {
+  return { code, layer: "signalling", message: SIGNALLING_WORDS[code](origin) };
+}
+
+/**
+ * Names the layer that kept a media connection from working.
+ * @param {{ at: string, reached: boolean, wasConnected: boolean }} found `at`: the announced address and port;
+ *   `reached`: a connectivity check was answered.
+ * @returns {PlayerProblem}
+ */
+export function mediaProblem({ at, reached, wasConnected }) {
+  if (wasConnected) {
+    return { code: "path_lost", layer: "path", message: `No more packets come from ${at}.` };
+  }
+  if (reached) {
+    const message = `Packets come back from ${at}, but the DTLS handshake did not finish.`;
+    return { code: "encryption_failed", layer: "encryption", message };
+  }
+  const message = `No packet came back from ${at}, the address that the server announced.`;
+  return { code: "no_udp_path", layer: "path", message };
+}
+
+/** @param {string} at @returns {PlayerProblem} */
+export function interruptedProblem(at) {
+  const message = `No packet has come from ${at} for some seconds. Waiting for more.`;
+  return { code: "path_interrupted", layer: "path", message };
+}
+
+/** @param {{ packets: boolean }} found Whether packets come at all. @returns {PlayerProblem} */
+export function framesProblem({ packets }) {
+  const message = packets
+    ? "Video packets come in, but this browser decodes no picture from them."
+    : "The connection is up, but no video comes through it.";
+  return { code: packets ? "no_frames" : "no_packets", layer: "frames", message };
+}

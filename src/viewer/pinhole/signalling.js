@@ -1,0 +1,92 @@
+// @ts-check
+/// <reference lib="dom" />
+/** One WebSocket to `/ws/<session_id>`. @module */
+
+/**
+ * @typedef {object} SignallingListener Hears of a {@link SignallingSocket} until it is closed from this side.
+ * @property {() => object | Promise<object>} greeting Makes the first message, once the WebSocket is open.
+ * @property {() => void} opened The greeting is on its way.
+ * @property {(message: ServerMessage) => void} message
+ * @property {(end: { code: number, reason: string, clean: boolean, opened: boolean }) => void} closed
+ */
+
+/**
+ * @typedef {object} ServerMessage A message of the server; which fields are there depends on `type`.
+ * @property {string} type
+ * @property {string} sdp
+ * @property {string} viewer
+ * @property {string} state
+ * @property {string} data
+ * @property {string} code
+ * @property {string} message
+ * @property {number} [retry_after_ms]
+ */
+
+/** Carries JSON both ways until either side closes. */
+export class SignallingSocket {
+  #socket;
+
+  /**
+   * @param {URL} url
+   * @param {SignallingListener} listener
+   * @throws {DOMException} When the browser forbids this page the connection (ws from an https page).
+   */
+  constructor(url, listener) {
+    const socket = new WebSocket(url);
+    let opened = false;
+    socket.onopen = async () => {
+      opened = true;
+      const first = await listener.greeting();
+      if (this.post(first)) listener.opened();
+    };
+    socket.onmessage = ({ data }) => {
+      const message = parseMessage(data);
+      if (message) listener.message(message);
+    };
+    socket.onclose = ({ code, reason, wasClean }) =>
+      listener.closed({ code, reason, clean: wasClean, opened });
+    this.#socket = socket;
+  }
+
+  /**
+   * Sends `message`; false when the WebSocket is not open.
+   * @param {object} message
+   */
+  post(message) {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Idempotent. The listener hears nothing more. */
+  close() {
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close(1000);
+  }
+}
+
+/**
+ * The WebSocket's address. Without `url` it is beside this client's own file, so a page of another host that imports
+ * the client from a Pinhole server finds that server, and a path prefix in front of both is kept.
+ * @param {{ url?: string, session?: string, token?: string }} options
+ * @throws {TypeError}
+ */
+export function signallingUrl({ url, session, token }) {
+  if (url === undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(session ?? "")) {
+    throw new TypeError(`A session id has 1 to 64 of A-Z a-z 0-9 _ -, unlike "${session ?? ""}"`);
+  }
+  const address = new URL(url ?? `../ws/${session}`, import.meta.url);
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (token) address.searchParams.set("token", token);
+  return address;
+}
+
+/** @param {unknown} text @returns {ServerMessage | undefined} */
+function parseMessage(text) {
+  try {
+    const message = JSON.parse(String(text));
+    return typeof message?.type === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+/// <reference lib="dom" />
+import assert from "assert";
+import type * as declared from "../../src/viewer/pinhole.d.ts";
+import * as actual from "../../src/viewer/pinhole.js";
+
+type Own<Player> = Exclude<keyof Player, keyof EventTarget>;
+
+// The compiler holds the two files together here: every declared member is there and has the declared type, and …
+const client: typeof declared = actual;
+type Undeclared = Exclude<Own<actual.PinholePlayer>, Own<declared.PinholePlayer>>;
+// … nothing is there that is not declared.
+const UNDECLARED: [Undeclared] extends [never] ? "none" : Undeclared = "none";
+
+Deno.test("pinhole.d.ts: declares what pinhole.js exports", () => {
+  assert.equal(UNDECLARED, "none");
+  assert.deepEqual(Object.keys(client), ["PinholePlayer"]);
+});
+
+Deno.test("PinholePlayer: refuses options that cannot work", () => {
+  const video = {} as HTMLVideoElement;
+  const make = (options: Partial<declared.PinholePlayerOptions>) => () =>
+    new client.PinholePlayer({ video, ...options });
+  assert.throws(() => Reflect.construct(client.PinholePlayer, [{ session: "demo" }]), TypeError);
+  assert.throws(make({}), TypeError);
+  assert.throws(make({ session: "" }), TypeError);
+  assert.throws(make({ session: "a/b" }), TypeError);
+  assert.throws(make({ session: "x".repeat(65) }), TypeError);
+  assert.throws(make({ url: "ws://[" }), TypeError);
+  assert.equal(make({ url: "http://host:9000/ws/demo" })().state, "stopped");
+});

@@ -1,0 +1,283 @@
+import assert from "assert";
+import type { CancelTimer, Clock } from "../../src/base/clock.ts";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import { type Meter, NULL_METER } from "../../src/base/meter.ts";
+import {
+  type AnnouncedCandidate,
+  type JoinRequest,
+  type SessionDoor,
+  ViewerError,
+  type ViewerHandle,
+  type ViewerListener,
+  type ViewerState,
+} from "../../src/session/door.ts";
+import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
+import { createHttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
+import { CLOSE_LINGER_MS } from "../../src/signalling/limits.ts";
+
+/** The candidate that every viewer of a {@link FakeDoor} gets. */
+export const FAKE_CANDIDATE: AnnouncedCandidate = {
+  candidate: "candidate:1 1 udp 2130706431 203.0.113.7 10111 typ host",
+  sdpMid: "0",
+  sdpMLineIndex: 0,
+};
+
+/** A viewer without media, and what happened to it. */
+export class FakeViewer {
+  readonly id: string = crypto.randomUUID();
+  readonly answerSdp = "v=0\r\n";
+  state: ViewerState = "connecting";
+  /** Text that came for the renderer. */
+  readonly heard: string[] = [];
+  /** What its latest signalling connection did last. */
+  fate: "attached" | "detached" | "bye" | "ended" = "attached";
+  readonly sessionId: string;
+  #listener: ViewerListener | undefined;
+
+  constructor(sessionId: string) {
+    this.sessionId = sessionId;
+  }
+
+  get isAlive(): boolean {
+    return this.fate === "attached" || this.fate === "detached";
+  }
+
+  /** Ties a signalling connection to this viewer; the handle of the former one does nothing any more. */
+  attach(listener: ViewerListener): ViewerHandle {
+    this.#listener = listener;
+    this.fate = "attached";
+    const isCurrent = () => this.#listener === listener && this.fate === "attached";
+    const leave = (fate: "bye" | "detached") => {
+      if (isCurrent()) this.fate = fate;
+    };
+    const currentState = () => this.state;
+    return {
+      id: this.id,
+      sessionId: this.sessionId,
+      answerSdp: this.answerSdp,
+      candidate: FAKE_CANDIDATE,
+      get state() {
+        return currentState();
+      },
+      message: (data) => isCurrent() && void this.heard.push(data),
+      bye: () => leave("bye"),
+      detach: () => leave("detached"),
+    };
+  }
+
+  /** The peer connection changes its state. */
+  become(state: ViewerState): void {
+    this.state = state;
+    if (this.fate === "attached") this.#listener?.state(state);
+  }
+
+  /** The renderer says something. */
+  say(data: string): void {
+    if (this.fate === "attached") this.#listener?.message(data);
+  }
+
+  /** The sessions end it. */
+  end(error?: ViewerError): void {
+    const wasAttached = this.fate === "attached";
+    this.fate = "ended";
+    if (wasAttached) this.#listener?.ended(error);
+  }
+}
+
+/** Sessions without renderer, encoder and ports. */
+export class FakeDoor implements SessionDoor {
+  readonly requests: JoinRequest[] = [];
+  readonly viewers: FakeViewer[] = [];
+  /** Awaited before an offer is answered; what it rejects with refuses the offer. */
+  gate: () => Promise<void> = () => Promise.resolve();
+
+  async join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
+    this.requests.push(request);
+    const viewer = new FakeViewer(request.sessionId);
+    const handle = viewer.attach(listener);
+    this.viewers.push(viewer);
+    try {
+      await this.gate();
+    } catch (error) {
+      viewer.end();
+      throw error;
+    }
+    return handle;
+  }
+
+  resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle {
+    const viewer = this.viewers.find(({ id }) => id === viewerId);
+    if (viewer?.sessionId !== sessionId || !viewer.isAlive) {
+      throw new ViewerError("no_such_viewer", "This viewer has ended");
+    }
+    return viewer.attach(listener);
+  }
+
+  /** The viewer that joined last. */
+  get latest(): FakeViewer {
+    const viewer = this.viewers.at(-1);
+    if (viewer === undefined) throw new Error("Nobody has joined");
+    return viewer;
+  }
+}
+
+/** A clock that moves when a test says so. Wall-clock time begins at one million seconds after 1970. */
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  readonly #timers = new Set<{ readonly dueMs: number; readonly fire: () => void }>();
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return 1e9 + this.#nowMs;
+  }
+
+  after(delayMs: number, fire: () => void): CancelTimer {
+    const timer = { dueMs: this.#nowMs + delayMs, fire };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Timers that have yet to fire. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /**
+   * Goes forward and fires what falls due, in order.
+   * @param options `lateMs`: how late every timer fires.
+   */
+  advance(ms: number, { lateMs = 0 }: { lateMs?: number } = {}): void {
+    const untilMs = this.#nowMs + ms;
+    for (;;) {
+      const [next] = [...this.#timers].sort((a, b) => a.dueMs - b.dueMs);
+      if (next === undefined || next.dueMs + lateMs > untilMs) break;
+      this.#timers.delete(next);
+      this.#nowMs = next.dueMs + lateMs;
+      next.fire();
+    }
+    this.#nowMs = untilMs;
+  }
+}
+
+/** A socket that exists in memory only, and what its client got. */
+export class FakeSocket implements SignallingSocket {
+  bufferedAmount = 0;
+  readonly sent: Record<string, unknown>[] = [];
+  closedWith: { readonly code: number; readonly reason: string } | undefined;
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code: number, reason: string): void {
+    assert.equal(this.closedWith, undefined, "closed twice");
+    this.closedWith = { code, reason };
+  }
+
+  /** Types of what was sent, and forgets it. */
+  types(): unknown[] {
+    return this.sent.splice(0).map(({ type }) => type);
+  }
+}
+
+/** What a test of a connection may choose. */
+export interface SetUpOptions {
+  readonly sessionId?: string;
+  readonly door?: FakeDoor;
+}
+
+/** One connection with everything around it. */
+export interface ConnectionSetUp {
+  readonly door: FakeDoor;
+  readonly clock: ManualClock;
+  readonly socket: FakeSocket;
+  /** Codes that the refusals were counted under. */
+  readonly refused: unknown[];
+  readonly connection: ViewerConnection;
+  /** Sends `message` as the client's JSON. */
+  readonly say: (message: unknown) => void;
+  /** The code that the socket was closed with, once the client had its time to read the error before it. */
+  readonly closeCode: () => number | undefined;
+}
+
+/** Opens a connection on a socket that exists in memory only. */
+export function setUpConnection(
+  { sessionId = "main", door = new FakeDoor() }: SetUpOptions = {},
+): ConnectionSetUp {
+  const socket = new FakeSocket();
+  const clock = new ManualClock();
+  const refused: unknown[] = [];
+  const meter: Meter = {
+    count: (name, labels) => name === "viewers_refused_total" && refused.push(labels?.code),
+    gauge() {},
+    observe() {},
+  };
+  const reachedHost = "203.0.113.7";
+  const parts = { sessionId, reachedHost, door, clock, log: NULL_LOGGER, meter };
+  const connection = new ViewerConnection(socket, parts);
+  const say = (message: unknown) => connection.receive(JSON.stringify(message));
+  const closeCode = () => {
+    clock.advance(CLOSE_LINGER_MS);
+    return socket.closedWith?.code;
+  };
+  return { door, clock, socket, refused, connection, say, closeCode };
+}
+
+/** Opens a connection and has its offer answered. */
+export async function setUpJoined(
+  options: SetUpOptions = {},
+): Promise<ConnectionSetUp & { viewer: FakeViewer }> {
+  const parts = setUpConnection(options);
+  parts.say({ type: "offer", sdp: "v=0" });
+  await settle();
+  assert.deepEqual(parts.socket.types(), ["answer", "candidate", "state"]);
+  return { ...parts, viewer: parts.door.latest };
+}
+
+/** Lets every promise that is ready go on. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Holds the door's offers back until the function that it returns is called. */
+export function holdOffers(door: FakeDoor): () => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  door.gate = () => promise;
+  return () => {
+    resolve();
+    return settle();
+  };
+}
+
+/** A signalling server in front of a fake door. */
+export interface FakeDoorServer extends AsyncDisposable {
+  readonly door: FakeDoor;
+  /** On loopback. */
+  readonly port: number;
+}
+
+/** Serves signalling on a free port, with as much of the rest as the test brings. */
+export function serveFakeDoor(options: Partial<HttpAppOptions> = {}): FakeDoorServer {
+  const door = new FakeDoor();
+  const app = createHttpApp({
+    door,
+    assets: new Map(),
+    health: () => [],
+    metricsText: () => Promise.resolve(""),
+    sessionsJson: () => [],
+    allowedOrigins: [],
+    log: NULL_LOGGER,
+    meter: NULL_METER,
+    ...options,
+  });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app);
+  return { door, port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+/** Waits for something that the other end of a loopback connection brings about. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 2));
+}

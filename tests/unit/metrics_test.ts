@@ -1,0 +1,96 @@
+import assert from "assert";
+import process from "node:process";
+import { type MetricName, METRICS } from "../../src/base/meter.ts";
+import { measureEventLoopLag } from "../../src/observability/event_loop.ts";
+import { createMetrics, PROCESS_METRICS } from "../../src/observability/metrics.ts";
+import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
+import { ManualClock } from "../support/fake_door.ts";
+
+/** Value of one series in Prometheus' text format. */
+function valueOf(text: string, series: string): number | undefined {
+  const line = text.split("\n").find((line) => line.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
+
+Deno.test("createMetrics: counts, sets and observes under prefixed names", async () => {
+  const { meter, metricsText } = createMetrics();
+  meter.count("viewers_joined_total");
+  meter.count("viewers_joined_total", {}, 2);
+  meter.count("viewers_refused_total", { code: "bad_sdp" });
+  meter.gauge("sessions", 3);
+  meter.gauge("port_places", 2, { port: 10111, state: "free" });
+  meter.observe("connect_seconds", 0.03);
+  const text = await metricsText();
+  assert.equal(valueOf(text, "pinhole_viewers_joined_total"), 3);
+  assert.equal(valueOf(text, 'pinhole_viewers_refused_total{code="bad_sdp"}'), 1);
+  assert.equal(valueOf(text, "pinhole_sessions"), 3);
+  assert.equal(valueOf(text, 'pinhole_port_places{port="10111",state="free"}'), 2);
+  assert.equal(valueOf(text, 'pinhole_connect_seconds_bucket{le="0.02"}'), 0);
+  assert.equal(valueOf(text, 'pinhole_connect_seconds_bucket{le="0.05"}'), 1);
+  assert.equal(valueOf(text, "pinhole_connect_seconds_sum"), 0.03);
+});
+
+Deno.test("createMetrics: every metric is there from the start, with its help and kind", async () => {
+  const text = await createMetrics().metricsText();
+  for (const [name, { kind, help }] of Object.entries(METRICS)) {
+    assert.ok(text.includes(`# HELP pinhole_${name} ${help}\n# TYPE pinhole_${name} ${kind}\n`));
+  }
+});
+
+Deno.test("createMetrics: each registry is its own", async () => {
+  createMetrics().meter.gauge("sessions", 7);
+  assert.equal(valueOf(await createMetrics().metricsText(), "pinhole_sessions"), 0);
+});
+
+Deno.test("createMetrics: wrong names, kinds and labels are programmer errors", () => {
+  const { meter } = createMetrics();
+  assert.throws(() => meter.count("no_such_metric" as MetricName), TypeError);
+  assert.throws(() => meter.count("sessions"), TypeError);
+  assert.throws(() => meter.gauge("connect_seconds", 1), TypeError);
+  assert.throws(() => meter.observe("viewers_joined_total", 1), TypeError);
+  assert.throws(() => meter.count("viewers_refused_total"), /has the labels \[code\], not \[\]/);
+  assert.throws(() => meter.count("viewers_refused_total", { reason: "x" }), TypeError);
+  assert.throws(() => meter.count("viewers_refused_total", { code: "x", more: 1 }), TypeError);
+  assert.throws(() => meter.gauge("sessions", 1, { session: "main" }), TypeError);
+});
+
+Deno.test("createMetrics: label values are escaped", async () => {
+  const { meter, metricsText } = createMetrics();
+  meter.count("viewers_refused_total", { code: 'a"b\nc\\d' });
+  const text = await metricsText();
+  assert.equal(valueOf(text, 'pinhole_viewers_refused_total{code="a\\"b\\nc\\\\d"}'), 1);
+});
+
+Deno.test("createMetrics: the process' own metrics are plausible, and CPU time does not add up twice", async () => {
+  const { metricsText } = createMetrics();
+  await metricsText();
+  const text = await metricsText();
+  const memory = valueOf(text, "process_resident_memory_bytes") ?? 0;
+  assert.ok(memory > 10e6 && memory < 100e9, `${memory}`);
+  const startS = valueOf(text, "process_start_time_seconds") ?? 0;
+  assert.ok(startS > 1.7e9 && startS <= Date.now() / 1000);
+  const cpuS = valueOf(text, "process_cpu_seconds_total") ?? 0;
+  const { user, system } = process.cpuUsage();
+  assert.ok(cpuS > 0 && cpuS <= (user + system) / 1e6, `${cpuS}`);
+});
+
+Deno.test("measureEventLoopLag: observes how late timers fire, until it is closed", async () => {
+  const { meter, metricsText } = createMetrics();
+  const clock = new ManualClock();
+  {
+    using _lag = measureEventLoopLag(meter, clock);
+    clock.advance(1000);
+    clock.advance(750, { lateMs: 250 });
+  }
+  assert.equal(clock.pending, 0);
+  const text = await metricsText();
+  assert.equal(valueOf(text, "pinhole_event_loop_lag_seconds_count"), 3);
+  assert.equal(valueOf(text, "pinhole_event_loop_lag_seconds_sum"), 0.25);
+});
+
+Deno.test("formatMetricsReference: docs/metrics.md is up to date and names every metric", async () => {
+  const text = formatMetricsReference();
+  assert.equal(await Deno.readTextFile(new URL("../../docs/metrics.md", import.meta.url)), text);
+  for (const name of Object.keys(METRICS)) assert.ok(text.includes(`| \`pinhole_${name}\` |`));
+  for (const name of Object.keys(PROCESS_METRICS)) assert.ok(text.includes(`| \`${name}\` |`));
+});

@@ -1,0 +1,179 @@
+import assert from "assert";
+import { ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
+import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import {
+  EARLY_MESSAGES_MAX,
+  QUEUED_BYTES_MAX,
+  QUEUED_MESSAGES_MAX,
+} from "../../src/signalling/limits.ts";
+import {
+  FAKE_CANDIDATE,
+  holdOffers,
+  settle,
+  setUpConnection,
+  setUpJoined,
+} from "../support/fake_door.ts";
+
+Deno.test("ViewerConnection: answers an offer with answer, candidate and state, in that order", async () => {
+  const { door, socket, say } = setUpConnection();
+  say({ type: "offer", sdp: "v=0", idle: "smile", params: { voice: 2 } });
+  await settle();
+  assert.deepEqual(door.requests, [
+    {
+      sessionId: "main",
+      reachedHost: "203.0.113.7",
+      sdp: "v=0",
+      idle: "smile",
+      params: { voice: 2 },
+    },
+  ]);
+  assert.deepEqual(socket.sent, [
+    { type: "answer", sdp: "v=0\r\n", viewer: door.latest.id },
+    { type: "candidate", candidate: FAKE_CANDIDATE },
+    { type: "state", state: "connecting" },
+  ]);
+});
+
+Deno.test("ViewerConnection: forwards states once each, and messages both ways", async () => {
+  const { socket, say, viewer } = await setUpJoined();
+  viewer.become("connected");
+  viewer.become("connected");
+  viewer.say("from the renderer");
+  say({ type: "message", data: "to the renderer" });
+  assert.deepEqual(socket.sent, [
+    { type: "state", state: "connected" },
+    { type: "message", data: "from the renderer" },
+  ]);
+  assert.deepEqual(viewer.heard, ["to the renderer"]);
+});
+
+Deno.test("ViewerConnection: candidates are taken at any time and answered by nothing", async () => {
+  const { socket, say, door, closeCode } = setUpConnection();
+  const release = holdOffers(door);
+  say({ type: "candidate", candidate: null });
+  say({ type: "offer", sdp: "" });
+  for (let i = 0; i < 1000; i++) say({ type: "candidate", candidate: FAKE_CANDIDATE });
+  await release();
+  say({ type: "candidate", candidate: null });
+  assert.deepEqual(socket.types(), ["answer", "candidate", "state"]);
+  assert.equal(closeCode(), undefined);
+});
+
+Deno.test("ViewerConnection: what comes while the offer is pending is handled in order afterwards", async () => {
+  const { door, socket, say } = setUpConnection();
+  const release = holdOffers(door);
+  say({ type: "offer", sdp: "first" });
+  say({ type: "message", data: "1" });
+  say({ type: "message", data: "2" });
+  say({ type: "offer", sdp: "second" });
+  say({ type: "message", data: "3" });
+  await release();
+  const [first, second] = door.viewers;
+  assert.deepEqual([first?.heard, first?.fate], [["1", "2"], "bye"]);
+  assert.deepEqual([second?.heard, second?.fate], [["3"], "attached"]);
+  assert.equal(socket.types().filter((type) => type === "answer").length, 2);
+});
+
+Deno.test("ViewerConnection: messages that wait have a limit in number and in bytes", async () => {
+  const many = setUpConnection();
+  holdOffers(many.door);
+  many.say({ type: "offer", sdp: "" });
+  for (let i = 0; i < QUEUED_MESSAGES_MAX; i++) many.say({ type: "message", data: "x" });
+  assert.equal(many.closeCode(), undefined);
+  many.say({ type: "message", data: "x" });
+  assert.equal(many.closeCode(), 4400);
+
+  const large = setUpConnection();
+  holdOffers(large.door);
+  large.say({ type: "offer", sdp: "" });
+  large.say({ type: "message", data: "x".repeat(QUEUED_BYTES_MAX / 2) });
+  assert.equal(large.closeCode(), undefined);
+  large.say({ type: "message", data: "x".repeat(QUEUED_BYTES_MAX / 2) });
+  assert.equal(large.closeCode(), 4400);
+  await settle();
+});
+
+Deno.test("ViewerConnection: the room for messages that wait is there again after the answer", async () => {
+  const { door, say, closeCode } = setUpConnection();
+  for (let round = 0; round < 3; round++) {
+    const release = holdOffers(door);
+    say({ type: "offer", sdp: "" });
+    for (let i = 0; i < 2; i++) say({ type: "message", data: "x".repeat(QUEUED_BYTES_MAX / 3) });
+    await release();
+  }
+  assert.equal(closeCode(), undefined);
+});
+
+Deno.test("ViewerConnection: what the renderer says before the answer comes after it, up to a limit", async () => {
+  const { door, socket, say } = setUpConnection();
+  const release = holdOffers(door);
+  say({ type: "offer", sdp: "" });
+  door.latest.become("connected");
+  for (let i = 0; i <= EARLY_MESSAGES_MAX; i++) door.latest.say(String(i));
+  assert.deepEqual(socket.sent, []);
+  await release();
+  assert.deepEqual(socket.sent[2], { type: "state", state: "connected" });
+  const early = socket.sent.slice(3).map(({ data }) => data);
+  assert.deepEqual(early, Array.from({ length: EARLY_MESSAGES_MAX }, (_, i) => String(i)));
+});
+
+Deno.test("ViewerConnection: every refusal of the sessions is told and closes with its code", async () => {
+  const codes: ViewerErrorCode[] = [
+    "bad_sdp",
+    "unsupported_codec",
+    "no_such_viewer",
+    "session_full",
+    "no_free_port",
+    "renderer_failed",
+    "shutting_down",
+    "internal",
+  ];
+  for (const code of codes) {
+    const { door, socket, say, refused, closeCode } = setUpConnection();
+    door.gate = () => Promise.reject(new ViewerError(code, "Because", { retryAfterMs: 700 }));
+    say({ type: "offer", sdp: "" });
+    await settle();
+    assert.deepEqual(socket.sent, [
+      { type: "error", code, message: "Because", retry_after_ms: 700 },
+    ]);
+    assert.equal(closeCode(), ERROR_TABLE[code].closeCode);
+    assert.deepEqual(socket.closedWith, {
+      code: ERROR_TABLE[code].closeCode,
+      reason: "Because",
+    });
+    assert.deepEqual(refused, [code]);
+  }
+});
+
+Deno.test("ViewerConnection: the text of an unexpected failure stays in the log", async () => {
+  const { door, socket, say, closeCode } = setUpConnection();
+  door.gate = () => Promise.reject(new Error("secret path"));
+  say({ type: "offer", sdp: "" });
+  await settle();
+  assert.equal(socket.sent[0]?.code, "internal");
+  assert.equal(closeCode(), 4500);
+  assert.doesNotMatch(JSON.stringify([socket.sent, socket.closedWith]), /secret/);
+});
+
+Deno.test("ViewerConnection: the first message decides the dialect for good", async () => {
+  const { socket, connection, say, door } = setUpConnection();
+  say({ type: "webrtc_offer", sdp: { type: "offer", sdp: "v=0" }, user_id: "u", avatar_id: "a" });
+  await settle();
+  assert.deepEqual(door.requests[0], {
+    sessionId: "main",
+    reachedHost: "203.0.113.7",
+    sdp: "v=0",
+    idle: "a",
+    params: { user_id: "u", avatar_id: "a" },
+  });
+  assert.deepEqual(socket.types(), ["webrtc_answer", "webrtc_ice_candidate", "webrtc_state"]);
+  connection.receive('{"type":"bye", "to":"the renderer"}');
+  assert.deepEqual(door.latest.heard, ['{"type":"bye", "to":"the renderer"}']);
+  connection.receive("garbage");
+  assert.deepEqual(Object.keys(socket.sent[0] ?? {}), ["type", "content", "code", "timestamp"]);
+
+  const native = setUpConnection();
+  native.say({ type: "candidate", candidate: null });
+  native.say({ type: "webrtc_offer", sdp: "" });
+  assert.deepEqual(Object.keys(native.socket.sent[0] ?? {}), ["type", "code", "message"]);
+});
