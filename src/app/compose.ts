@@ -1,11 +1,12 @@
-import { SYSTEM_CLOCK } from "../base/clock.ts";
+import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
-import type { FrameSourceFactory } from "../media/frame.ts";
+import type { FrameSourceFactory, RawFrame } from "../media/frame.ts";
+import { createOpusEncoder } from "../media/opus_encoder.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
 import { PortLeases } from "../ports/leases.ts";
 import { openPortRange } from "../ports/port_range.ts";
@@ -19,6 +20,9 @@ import { createServerCertificate, type ServerCertificate } from "../transport/se
 import { VIEWER_ASSETS } from "../viewer/assets.ts";
 import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
 import { warmUp } from "./warm_up.ts";
+
+/** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */
+const FAREWELL_MS = 250;
 
 /** The server cannot start. */
 export class StartError extends AppError<"listen_failed" | "tls_files"> {}
@@ -70,9 +74,15 @@ export async function startServer(config: Config, observers: Observers): Promise
     meter: observers.meter,
     webSockets: { signal: draining.signal },
   });
-  const server = await listen(config, app);
-  started.defer(() => server.shutdown());
-  started.defer(() => draining.abort());
+  const closing = new AbortController();
+  const server = await listen(config, { handler: app, signal: closing.signal });
+  started.defer(async () => {
+    draining.abort();
+    await sleep(SYSTEM_CLOCK, FAREWELL_MS);
+    // Not by `shutdown`, which waits for ever for a client that left in the middle of an upgrade.
+    closing.abort();
+    await server.finished;
+  });
   // Behind everything else: who comes meanwhile is served, only a little later.
   const warm = warmUp({ ...parts, video: config.video, log: observers.log }).then(() => {
     warmingUp.done = true;
@@ -126,12 +136,16 @@ function createRegistry(
   const shared = { clock: SYSTEM_CLOCK, log: observers.log, meter: observers.meter };
   return new SessionRegistry({
     ...shared,
+    ...(config.audio.enabled
+      ? { openAudioEncoder: () => createOpusEncoder({ bitrateKbps: config.audio.bitrateKbps }) }
+      : {}),
     leases: new PortLeases(parts.ports.map(({ port }) => port), {
       placesPerPort: webrtc.peersPerPort,
     }),
     peers: createPeerFactory({ ...shared, ...parts }),
     renderer: parts.renderer,
     encoders: parts.encoders,
+    loadIdleClip: (size) => Promise.resolve(greyCard(size)),
     video,
     deadlines: {
       connectTimeoutMs: webrtc.connectTimeoutS * 1000,
@@ -157,16 +171,27 @@ async function openRenderer(config: Config, log: Logger): Promise<FrameSourceFac
   return renderer;
 }
 
+function greyCard({ width, height }: { width: number; height: number }) {
+  const luma = new Uint8Array(width * height).fill(64);
+  const chroma = new Uint8Array(luma.length / 4).fill(128);
+  const planes = [luma, chroma, chroma].map((data, index) => ({
+    data,
+    strideBytes: index === 0 ? width : width / 2,
+  }));
+  const frame: RawFrame = { kind: "raw", format: "i420", width, height, planes, timestampUs: 0 };
+  return { still: true, frameAt: () => frame };
+}
+
 async function listen(
   config: Config,
-  handler: Deno.ServeHandler,
+  { handler, signal }: { handler: Deno.ServeHandler; signal: AbortSignal },
 ): Promise<Deno.HttpServer<Deno.NetAddr>> {
   const { listen: { hostname, port }, tlsCert, tlsKey } = config.server;
   const tls = tlsCert === undefined || tlsKey === undefined
     ? {}
     : { cert: await readPem("tls_cert", tlsCert), key: await readPem("tls_key", tlsKey) };
   try {
-    return Deno.serve({ hostname, port, onListen() {}, ...tls }, handler);
+    return Deno.serve({ hostname, port, signal, onListen() {}, ...tls }, handler);
   } catch (error) {
     const reason = error instanceof Deno.errors.AddrInUse
       ? "another program has it (see `ss -tlpn`)"

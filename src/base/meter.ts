@@ -61,6 +61,27 @@ export const METRICS = {
     help: "Frames dropped before they were encoded, by reason.",
     labels: ["reason"],
   },
+  audio_packets_total: { kind: "counter", help: "Opus packets made; silence makes none." },
+  audio_dropped_total: {
+    kind: "counter",
+    help: "Pieces of sound dropped before they were encoded, by reason.",
+    labels: ["reason"],
+  },
+  messages_total: {
+    kind: "counter",
+    help: "Messages between viewers and renderers, by direction.",
+    labels: ["direction"],
+  },
+  messages_dropped_total: {
+    kind: "counter",
+    help: "Messages that were dropped, by direction and reason.",
+    labels: ["direction", "reason"],
+  },
+  renderer_stalls_total: {
+    kind: "counter",
+    help: "Calls of the renderer that took so long that viewers saw the idle picture, by call.",
+    labels: ["call"],
+  },
   renderer_errors_total: {
     kind: "counter",
     help: "Failed calls of the renderer, by call.",

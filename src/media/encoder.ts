@@ -41,6 +41,11 @@ export interface VideoEncoder {
    */
   load(frame: RawFrame): Promise<void>;
   /**
+   * Makes the last picture the loaded one once more, at another time.
+   * @returns False when there is none.
+   */
+  reload(timestampUs: number): boolean;
+  /**
    * Compresses the picture that was loaded last.
    * @returns `undefined` when the rate control skipped the picture.
    */

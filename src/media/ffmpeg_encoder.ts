@@ -183,6 +183,8 @@ class FfmpegEncoder implements VideoEncoder {
   /** Two pictures: one is being filled while the other is compressed. */
   readonly #pictures: readonly [Frame, Frame];
   #loaded: Frame | undefined;
+  /** What was loaded last, encoded or not. */
+  #latest: Frame | undefined;
   #encoding: Frame | undefined;
   #pending: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -200,11 +202,21 @@ class FfmpegEncoder implements VideoEncoder {
     const picture = this.#pictures.find((candidate) => candidate !== this.#encoding);
     if (this.#closed || picture === undefined) return Promise.resolve();
     this.#loaded = undefined;
+    if (this.#latest === picture) this.#latest = undefined;
     return this.#track(async () => {
       await this.#converter.convert(frame, picture);
       picture.pts = BigInt(Math.round(frame.timestampUs));
       this.#loaded = picture;
+      this.#latest = picture;
     });
+  }
+
+  reload(timestampUs: number): boolean {
+    const picture = this.#latest;
+    if (this.#closed || picture === undefined || picture === this.#encoding) return false;
+    picture.pts = BigInt(Math.round(timestampUs));
+    this.#loaded = picture;
+    return true;
   }
 
   encode({ keyframe }: { keyframe: boolean }): Promise<EncodedFrame | undefined> {

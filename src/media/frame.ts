@@ -33,11 +33,40 @@ export interface RawFrame {
   readonly timestampUs: number;
 }
 
+/** One H.264 access unit that a renderer encoded by itself. Its memory follows the rule of {@link RawFrame}. */
+export interface EncodedSourceFrame {
+  readonly kind: "h264";
+  /** Annex B, no B-frames. */
+  readonly data: Uint8Array;
+  /** Whether it can be decoded without any earlier one. */
+  readonly keyframe: boolean;
+  /** Capture time on the session's timeline, in microseconds. */
+  readonly timestampUs: number;
+}
+
+/** What a source may hand out. */
+export type SourceFrame = RawFrame | EncodedSourceFrame;
+
 /** What one call of {@link FrameSource.render} gave. */
 export type RenderResult =
-  | { readonly status: "frame"; readonly frame: RawFrame }
+  | { readonly status: "frame"; readonly frame: SourceFrame }
+  /** The last picture still holds. */
+  | { readonly status: "unchanged" }
+  /** There is nothing to show: viewers see the idle picture. */
   | { readonly status: "idle" }
+  /** The stream is over. */
   | { readonly status: "end" };
+
+/** A piece of sound. The samples belong to whoever receives it. */
+export interface AudioChunk {
+  /** Samples per second and channel, 8000–48000. */
+  readonly sampleRate: number;
+  readonly channels: 1 | 2;
+  /** 16-bit signed, left and right interleaved where there are two channels. */
+  readonly samples: Int16Array;
+  /** The first sample's time on the session's timeline, in microseconds. */
+  readonly timestampUs: number;
+}
 
 /** Where the frames of one session come from. Calls of one source never overlap. */
 export interface FrameSource {
@@ -46,8 +75,20 @@ export interface FrameSource {
    * @throws When the source failed; the session decides what its viewers see then.
    */
   render(timestampUs: number): Promise<RenderResult>;
-  /** Bytes from a viewer (UTF-8 text or binary). Sources that take none leave it out. */
+  /**
+   * The sound since the last call, up to `timestampUs`; `undefined` when there is none. Sources without sound leave the
+   * function out.
+   * @throws When the source failed.
+   */
+  audio?(timestampUs: number): Promise<AudioChunk | undefined>;
+  /** Bytes from a viewer (UTF-8 text or binary), copied. Sources that take none leave it out. */
   message?(data: Uint8Array): void;
+  /** The next message to the viewers, which belongs to the caller; `undefined` when there is none. */
+  pollMessage?(): Promise<Uint8Array | undefined>;
+  /** For sources that encode: the rate of the access units from now on. */
+  setBitrate?(bitsPerSecond: number): void;
+  /** For sources that encode: one of the next access units shall be a keyframe. */
+  requestKeyframe?(): void;
   /** Frees the source. Called once, with no `render` under way. */
   close(): Promise<void>;
 }

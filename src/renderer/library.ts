@@ -6,9 +6,11 @@ import { LibrarySession } from "./library_session.ts";
 import {
   ABI_VERSION,
   LIBRARY_SYMBOLS,
+  OPTIONAL_SYMBOLS,
   type RendererLibrary,
   REQUIRED_SYMBOLS,
 } from "./library_symbols.ts";
+import { openNativeLibrary } from "./native_library.ts";
 import { RendererError, type RendererErrorCode } from "./renderer_error.ts";
 
 /** What a renderer library is opened with. */
@@ -69,7 +71,7 @@ function checkLibrary(file: string, path: string): ReadonlySet<string> {
   } as const;
   let library: Deno.DynamicLibrary<typeof probe>;
   try {
-    library = Deno.dlopen(file, probe);
+    library = openNativeLibrary(file, probe);
   } catch (error) {
     const why = errorText(error).replace(/^(Could not open library: )+/, "");
     throw refuse("library_unloadable", why);
@@ -95,10 +97,12 @@ function checkLibrary(file: string, path: string): ReadonlySet<string> {
 }
 
 function load(file: string, exported: ReadonlySet<string>): RendererLibrary {
-  const library = Deno.dlopen(file, LIBRARY_SYMBOLS);
+  const library = openNativeLibrary(file, LIBRARY_SYMBOLS);
   const symbols = { ...library.symbols };
   // Deno's types promise null for a missing symbol; where it is non-blocking there is a function that throws instead.
-  if (!exported.has("pinhole_message")) symbols.pinhole_message = null;
+  for (const name of OPTIONAL_SYMBOLS) {
+    if (!exported.has(name)) symbols[name] = null;
+  }
   return { symbols, close: () => library.close() };
 }
 

@@ -1,37 +1,24 @@
-import type { PixelFormat, Plane, RawFrame } from "../media/frame.ts";
+import type { Plane, SourceFrame } from "../media/frame.ts";
+import {
+  ACCESS_UNIT_BYTES_MAX,
+  FORMAT_H264,
+  FRAME_SIDE_MAX,
+  PIXEL_FORMAT_CODES,
+  PLANE_PARTS,
+} from "./pixel_layout.ts";
 import { RendererError } from "./renderer_error.ts";
-
-/** `PINHOLE_FRAME_SIDE_MAX`: larger than any picture, and small enough to tell one from uninitialised memory. */
-const SIDE_MAX = 16384;
 
 /** The byte order of every processor that Deno runs on. */
 const LITTLE_ENDIAN = true;
 
 /** `pinhole_frame` of native/pinhole.h. */
 const FRAME_BYTES = 104;
-const OFFSET = { format: 4, width: 8, height: 12, timestampUs: 24, planes: 32 } as const;
+const OFFSET = { format: 4, width: 8, height: 12, flags: 16, timestampUs: 24, planes: 32 } as const;
 const PLANE_BYTES = 24;
 const PLANE_OFFSET = { data: 0, byteSize: 8, strideBytes: 16 } as const;
 
-const FORMATS: Readonly<Record<number, PixelFormat>> = {
-  1: "i420",
-  2: "nv12",
-  3: "rgba",
-  4: "bgra",
-  5: "rgb24",
-  6: "bgr24",
-};
-const FORMAT_H264 = 7;
-
-/** Bytes of a row, and rows, of each plane, as parts of the picture's width and height. */
-const PLANES: Readonly<Record<PixelFormat, readonly { rowBytes: number; rows: number }[]>> = {
-  i420: [{ rowBytes: 1, rows: 1 }, { rowBytes: 0.5, rows: 0.5 }, { rowBytes: 0.5, rows: 0.5 }],
-  nv12: [{ rowBytes: 1, rows: 1 }, { rowBytes: 1, rows: 0.5 }],
-  rgba: [{ rowBytes: 4, rows: 1 }],
-  bgra: [{ rowBytes: 4, rows: 1 }],
-  rgb24: [{ rowBytes: 3, rows: 1 }],
-  bgr24: [{ rowBytes: 3, rows: 1 }],
-};
+/** `PINHOLE_FRAME_KEYFRAME`. */
+const FLAG_KEYFRAME = 1;
 
 /** Enough for three planes in each of two or three buffers, with room for a change of size. */
 const WINDOWS_MAX = 16;
@@ -62,24 +49,21 @@ export class LibraryFrame {
   /**
    * Reads what the library filled in. The planes are views of its memory: nothing is copied.
    * @param requestedUs Stands in for a timestamp that was not given.
-   * @throws {RendererError} `bad_frame`, `unsupported_format`
+   * @throws {RendererError} `bad_frame`
    */
-  read(requestedUs: number): RawFrame {
-    const format = this.#format();
+  read(requestedUs: number): SourceFrame {
+    const givenUs = Number(this.#fields.getBigInt64(OFFSET.timestampUs, LITTLE_ENDIAN));
+    const timestampUs = givenUs > 0 ? givenUs : requestedUs;
+    const code = this.#fields.getUint32(OFFSET.format, LITTLE_ENDIAN);
+    if (code === FORMAT_H264) return this.#accessUnit(timestampUs);
+    const format = PIXEL_FORMAT_CODES[code];
+    if (format === undefined) throw this.#bad(`its format is ${code}, which is none of 1 to 7`);
     const width = this.#side("width");
     const height = this.#side("height");
-    const planes = PLANES[format].map((part, index) =>
+    const planes = PLANE_PARTS[format].map((part, index) =>
       this.#plane(index, { rowBytes: width * part.rowBytes, rows: height * part.rows })
     );
-    const timestampUs = Number(this.#fields.getBigInt64(OFFSET.timestampUs, LITTLE_ENDIAN));
-    return {
-      kind: "raw",
-      format,
-      width,
-      height,
-      planes,
-      timestampUs: timestampUs > 0 ? timestampUs : requestedUs,
-    };
+    return { kind: "raw", format, width, height, planes, timestampUs };
   }
 
   /** Cuts every frame off from its memory, so that one that is read too late is empty instead of a crash. */
@@ -87,37 +71,28 @@ export class LibraryFrame {
     this.#detachOldest(0);
   }
 
-  #format(): PixelFormat {
-    const code = this.#fields.getUint32(OFFSET.format, LITTLE_ENDIAN);
-    if (code === FORMAT_H264) {
-      throw new RendererError(
-        "unsupported_format",
-        `Cannot show a frame of ${this.#libraryName}: H.264 access units are not supported, give pixels`,
-      );
+  #accessUnit(timestampUs: number): SourceFrame {
+    const { address, byteSize } = this.#planeAt(0);
+    if (byteSize === 0 || byteSize > ACCESS_UNIT_BYTES_MAX) {
+      throw this.#bad(`its access unit has ${byteSize} bytes, not 1 to ${ACCESS_UNIT_BYTES_MAX}`);
     }
-    const format = FORMATS[code];
-    if (format === undefined) throw this.#bad(`its format is ${code}, which is none of 1 to 7`);
-    return format;
+    const flags = this.#fields.getUint32(OFFSET.flags, LITTLE_ENDIAN);
+    const keyframe = (flags & FLAG_KEYFRAME) !== 0;
+    return { kind: "h264", data: this.#window(address, byteSize), keyframe, timestampUs };
   }
 
   #side(name: "width" | "height"): number {
     const pixels = this.#fields.getUint32(OFFSET[name], LITTLE_ENDIAN);
-    if (pixels === 0 || pixels % 2 !== 0 || pixels > SIDE_MAX) {
+    if (pixels === 0 || pixels % 2 !== 0 || pixels > FRAME_SIDE_MAX) {
       throw this.#bad(
-        `its ${name} is ${pixels}, which is not an even number from 2 to ${SIDE_MAX}`,
+        `its ${name} is ${pixels}, which is not an even number from 2 to ${FRAME_SIDE_MAX}`,
       );
     }
     return pixels;
   }
 
   #plane(index: number, { rowBytes, rows }: { rowBytes: number; rows: number }): Plane {
-    const start = OFFSET.planes + index * PLANE_BYTES;
-    const address = this.#fields.getBigUint64(start + PLANE_OFFSET.data, LITTLE_ENDIAN);
-    const byteSize = Number(
-      this.#fields.getBigUint64(start + PLANE_OFFSET.byteSize, LITTLE_ENDIAN),
-    );
-    const strideBytes = this.#fields.getUint32(start + PLANE_OFFSET.strideBytes, LITTLE_ENDIAN);
-    if (address === 0n) throw this.#bad(`plane ${index} is null`);
+    const { address, byteSize, strideBytes } = this.#planeAt(index);
     if (strideBytes < rowBytes) {
       throw this.#bad(
         `plane ${index} has a stride of ${strideBytes} bytes, but a row has ${rowBytes}`,
@@ -128,6 +103,17 @@ export class LibraryFrame {
       throw this.#bad(`plane ${index} has ${byteSize} bytes, but its rows need ${neededBytes}`);
     }
     return { data: this.#window(address, neededBytes), strideBytes };
+  }
+
+  #planeAt(index: number): { address: bigint; byteSize: number; strideBytes: number } {
+    const start = OFFSET.planes + index * PLANE_BYTES;
+    const address = this.#fields.getBigUint64(start + PLANE_OFFSET.data, LITTLE_ENDIAN);
+    if (address === 0n) throw this.#bad(`plane ${index} is null`);
+    return {
+      address,
+      byteSize: Number(this.#fields.getBigUint64(start + PLANE_OFFSET.byteSize, LITTLE_ENDIAN)),
+      strideBytes: this.#fields.getUint32(start + PLANE_OFFSET.strideBytes, LITTLE_ENDIAN),
+    };
   }
 
   #window(address: bigint, byteLength: number): Uint8Array {

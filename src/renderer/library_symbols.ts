@@ -71,6 +71,43 @@ export const LIBRARY_SYMBOLS = {
     nonblocking: true,
     optional: true,
   },
+  pinhole_audio: {
+    parameters: [
+      "pointer", // pinhole_session *session
+      "i64", // int64_t timestamp_us
+      "buffer", // pinhole_audio_chunk *audio
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+  pinhole_poll_message: {
+    parameters: [
+      "pointer", // pinhole_session *session
+      "buffer", // uint8_t *buffer
+      "usize", // size_t capacity
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+  pinhole_set_bitrate: {
+    parameters: [
+      "pointer", // pinhole_session *session
+      "u32", // uint32_t bits_per_second
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+  pinhole_request_keyframe: {
+    parameters: [
+      "pointer", // pinhole_session *session
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** A loaded library, ready for calls. Functions that it does not have are null. */
@@ -84,3 +121,12 @@ export interface RendererLibrary {
 export const REQUIRED_SYMBOLS: readonly string[] = Object.entries(LIBRARY_SYMBOLS)
   .filter(([_, symbol]) => !("optional" in symbol))
   .map(([name]) => name);
+
+/** The functions that a library may leave out. */
+export const OPTIONAL_SYMBOLS = [
+  "pinhole_message",
+  "pinhole_audio",
+  "pinhole_poll_message",
+  "pinhole_set_bitrate",
+  "pinhole_request_keyframe",
+] as const satisfies readonly (keyof typeof LIBRARY_SYMBOLS)[];

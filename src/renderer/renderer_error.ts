@@ -13,8 +13,8 @@ export type RendererErrorCode =
   | "render_failed"
   /** A frame whose description contradicts itself; nothing of its memory was read. */
   | "bad_frame"
-  /** A frame in a format of the contract that cannot be shown yet. */
-  | "unsupported_format";
+  /** The same for sound. */
+  | "bad_audio";
 
 /** A failure of a renderer library. The message names the library's own text where it gave one. */
 export class RendererError extends AppError<RendererErrorCode> {}

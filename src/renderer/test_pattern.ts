@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type {
+  AudioChunk,
   FrameSource,
   FrameSourceFactory,
   FrameSourceOptions,
@@ -7,6 +8,7 @@ import type {
 } from "../media/frame.ts";
 import { blockCodeArea, drawBlockCode } from "./block_code.ts";
 import { type Area, I420Picture, type Yuv, yuvFromRgb } from "./i420.ts";
+import { Tone } from "./tone.ts";
 
 const BLACK = yuvFromRgb([0, 0, 0]);
 const WHITE = yuvFromRgb([1, 1, 1]);
@@ -31,7 +33,7 @@ const BALL_PERIOD_Y_US = 2.6 * SECOND_US;
 /**
  * A renderer that needs nothing: colour bars, a grey ramp, a ball that bounces, a corner that flashes during the
  * first 100 ms of each second of the timeline, and a block code with the count of `render` calls (from 0) and the
- * wall-clock time of the call.
+ * wall-clock time of the call. It beeps as long as it flashes.
  *
  * Its pictures are I420 in BT.601 limited range, of the size that the session asks for. `render` gives one at once;
  * what moves is a function of the timestamp alone.
@@ -56,6 +58,7 @@ class TestPatternSource implements FrameSource {
   readonly #clock: Clock;
   readonly #background: I420Picture;
   readonly #layout: Layout;
+  readonly #tone: Tone = new Tone(FLASH_US);
   /** Two in turn, so that a frame stays as it is while the next one is drawn. */
   readonly #canvases: readonly [Canvas, Canvas];
   #frameNumber = 0;
@@ -79,6 +82,10 @@ class TestPatternSource implements FrameSource {
       status: "frame",
       frame: { kind: "raw", format: "i420", width, height, planes, timestampUs },
     });
+  }
+
+  audio(timestampUs: number): Promise<AudioChunk | undefined> {
+    return Promise.resolve(this.#tone.until(timestampUs));
   }
 
   close(): Promise<void> {

@@ -1,6 +1,27 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
-import type { FrameSource, RawFrame } from "../media/frame.ts";
+import type { AudioChunk, FrameSource, RenderResult, SourceFrame } from "../media/frame.ts";
+import { Pacer } from "./pacer.ts";
+
+/** A function of a source that the loop calls. */
+export type SourceCall = "render" | "audio" | "poll_message";
+
+/** Where a frame loop brings what it gets from its source. */
+export interface FrameLoopOutput {
+  /** Takes a frame; its memory is the source's again when the promise settles. */
+  frame(frame: SourceFrame): Promise<void>;
+  /** The last picture still holds. */
+  unchanged(): Promise<void>;
+  /** There is nothing to show at this moment: the source is idle, failing, or stuck in a call. */
+  idle(): Promise<void>;
+  sound(chunk: AudioChunk): void;
+  /** A message to the viewers. */
+  message(data: Uint8Array): void;
+  /** A call failed, for the `inARow`-th time without a good one between. */
+  failed(call: SourceCall, error: unknown, inARow: number): void;
+  /** A call has been under way for so long that viewers are shown the idle picture; it goes on. */
+  stalled(call: SourceCall): void;
+}
 
 /** What a frame loop needs. */
 export interface FrameLoopOptions {
@@ -11,64 +32,195 @@ export interface FrameLoopOptions {
   readonly meter: Meter;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
-  /** Takes a frame; its memory is the source's again when the promise settles. */
-  readonly deliver: (frame: RawFrame) => Promise<void>;
-  /** A call of the source failed, for the `inARow`-th time without a good one between. */
-  readonly onError: (error: unknown, inARow: number) => void;
-  /** Ends the loop, after the call that is under way. */
+  readonly output: FrameLoopOutput;
+  /** Ends the loop at once, also while a call is stuck. */
   readonly signal: AbortSignal;
 }
 
-/** Pause after a failed call, so that a source that always fails does not spin. */
-const ERROR_PAUSE_MS = 200;
+/** A call that takes longer than this leaves its viewers with the idle picture. */
+const STALL_MS = 500;
+
+/** Pauses after failed calls, in milliseconds, doubling: a source that always fails neither spins nor floods the log. */
+const ERROR_PAUSE_MS = { min: 200, max: 5_000 } as const;
+
+/** Waits that are shorter than this are not worth fetching sound in the middle. */
+const HALFWAY_SOUND_MS_MIN = 12;
+
+/** Messages that are fetched for one picture; more have to wait for the next one. */
+const MESSAGES_PER_FRAME_MAX = 16;
+
+/** How a call of the source went. */
+type Outcome<T> =
+  | { readonly kind: "value"; readonly value: T }
+  | { readonly kind: "error"; readonly error: unknown }
+  | { readonly kind: "aborted" };
 
 /**
- * Asks the source for one frame each 1/fps seconds until it ends or `signal` aborts. A frame that could not begin in
- * time is skipped, never made up for: what is late is dropped before it costs anything.
+ * Asks a source for one picture each 1/fps seconds, and for what belongs to it, until it ends or is told to stop. A
+ * moment that passed is skipped, never made up for: what is late is dropped before it costs anything.
  */
-export async function runFrameLoop(options: FrameLoopOptions): Promise<void> {
-  const { source, clock, meter, signal } = options;
-  const pacer = new Pacer({ intervalMs: 1000 / options.fps, startMs: clock.now() });
-  let errorsInARow = 0;
-  while (!signal.aborted) {
-    const begun = clock.now();
-    try {
-      const result = await source.render(options.timelineUs());
-      meter.observe("render_seconds", (clock.now() - begun) / 1000);
-      errorsInARow = 0;
-      if (result.status === "end") return;
-      if (result.status === "frame" && !signal.aborted) await options.deliver(result.frame);
-    } catch (error) {
-      meter.count("renderer_errors_total", { call: "render" });
-      options.onError(error, ++errorsInARow);
-      await sleep(clock, ERROR_PAUSE_MS, signal);
-    }
-    const next = pacer.next(clock.now());
-    if (next.skipped > 0) meter.count("frames_dropped_total", { reason: "late" }, next.skipped);
-    await sleep(clock, next.waitMs, signal);
-  }
-}
+export class FrameLoop {
+  readonly #options: FrameLoopOptions;
+  readonly #pacer: Pacer;
+  readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
+    render: new ErrorPause(),
+    audio: new ErrorPause(),
+    poll_message: new ErrorPause(),
+  };
 
-/** Says when the next frame of a steady rate is due. Pure: `nowMs` is an argument. */
-export class Pacer {
-  readonly #intervalMs: number;
-  #dueMs: number;
-
-  constructor(options: { intervalMs: number; startMs: number }) {
-    this.#intervalMs = options.intervalMs;
-    this.#dueMs = options.startMs;
+  constructor(options: FrameLoopOptions) {
+    this.#options = options;
+    this.#pacer = new Pacer({ intervalMs: 1000 / options.fps, startMs: options.clock.now() });
   }
 
   /**
-   * Moves on to the next frame that can still begin in time.
-   * @returns How long to wait for it, and how many frames were too late to begin.
+   * Runs to the end.
+   * @returns Whether every call has come back; one that is stuck may still use the source.
    */
-  next(nowMs: number): { waitMs: number; skipped: number } {
-    this.#dueMs += this.#intervalMs;
-    const lateMs = nowMs - this.#dueMs;
-    // A timer that fires a little late is no reason to skip: up to one interval is caught up.
-    const skipped = Math.max(0, Math.floor(lateMs / this.#intervalMs));
-    this.#dueMs += skipped * this.#intervalMs;
-    return { waitMs: Math.max(0, this.#dueMs - nowMs), skipped };
+  async run(): Promise<{ settled: boolean }> {
+    const { clock, output, signal } = this.#options;
+    while (!signal.aborted) {
+      if (this.#pauses.render.lasts(clock.now())) {
+        await output.idle();
+      } else {
+        const turn = await this.#turn();
+        if (turn === "aborted") return { settled: false };
+        if (turn === "end") break;
+      }
+      if (!await this.#pace()) return { settled: false };
+    }
+    return { settled: true };
+  }
+
+  async #turn(): Promise<"go_on" | "end" | "aborted"> {
+    const { source, clock, meter, timelineUs } = this.#options;
+    const begunMs = clock.now();
+    const timestampUs = timelineUs();
+    const outcome = await this.#guard("render", source.render(timestampUs));
+    if (outcome.kind === "aborted") return "aborted";
+    if (outcome.kind === "error") {
+      await this.#options.output.idle();
+      return "go_on";
+    }
+    meter.observe("render_seconds", (clock.now() - begunMs) / 1000);
+    if (outcome.value.status === "end") return "end";
+    // The sound is fetched first: while a picture is being converted, it would grow old.
+    if (!await this.#sound() || !await this.#messages()) return "aborted";
+    await this.#show(outcome.value);
+    return "go_on";
+  }
+
+  async #show(result: RenderResult): Promise<void> {
+    const { output } = this.#options;
+    switch (result.status) {
+      case "frame":
+        return await output.frame(result.frame);
+      case "unchanged":
+        return await output.unchanged();
+      default:
+        return await output.idle();
+    }
+  }
+
+  /** Fetches the sound up to now. @returns False when the loop was told to stop meanwhile. */
+  async #sound(): Promise<boolean> {
+    const { source, clock, output, timelineUs } = this.#options;
+    if (source.audio === undefined || this.#pauses.audio.lasts(clock.now())) return true;
+    const sound = await this.#guard("audio", source.audio(timelineUs()));
+    if (sound.kind === "value" && sound.value !== undefined) output.sound(sound.value);
+    return sound.kind !== "aborted";
+  }
+
+  /** Fetches what the source says. @returns False when the loop was told to stop meanwhile. */
+  async #messages(): Promise<boolean> {
+    const { source, clock, output } = this.#options;
+    if (this.#pauses.poll_message.lasts(clock.now())) return true;
+    for (let count = 0; source.pollMessage && count < MESSAGES_PER_FRAME_MAX; count++) {
+      const polled = await this.#guard("poll_message", source.pollMessage());
+      if (polled.kind === "aborted") return false;
+      if (polled.kind === "error" || polled.value === undefined) return true;
+      output.message(polled.value);
+    }
+    return true;
+  }
+
+  /** Waits for a call; while it takes too long, viewers are shown the idle picture at the usual pace. */
+  async #guard<T>(call: SourceCall, pending: Promise<T>): Promise<Outcome<T>> {
+    const { clock, output, signal } = this.#options;
+    let outcome: Outcome<T> | undefined;
+    // One reaction for the whole wait: a call that never comes back must not collect one for each picture.
+    let wake = () => {};
+    const wait = (ms: number) =>
+      new Promise<void>((resolve) => {
+        const done = () => {
+          cancel();
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        const cancel = clock.after(ms, done);
+        signal.addEventListener("abort", done);
+        wake = done;
+        if (outcome !== undefined || signal.aborted) done();
+      });
+    pending.then(
+      (value) => outcome = { kind: "value", value },
+      (error) => outcome = { kind: "error", error },
+    ).finally(() => wake());
+    await wait(STALL_MS);
+    if (outcome === undefined && !signal.aborted) output.stalled(call);
+    while (outcome === undefined && !signal.aborted) {
+      await output.idle();
+      await wait(this.#pacer.next(clock.now()).waitMs);
+    }
+    return this.#noted(call, outcome ?? { kind: "aborted" });
+  }
+
+  #noted<T>(call: SourceCall, outcome: Outcome<T>): Outcome<T> {
+    const { clock, meter, output } = this.#options;
+    if (outcome.kind === "value") this.#pauses[call].end();
+    if (outcome.kind === "error") {
+      meter.count("renderer_errors_total", { call });
+      output.failed(call, outcome.error, this.#pauses[call].begin(clock.now()));
+    }
+    return outcome;
+  }
+
+  /** Waits for the next picture's time. @returns False when the loop was told to stop in the middle of a call. */
+  async #pace(): Promise<boolean> {
+    const { source, clock, meter, signal } = this.#options;
+    const { waitMs, skipped } = this.#pacer.next(clock.now());
+    if (skipped > 0) meter.count("frames_dropped_total", { reason: "late" }, skipped);
+    const dueMs = clock.now() + waitMs;
+    if (waitMs >= HALFWAY_SOUND_MS_MIN && source.audio !== undefined) {
+      // Twice a picture, the sound comes in pieces about as long as its packets: players then buffer less of it.
+      await sleep(clock, waitMs / 2, signal);
+      if (!signal.aborted && !await this.#sound()) return false;
+    }
+    await sleep(clock, Math.max(0, dueMs - clock.now()), signal);
+    return true;
+  }
+}
+
+/** Spaces out the calls of a function that keeps failing. Pure: times are arguments. */
+class ErrorPause {
+  #errorsInARow = 0;
+  #untilMs = Number.NEGATIVE_INFINITY;
+
+  lasts(nowMs: number): boolean {
+    return nowMs < this.#untilMs;
+  }
+
+  /** A call failed. @returns How many have in a row. */
+  begin(nowMs: number): number {
+    this.#errorsInARow++;
+    const pauseMs = ERROR_PAUSE_MS.min * 2 ** Math.min(this.#errorsInARow - 1, 10);
+    this.#untilMs = nowMs + Math.min(pauseMs, ERROR_PAUSE_MS.max);
+    return this.#errorsInARow;
+  }
+
+  /** A call came back well. */
+  end(): void {
+    this.#errorsInARow = 0;
+    this.#untilMs = Number.NEGATIVE_INFINITY;
   }
 }

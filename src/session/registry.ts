@@ -1,9 +1,6 @@
-import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { CancelTimer } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
-import type { EncoderFactory } from "../media/encoder.ts";
-import type { FrameSourceFactory } from "../media/frame.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
 import type { Peer, PeerFactory, PeerListener, ReadOffer } from "../transport/peer_transport.ts";
 import {
@@ -13,19 +10,16 @@ import {
   type ViewerHandle,
   type ViewerListener,
 } from "./door.ts";
-import { Session, type VideoSettings } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
 import { SessionTable, type SessionVisit } from "./session_table.ts";
 import { Viewer } from "./viewer.ts";
 import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
 
-/** What the registry needs. */
-export interface RegistryOptions {
+/** What the registry needs, what its sessions need included. */
+export interface RegistryOptions extends Omit<SessionOptions, "id" | "params"> {
   readonly leases: PortLeases;
   readonly peers: PeerFactory;
-  readonly renderer: FrameSourceFactory;
-  readonly encoders: EncoderFactory;
-  readonly video: VideoSettings;
   readonly deadlines: ViewerDeadlines;
   /** Most sessions at once; 0 is no limit beyond the places. */
   readonly sessionsMax: number;
@@ -38,9 +32,6 @@ export interface RegistryOptions {
     localPort: number,
     reachedHost: string,
   ) => Promise<{ address: string; port: number }>;
-  readonly clock: Clock;
-  readonly meter: Meter;
-  readonly log: Logger;
 }
 
 /** How often deadlines are looked at, in milliseconds. */
@@ -62,6 +53,7 @@ export class SessionRegistry implements SessionDoor {
     this.#table = new SessionTable({
       create: (id, params) =>
         new Session({ ...options, id, params, log: options.log.child({ session: id }) }),
+      clock: options.clock,
       log: options.log,
     });
     this.#tick();
@@ -92,9 +84,8 @@ export class SessionRegistry implements SessionDoor {
     if (viewer === undefined || viewer.sessionId !== sessionId) {
       throw new ViewerError("no_such_viewer", "This viewer has ended; send a new offer");
     }
-    viewer.attach(listener);
     this.#options.log.info("viewer_resumed", { session: sessionId, port: viewer.port });
-    return viewer;
+    return viewer.attach(listener);
   }
 
   /** Lets nobody in any more, ends every viewer and closes every session. Idempotent. */
@@ -105,14 +96,15 @@ export class SessionRegistry implements SessionDoor {
     await this.#table.closeAll();
   }
 
-  async #admit(request: JoinRequest, listener: ViewerListener): Promise<Viewer> {
+  async #admit(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
     const { sessionId, reachedHost } = request;
     if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
     const offer = this.#options.peers.read(request.sdp);
-    this.#assertRoom(sessionId);
+    // First the place: that ends viewers who only seem to be there, and their sessions with them.
     const lease = this.#lease();
     let visit: SessionVisit | undefined;
     try {
+      this.#assertRoom(sessionId);
       visit = await this.#table.visit(sessionId, request.params);
       const { session } = visit;
       const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
@@ -169,7 +161,7 @@ export class SessionRegistry implements SessionDoor {
     lease: Lease;
     listener: ViewerListener;
     publicAddress: { address: string; port: number };
-  }): Viewer {
+  }): ViewerHandle {
     const { session, offer, lease, listener, publicAddress } = parts;
     const { clock, meter, deadlines } = this.#options;
     const log = this.#options.log.child({ session: session.id });
@@ -178,13 +170,13 @@ export class SessionRegistry implements SessionDoor {
       localPort: lease.port,
       publicAddress,
       timelineUs: () => session.timelineUs,
+      audio: session.hasAudio,
       listener: this.#peerListener(session, { joinedMs, log, viewer: () => viewer }),
     });
     const viewer = new Viewer({
       sessionId: session.id,
       peer,
       lease,
-      listener,
       deadlines,
       clock,
       meter,
@@ -196,7 +188,7 @@ export class SessionRegistry implements SessionDoor {
     session.add(viewer);
     this.#showCounts();
     log.info("viewer_joined", { port: lease.port, codec: peer.codec });
-    return viewer;
+    return viewer.attach(listener);
   }
 
   #peerListener(
@@ -218,6 +210,7 @@ export class SessionRegistry implements SessionDoor {
         context.viewer().end("dtls_failed");
       },
       closed: () => context.viewer().end("peer_closed"),
+      message: (data) => session.message(data),
       keyframeRequested: (reason) => session.requestKeyframe(context.viewer(), reason),
     };
   }

@@ -2,11 +2,16 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import type { AudioEncoder } from "../media/audio_encoder.ts";
 import type { EncoderFactory, VideoCodec } from "../media/encoder.ts";
-import type { FrameSource, FrameSourceFactory, RawFrame } from "../media/frame.ts";
+import type { FrameSource, FrameSourceFactory } from "../media/frame.ts";
+import type { PeerMessage } from "../transport/peer_transport.ts";
+import { AudioBranch } from "./audio_branch.ts";
 import { ViewerError } from "./door.ts";
-import { runFrameLoop } from "./frame_loop.ts";
+import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
+import type { IdleClip } from "./idle_pictures.ts";
 import { type KeyframeReason, VideoBranch } from "./video_branch.ts";
+import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "./viewer_state.ts";
 
@@ -23,44 +28,57 @@ export interface VideoSettings {
 /** What a session needs. */
 export interface SessionOptions {
   readonly id: string;
+  /** Of its first viewer's offer. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly renderer: FrameSourceFactory;
   readonly encoders: EncoderFactory;
+  /** Opens the encoder for a session's sound; left out where sound is switched off. */
+  readonly openAudioEncoder?: () => AudioEncoder;
+  /** Loads what viewers see while the renderer has nothing. */
+  readonly loadIdleClip: (video: VideoSettings) => Promise<IdleClip>;
   readonly video: VideoSettings;
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
 }
 
-/** A renderer that fails this often in a row is given up. */
-const RENDER_ERRORS_MAX = 10;
-
 /** How long a viewer waits for the renderer's session, in milliseconds: models take seconds to load. */
 const OPEN_TIMEOUT_MS = 30_000;
 
+/** How long a renderer that is stuck in a call is waited for when its session closes, in milliseconds. */
+const STUCK_TIMEOUT_MS = 3_000;
+
 /**
- * One stream: a renderer's session, one encoder for each codec that its viewers need, and the viewers.
+ * One stream: a renderer's session, one encoder for each codec that its viewers need, the sound, and the viewers.
  */
 export class Session {
   readonly id: string;
   readonly #options: SessionOptions;
   readonly #startedMs: number;
   readonly #viewers = new Set<Viewer>();
-  readonly #branches = new Map<VideoCodec, VideoBranch>();
+  readonly #video: VideoProgram;
   readonly #stop = new AbortController();
   readonly #source: Promise<FrameSource>;
   readonly #over = Promise.withResolvers<void>();
-  #loop: Promise<void> = Promise.resolve();
+  #audio: AudioBranch | undefined;
+  #loop: Promise<{ settled: boolean }> = Promise.resolve({ settled: true });
   #open: FrameSource | undefined;
+  #isOver = false;
 
   /** Begins to open the renderer's session. */
   constructor(options: SessionOptions) {
     this.#options = options;
     this.id = options.id;
     this.#startedMs = options.clock.now();
+    this.#video = new VideoProgram({
+      clock: options.clock,
+      timelineUs: () => this.timelineUs,
+      openBranch: (codec) => this.#openBranch(codec),
+    });
     this.#source = this.#openSource();
     // Whoever joins awaits it; a failure that nobody awaits any more must not end the process.
     this.#source.catch(() => {});
+    void this.#loadIdleClip();
   }
 
   get viewers(): ReadonlySet<Viewer> {
@@ -77,7 +95,12 @@ export class Session {
     return this.ageMs * 1000;
   }
 
-  /** Settles when no frame will come any more: the renderer ended or failed. */
+  /** Whether there is sound to send. Known once the session is ready. */
+  get hasAudio(): boolean {
+    return this.#audio !== undefined;
+  }
+
+  /** Settles when no frame will come any more: the renderer ended, or could not be opened. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
@@ -87,14 +110,14 @@ export class Session {
    * @throws {ViewerError} `renderer_failed`
    */
   async ready(): Promise<void> {
-    const { clock } = this.#options;
     const late = Promise.withResolvers<never>();
-    const cancel = clock.after(OPEN_TIMEOUT_MS, () =>
+    const cancel = this.#options.clock.after(OPEN_TIMEOUT_MS, () =>
       late.reject(
         new ViewerError("renderer_failed", "The renderer takes too long to open a session"),
       ));
     try {
       await Promise.race([this.#source, late.promise]);
+      if (this.#isOver) throw new ViewerError("renderer_failed", "The renderer ended the session");
     } finally {
       cancel();
     }
@@ -103,48 +126,75 @@ export class Session {
   /** Counts a viewer in and opens the encoder that it needs; frames follow with {@link start}. */
   add(viewer: Viewer): void {
     this.#viewers.add(viewer);
-    this.#branch(viewer.peer.codec);
+    this.#video.branch(viewer.peer.codec);
   }
 
-  /** Sends frames to a viewer, whose connection is ready for them. */
-  start(viewer: Viewer): void {
-    if (this.#viewers.has(viewer)) this.#branch(viewer.peer.codec).add(viewer.peer.video);
+  /** Sends to a viewer, whose connection is ready for it. */
+  start({ peer }: Viewer): void {
+    this.#video.branch(peer.codec).add(peer.video);
+    if (peer.audio !== undefined) this.#audio?.add(peer.audio);
   }
 
   /** Forgets a viewer. */
   remove(viewer: Viewer): void {
+    const { codec, video, audio } = viewer.peer;
     this.#viewers.delete(viewer);
-    this.#branches.get(viewer.peer.codec)?.remove(viewer.peer.video);
+    this.#video.existing(codec)?.remove(video);
+    if (audio !== undefined) this.#audio?.remove(audio);
   }
 
   /** A viewer asks for a picture that depends on no other. */
   requestKeyframe(viewer: Viewer, reason: KeyframeReason): void {
-    this.#branches.get(viewer.peer.codec)?.requestKeyframe(reason);
+    this.#video.existing(viewer.peer.codec)?.requestKeyframe(reason);
   }
 
-  /** Text from a viewer for the renderer. */
-  message(data: string): void {
-    this.#open?.message?.(new TextEncoder().encode(data));
+  /** A message from a viewer for the renderer. */
+  message(data: PeerMessage): void {
+    const { meter } = this.#options;
+    if (this.#open?.message === undefined) {
+      meter.count("messages_dropped_total", { direction: "to_renderer", reason: "not_taken" });
+      return;
+    }
+    meter.count("messages_total", { direction: "to_renderer" });
+    this.#open.message(typeof data === "string" ? new TextEncoder().encode(data) : data);
   }
 
   /** Stops the renderer, then the encoders. Viewers are the caller's to end. Called once. */
   async close(): Promise<void> {
     this.#stop.abort();
     const source = await this.#source.catch(() => undefined);
-    await this.#loop;
-    await Promise.all([...this.#branches.values()].map((branch) => branch.close()));
-    try {
-      await source?.close();
-    } catch (error) {
-      this.#options.log.error("renderer_close_failed", { error: errorText(error) });
+    const { settled } = await this.#loop;
+    await this.#video.close();
+    await this.#audio?.close();
+    if (source !== undefined) await this.#closeSource(source, { settled });
+  }
+
+  /** A source that is stuck in a call is left behind: nothing can end a C function from outside. */
+  async #closeSource(source: FrameSource, { settled }: { settled: boolean }): Promise<void> {
+    const { clock, log, meter, renderer } = this.#options;
+    const closing = source.close().catch((error) => {
+      meter.count("renderer_errors_total", { call: "close" });
+      log.error("renderer_close_failed", { renderer: renderer.name, error: errorText(error) });
+    });
+    if (settled) return await closing;
+    let cancel = () => {};
+    const timeout = new Promise<"stuck">((resolve) => {
+      cancel = clock.after(STUCK_TIMEOUT_MS, () => resolve("stuck"));
+    });
+    if (await Promise.race([closing, timeout]) === "stuck") {
+      log.error("renderer_stuck", { renderer: renderer.name, ms: STUCK_TIMEOUT_MS });
     }
+    cancel();
   }
 
   async #openSource(): Promise<FrameSource> {
-    const { renderer, video, params, meter, log } = this.#options;
+    const { renderer, video, params, meter, log, openAudioEncoder } = this.#options;
     try {
       const source = await renderer.open({ ...video, sessionId: this.id, params });
       this.#open = source;
+      if (source.audio !== undefined && openAudioEncoder !== undefined) {
+        this.#audio = new AudioBranch(openAudioEncoder(), { meter, log });
+      }
       if (!this.#stop.signal.aborted) this.#loop = this.#run(source);
       return source;
     } catch (error) {
@@ -157,51 +207,75 @@ export class Session {
     }
   }
 
-  async #run(source: FrameSource): Promise<void> {
-    const { clock, meter, log, video, renderer } = this.#options;
-    await runFrameLoop({
+  async #run(source: FrameSource): Promise<{ settled: boolean }> {
+    const loop = new FrameLoop({
+      ...this.#options,
       source,
-      fps: video.fps,
-      clock,
-      meter,
+      fps: this.#options.video.fps,
       timelineUs: () => this.timelineUs,
-      deliver: (frame) => this.#deliver(frame),
-      onError: (error, inARow) => {
-        const fields = { renderer: renderer.name, in_a_row: inARow, error: errorText(error) };
-        log.error("render_failed", fields);
-        if (inARow >= RENDER_ERRORS_MAX) {
-          this.#endAll("renderer_failed");
-          this.#stop.abort();
-        }
-      },
+      output: this.#output(source),
       signal: this.#stop.signal,
     });
+    const result = await loop.run();
     this.#endAll("session_over");
+    this.#isOver = true;
     this.#over.resolve();
+    return result;
   }
 
-  async #deliver(frame: RawFrame): Promise<void> {
-    await Promise.all([...this.#branches.values()].map((branch) => branch.take(frame)));
+  #output(source: FrameSource): FrameLoopOutput {
+    const { meter, log, renderer } = this.#options;
+    return {
+      frame: (frame) => this.#video.show(frame, source),
+      unchanged: () => this.#video.hold(),
+      idle: () => this.#video.idle(),
+      sound: (chunk) => this.#audio?.take(chunk),
+      message: (data) => this.#tellViewers(data),
+      failed: (call, error, inARow) => {
+        const fields = { renderer: renderer.name, call, in_a_row: inARow, error: errorText(error) };
+        log.error("renderer_call_failed", fields);
+      },
+      stalled: (call) => {
+        meter.count("renderer_stalls_total", { call });
+        log.warn("renderer_stalled", { renderer: renderer.name, call });
+      },
+    };
   }
 
-  #branch(codec: VideoCodec): VideoBranch {
-    const known = this.#branches.get(codec);
-    if (known !== undefined) return known;
-    const { encoders, video, clock, meter, log } = this.#options;
-    const branch = new VideoBranch({
+  /** Text where the bytes are UTF-8, as nearly all messages are; pages tell the two apart by type. */
+  #tellViewers(data: Uint8Array): void {
+    const { meter } = this.#options;
+    let message: PeerMessage = data;
+    try {
+      message = new TextDecoder("utf-8", { fatal: true }).decode(data);
+    } catch {
+      // Not text: goes out as it is.
+    }
+    for (const viewer of this.#viewers) {
+      if (viewer.tell(message)) meter.count("messages_total", { direction: "to_viewer" });
+      else meter.count("messages_dropped_total", { direction: "to_viewer", reason: "no_way" });
+    }
+  }
+
+  async #loadIdleClip(): Promise<void> {
+    const { loadIdleClip, video, log } = this.#options;
+    try {
+      this.#video.useIdleClip(await loadIdleClip(video));
+    } catch (error) {
+      log.error("idle_clip_failed", { error: errorText(error) });
+    }
+  }
+
+  #openBranch(codec: VideoCodec): VideoBranch {
+    return new VideoBranch({
+      ...this.#options,
       codec,
-      encoders,
-      settings: video,
-      clock,
-      meter,
-      log,
+      settings: this.#options.video,
       onFailed: () => {
-        this.#branches.delete(codec);
+        this.#video.forget(codec);
         this.#endAll("encoder_failed", codec);
       },
     });
-    this.#branches.set(codec, branch);
-    return branch;
   }
 
   #endAll(reason: EndReason, codec?: VideoCodec): void {

@@ -1,5 +1,13 @@
+import { type Clock, sleep } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
+import { ViewerError } from "./door.ts";
 import type { Session } from "./session.ts";
+
+/**
+ * How long a visit waits for the former session of its name to close, in milliseconds. A renderer that hangs keeps its
+ * session for ever; who waits for it holds a place.
+ */
+const FORMER_WAIT_MS = 10_000;
 
 /** Holds a session open while somebody joins it. */
 export interface SessionVisit {
@@ -17,26 +25,32 @@ export class SessionTable {
   readonly #closing = new Map<string, Promise<void>>();
   readonly #visits = new Map<string, number>();
   readonly #create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+  readonly #clock: Clock;
   readonly #log: Logger;
 
   constructor(options: {
     create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+    clock: Clock;
     log: Logger;
   }) {
     this.#create = options.create;
+    this.#clock = options.clock;
     this.#log = options.log;
   }
 
+  /** Names in use: sessions that are open, about to open, or still closing. */
   get size(): number {
-    return this.#sessions.size;
+    const names = [this.#sessions, this.#closing, this.#visits].flatMap((each) => [...each.keys()]);
+    return new Set(names).size;
   }
 
   get sessions(): IterableIterator<Session> {
     return this.#sessions.values();
   }
 
+  /** Whether {@link size} counts this name. */
   has(id: string): boolean {
-    return this.#sessions.has(id);
+    return this.#sessions.has(id) || this.#closing.has(id) || this.#visits.has(id);
   }
 
   /** Viewers of a session, those included that are joining. */
@@ -44,10 +58,16 @@ export class SessionTable {
     return (this.#sessions.get(id)?.viewers.size ?? 0) + (this.#visits.get(id) ?? 0);
   }
 
-  /** Visits the session of that name, which is opened if there is none. `params` are those of its first visit. */
+  /**
+   * Visits the session of that name, which is opened if there is none. `params` are those of its first visit.
+   * @throws {ViewerError} `renderer_failed` when the renderer does not let go of the former session of that name.
+   */
   async visit(id: string, params: Readonly<Record<string, unknown>>): Promise<SessionVisit> {
     this.#visits.set(id, (this.#visits.get(id) ?? 0) + 1);
-    for (let former = this.#closing.get(id); former; former = this.#closing.get(id)) await former;
+    if (this.#closing.has(id) && !await this.#isClosed(id)) {
+      this.#endVisit(id);
+      throw new ViewerError("renderer_failed", "The renderer still holds the former session");
+    }
     let left = false;
     return {
       session: this.#sessions.get(id) ?? this.#open(id, params),
@@ -80,6 +100,18 @@ export class SessionTable {
     // A renderer that says END, or fails for good, is not asked again: the next visit opens a session anew.
     void session.over.then(() => this.#close(session));
     return session;
+  }
+
+  /** Waits for the session of that name to close, and those that others open and leave meanwhile. */
+  async #isClosed(id: string): Promise<boolean> {
+    const waiting = new AbortController();
+    let isLate = false;
+    const late = sleep(this.#clock, FORMER_WAIT_MS, waiting.signal).then(() => isLate = true);
+    for (let former = this.#closing.get(id); former && !isLate; former = this.#closing.get(id)) {
+      await Promise.race([former, late]);
+    }
+    waiting.abort();
+    return !this.#closing.has(id);
   }
 
   #endVisit(id: string): void {

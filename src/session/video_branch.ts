@@ -9,12 +9,16 @@ import type {
   VideoCodec,
   VideoEncoder,
 } from "../media/encoder.ts";
-import type { RawFrame } from "../media/frame.ts";
+import type { EncodedSourceFrame, RawFrame } from "../media/frame.ts";
+import { ParameterSetCache } from "../media/h264.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 
 /** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
+
+/** A picture that does not change is sent this often all the same: decoders and tunnels stay awake. */
+export const REFRESH_INTERVAL_MS = 1_000;
 
 /** Why a keyframe was asked for. */
 export type KeyframeReason = "join" | "pli" | "fir";
@@ -45,6 +49,8 @@ export class VideoBranch {
   #encoding: Promise<void> | undefined;
   #keyframeWanted = true;
   #lastKeyframeMs = Number.NEGATIVE_INFINITY;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
+  readonly #parameterSets = new ParameterSetCache();
   #closed = false;
   readonly #opened: Promise<void>;
 
@@ -96,6 +102,37 @@ export class VideoBranch {
     this.#pump();
   }
 
+  /**
+   * Sends the last picture again if a viewer waits for a keyframe, or if nothing was sent for a second.
+   * @param timestampUs The session's time now.
+   * @returns False when a picture is due and there is none: the caller should bring one.
+   */
+  refresh(timestampUs: number): boolean {
+    const busy = this.#waiting || this.#encoding !== undefined;
+    if (this.#encoder === undefined || this.#sinks.size === 0 || this.#closed || busy) return true;
+    const nowMs = this.#options.clock.now();
+    if (!this.#keyframeDue(nowMs) && nowMs - this.#lastSentMs < REFRESH_INTERVAL_MS) return true;
+    this.#waiting = this.#encoder.reload(timestampUs);
+    this.#pump();
+    return this.#encoding !== undefined;
+  }
+
+  /**
+   * Sends an access unit that the renderer encoded by itself, H.264 only.
+   * @returns Whether the renderer should make a keyframe soon.
+   */
+  pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
+    if (this.#sinks.size === 0 || this.#closed) return false;
+    const nowMs = this.#options.clock.now();
+    if (keyframe) {
+      this.#keyframeWanted = false;
+      this.#lastKeyframeMs = nowMs;
+    }
+    const complete = this.#parameterSets.complete(data);
+    this.#send({ codec: "h264", data: complete, keyframe, timestampUs });
+    return this.#keyframeDue(nowMs);
+  }
+
   /** Frees the encoder. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -126,8 +163,7 @@ export class VideoBranch {
   async #encode(): Promise<void> {
     const { clock, meter, codec } = this.#options;
     const begun = clock.now();
-    const keyframe = this.#keyframeWanted &&
-      begun - this.#lastKeyframeMs >= KEYFRAME_INTERVAL_MS_MIN;
+    const keyframe = this.#keyframeDue(begun);
     if (keyframe) {
       this.#keyframeWanted = false;
       this.#lastKeyframeMs = begun;
@@ -142,6 +178,10 @@ export class VideoBranch {
     }
   }
 
+  #keyframeDue(nowMs: number): boolean {
+    return this.#keyframeWanted && nowMs - this.#lastKeyframeMs >= KEYFRAME_INTERVAL_MS_MIN;
+  }
+
   #skipped(keyframe: boolean): void {
     this.#keyframeWanted ||= keyframe;
     this.#drop("encoder_skipped");
@@ -149,6 +189,7 @@ export class VideoBranch {
 
   #send(frame: EncodedFrame): void {
     const payloads = this.#packetize(frame.data);
+    this.#lastSentMs = this.#options.clock.now();
     this.#options.meter.count("frames_sent_total", { codec: frame.codec });
     for (const [sink, viewer] of this.#sinks) {
       viewer.started ||= frame.keyframe;
@@ -169,6 +210,7 @@ export class VideoBranch {
       codec: this.#options.codec,
       error: errorText(error),
     });
+    void this.#encoder?.close();
     this.#options.onFailed(error instanceof Error ? error : new Error(errorText(error)));
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Lease } from "../ports/leases.ts";
-import type { Peer } from "../transport/peer_transport.ts";
+import type { Peer, PeerMessage } from "../transport/peer_transport.ts";
 import {
   type AnnouncedCandidate,
   ViewerError,
@@ -28,7 +28,6 @@ export interface ViewerOptions {
   readonly sessionId: string;
   readonly peer: Peer;
   readonly lease: Lease;
-  readonly listener: ViewerListener;
   readonly deadlines: ViewerDeadlines;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -47,7 +46,7 @@ const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, 
 };
 
 /** One viewer of a session: ties its connection, its lease and its signalling together. */
-export class Viewer implements ViewerHandle {
+export class Viewer {
   /** 144 random bits. */
   readonly id: string = randomBytes(18).toString("base64url");
   readonly sessionId: string;
@@ -62,16 +61,7 @@ export class Viewer implements ViewerHandle {
     this.sessionId = options.sessionId;
     this.peer = options.peer;
     this.port = options.lease.port;
-    this.#listener = options.listener;
     this.#status = newViewerStatus(options.clock.now());
-  }
-
-  get answerSdp(): string {
-    return this.peer.answerSdp;
-  }
-
-  get candidate(): AnnouncedCandidate {
-    return this.peer.candidate;
   }
 
   get state(): ViewerState {
@@ -89,28 +79,32 @@ export class Viewer implements ViewerHandle {
     return reclaimableInMs({ ...this.#status, heardAtMs }, this.#options.clock.now());
   }
 
-  message(data: string): void {
-    if (this.#status.phase !== "ended") this.#options.onMessage(data);
-  }
-
-  bye(): void {
-    this.end("bye");
-  }
-
-  detach(): void {
-    this.#listener = undefined;
-    this.#advance({ type: "detached" });
-  }
-
-  /** Hands the viewer to another signalling connection. */
-  attach(listener: ViewerListener): void {
+  /**
+   * Hands the viewer to a signalling connection. The handle of a former one does nothing from then on: a broken
+   * connection may be noticed long after the viewer was taken up again on another.
+   */
+  attach(listener: ViewerListener): ViewerHandle {
     this.#listener = listener;
     this.#advance({ type: "attached" });
+    return new Attachment(this, {
+      isCurrent: () => this.#listener === listener,
+      message: (data) => this.#options.onMessage(data),
+      detach: () => {
+        this.#listener = undefined;
+        this.#advance({ type: "detached" });
+      },
+    });
   }
 
-  /** The renderer says something. */
-  tell(data: string): void {
-    this.#listener?.message(data);
+  /**
+   * The renderer says something: over the data channel where there is one, else text over signalling.
+   * @returns Whether it is on its way.
+   */
+  tell(data: PeerMessage): boolean {
+    if (this.peer.sendMessage(data)) return true;
+    if (typeof data !== "string" || this.#listener === undefined) return false;
+    this.#listener.message(data);
+    return true;
   }
 
   /** DTLS is done. */
@@ -152,5 +146,56 @@ export class Viewer implements ViewerHandle {
     this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error));
     this.#listener = undefined;
     onEnded(this);
+  }
+}
+
+/** What an {@link Attachment} may do to its viewer. */
+interface AttachmentPowers {
+  /** Whether no other connection has the viewer, and it has not ended. */
+  readonly isCurrent: () => boolean;
+  readonly message: (data: string) => void;
+  readonly detach: () => void;
+}
+
+/** A viewer in the hands of one signalling connection. */
+class Attachment implements ViewerHandle {
+  readonly #viewer: Viewer;
+  readonly #powers: AttachmentPowers;
+
+  constructor(viewer: Viewer, powers: AttachmentPowers) {
+    this.#viewer = viewer;
+    this.#powers = powers;
+  }
+
+  get id(): string {
+    return this.#viewer.id;
+  }
+
+  get sessionId(): string {
+    return this.#viewer.sessionId;
+  }
+
+  get answerSdp(): string {
+    return this.#viewer.peer.answerSdp;
+  }
+
+  get candidate(): AnnouncedCandidate {
+    return this.#viewer.peer.candidate;
+  }
+
+  get state(): ViewerState {
+    return this.#viewer.state;
+  }
+
+  message(data: string): void {
+    if (this.#powers.isCurrent()) this.#powers.message(data);
+  }
+
+  bye(): void {
+    if (this.#powers.isCurrent()) this.#viewer.end("bye");
+  }
+
+  detach(): void {
+    if (this.#powers.isCurrent()) this.#powers.detach();
   }
 }

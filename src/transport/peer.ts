@@ -1,18 +1,36 @@
 import { randomBytes } from "node:crypto";
-import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import { errorText } from "../base/errors.ts";
 import type { Meter } from "../base/meter.ts";
+import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { SocketAddress } from "../ports/udp_port.ts";
-import { type AnswerCandidate, buildAnswer, sendExtensionId } from "../sdp/answer.ts";
+import {
+  type AnswerCandidate,
+  buildAnswer,
+  sendExtensionId,
+  type SendSection,
+} from "../sdp/answer.ts";
+import type { CodecChoice } from "../sdp/codec.ts";
+import type { OfferMedia } from "../sdp/model.ts";
+import type { DataChannel } from "./data_channel.ts";
 import { createIceCredentials, IceAgent } from "./ice_agent.ts";
-import { answerSections, type VideoOffer } from "./offer_reader.ts";
-import type { FrameInfo, Peer, PeerListener, PeerStats, PublicAddress } from "./peer_transport.ts";
+import { answerSections, type UsableOffer } from "./offer_reader.ts";
+import type {
+  AudioSink,
+  FrameInfo,
+  Peer,
+  PeerListener,
+  PeerMessage,
+  PeerStats,
+  PublicAddress,
+} from "./peer_transport.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
-import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
-import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
-import { formatPlayoutDelay } from "./rtp.ts";
+import { formatPlayoutDelay, type RtpHeaderExtension } from "./rtp.ts";
+import { RtpSession } from "./rtp_session.ts";
 import { RtpStream } from "./rtp_stream.ts";
-import { SecureChannel, type SecureMedia, type ServerCertificate } from "./secure_channel.ts";
+import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
 
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 const VIDEO_CLOCK_RATE = 90_000;
@@ -22,66 +40,75 @@ const PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-
 /** What the browser may tell us about the video and what we act on. */
 const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir"];
 
-/** Well inside the 30 s after which frpc forgets a browser that it hears nothing for. */
-const SENDER_REPORT_INTERVAL_MS = 1_000;
+/** The MediaStream that a browser puts our tracks into: one, so that it plays them in step. */
+const STREAM_ID = "pinhole";
 
 /** What a {@link WebRtcPeer} is made of. */
 export interface WebRtcPeerOptions {
-  readonly offer: VideoOffer;
+  readonly offer: UsableOffer;
   readonly mux: PortMux;
   readonly publicAddress: PublicAddress;
   readonly certificate: ServerCertificate;
   readonly timelineUs: () => number;
+  /** Whether the session has sound. */
+  readonly audio: boolean;
   readonly listener: PeerListener;
   readonly clock: Clock;
   readonly meter: Meter;
+  readonly log: Logger;
 }
 
 /**
- * One viewer's connection: ICE-lite agent, DTLS, and the video stream with its RTCP, on a port that it may share.
+ * One viewer's connection: ICE-lite agent, DTLS, the streams with their RTCP, and the data channel, on a port that it
+ * may share.
  */
 export class WebRtcPeer implements Peer, PortMember {
   readonly ice: IceAgent;
   readonly codec: VideoCodec;
   readonly answerSdp: string;
   readonly candidate: AnswerCandidate;
+  readonly audio: AudioSink | undefined;
   readonly #options: WebRtcPeerOptions;
   readonly #channel: SecureChannel;
-  readonly #stream: RtpStream;
+  readonly #video: RtpStream;
+  readonly #audio: RtpStream | undefined;
+  readonly #rtp: RtpSession;
+  readonly #data: DataChannel | undefined;
+  readonly #keyframeExtensions: readonly RtpHeaderExtension[];
   readonly #cname = randomBytes(12).toString("base64url");
-  #media: SecureMedia | undefined;
-  #cancelReport: CancelTimer = () => {};
-  #lastReport: ReportBlock | undefined;
-  #roundTripMs: number | undefined;
   readonly #createdMs: number;
+  #secured = false;
   #closed = false;
 
   /** Makes the answer and listens on the port at once: the browser may be faster than the answer's sender. */
   constructor(options: WebRtcPeerOptions) {
-    const { offer: { offer, videoIndex, choice }, mux, certificate, clock } = options;
+    const { offer: { offer, video, audio, data }, mux, certificate, clock, listener } = options;
     this.#options = options;
     this.#createdMs = clock.now();
-    this.codec = choice.codec;
-    this.ice = new IceAgent({
-      local: createIceCredentials(),
-      remoteUfrag: offer.iceUfrag,
-      nowMs: this.#createdMs,
-    });
+    this.codec = video.choice.codec;
+    const local = createIceCredentials();
+    this.ice = new IceAgent({ local, remoteUfrag: offer.iceUfrag, nowMs: this.#createdMs });
     this.#channel = new SecureChannel({
       certificate,
       remoteFingerprints: offer.fingerprints,
       send: (packet) => this.#send(packet),
     });
-    const media = offer.media[videoIndex];
-    const delayId = media === undefined ? undefined : sendExtensionId(media, PLAYOUT_DELAY_URI);
-    this.#stream = new RtpStream({
-      payloadType: choice.payloadType,
-      clockRate: VIDEO_CLOCK_RATE,
-      keyframeExtensions: delayId === undefined
-        ? []
-        : [{ id: delayId, data: formatPlayoutDelay({ minMs: 0, maxMs: 0 }) }],
-      send: (packet) => this.#sendRtp(packet),
+    this.#video = this.#stream(video.choice, VIDEO_CLOCK_RATE);
+    this.#audio = audio && options.audio ? this.#stream(audio.choice, OPUS_SAMPLE_RATE) : undefined;
+    this.audio = this.#audio && { sendPacket: (packet) => this.#sendAudio(packet) };
+    this.#rtp = new RtpSession({
+      ...options,
+      streams: this.#audio === undefined ? [this.#video] : [this.#video, this.#audio],
+      cname: this.#cname,
+      keyframeRequested: listener.keyframeRequested,
+      send: (packet) => this.#send(packet),
     });
+    this.#data = data && this.#channel.openData({
+      remotePort: data.sctpPort ?? 5000,
+      remoteMessageBytesMax: data.maxMessageSize ?? 65_536,
+      onMessage: listener.message,
+    });
+    this.#keyframeExtensions = this.#audio === undefined ? renderAtOnce(video.media) : [];
     const answer = this.#answer();
     this.answerSdp = answer.sdp;
     this.candidate = answer.candidate;
@@ -99,20 +126,26 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   get stats(): PeerStats {
+    const { report, roundTripMs } = this.#rtp.receiver;
     return {
-      roundTripMs: this.#roundTripMs,
-      fractionLost: this.#lastReport?.fractionLost ?? 0,
-      jitterMs: ((this.#lastReport?.jitter ?? 0) * 1000) / VIDEO_CLOCK_RATE,
-      packetsSent: this.#stream.packetsSent,
-      bytesSent: this.#stream.bytesSent,
-      packetsRetransmitted: this.#stream.packetsRetransmitted,
+      roundTripMs,
+      fractionLost: report?.fractionLost ?? 0,
+      jitterMs: ((report?.jitter ?? 0) * 1000) / VIDEO_CLOCK_RATE,
+      packetsSent: this.#video.packetsSent,
+      bytesSent: this.#video.bytesSent + (this.#audio?.bytesSent ?? 0),
+      packetsRetransmitted: this.#video.packetsRetransmitted,
     };
   }
 
-  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void {
-    if (this.#closed) return;
-    if (this.#stream.packetsSent === 0 && this.#media !== undefined) this.#firstFrame();
-    this.#stream.sendFrame(payloads, info);
+  sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
+    if (!this.#secured || this.#closed) return;
+    if (this.#video.packetsSent === 0) this.#firstFrame();
+    const extensions = keyframe ? this.#keyframeExtensions : [];
+    this.#video.send({ payloads, timestampUs, marker: true, extensions });
+  }
+
+  sendMessage(data: PeerMessage): boolean {
+    return !this.#closed && (this.#data?.send(data) ?? false);
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
@@ -120,49 +153,39 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   receiveDtls(packet: Uint8Array): void {
-    this.#channel.receive(packet);
+    const reason = this.#channel.receive(packet);
+    if (reason !== undefined) this.#options.meter.count("packets_dropped_total", { reason });
   }
 
   receiveRtcp(packet: Uint8Array, from: SocketAddress): void {
-    const { clock, meter } = this.#options;
-    if (this.#media === undefined) {
-      return meter.count("packets_dropped_total", { reason: "early_rtcp" });
-    }
-    const compound = this.#media.unprotectRtcp(packet);
-    if (compound === undefined) {
-      return meter.count("packets_dropped_total", { reason: "srtcp_forged" });
-    }
-    this.ice.heardFrom(from, clock.now());
-    const { packets, malformed } = parseRtcp(compound);
-    if (malformed) meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
-    for (const each of packets) this.#handleRtcp(each);
+    if (this.#rtp.receive(packet)) this.ice.heardFrom(from, this.#options.clock.now());
   }
 
   close(): void {
     if (this.#closed) return;
-    const { ssrc } = this.#stream;
-    if (this.#media !== undefined) {
-      this.#send(this.#media.protectRtcp(formatBye({ ssrc, cname: this.#cname })));
-    }
+    this.#rtp.close();
     this.#closed = true;
-    this.#cancelReport();
+    void this.#data?.close();
     this.#channel.close();
     this.#options.mux.remove(this);
   }
 
+  #stream({ payloadType }: CodecChoice, clockRate: number): RtpStream {
+    return new RtpStream({ payloadType, clockRate, send: (packet) => this.#sendRtp(packet) });
+  }
+
   #answer(): ReturnType<typeof buildAnswer> {
-    const { offer: video, certificate, publicAddress } = this.#options;
+    const { offer, certificate, publicAddress } = this.#options;
+    const { video, audio } = offer;
     return buildAnswer({
-      offer: video.offer,
-      sections: answerSections(video, {
-        kind: "send",
-        codec: video.choice,
-        ssrc: this.#stream.ssrc,
-        cname: this.#cname,
-        streamId: "pinhole",
-        trackId: "video",
-        feedback: VIDEO_FEEDBACK,
-        extensions: [PLAYOUT_DELAY_URI],
+      offer: offer.offer,
+      sections: answerSections(offer, {
+        video: {
+          ...this.#section(this.#video, video.choice),
+          feedback: VIDEO_FEEDBACK,
+          extensions: this.#audio === undefined ? [PLAYOUT_DELAY_URI] : [],
+        },
+        audio: audio && this.#audio && this.#section(this.#audio, audio.choice),
       }),
       ice: this.ice.local,
       fingerprint: certificate.fingerprint,
@@ -172,77 +195,47 @@ export class WebRtcPeer implements Peer, PortMember {
     });
   }
 
+  #section({ ssrc }: RtpStream, codec: CodecChoice): SendSection {
+    return {
+      kind: "send",
+      codec,
+      ssrc,
+      cname: this.#cname,
+      streamId: STREAM_ID,
+      trackId: codec.codec === "opus" ? "audio" : "video",
+      feedback: [],
+      extensions: [],
+    };
+  }
+
   async #connect(): Promise<void> {
-    const { listener } = this.#options;
+    const { listener, log } = this.#options;
     try {
       const media = await this.#channel.establish();
       if (this.#closed) return;
-      this.#media = media;
-      this.#stream.start(media.rtp);
+      this.#secured = true;
+      this.#rtp.start(media);
       this.#channel.onClosed(() => listener.closed());
-      this.#report();
       listener.secured();
     } catch (error) {
       if (!this.#closed) listener.failed(error as Error);
+      return;
     }
+    // Messages are worth less than pictures: without them the viewer still watches.
+    await this.#data?.start().catch((error) => {
+      if (!this.#closed) log.warn("data_channel_failed", { error: errorText(error) });
+    });
   }
 
   #firstFrame(): void {
     const { clock, meter } = this.#options;
-    // Ties the stream to the wall clock before its first packet.
-    this.#sendReport();
+    this.#rtp.sendReports();
     meter.observe("first_frame_seconds", (clock.now() - this.#createdMs) / 1000);
   }
 
-  #report(): void {
-    this.#sendReport();
-    this.#cancelReport = this.#options.clock.after(
-      SENDER_REPORT_INTERVAL_MS,
-      () => this.#report(),
-    );
-  }
-
-  #sendReport(): void {
-    const { clock, timelineUs } = this.#options;
-    if (this.#media === undefined) return;
-    const report = formatSenderReport({
-      ssrc: this.#stream.ssrc,
-      wallMs: clock.wallMs(),
-      rtpTimestamp: this.#stream.timestampOf(timelineUs()),
-      packetCount: this.#stream.packetsSent,
-      octetCount: this.#stream.payloadBytesSent,
-      cname: this.#cname,
-    });
-    this.#send(this.#media.protectRtcp(report));
-  }
-
-  #handleRtcp(packet: RtcpPacket): void {
-    const { clock, meter, listener } = this.#options;
-    const { ssrc } = this.#stream;
-    switch (packet.type) {
-      case "receiver_report":
-      case "sender_report":
-        return this.#noteReport(packet.reports.find((block) => block.ssrc === ssrc));
-      case "nack": {
-        if (packet.mediaSsrc !== ssrc) return;
-        const resent = this.#stream.resend(packet.sequenceNumbers, clock.now());
-        return meter.count("rtp_packets_retransmitted_total", {}, resent);
-      }
-      case "pli":
-        if (packet.mediaSsrc === ssrc) listener.keyframeRequested("pli");
-        return;
-      case "fir":
-        if (packet.requests.some((request) => request.ssrc === ssrc)) {
-          listener.keyframeRequested("fir");
-        }
-        return;
-    }
-  }
-
-  #noteReport(block: ReportBlock | undefined): void {
-    if (block === undefined) return;
-    this.#lastReport = block;
-    this.#roundTripMs = roundTripMs(block, this.#options.clock.wallMs()) ?? this.#roundTripMs;
+  #sendAudio({ data, timestampUs, startsTalkspurt }: EncodedAudio): void {
+    if (this.#closed) return;
+    this.#audio?.send({ payloads: [data], timestampUs, marker: startsTalkspurt });
   }
 
   #sendRtp(packet: Uint8Array): void {
@@ -256,4 +249,13 @@ export class WebRtcPeer implements Peer, PortMember {
     const to = this.ice.selected;
     if (to !== undefined && !this.#closed) this.#options.mux.send(packet, to);
   }
+}
+
+/**
+ * Asks for each picture to be shown as soon as it is decoded. Only without sound: a player that may not delay the
+ * pictures cannot hold them in step with the sound, which it has to buffer (measured: 330 ms apart instead of 20).
+ */
+function renderAtOnce(media: OfferMedia): readonly RtpHeaderExtension[] {
+  const id = sendExtensionId(media, PLAYOUT_DELAY_URI);
+  return id === undefined ? [] : [{ id, data: formatPlayoutDelay({ minMs: 0, maxMs: 0 }) }];
 }

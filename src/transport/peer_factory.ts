@@ -3,7 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { UdpPort } from "../ports/udp_port.ts";
-import { readVideoOffer } from "./offer_reader.ts";
+import { readUsableOffer } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
 import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
@@ -29,21 +29,20 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
   );
   return {
     read(sdp) {
-      const offer = readVideoOffer(sdp, options.codecs);
+      const offer = readUsableOffer(sdp, options.codecs);
       return {
-        codec: offer.choice.codec,
-        accept({ localPort, publicAddress, timelineUs, listener }) {
+        codec: offer.video.choice.codec,
+        accept({ localPort, ...accepted }) {
           const mux = muxes.get(localPort);
           if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);
           return new WebRtcPeer({
             offer,
             mux,
-            publicAddress,
             certificate,
-            timelineUs,
-            listener,
             clock,
             meter,
+            log,
+            ...accepted,
           });
         },
       };

@@ -1,3 +1,4 @@
+import type { EncodedAudio } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 
 /** When and how a frame's packets leave. */
@@ -15,6 +16,15 @@ export interface VideoSink {
    */
   sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void;
 }
+
+/** Takes the packets of one audio stream for one viewer. */
+export interface AudioSink {
+  /** Sends one Opus packet, which is only read, and only until the call returns. */
+  sendPacket(packet: EncodedAudio): void;
+}
+
+/** A message between the page and the renderer: text, or bytes that belong to whoever receives them. */
+export type PeerMessage = string | Uint8Array;
 
 /** What a viewer's receiver reported, and what it was sent. */
 export interface PeerStats {
@@ -38,6 +48,8 @@ export interface PeerListener {
   /** The browser closed the connection by a DTLS alert. */
   closed(): void;
   keyframeRequested(reason: "pli" | "fir"): void;
+  /** A message came over the data channel. */
+  message(data: PeerMessage): void;
 }
 
 /** The mapped address that an answer names. */
@@ -54,9 +66,16 @@ export interface Peer {
   /** The answer's only candidate, as browsers take it. */
   readonly candidate: { candidate: string; sdpMid: string; sdpMLineIndex: number };
   readonly video: VideoSink;
+  /** `undefined` where the viewer takes no sound, or the session has none. */
+  readonly audio: AudioSink | undefined;
   /** When the last authenticated packet came, on the clock's monotonic milliseconds. */
   readonly heardAtMs: number;
   readonly stats: PeerStats;
+  /**
+   * Sends a message over the data channel.
+   * @returns False when there is no open channel, or too much waits in it already.
+   */
+  sendMessage(data: PeerMessage): boolean;
   /** Ends the connection at once. Idempotent. */
   close(): void;
 }
@@ -67,11 +86,13 @@ export interface ReadOffer {
   /**
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).
+   * @param audio Whether the session has sound; without it an offered audio section is rejected.
    */
   accept(options: {
     localPort: number;
     publicAddress: PublicAddress;
     timelineUs: () => number;
+    audio: boolean;
     listener: PeerListener;
   }): Peer;
 }

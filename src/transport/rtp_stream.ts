@@ -1,6 +1,5 @@
 import { randomInt } from "node:crypto";
 import { RTP_HEADER_BYTES_MAX } from "../media/packetizer.ts";
-import type { FrameInfo } from "./peer_transport.ts";
 import { type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
 import type { SrtpSender } from "./srtp.ts";
 
@@ -10,19 +9,36 @@ const HISTORY_PACKETS = 512;
 /** A lost packet is asked for again and again until it arrives; within this time it is sent but once. */
 const RESEND_INTERVAL_MS = 40;
 
+/**
+ * A packet is sent again at most so often: then a viewer that asks for everything all the time gets five times the
+ * stream, and not what its requests are able to multiply to.
+ */
+const RESENDS_MAX = 4;
+
 /** What a stream is made of. */
 export interface RtpStreamOptions {
   readonly payloadType: number;
   /** Hz. */
   readonly clockRate: number;
-  /** Header extensions of keyframes' packets. */
-  readonly keyframeExtensions: readonly RtpHeaderExtension[];
   readonly send: (packet: Uint8Array) => void;
+}
+
+/** The packets of one frame, or one packet of sound. */
+export interface Burst {
+  /** Only read, and only until the call returns: all viewers of a session share them. */
+  readonly payloads: readonly Uint8Array[];
+  /** Capture time on the session's timeline, in microseconds. */
+  readonly timestampUs: number;
+  /** Marker bit of the last packet (RFC 3550 §5.1): ends a video frame, or begins a talkspurt. */
+  readonly marker: boolean;
+  /** Header extensions of each packet. */
+  readonly extensions?: readonly RtpHeaderExtension[];
 }
 
 interface SentPacket {
   readonly sequenceNumber: number;
   readonly packet: Uint8Array;
+  resends: number;
   resentAtMs: number;
 }
 
@@ -75,11 +91,10 @@ export class RtpStream {
     return (ticks + this.#timestampOffset) % 2 ** 32;
   }
 
-  /** Sends the packets of one frame, the last with the marker bit. */
-  sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
+  /** Numbers, encrypts and sends packets of one timestamp. */
+  send({ payloads, timestampUs, marker, extensions = [] }: Burst): void {
     if (this.#srtp === undefined) return;
     const timestamp = this.timestampOf(timestampUs);
-    const extensions = keyframe ? this.#options.keyframeExtensions : [];
     for (const [at, payload] of payloads.entries()) {
       const index = this.#nextIndex++;
       const sequenceNumber = index & 0xffff;
@@ -88,7 +103,7 @@ export class RtpStream {
         sequenceNumber,
         timestamp,
         ssrc: this.ssrc,
-        marker: at === payloads.length - 1,
+        marker: marker && at === payloads.length - 1,
         extensions,
       });
       const packet = this.#srtp.protect({
@@ -115,7 +130,8 @@ export class RtpStream {
     for (const sequenceNumber of sequenceNumbers) {
       const sent = this.#history[sequenceNumber % HISTORY_PACKETS];
       if (sent?.sequenceNumber !== sequenceNumber) continue;
-      if (nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
+      if (sent.resends >= RESENDS_MAX || nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
+      sent.resends++;
       sent.resentAtMs = nowMs;
       this.#send(sent.packet);
       resent++;
@@ -128,6 +144,7 @@ export class RtpStream {
     this.#history[sequenceNumber % HISTORY_PACKETS] = {
       sequenceNumber,
       packet,
+      resends: 0,
       resentAtMs: Number.NEGATIVE_INFINITY,
     };
   }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import {
+  type CipherContext,
   Event,
   ProtectionProfileAeadAes128Gcm,
   ProtectionProfileAes128CmHmacSha1_80,
@@ -8,12 +9,15 @@ import {
   RTCDtlsParameters,
   RTCDtlsTransport,
   type RTCIceTransport,
-  SrtcpSession,
 } from "werift";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Fingerprint } from "../sdp/model.ts";
 import { assertClientAuthentic } from "./client_proof.ts";
+import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
+import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
+import { createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "./srtp.ts";
+import type { SrtpKeys } from "./srtp_keys.ts";
 
 /** The DTLS handshake did not come to an end. */
 export class SecureChannelError extends AppError<"dtls_failed"> {}
@@ -23,7 +27,7 @@ export interface SecureMedia {
   readonly rtp: SrtpSender;
   /** Encrypts a compound RTCP packet. */
   protectRtcp(packet: Uint8Array): Uint8Array;
-  /** Decrypts a compound RTCP packet; `undefined` when it is not authentic. */
+  /** Decrypts a compound RTCP packet; `undefined` when it is not authentic, or came before. */
   unprotectRtcp(packet: Uint8Array): Uint8Array | undefined;
 }
 
@@ -47,8 +51,18 @@ export async function createServerCertificate(): Promise<ServerCertificate> {
   };
 }
 
-const DTLS_CONTENT_HANDSHAKE = 22;
-const DTLS_HANDSHAKE_CLIENT_HELLO = 1;
+/** Why a DTLS datagram, or a record of it, was dropped; a short name for metrics. */
+export type DtlsRejection = "dtls_malformed" | "dtls_unexpected" | "dtls_flood" | "dtls_forged";
+
+/**
+ * Handshake bytes that one viewer may send in all. A whole handshake is under 4 KiB; the rest is room for what is
+ * repeated over a slow tunnel. Beyond it, what werift keeps of unfinished messages would grow without end.
+ */
+const HANDSHAKE_BYTES_MAX = 64 * 1024;
+
+/** Levels and descriptions of alerts (RFC 5246 §7.2). */
+const ALERT_FATAL = 2;
+const ALERT_CLOSE_NOTIFY = 0;
 
 /**
  * The DTLS server of one viewer (RFC 8842 with `a=setup:passive`: the browser speaks first, which saves the round trip
@@ -57,6 +71,8 @@ const DTLS_HANDSHAKE_CLIENT_HELLO = 1;
 export class SecureChannel {
   readonly #transport: RTCDtlsTransport;
   readonly #incoming = new Event<[Buffer]>();
+  #onClosed: () => void = () => {};
+  #handshakeBytes = 0;
   #closed = false;
 
   constructor(options: {
@@ -110,17 +126,26 @@ export class SecureChannel {
     }
   }
 
-  /** Calls back once when the browser closes the channel by an alert, or the handshake breaks. */
-  onClosed(closed: () => void): void {
-    this.#transport.onStateChange.subscribe((state) => {
-      if (!this.#closed && (state === "closed" || state === "failed")) closed();
-    });
+  /** Opens the data channel's half of this viewer, before the handshake. */
+  openData(options: DataChannelOptions): DataChannel {
+    return new DataChannel(this.#transport, options);
   }
 
-  /** Takes one DTLS datagram. It is copied. */
-  receive(packet: Uint8Array): void {
-    if (this.#closed || this.#isRestart(packet)) return;
-    this.#incoming.execute(Buffer.from(packet));
+  /** Calls back once when the browser closes the channel by an alert. */
+  onClosed(closed: () => void): void {
+    this.#onClosed = closed;
+  }
+
+  /**
+   * Takes one DTLS datagram. It is copied.
+   * @returns Why the datagram, or its last record that was dropped, was dropped.
+   */
+  receive(packet: Uint8Array): DtlsRejection | undefined {
+    const records = splitDtlsRecords(packet);
+    if (records === undefined) return "dtls_malformed";
+    let rejection: DtlsRejection | undefined;
+    for (const record of records) rejection = this.#receiveRecord(record) ?? rejection;
+    return rejection;
   }
 
   /** Ends the channel. Idempotent. */
@@ -134,13 +159,49 @@ export class SecureChannel {
     void this.#transport.stop();
   }
 
+  #receiveRecord(record: DtlsRecord): DtlsRejection | undefined {
+    if (this.#closed) return undefined;
+    if (!this.#isExpected(record)) return "dtls_unexpected";
+    if (record.contentType === DTLS_CONTENT.alert) return this.#receiveAlert(record);
+    if (record.contentType === DTLS_CONTENT.handshake) {
+      this.#handshakeBytes += record.bytes.length;
+      if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
+    }
+    this.#incoming.execute(Buffer.from(record.bytes));
+    return undefined;
+  }
+
   /**
-   * werift starts over on any ClientHello, authenticated or not. Once connected, nobody may reset a viewer's keys
-   * with one forged datagram: a browser that starts over makes a new offer.
+   * Whoever can write the viewer's address on a datagram could end its stream with one plaintext record: werift starts
+   * over on any ClientHello, and believes any alert. So, once there are keys, nothing counts that they do not protect,
+   * and alerts never do before. A browser that starts over makes a new offer.
    */
-  #isRestart(packet: Uint8Array): boolean {
-    return this.#transport.state === "connected" && packet[0] === DTLS_CONTENT_HANDSHAKE &&
-      packet[3] === 0 && packet[4] === 0 && packet[13] === DTLS_HANDSHAKE_CLIENT_HELLO;
+  #isExpected({ contentType, epoch }: DtlsRecord): boolean {
+    if (this.#transport.state === "connected") {
+      return epoch > 0 &&
+        (contentType === DTLS_CONTENT.alert || contentType === DTLS_CONTENT.handshake ||
+          contentType === DTLS_CONTENT.applicationData);
+    }
+    return contentType === DTLS_CONTENT.handshake ||
+      (contentType === DTLS_CONTENT.changeCipherSpec && epoch === 0);
+  }
+
+  /** werift takes an encrypted alert for a plaintext one where its nonce looks like one. */
+  #receiveAlert(record: DtlsRecord): DtlsRejection | undefined {
+    const { contentType, version: protocolVersion, epoch, sequenceNumber, fragment } = record;
+    const contentLen = fragment.length;
+    try {
+      const alert = this.#transport.dtls?.cipher.decryptPacket(
+        {
+          recordLayerHeader: { contentType, protocolVersion, epoch, sequenceNumber, contentLen },
+          fragment: Buffer.from(fragment),
+        } as Parameters<CipherContext["decryptPacket"]>[0],
+      );
+      if (alert?.[0] === ALERT_FATAL || alert?.[1] === ALERT_CLOSE_NOTIFY) this.#onClosed();
+      return undefined;
+    } catch {
+      return "dtls_forged";
+    }
   }
 
   #secureMedia(): SecureMedia {
@@ -148,30 +209,24 @@ export class SecureChannel {
     const profile = dtls?.srtp.srtpProfile;
     if (dtls === undefined || profile === undefined) throw new Error("no SRTP profile in common");
     const gcm = profile === ProtectionProfileAeadAes128Gcm;
-    const keys = dtls.extractSessionKeys(16, gcm ? 12 : 14);
-    const srtcp = new SrtcpSession({
-      keys: {
-        localMasterKey: keys.localKey,
-        localMasterSalt: keys.localSalt,
-        remoteMasterKey: keys.remoteKey,
-        remoteMasterSalt: keys.remoteSalt,
-      },
-      profile,
-    });
+    const exported = dtls.extractSessionKeys(16, gcm ? 12 : 14);
+    const name = gcm ? "aead_aes_128_gcm" : "aes_cm_128_hmac_sha1_80";
+    const local: SrtpKeys = {
+      profile: name,
+      masterKey: exported.localKey,
+      masterSalt: exported.localSalt,
+    };
+    const remote: SrtpKeys = {
+      profile: name,
+      masterKey: exported.remoteKey,
+      masterSalt: exported.remoteSalt,
+    };
+    const sender = createSrtcpSender(local);
+    const receiver = createSrtcpReceiver(remote);
     return {
-      rtp: createSrtpSender({
-        profile: gcm ? "aead_aes_128_gcm" : "aes_cm_128_hmac_sha1_80",
-        masterKey: keys.localKey,
-        masterSalt: keys.localSalt,
-      }),
-      protectRtcp: (packet) => srtcp.encrypt(Buffer.from(packet)),
-      unprotectRtcp(packet) {
-        try {
-          return srtcp.decrypt(Buffer.from(packet));
-        } catch {
-          return undefined;
-        }
-      },
+      rtp: createSrtpSender(local),
+      protectRtcp: (packet) => sender.protect(packet),
+      unprotectRtcp: (packet) => receiver.unprotect(packet),
     };
   }
 }

@@ -3,7 +3,12 @@ import type { LogFields, Logger } from "../../src/base/log.ts";
 import type { FrameSource, FrameSourceFactory, RawFrame } from "../../src/media/frame.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { RendererError, type RendererErrorCode } from "../../src/renderer/renderer_error.ts";
-import { compileReference, compileTestRenderer } from "./native.ts";
+import {
+  compileEmulatedCuda,
+  compileReference,
+  compileTestRenderer,
+  hasCplusplus,
+} from "./native.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -12,12 +17,44 @@ export async function withReference(
   options: Json,
   use: (factory: FrameSourceFactory) => Promise<void>,
 ): Promise<void> {
-  const factory = await openRendererLibrary({ path: await compileReference(), options });
+  await withLibrary(await compileReference(), use, { options });
+}
+
+/** A library that shows the scene of src/renderer/native, with its sound and messages. */
+export interface SceneLibrary {
+  readonly name: string;
+  /** Whether this host cannot compile it. */
+  readonly ignore: boolean;
+  /** @returns Path of the shared library. */
+  readonly compile: () => Promise<string>;
+}
+
+/** The reference libraries; the one for CUDA runs on an emulation. */
+export const SCENE_LIBRARIES: readonly SceneLibrary[] = [
+  { name: "reference.c", ignore: false, compile: compileReference },
+  { name: "reference.cu", ignore: !(await hasCplusplus()), compile: () => compileEmulatedCuda() },
+];
+
+/** Opens a library for one test. */
+export async function withLibrary(
+  path: string,
+  use: (factory: FrameSourceFactory) => Promise<void>,
+  { options = {}, warnings = [] }: { options?: Json; warnings?: Faulty["warnings"] } = {},
+): Promise<void> {
+  const factory = await openRendererLibrary({ path, options, log: warningsInto(warnings) });
   try {
     await use(factory);
   } finally {
     await factory.close();
   }
+}
+
+/** Opens a library that misbehaves: see testdata/renderers/bad_citizen.c. */
+export async function withBadCitizen(
+  options: { readonly misbehave: string; readonly after?: number },
+  use: (factory: FrameSourceFactory) => Promise<void>,
+): Promise<void> {
+  await withLibrary(await compileTestRenderer("bad_citizen"), use, { options: { ...options } });
 }
 
 /** The library of testdata/renderers/faulty.c, opened. */
@@ -73,6 +110,7 @@ export function openSession(
 export async function frameAt(source: FrameSource, timestampUs: number): Promise<RawFrame> {
   const result = await source.render(timestampUs);
   assert(result.status === "frame", result.status);
+  assert(result.frame.kind === "raw", result.frame.kind);
   return result.frame;
 }
 

@@ -1,4 +1,5 @@
 import assert from "assert";
+import { HOUSE_RULES } from "./house_rules.ts";
 import { ENTRIES, fromFileUrl, readModules, ROOT } from "./modules.ts";
 
 /** What each folder of src may import from the others, besides itself. The order is that of the path of a frame. */
@@ -120,6 +121,17 @@ Deno.test("layout: no file of src is left unused", () => {
   ENTRIES.forEach(visit);
   const dead = [...importsOf.keys()].filter((path) => path.startsWith("src/") && !used.has(path));
   assert.deepEqual(dead, []);
+});
+
+Deno.test("layout: functions stay short, and doors of the platform have one user", async () => {
+  const found: string[] = [];
+  for (const { path } of modules) {
+    const text = await Deno.readTextFile(`${ROOT}${path}`);
+    for (const { message, range } of Deno.lint.runPlugin(HOUSE_RULES, `${ROOT}${path}`, text)) {
+      found.push(`${path}:${text.slice(0, range[0]).split("\n").length}: ${message}`);
+    }
+  }
+  assert.deepEqual(found, []);
 });
 
 Deno.test("layout: files stay short", async () => {

@@ -17,6 +17,7 @@ async function openPattern([width, height]: readonly [number, number]): Promise<
 async function frameAt(source: FrameSource, timestampUs: number): Promise<RawFrame> {
   const result = await source.render(timestampUs);
   assert(result.status === "frame");
+  assert(result.frame.kind === "raw", result.frame.kind);
   return result.frame;
 }
 

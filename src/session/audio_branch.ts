@@ -1,0 +1,66 @@
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { AudioEncoder } from "../media/audio_encoder.ts";
+import type { AudioChunk } from "../media/frame.ts";
+import type { AudioSink } from "../transport/peer_transport.ts";
+
+/** Pieces of sound that may wait for the encoder; it is a hundred times faster than the sound, so none ever should. */
+const WAITING_MAX = 16;
+
+/** The sound of one session: pieces in, one encoder, packets out to every viewer that takes sound. */
+export class AudioBranch {
+  readonly #encoder: AudioEncoder;
+  readonly #meter: Meter;
+  readonly #log: Logger;
+  readonly #sinks = new Set<AudioSink>();
+  #waiting = 0;
+  #failed = false;
+
+  /** The encoder is the branch's to close. */
+  constructor(encoder: AudioEncoder, { meter, log }: { meter: Meter; log: Logger }) {
+    this.#encoder = encoder;
+    this.#meter = meter;
+    this.#log = log;
+  }
+
+  /** Sends to a viewer from now on. */
+  add(sink: AudioSink): void {
+    this.#sinks.add(sink);
+  }
+
+  /** Stops sending to a viewer. */
+  remove(sink: AudioSink): void {
+    this.#sinks.delete(sink);
+  }
+
+  /** Takes the next piece of sound. While nobody listens it is dropped. */
+  take(chunk: AudioChunk): void {
+    if (this.#sinks.size === 0 || this.#failed) return;
+    if (this.#waiting >= WAITING_MAX) {
+      this.#meter.count("audio_dropped_total", { reason: "encoder_busy" });
+      return;
+    }
+    this.#waiting++;
+    void this.#encode(chunk).finally(() => this.#waiting--);
+  }
+
+  /** Frees the encoder. */
+  async close(): Promise<void> {
+    this.#sinks.clear();
+    await this.#encoder.close();
+  }
+
+  async #encode(chunk: AudioChunk): Promise<void> {
+    try {
+      for (const packet of await this.#encoder.encode(chunk)) {
+        this.#meter.count("audio_packets_total");
+        for (const sink of this.#sinks) sink.sendPacket(packet);
+      }
+    } catch (error) {
+      // Sound is worth less than the picture: viewers go on without it.
+      this.#failed = true;
+      this.#log.error("audio_failed", { error: errorText(error) });
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { Clock } from "../base/clock.ts";
+import type { VideoCodec } from "../media/encoder.ts";
+import type { EncodedSourceFrame, FrameSource, RawFrame, SourceFrame } from "../media/frame.ts";
+import { type IdleClip, IdlePictures } from "./idle_pictures.ts";
+import type { VideoBranch } from "./video_branch.ts";
+
+/** What a {@link VideoProgram} needs. */
+export interface VideoProgramOptions {
+  readonly clock: Clock;
+  /** The session's time now, in microseconds. */
+  readonly timelineUs: () => number;
+  /** Opens the branch of a codec. */
+  readonly openBranch: (codec: VideoCodec) => VideoBranch;
+}
+
+/** A frame may be dated this far ahead of the session's time, in microseconds, to be believed. */
+const AHEAD_US_MAX = 500_000;
+
+/**
+ * What the viewers of a session see: the renderer's frames or the idle pictures, on one timeline that never goes back,
+ * in every codec that they need. Going from one to the other changes nothing but the picture.
+ */
+export class VideoProgram {
+  readonly #options: VideoProgramOptions;
+  readonly #branches = new Map<VideoCodec, VideoBranch>();
+  readonly #idle = new IdlePictures();
+  #lastUs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: VideoProgramOptions) {
+    this.#options = options;
+  }
+
+  /** The branch of a codec, opened if there is none. */
+  branch(codec: VideoCodec): VideoBranch {
+    let branch = this.#branches.get(codec);
+    if (branch === undefined) {
+      branch = this.#options.openBranch(codec);
+      this.#branches.set(codec, branch);
+    }
+    return branch;
+  }
+
+  /** The branch of a codec, if it is open. */
+  existing(codec: VideoCodec): VideoBranch | undefined {
+    return this.#branches.get(codec);
+  }
+
+  /** Leaves a broken branch out from now on. */
+  forget(codec: VideoCodec): void {
+    this.#branches.delete(codec);
+  }
+
+  /** Shows these pictures while the renderer has nothing. */
+  useIdleClip(clip: IdleClip): void {
+    this.#idle.use(clip);
+  }
+
+  /** Shows a frame of the renderer; settles when its memory is not needed any more. */
+  async show(frame: SourceFrame, source: FrameSource): Promise<void> {
+    this.#idle.end();
+    const timestampUs = this.#advance(frame.timestampUs);
+    if (frame.kind === "h264") return this.#pass({ ...frame, timestampUs }, source);
+    await this.#take({ ...frame, timestampUs });
+  }
+
+  /** Keeps the last picture up. */
+  async hold(): Promise<void> {
+    await this.#refresh(undefined);
+  }
+
+  /** Shows the idle picture of this moment. */
+  async idle(): Promise<void> {
+    const timestampUs = this.#advance(this.#options.timelineUs());
+    const frame = this.#idle.next(timestampUs);
+    if (frame === undefined) return await this.#refresh(this.#idle.current(timestampUs));
+    await this.#take(frame);
+  }
+
+  /** Closes every branch. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#branches.values()].map((branch) => branch.close()));
+  }
+
+  async #take(frame: RawFrame): Promise<void> {
+    await Promise.all([...this.#branches.values()].map((branch) => branch.take(frame)));
+  }
+
+  /** Sends the last picture once more where that is due; a branch that has none takes `standIn`. */
+  async #refresh(standIn: RawFrame | undefined): Promise<void> {
+    const timestampUs = this.#advance(this.#options.timelineUs());
+    for (const branch of this.#branches.values()) {
+      if (!branch.refresh(timestampUs) && standIn !== undefined) {
+        await branch.take({ ...standIn, timestampUs });
+      }
+    }
+  }
+
+  #pass(frame: EncodedSourceFrame, source: FrameSource): void {
+    if (this.#branches.get("h264")?.pass(frame)) source.requestKeyframe?.();
+  }
+
+  /** The time that a picture is sent with: its own where it goes on from the last one, else the session's. */
+  #advance(wantedUs: number): number {
+    const nowUs = this.#options.timelineUs();
+    const believable = wantedUs > this.#lastUs && wantedUs <= nowUs + AHEAD_US_MAX;
+    this.#lastUs = Math.max(believable ? wantedUs : nowUs, this.#lastUs + 1);
+    return this.#lastUs;
+  }
+}

@@ -1,0 +1,50 @@
+/** Content types of DTLS records (RFC 5246 §6.2.1). */
+export const DTLS_CONTENT = {
+  changeCipherSpec: 20,
+  alert: 21,
+  handshake: 22,
+  applicationData: 23,
+} as const;
+
+const HEADER_BYTES = 13;
+/** Explicit nonce and tag of AES-GCM (RFC 5288 §3): what an encrypted record has at least. */
+const PROTECTION_BYTES = 8 + 16;
+
+/** One record of a datagram (RFC 6347 §4.1). Nothing in it is trusted. */
+export interface DtlsRecord {
+  readonly contentType: number;
+  /** 0 before the keys of a handshake are in use; behind that the record is encrypted. */
+  readonly epoch: number;
+  /** 48 bits. */
+  readonly sequenceNumber: number;
+  readonly version: { readonly major: number; readonly minor: number };
+  /** What the record carries, a view into the datagram. */
+  readonly fragment: Uint8Array;
+  /** The record with its header, a view into the datagram. */
+  readonly bytes: Uint8Array;
+}
+
+/** The records of a datagram in their order; `undefined` when it is not made of whole records. */
+export function splitDtlsRecords(datagram: Uint8Array): DtlsRecord[] | undefined {
+  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
+  const records: DtlsRecord[] = [];
+  let at = 0;
+  while (at < datagram.length) {
+    if (at + HEADER_BYTES > datagram.length) return undefined;
+    const end = at + HEADER_BYTES + view.getUint16(at + 11);
+    if (end > datagram.length) return undefined;
+    const epoch = view.getUint16(at + 3);
+    const fragment = datagram.subarray(at + HEADER_BYTES, end);
+    if (epoch > 0 && fragment.length < PROTECTION_BYTES) return undefined;
+    records.push({
+      contentType: view.getUint8(at),
+      epoch,
+      sequenceNumber: view.getUint16(at + 5) * 2 ** 32 + view.getUint32(at + 7),
+      version: { major: view.getUint8(at + 1), minor: view.getUint8(at + 2) },
+      fragment,
+      bytes: datagram.subarray(at, end),
+    });
+    at = end;
+  }
+  return records;
+}

@@ -1,0 +1,144 @@
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { Meter } from "../base/meter.ts";
+import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
+import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
+import type { RtpStream } from "./rtp_stream.ts";
+import type { SecureMedia } from "./secure_channel.ts";
+
+/** Well inside the 30 s after which frpc forgets a browser that it hears nothing for. */
+const SENDER_REPORT_INTERVAL_MS = 1_000;
+
+/** A round trip longer than this is no measurement but a receiver's mistake, or its lie. */
+const ROUND_TRIP_MS_MAX = 60_000;
+
+/** What an {@link RtpSession} is made of. */
+export interface RtpSessionOptions {
+  /** Video first, then audio if there is any. */
+  readonly streams: readonly RtpStream[];
+  /** Canonical name of all streams: ties them together (RFC 3550 §6.5.1). */
+  readonly cname: string;
+  /** The session's time now, in microseconds. */
+  readonly timelineUs: () => number;
+  readonly keyframeRequested: (reason: "pli" | "fir") => void;
+  readonly send: (packet: Uint8Array) => void;
+  readonly clock: Clock;
+  readonly meter: Meter;
+}
+
+/** What the receiver said last of the video, and of the path. */
+export interface ReceiverView {
+  readonly report: ReportBlock | undefined;
+  readonly roundTripMs: number | undefined;
+}
+
+/**
+ * RTCP of one viewer (RFC 3550, RFC 4585): sender reports that tie all streams to one wall clock, and what the receiver
+ * answers.
+ */
+export class RtpSession {
+  readonly #options: RtpSessionOptions;
+  readonly #streams: ReadonlyMap<number, RtpStream>;
+  #media: SecureMedia | undefined;
+  #cancelReport: CancelTimer = () => {};
+  #report: ReportBlock | undefined;
+  #roundTripMs: number | undefined;
+
+  constructor(options: RtpSessionOptions) {
+    this.#options = options;
+    this.#streams = new Map(options.streams.map((stream) => [stream.ssrc, stream]));
+  }
+
+  get receiver(): ReceiverView {
+    return { report: this.#report, roundTripMs: this.#roundTripMs };
+  }
+
+  /** Lets packets out from now on. */
+  start(media: SecureMedia): void {
+    this.#media = media;
+    for (const stream of this.#streams.values()) stream.start(media.rtp);
+    this.#reportEverySecond();
+  }
+
+  /** Sends a sender report of each stream at once, as before the first packet: players wait for it to play in step. */
+  sendReports(): void {
+    const { clock, timelineUs, cname, send } = this.#options;
+    if (this.#media === undefined) return;
+    const now = { wallMs: clock.wallMs(), timelineUs: timelineUs() };
+    for (const stream of this.#streams.values()) {
+      const report = formatSenderReport({
+        ssrc: stream.ssrc,
+        wallMs: now.wallMs,
+        rtpTimestamp: stream.timestampOf(now.timelineUs),
+        packetCount: stream.packetsSent,
+        octetCount: stream.payloadBytesSent,
+        cname,
+      });
+      send(this.#media.protectRtcp(report));
+    }
+  }
+
+  /**
+   * Takes an SRTCP packet.
+   * @returns Whether it was authentic.
+   */
+  receive(packet: Uint8Array): boolean {
+    const compound = this.#media?.unprotectRtcp(packet);
+    if (compound === undefined) {
+      const reason = this.#media === undefined ? "early_rtcp" : "srtcp_forged";
+      this.#options.meter.count("packets_dropped_total", { reason });
+      return false;
+    }
+    const { packets, malformed } = parseRtcp(compound);
+    if (malformed) this.#options.meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
+    for (const each of packets) this.#handle(each);
+    return true;
+  }
+
+  /** Says goodbye and stops reporting. */
+  close(): void {
+    this.#cancelReport();
+    if (this.#media === undefined) return;
+    for (const ssrc of this.#streams.keys()) {
+      const bye = formatBye({ ssrc, cname: this.#options.cname });
+      this.#options.send(this.#media.protectRtcp(bye));
+    }
+    this.#media = undefined;
+  }
+
+  #reportEverySecond(): void {
+    this.sendReports();
+    this.#cancelReport = this.#options.clock.after(
+      SENDER_REPORT_INTERVAL_MS,
+      () => this.#reportEverySecond(),
+    );
+  }
+
+  #handle(packet: RtcpPacket): void {
+    const { clock, meter, keyframeRequested } = this.#options;
+    switch (packet.type) {
+      case "receiver_report":
+      case "sender_report":
+        return this.#noteReports(packet.reports);
+      case "nack": {
+        const stream = this.#streams.get(packet.mediaSsrc);
+        const resent = stream?.resend(packet.sequenceNumbers, clock.now()) ?? 0;
+        return meter.count("rtp_packets_retransmitted_total", {}, resent);
+      }
+      case "pli":
+        if (this.#streams.has(packet.mediaSsrc)) keyframeRequested("pli");
+        return;
+      case "fir":
+        if (packet.requests.some(({ ssrc }) => this.#streams.has(ssrc))) keyframeRequested("fir");
+        return;
+    }
+  }
+
+  #noteReports(reports: readonly ReportBlock[]): void {
+    const [video] = this.#options.streams;
+    const report = reports.find(({ ssrc }) => ssrc === video?.ssrc);
+    if (report === undefined) return;
+    this.#report = report;
+    const measured = roundTripMs(report, this.#options.clock.wallMs());
+    if (measured !== undefined && measured <= ROUND_TRIP_MS_MAX) this.#roundTripMs = measured;
+  }
+}

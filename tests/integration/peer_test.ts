@@ -1,0 +1,174 @@
+import assert from "assert";
+import { decodeFrames } from "../support/decoder.ts";
+import { eventually } from "../support/deadline.ts";
+import { startTestServer } from "../support/test_server.ts";
+import { UdpRelay } from "../support/udp_relay.ts";
+import { type ReceivedFrame, WeriftViewer } from "../support/werift_viewer.ts";
+
+/** The first pictures that came whole. */
+async function watch(viewer: WeriftViewer, count: number): Promise<ReceivedFrame[]> {
+  while (viewer.frames.length < count) await viewer.receives();
+  return viewer.frames.slice(0, count);
+}
+
+/** Numbers of these pictures, as the decoded test pattern shows them. */
+async function frameNumbers(
+  codec: "h264" | "vp8",
+  frames: readonly ReceivedFrame[],
+): Promise<number[]> {
+  const pictures = await decodeFrames(codec, frames.map(({ data }) => data));
+  assert.deepEqual(pictures.map(({ keyframe }) => keyframe), frames.map((each) => each.keyframe));
+  return pictures.map(({ code }) => code?.frameNumber ?? assert.fail("no block code"));
+}
+
+/** Points an answer's candidate to another port. */
+function toPort(port: number): (sdp: string) => string {
+  return (sdp) => sdp.replace(/^(a=candidate:.* 127\.0\.0\.1) \d+/m, `$1 ${port}`);
+}
+
+for (const codec of ["h264", "vp8"] as const) {
+  Deno.test(`peer: a viewer that offers ${codec} alone gets every picture, from a keyframe on`, async () => {
+    await using server = await startTestServer();
+    await using viewer = await WeriftViewer.join(server.signallingUrl("main"), { codecs: [codec] });
+    const frames = await watch(viewer, 20);
+    assert.ok(frames[0]?.keyframe);
+    const numbers = await frameNumbers(codec, frames);
+    const first = numbers[0] ?? 0;
+    assert.deepEqual(numbers, numbers.map((_, index) => first + index));
+    await viewer.state("connected");
+    assert.equal(await server.usedPlaces(), 1);
+  });
+}
+
+Deno.test("peer: H.264 is sent to who offers both, whatever their order", async () => {
+  await using server = await startTestServer();
+  const url = server.signallingUrl("main");
+  await using viewer = await WeriftViewer.play(url, { codecs: ["vp8", "h264"] });
+  assert.match(viewer.answerSdp, /^a=rtpmap:\d+ H264\/90000/m);
+});
+
+Deno.test("peer: the answer names one candidate, that of the leased port, and nothing private", async () => {
+  await using server = await startTestServer({
+    webrtc: { public_ip: "203.0.113.7", public_port_min: 50_000 },
+  });
+  await using viewer = await WeriftViewer.join(server.signallingUrl("main"), {
+    answer: () => undefined,
+  });
+  const port = 50_000 + server.ports.indexOf((await server.sessions())[0]?.viewers[0]?.port ?? 0);
+  const lines = viewer.answerSdp.trim().split("\r\n");
+  const candidates = lines.filter((line) => line.startsWith("a=candidate:"));
+  assert.equal(candidates.length, 1);
+  assert.match(candidates[0] ?? "", new RegExp(` udp \\d+ 203\\.0\\.113\\.7 ${port} typ host$`));
+  assert.deepEqual(lines.filter((line) => line.startsWith("c=")), ["c=IN IP4 203.0.113.7"]);
+  for (const line of ["a=ice-lite", "a=end-of-candidates", "a=setup:passive"]) {
+    assert.ok(lines.includes(line), line);
+  }
+  const addresses = viewer.answerSdp.match(/\b\d+\.\d+\.\d+\.\d+\b/g);
+  assert.deepEqual([...new Set(addresses)], ["203.0.113.7"]);
+  assert.doesNotMatch(viewer.answerSdp, /\.local|IP6|127\.0\.0\.1/);
+  const message = await viewer.nextOf("candidate");
+  const { candidate } = message.candidate as { candidate: string };
+  assert.equal(`a=${candidate}`, candidates[0]);
+});
+
+Deno.test("peer: two viewers of two sessions share one port, and each gets its own", async () => {
+  await using server = await startTestServer({ webrtc: { peers_per_port: 2 } }, { ports: 1 });
+  await using one = await WeriftViewer.play(server.signallingUrl("one"));
+  await using two = await WeriftViewer.play(server.signallingUrl("two"), { codecs: ["vp8"] });
+  const [port] = server.ports;
+  const sessions = await server.sessions();
+  assert.deepEqual(sessions.map(({ viewers }) => viewers[0]?.port), [port, port]);
+  for (const [codec, viewer] of [["h264", one], ["vp8", two]] as const) {
+    const numbers = await frameNumbers(codec, await watch(viewer, 10));
+    assert.deepEqual(numbers, numbers.map((_, index) => (numbers[0] ?? 0) + index));
+  }
+});
+
+Deno.test("peer: two viewers of one session see the same pictures, encoded once", async () => {
+  await using server = await startTestServer();
+  await using one = await WeriftViewer.play(server.signallingUrl("main"));
+  await using two = await WeriftViewer.play(server.signallingUrl("main"));
+  const late = await watch(two, 10);
+  assert.ok(late[0]?.keyframe, "who comes late begins with a keyframe too");
+  const seen = new Set(one.frames.map(({ data }) => data.toString()));
+  const shared = late.slice(0, 8).filter(({ data }) => seen.has(data.toString()));
+  assert.equal(shared.length, 8);
+});
+
+Deno.test("peer: a viewer whose source port changes keeps receiving, without a new offer", async () => {
+  await using server = await startTestServer();
+  await using relay = new UdpRelay();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"), {
+    answer: (sdp) => {
+      relay.passTo(Number(/^m=video (\d+)/m.exec(sdp)?.[1]));
+      return toPort(relay.port)(sdp);
+    },
+  });
+  await viewer.receives(20);
+  for (let moves = 1; moves <= 2; moves++) {
+    relay.reconnect();
+    await eventually(async () => await server.metric("viewer_moves_total") === moves, {
+      what: "for the viewer to move",
+    });
+    await viewer.receives(20);
+  }
+  assert.equal(viewer.messages.filter(({ type }) => type === "answer").length, 1);
+  assert.ok(!viewer.messages.some(({ state }) => state === "disconnected" || state === "failed"));
+  assert.equal(await server.usedPlaces(), 1);
+});
+
+Deno.test("peer: a NACK brings the very packet again, and nothing that was never sent", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.receives(10);
+  const lost = viewer.packets.at(-3) ?? assert.fail();
+  const copies = () =>
+    viewer.packets.filter(({ sequenceNumber }) => sequenceNumber === lost.sequenceNumber);
+  assert.equal(copies().length, 1);
+  await viewer.nack(lost.sequenceNumber, (lost.sequenceNumber + 20_000) & 0xffff);
+  await eventually(() => copies().length === 2, { what: "for the packet to come again" });
+  assert.deepEqual(copies()[1], lost);
+  assert.equal(await server.metric("rtp_packets_retransmitted_total"), 1);
+});
+
+Deno.test("peer: a NACK that is repeated all the time brings a packet back four times at most", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.receives(5);
+  const { sequenceNumber } = viewer.packets[0] ?? assert.fail();
+  for (let i = 0; i < 100; i++) {
+    await viewer.nack(...Array.from({ length: 16 }, () => sequenceNumber));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await viewer.receives(2);
+  assert.equal(await server.metric("rtp_packets_retransmitted_total"), 4);
+});
+
+Deno.test("peer: PLI brings a keyframe, one in 300 ms however many there are", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  const begun = (await watch(viewer, 10)).length;
+  for (let i = 0; i < 60; i++) {
+    await viewer.pli();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await watch(viewer, begun + 30);
+  const keyframes = viewer.frames.filter(({ keyframe }) => keyframe);
+  assert.ok(keyframes.length >= 3, `${keyframes.length} keyframes`);
+  for (const [index, { timestamp }] of keyframes.slice(1).entries()) {
+    const since = (timestamp - (keyframes[index]?.timestamp ?? 0)) >>> 0;
+    // The encoder begins a picture up to a frame after its time; timestamps may be that much closer.
+    assert.ok(since >= (300 - 34) * 90, `${since / 90} ms apart`);
+  }
+});
+
+Deno.test("peer: a fingerprint of somebody else fails the viewer and frees the place", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.join(server.signallingUrl("main"), {
+    offer: (sdp) => sdp.replace(/^(a=fingerprint:sha-256 )..:..:../m, "$100:11:22"),
+  });
+  await viewer.state("failed");
+  assert.equal(await server.usedPlaces(), 0);
+  assert.equal(await server.metric("viewers_ended_total", { reason: "dtls_failed" }), 1);
+  assert.deepEqual(viewer.packets, []);
+});

@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import type { IceAgent } from "../../src/transport/ice_agent.ts";
+import { parseStun, type StunMessage } from "../../src/transport/stun.ts";
+import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { stunFingerprint, stunIntegrity } from "../../src/transport/stun_wire.ts";
+
+/** The username fragment of a browser in tests. */
+export const BROWSER_UFRAG = "brws";
+
+/** How a check departs from one that a browser sends on a pair that it has not nominated. */
+export interface CheckOptions {
+  readonly useCandidate?: boolean;
+  readonly role?: "controlling" | "controlled";
+  readonly username?: string;
+  readonly password?: string;
+  /** Makes another transaction id. Default 1. */
+  readonly transaction?: number;
+}
+
+/** An ICE connectivity check as a browser sends it to an agent. */
+export function checkPacket(agent: IceAgent, options: CheckOptions = {}): Uint8Array<ArrayBuffer> {
+  const { local } = agent;
+  return formatBindingRequest({
+    transactionId: transactionId(options.transaction ?? 1),
+    key: options.password ?? local.pwd,
+    username: options.username ?? `${local.ufrag}:${BROWSER_UFRAG}`,
+    priority: 1_853_817_087,
+    role: options.role ?? "controlling",
+    tieBreaker: 0x1234_5678_9abc_def0n,
+    useCandidate: options.useCandidate ?? false,
+  });
+}
+
+/** {@link checkPacket}, parsed. */
+export function checkMessage(agent: IceAgent, options?: CheckOptions): StunMessage {
+  return parseMessage(checkPacket(agent, options));
+}
+
+/** Parses what is a STUN message for sure. */
+export function parseMessage(packet: Uint8Array): StunMessage {
+  const message = parseStun(packet);
+  if ("invalid" in message) throw new Error(`No STUN message: ${message.invalid}`);
+  return message;
+}
+
+/** An authentic check with one more attribute, which is empty. */
+export function checkWithAttribute(agent: IceAgent, type: number): Uint8Array<ArrayBuffer> {
+  const message = checkMessage(agent);
+  const covered = message.packet.subarray(0, message.messageIntegrityOffset);
+  const packet = new Uint8Array(covered.length + 4 + 24 + 8);
+  const view = new DataView(packet.buffer);
+  packet.set(covered);
+  view.setUint16(2, packet.length - 20);
+  view.setUint16(covered.length, type);
+  const integrityAt = covered.length + 4;
+  view.setUint16(integrityAt, 0x0008);
+  view.setUint16(integrityAt + 2, 20);
+  packet.set(stunIntegrity(packet.subarray(0, integrityAt), agent.local.pwd), integrityAt + 4);
+  const fingerprintAt = integrityAt + 24;
+  view.setUint16(fingerprintAt, 0x8028);
+  view.setUint16(fingerprintAt + 2, 4);
+  view.setUint32(fingerprintAt + 4, stunFingerprint(packet.subarray(0, fingerprintAt)));
+  return packet;
+}
+
+function transactionId(number: number): Uint8Array {
+  return createHash("sha256").update(String(number)).digest().subarray(0, 12);
+}

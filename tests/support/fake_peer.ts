@@ -1,0 +1,95 @@
+import { AppError } from "../../src/base/errors.ts";
+import type { VideoCodec } from "../../src/media/encoder.ts";
+import type {
+  FrameInfo,
+  Peer,
+  PeerFactory,
+  PeerListener,
+  PeerMessage,
+  PeerStats,
+  PublicAddress,
+  ReadOffer,
+  VideoSink,
+} from "../../src/transport/peer_transport.ts";
+
+/** A frame as a viewer's video stream took it. */
+export interface TakenFrame extends FrameInfo {
+  readonly payloads: readonly Uint8Array[];
+}
+
+/** Keeps what it is sent. */
+export class FakeSink implements VideoSink {
+  readonly frames: TakenFrame[] = [];
+
+  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void {
+    this.frames.push({ payloads, ...info });
+  }
+}
+
+/** A viewer's connection without a network; the test says what happens to it. */
+export class FakePeer implements Peer {
+  readonly codec: VideoCodec;
+  readonly answerSdp: string;
+  readonly candidate: Peer["candidate"];
+  readonly video: FakeSink = new FakeSink();
+  readonly audio: Peer["audio"] = undefined;
+  readonly port: number;
+  /** Tells the session what the connection sees. */
+  readonly listener: PeerListener;
+  readonly messages: PeerMessage[] = [];
+  readonly stats: PeerStats = {
+    roundTripMs: undefined,
+    fractionLost: 0,
+    jitterMs: 0,
+    packetsSent: 0,
+    bytesSent: 0,
+    packetsRetransmitted: 0,
+  };
+  heardAtMs = 0;
+  isClosed = false;
+
+  constructor(
+    codec: VideoCodec,
+    options: { localPort: number; publicAddress: PublicAddress; listener: PeerListener },
+  ) {
+    const { address, port } = options.publicAddress;
+    this.codec = codec;
+    this.port = options.localPort;
+    this.listener = options.listener;
+    this.answerSdp = `answer for ${address} ${port}`;
+    const candidate = `candidate:1 1 udp 1 ${address} ${port} typ host`;
+    this.candidate = { candidate, sdpMid: "0", sdpMLineIndex: 0 };
+  }
+
+  sendMessage(data: PeerMessage): boolean {
+    this.messages.push(data);
+    return true;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+/** Makes a {@link FakePeer} of each offer. An offer is the name of a codec; anything else is refused. */
+export class FakePeers implements PeerFactory {
+  /** Every connection that was made, oldest first. */
+  readonly made: FakePeer[] = [];
+
+  /** Connections that are not closed. */
+  get open(): FakePeer[] {
+    return this.made.filter(({ isClosed }) => !isClosed);
+  }
+
+  read(sdp: string): ReadOffer {
+    if (sdp !== "h264" && sdp !== "vp8") throw new AppError("bad_sdp", `"${sdp}" is no offer`);
+    return {
+      codec: sdp,
+      accept: (options) => {
+        const peer = new FakePeer(sdp, options);
+        this.made.push(peer);
+        return peer;
+      },
+    };
+  }
+}

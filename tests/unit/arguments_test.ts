@@ -1,0 +1,59 @@
+import assert from "assert";
+import { HELP, parseArguments } from "../../src/cli/arguments.ts";
+import { portList } from "../../src/cli/serve.ts";
+
+Deno.test("parseArguments: serve is what a bare call and bare options mean", () => {
+  const serve = { name: "serve", config: undefined, logLevel: undefined };
+  assert.deepEqual(parseArguments([]), serve);
+  assert.deepEqual(parseArguments(["serve"]), serve);
+  assert.deepEqual(parseArguments(["--config", "a.toml"]), { ...serve, config: "a.toml" });
+  assert.deepEqual(parseArguments(["serve", "--config=a=b.toml", "--log-level", "debug"]), {
+    name: "serve",
+    config: "a=b.toml",
+    logLevel: "debug",
+  });
+});
+
+Deno.test("parseArguments: check takes the same options", () => {
+  assert.deepEqual(parseArguments(["check", "--config", "x"]), {
+    name: "check",
+    config: "x",
+    logLevel: undefined,
+  });
+});
+
+Deno.test("parseArguments: help and version win over everything else", () => {
+  for (const args of [["--help"], ["-h"], ["serve", "--help"], ["--nonsense", "--help"]]) {
+    assert.deepEqual(parseArguments(args), { name: "help" });
+  }
+  assert.deepEqual(parseArguments(["check", "--version"]), { name: "version" });
+});
+
+Deno.test("parseArguments: what is wrong is said in words that name it", () => {
+  const cases: readonly [string[], RegExp][] = [
+    [["start"], /command "start".*serve and check/],
+    [["serve", "now"], /option "now"/],
+    [["--conf", "x"], /option "--conf".*--config/],
+    [["--config"], /--config needs a value/],
+    [["--config="], /--config needs a value/],
+    [["--config", "a", "--config", "b"], /--config is given twice/],
+    [["--log-level", "loud"], /level "loud".*debug, info, warn, error/],
+  ];
+  for (const [args, expected] of cases) {
+    const result = parseArguments(args);
+    assert.equal(typeof result, "string", args.join(" "));
+    assert.match(String(result), expected);
+  }
+});
+
+Deno.test("HELP: names every command and option that is understood", () => {
+  for (const word of ["serve", "check", "--config", "--log-level", "--help", "--version"]) {
+    assert.ok(HELP.includes(word), word);
+  }
+});
+
+Deno.test("portList: runs of ports are shortened", () => {
+  assert.equal(portList([10111, 10112, 10113, 10115]), "10111-10113,10115");
+  assert.equal(portList([10111]), "10111");
+  assert.equal(portList([1, 3, 5, 6]), "1,3,5-6");
+});

@@ -1,0 +1,159 @@
+import assert from "assert";
+import type { SourceFrame } from "../../src/media/frame.ts";
+import { FrameLoop, type FrameLoopOutput } from "../../src/session/frame_loop.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
+import { FakeSource } from "../support/fake_source.ts";
+import { RecordingMeter } from "../support/recording_meter.ts";
+
+/** A loop at 10 frames a second that runs already, and what came out of it. */
+function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {}) {
+  const clock = new FakeClock();
+  const meter = new RecordingMeter();
+  const stop = new AbortController();
+  const source = new FakeSource({ sessionId: "s", width: 16, height: 16, fps: 10, params: {} });
+  prepare(source, clock);
+  const frames: number[] = [];
+  const failures: string[] = [];
+  const idleAt: number[] = [];
+  let show: (frame: SourceFrame) => Promise<void> = () => Promise.resolve();
+  const output: FrameLoopOutput = {
+    frame: async (frame) => {
+      await show(frame);
+      frames.push(frame.timestampUs / 1000);
+    },
+    unchanged: () => Promise.resolve(),
+    idle: () => Promise.resolve(void idleAt.push(clock.now())),
+    sound: () => {},
+    message: () => {},
+    failed: (call, error, inARow) =>
+      void failures.push(`${call} ${inARow} ${(error as Error).message}`),
+    stalled: () => {},
+  };
+  const loop = new FrameLoop({
+    source,
+    fps: 10,
+    clock,
+    meter,
+    timelineUs: () => clock.now() * 1000,
+    output,
+    signal: stop.signal,
+  });
+  const done = loop.run();
+  return {
+    clock,
+    meter,
+    source,
+    frames,
+    failures,
+    idleAt,
+    done,
+    onShow: (next: typeof show) => show = next,
+    end: async () => {
+      stop.abort();
+      await done;
+    },
+  };
+}
+
+/** Lets the event loop's clock pass while a call is under way. */
+function lasting(clock: FakeClock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.after(ms, () => resolve()));
+}
+
+Deno.test("FrameLoop: asks for a picture each 1/fps seconds, the first at once", async () => {
+  const { clock, frames, meter, end } = setUp();
+  await clock.advance(450);
+  assert.deepEqual(frames, [0, 100, 200, 300, 400]);
+  assert.equal(meter.observed("render_seconds").length, 5);
+  await end();
+});
+
+Deno.test("FrameLoop: the time that a picture takes is not added to the pace", async () => {
+  const { clock, frames, end, onShow } = setUp();
+  onShow(() => lasting(clock, 70));
+  await clock.advance(470);
+  assert.deepEqual(frames, [0, 100, 200, 300, 400]);
+  await end();
+});
+
+Deno.test("FrameLoop: pictures that come too late are skipped and counted, not queued", async () => {
+  const { clock, frames, meter, end, onShow } = setUp();
+  onShow((frame) => frame.timestampUs === 100_000 ? lasting(clock, 450) : Promise.resolve());
+  await clock.advance(1_050);
+  // 550 came out of the long one; 200 to 400 are gone, what is due since 500 is caught up.
+  assert.deepEqual(frames, [0, 100, 550, 600, 700, 800, 900, 1_000]);
+  assert.equal(meter.value("frames_dropped_total", { reason: "late" }), 3);
+  await end();
+});
+
+Deno.test("FrameLoop: an idle source is asked again at the same pace", async () => {
+  const { clock, source, idleAt, frames, end } = setUp((source) => {
+    source.next = () => Promise.resolve({ status: "idle" });
+  });
+  await clock.advance(250);
+  assert.deepEqual([source.rendered.length, idleAt], [3, [0, 100, 200]]);
+  assert.deepEqual(frames, []);
+  await end();
+});
+
+Deno.test("FrameLoop: a source that says END is not asked again", async () => {
+  const { clock, source, done } = setUp((source) => {
+    source.next = () => Promise.resolve({ status: "end" });
+  });
+  await clock.advance(1_000);
+  assert.deepEqual(await done, { settled: true });
+  assert.equal(source.rendered.length, 1);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("FrameLoop: errors are told with their number in a row, and spaced out", async () => {
+  const { clock, source, failures, meter, frames, end } = setUp((source) => {
+    source.next = () => Promise.reject(new Error("no device"));
+  });
+  await clock.advance(10_000);
+  const calls = source.rendered.length;
+  assert.ok(calls >= 4 && calls < 12, `${calls} calls in ten seconds`);
+  assert.deepEqual(failures.slice(0, 3), [1, 2, 3].map((n) => `render ${n} no device`));
+  assert.equal(meter.value("renderer_errors_total", { call: "render" }), calls);
+  source.next = new FakeSource(source.options).next;
+  await clock.advance(6_000);
+  assert.ok(frames.length > 5, "a good call ends the pause");
+  source.next = () => Promise.reject(new Error("again"));
+  await clock.advance(200);
+  assert.equal(failures.at(-1), "render 1 again");
+  await end();
+});
+
+Deno.test("FrameLoop: an abort ends the pause between pictures at once and leaves no timer", async () => {
+  const { clock, source, end } = setUp();
+  await clock.advance(10);
+  await end();
+  assert.equal(clock.pending, 0);
+  await clock.advance(1_000);
+  assert.equal(source.rendered.length, 1);
+});
+
+Deno.test("FrameLoop: an abort ends a loop whose source is stuck, and says so", async () => {
+  const stuck = Promise.withResolvers<never>();
+  const { clock, idleAt, done, end } = setUp((source) => source.next = () => stuck.promise);
+  await clock.advance(2_000);
+  assert.ok(idleAt.length > 0, "viewers see the idle picture meanwhile");
+  await end();
+  assert.deepEqual(await done, { settled: false });
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("FrameLoop: calls of a source never overlap", async () => {
+  const { clock, source, failures, end } = setUp((source, clock) => {
+    const render = source.next;
+    source.next = async (timestampUs) => {
+      await lasting(clock, 130);
+      return await render(timestampUs);
+    };
+  });
+  await clock.advance(2_000);
+  assert.ok(source.rendered.length > 10);
+  assert.deepEqual(failures, []);
+  await end();
+  await settle();
+});

@@ -1,0 +1,229 @@
+import assert from "assert";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import type { DatagramHandler, SocketAddress, UdpPort } from "../../src/ports/udp_port.ts";
+import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
+import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
+import { BROWSER_UFRAG, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
+import { Random } from "../support/random.ts";
+import { RecordingMeter } from "../support/recording_meter.ts";
+
+const A = { hostname: "127.0.0.1", port: 40_001 };
+const B = { hostname: "127.0.0.1", port: 40_002 };
+const DTLS = Uint8Array.of(22, 254, 253, ...new Uint8Array(20));
+const RTCP = Uint8Array.of(0x80, 201, ...new Uint8Array(20));
+const RTP = Uint8Array.of(0x80, 96, ...new Uint8Array(20));
+
+class FakePort implements UdpPort {
+  readonly port = 10_111;
+  readonly sent: { readonly packet: Uint8Array; readonly to: SocketAddress }[] = [];
+  /** Whether the host takes what is sent. */
+  takes = true;
+  receive: DatagramHandler = () => {};
+
+  onDatagram(handler: DatagramHandler): void {
+    this.receive = handler;
+  }
+
+  send(packet: Uint8Array, to: SocketAddress): Promise<boolean> {
+    this.sent.push({ packet, to });
+    return Promise.resolve(this.takes);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class FakeMember implements PortMember {
+  readonly ice = new IceAgent({
+    local: createIceCredentials(),
+    remoteUfrag: BROWSER_UFRAG,
+    nowMs: 0,
+  });
+  /** What came, and from which port. */
+  readonly heard: string[] = [];
+
+  pathValidated({ moved }: { moved: boolean }): void {
+    this.heard.push(moved ? "moved" : "validated");
+  }
+
+  receiveDtls(_packet: Uint8Array, from: SocketAddress): void {
+    this.heard.push(`dtls ${from.port}`);
+  }
+
+  receiveRtcp(_packet: Uint8Array, from: SocketAddress): void {
+    this.heard.push(`rtcp ${from.port}`);
+  }
+}
+
+function setUp() {
+  const port = new FakePort();
+  const meter = new RecordingMeter();
+  const clock = new FakeClock();
+  const mux = new PortMux(port, { clock, meter, log: NULL_LOGGER });
+  const [one, two] = [new FakeMember(), new FakeMember()];
+  mux.add(one);
+  mux.add(two);
+  return { port, meter, clock, mux, one, two };
+}
+
+Deno.test("PortMux: two viewers on one port are told apart, by username first and by source then", () => {
+  const { port, mux, one, two } = setUp();
+  assert.equal(mux.size, 2);
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), B);
+  for (const packet of [DTLS, RTCP]) {
+    port.receive(packet, A);
+    port.receive(packet, B);
+  }
+  assert.deepEqual(one.heard, ["validated", "dtls 40001", "rtcp 40001"]);
+  assert.deepEqual(two.heard, ["validated", "dtls 40002", "rtcp 40002"]);
+  assert.deepEqual(port.sent.map(({ to }) => to), [A, B]);
+  assert.deepEqual(parseMessage(port.sent[1]?.packet ?? DTLS).xorMappedAddress, B);
+});
+
+Deno.test("PortMux: nothing but a check of its own makes an address known", () => {
+  const { port, meter, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { password: "y".repeat(32), useCandidate: true }), A);
+  port.receive(checkWithAttribute(one.ice, 0x7fff), A);
+  port.receive(checkPacket(one.ice, { role: "controlled" }), A);
+  for (const packet of [DTLS, RTCP, RTP]) port.receive(packet, A);
+  assert.deepEqual([...one.heard, ...two.heard], []);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 3);
+  assert.equal(meter.value("stun_rejected_total", { reason: "integrity" }), 1);
+  assert.equal(port.sent.length, 2, "420 and 487 are answered, the forgery is not");
+});
+
+Deno.test("PortMux: an address belongs to the viewer that proved it last", () => {
+  const { port, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), A);
+  port.receive(RTCP, A);
+  assert.deepEqual([one.heard, two.heard], [["validated"], ["validated", "rtcp 40001"]]);
+  port.receive(checkPacket(one.ice), A);
+  port.receive(RTCP, A);
+  assert.equal(one.heard.at(-1), "rtcp 40001");
+});
+
+Deno.test("PortMux: after a move the former address is still heard for a while", () => {
+  const { port, one } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(one.ice, { useCandidate: true }), B);
+  port.receive(RTCP, A);
+  port.receive(RTCP, B);
+  assert.deepEqual(one.heard, ["validated", "moved", "rtcp 40001", "rtcp 40002"]);
+});
+
+Deno.test("PortMux: an address that the viewer's agent forgot is nobody's any more", () => {
+  const { port, meter, one } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  for (let other = 1; other <= 20; other++) {
+    port.receive(checkPacket(one.ice), { hostname: "192.0.2.1", port: other });
+  }
+  one.heard.length = 0;
+  port.receive(RTCP, { hostname: "192.0.2.1", port: 1 });
+  port.receive(RTCP, { hostname: "192.0.2.1", port: 20 });
+  port.receive(RTCP, A);
+  assert.deepEqual(one.heard, ["rtcp 20", "rtcp 40001"]);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1);
+});
+
+Deno.test("PortMux: a viewer that was removed is forgotten with all its addresses", () => {
+  const { port, meter, mux, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), B);
+  mux.remove(one);
+  mux.remove(one);
+  assert.equal(mux.size, 1);
+  one.heard.length = 0;
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(RTCP, A);
+  port.receive(RTCP, B);
+  assert.deepEqual(one.heard, []);
+  assert.equal(two.heard.at(-1), "rtcp 40002");
+  assert.equal(meter.value("stun_rejected_total", { reason: "unknown_user" }), 1);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1);
+});
+
+Deno.test("PortMux: every kind of refuse is dropped and counted under its reason", () => {
+  const { port, meter, one } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  const badFingerprint = checkPacket(one.ice);
+  badFingerprint.set([~(badFingerprint.at(-1) ?? 0)], badFingerprint.length - 1);
+  const indication = checkPacket(one.ice);
+  indication[1] = 0x11;
+  const stunReasons = [
+    [badFingerprint, "fingerprint"],
+    [indication, "not_a_binding_request"],
+    [checkPacket(one.ice, { username: "nobody:at:all" }), "unknown_user"],
+    [checkPacket(one.ice).subarray(0, 40), "bad_length"],
+    [new Uint8Array(20), "bad_cookie"],
+  ] as const;
+  for (const [packet, reason] of stunReasons) {
+    port.receive(packet, A);
+    assert.equal(meter.value("stun_rejected_total", { reason }), 1, reason);
+  }
+  const otherReasons = [
+    [new Uint8Array(0), "unknown_kind"],
+    [Uint8Array.of(22, 254), "unknown_kind"],
+    [Uint8Array.of(100, 1, 2, 3), "unknown_kind"],
+    [new Uint8Array(1501), "too_long"],
+    [RTP, "rtp"],
+  ] as const;
+  for (const [packet, reason] of otherReasons) {
+    const before = meter.value("packets_dropped_total", { reason });
+    port.receive(packet, A);
+    assert.equal(meter.value("packets_dropped_total", { reason }), before + 1, reason);
+  }
+  assert.deepEqual(one.heard, ["validated"]);
+});
+
+Deno.test("PortMux: a viewer whose handler throws costs its own packet only", () => {
+  const { port, meter, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), B);
+  one.receiveRtcp = () => {
+    throw new Error("a defect");
+  };
+  port.receive(RTCP, A);
+  port.receive(RTCP, B);
+  assert.equal(meter.value("packets_dropped_total", { reason: "internal_error" }), 1);
+  assert.equal(two.heard.at(-1), "rtcp 40002");
+});
+
+Deno.test("PortMux: what the host refuses to send is counted", async () => {
+  const { port, meter, mux } = setUp();
+  port.takes = false;
+  mux.send(RTP, A);
+  await settle();
+  assert.equal(meter.value("send_errors_total"), 1);
+});
+
+Deno.test("PortMux: an answer is never longer than the check that asked for it and one address", () => {
+  const { port, one } = setUp();
+  for (const request of [checkPacket(one.ice), checkWithAttribute(one.ice, 0x7001)]) {
+    port.receive(request, A);
+    const reply = port.sent.at(-1)?.packet ?? new Uint8Array(9999);
+    assert.ok(reply.length <= request.length + 12, `${reply.length} for ${request.length}`);
+  }
+});
+
+Deno.test("PortMux: thousands of mutated packets are dropped, from strangers and from a viewer's address", () => {
+  const { port, meter, one } = setUp();
+  const random = new Random(8_445);
+  const seeds = [checkPacket(one.ice, { useCandidate: true }), DTLS, RTCP, RTP];
+  port.receive(seeds[0] ?? DTLS, A);
+  for (let i = 0; i < 5_000; i++) {
+    const packet = random.oneIn(8)
+      ? random.bytes(random.below(200))
+      : random.mutate(random.pick(seeds));
+    port.receive(
+      packet,
+      random.oneIn(2) ? A : { hostname: "192.0.2.7", port: random.below(65_536) },
+    );
+  }
+  assert.equal(meter.value("packets_dropped_total", { reason: "internal_error" }), 0);
+  assert.deepEqual(one.ice.selected, A, "no mutation of a check is authentic");
+  assert.deepEqual(one.ice.addresses, [A]);
+});

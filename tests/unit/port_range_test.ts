@@ -1,0 +1,75 @@
+import assert from "assert";
+import { openPortRange, PortsError } from "../../src/ports/port_range.ts";
+import { openUdpPort, type SocketAddress } from "../../src/ports/udp_port.ts";
+import { freePortRange } from "../support/test_server.ts";
+
+const HOST = "127.0.0.1";
+
+Deno.test("openPortRange: binds each port of the range, and keeps it", async () => {
+  const span = freePortRange(3);
+  const range = openPortRange({ hostname: HOST, ...span });
+  const { portMin } = span;
+  assert.deepEqual(range.ports.map(({ port }) => port), [portMin, portMin + 1, portMin + 2]);
+  assert.deepEqual(range.failed, []);
+  assert.throws(() => openUdpPort(HOST, portMin + 1), Deno.errors.AddrInUse);
+  await Promise.all(range.ports.map((port) => port.close()));
+});
+
+Deno.test("openPortRange: a port that another program has is reported by number, the others serve", async () => {
+  const span = freePortRange(3);
+  const other = openUdpPort(HOST, span.portMin + 1);
+  const range = openPortRange({ hostname: HOST, ...span });
+  assert.deepEqual(range.ports.map(({ port }) => port), [span.portMin, span.portMax]);
+  assert.deepEqual(range.failed.map(({ port }) => port), [span.portMin + 1]);
+  assert.match(range.failed[0]?.reason ?? "", /another program/);
+  await Promise.all([...range.ports, other].map((port) => port.close()));
+});
+
+Deno.test("openPortRange: no port at all is an error that names range, address and reason", async () => {
+  const span = freePortRange(2);
+  const others = [openUdpPort(HOST, span.portMin), openUdpPort(HOST, span.portMax)];
+  assert.throws(() => openPortRange({ hostname: HOST, ...span }), (error) => {
+    assert.ok(error instanceof PortsError);
+    assert.equal(error.code, "no_port_bound");
+    assert.match(error.message, new RegExp(`${span.portMin}-${span.portMax} on ${HOST}`));
+    assert.match(error.message, /another program/);
+    return true;
+  });
+  await Promise.all(others.map((port) => port.close()));
+});
+
+Deno.test("openPortRange: an address that the host does not have is named as such", () => {
+  assert.throws(
+    () => openPortRange({ hostname: "203.0.113.7", portMin: 30_000, portMax: 30_001 }),
+    /webrtc\.listen is no address of this host/,
+  );
+});
+
+Deno.test("UdpPort: datagrams of no bytes and of far too many arrive as such, and the port goes on", async () => {
+  const port = openUdpPort(HOST, 0);
+  const sender = openUdpPort(HOST, 0);
+  const to = { hostname: HOST, port: port.port };
+  const lengths: number[] = [];
+  const three = Promise.withResolvers<void>();
+  port.onDatagram((packet, from) => {
+    lengths.push(packet.length);
+    assert.equal(from.port, sender.port);
+    if (lengths.length === 3) three.resolve();
+  });
+  assert.ok(await sender.send(new Uint8Array(0), to));
+  assert.ok(await sender.send(new Uint8Array(65_000), to));
+  assert.ok(await sender.send(new Uint8Array(1200), to));
+  await three.promise;
+  // One more than the longest that counts: seen to be too long.
+  assert.deepEqual(lengths, [0, 1501, 1200]);
+  await Promise.all([port.close(), sender.close()]);
+});
+
+Deno.test("UdpPort: what the host refuses to send is a loss, before and after close", async () => {
+  const port = openUdpPort(HOST, 0);
+  const nowhere: SocketAddress = { hostname: HOST, port: 9 };
+  assert.ok(!await port.send(new Uint8Array(70_000), nowhere));
+  await port.close();
+  await port.close();
+  assert.ok(!await port.send(new Uint8Array(10), nowhere));
+});

@@ -1,0 +1,83 @@
+import assert from "assert";
+import {
+  createPublicAddressFinder,
+  type PublicAddressOptions,
+  resolveByHost,
+} from "../../src/app/public_address.ts";
+import { ViewerError } from "../../src/session/door.ts";
+
+function finder(options: Partial<PublicAddressOptions> = {}) {
+  return createPublicAddressFinder({
+    publicIp: undefined,
+    portMin: 10111,
+    publicPortMin: 10111,
+    ipv6: false,
+    resolve: () => Promise.reject(new Error("not asked for")),
+    ...options,
+  });
+}
+
+/** Answers every look-up with the same addresses. */
+function resolveTo(...addresses: string[]) {
+  return () => Promise.resolve(addresses);
+}
+
+Deno.test("public address: an address of the configuration is announced as it is, however it was reached", async () => {
+  const find = finder({ publicIp: "51.161.209.200" });
+  assert.deepEqual(await find(10113, "gpu.internal"), { address: "51.161.209.200", port: 10113 });
+});
+
+Deno.test("public address: local ports are mapped one to one from public_port_min on", async () => {
+  const find = finder({ publicIp: "203.0.113.7", portMin: 40_000, publicPortMin: 10111 });
+  assert.equal((await find(40_000, "x")).port, 10111);
+  assert.equal((await find(40_004, "x")).port, 10115);
+});
+
+Deno.test("public address: without one, the address that the viewer used is announced", async () => {
+  const find = finder();
+  assert.equal((await find(10111, "192.0.2.9")).address, "192.0.2.9");
+  for (const localhost of ["localhost", "LocalHost"]) {
+    assert.equal((await find(10111, localhost)).address, "127.0.0.1");
+  }
+});
+
+Deno.test("public address: a name is resolved anew each time, and IPv4 comes first", async () => {
+  let asked = 0;
+  const find = finder({
+    publicIp: "gpu.example",
+    resolve: (name) => {
+      assert.equal(name, "gpu.example");
+      return Promise.resolve(["2001:db8::1", `203.0.113.${++asked}`]);
+    },
+  });
+  assert.equal((await find(10111, "x")).address, "203.0.113.1");
+  assert.equal((await find(10111, "x")).address, "203.0.113.2");
+});
+
+Deno.test("public address: IPv6 is announced only where the ports listen on it", async () => {
+  const resolve = resolveTo("2001:db8::1");
+  assert.equal(
+    (await finder({ ipv6: true, resolve })(10111, "six.example")).address,
+    "2001:db8::1",
+  );
+  assert.equal((await finder({ ipv6: true })(10111, "2001:db8::2")).address, "2001:db8::2");
+  await assert.rejects(finder({ resolve })(10111, "six.example"), (error) => {
+    assert.ok(error instanceof ViewerError);
+    assert.match(error.message, /IPv6 only.*webrtc\.public_ip/);
+    return true;
+  });
+});
+
+Deno.test("public address: a name without an address is an error that says what to set", async () => {
+  const failing = [resolveTo(), () => Promise.reject(new Error("NXDOMAIN")), resolveTo("nonsense")];
+  for (const resolve of failing) {
+    await assert.rejects(finder({ resolve })(10111, "gone.example"), ViewerError);
+  }
+  const [none] = failing;
+  if (none === undefined) return;
+  await assert.rejects(finder({ resolve: none })(1, "gone.example"), /"gone.example".*public_ip/);
+});
+
+Deno.test("resolveByHost: finds what the host's own files name", async () => {
+  assert.ok((await resolveByHost("localhost")).includes("127.0.0.1"));
+});

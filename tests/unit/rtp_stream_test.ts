@@ -1,0 +1,133 @@
+import assert from "assert";
+import { extendSequenceNumber, parseRtp, type RtpPacket } from "../../src/transport/rtp.ts";
+import { RtpStream } from "../../src/transport/rtp_stream.ts";
+import type { PlainPacket, SrtpSender } from "../../src/transport/srtp.ts";
+
+/** Leaves packets readable, and notes what they were given for encryption. */
+class OpenSrtp implements SrtpSender {
+  readonly given: PlainPacket[] = [];
+
+  protect(packet: PlainPacket): Uint8Array {
+    this.given.push({ ...packet, header: packet.header.slice() });
+    return Uint8Array.of(...packet.header, ...packet.payload);
+  }
+}
+
+function setUp({ started = true }: { started?: boolean } = {}) {
+  const sent: Uint8Array[] = [];
+  const srtp = new OpenSrtp();
+  const stream = new RtpStream({
+    payloadType: 96,
+    clockRate: 90_000,
+    send: (packet) => void sent.push(packet),
+  });
+  if (started) stream.start(srtp);
+  return { stream, srtp, sent, packets: () => sent.map(parsed) };
+}
+
+function parsed(packet: Uint8Array): RtpPacket {
+  const rtp = parseRtp(packet);
+  assert.ok(rtp);
+  return rtp;
+}
+
+/** Payloads of one byte each. */
+function payloads(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, at) => Uint8Array.of(at));
+}
+
+Deno.test("RtpStream: one frame's packets have one timestamp, following numbers, and a marker at the end", () => {
+  const { stream, packets } = setUp();
+  stream.send({ payloads: payloads(3), timestampUs: 0, marker: true });
+  stream.send({ payloads: payloads(2), timestampUs: 33_333, marker: true });
+  const all = packets();
+  const first = all[0]?.sequenceNumber ?? 0;
+  assert.deepEqual(all.map((p) => (p.sequenceNumber - first) & 0xffff), [0, 1, 2, 3, 4]);
+  assert.deepEqual(all.map(({ marker }) => marker), [false, false, true, false, true]);
+  const step = ((all[3]?.timestamp ?? 0) - (all[0]?.timestamp ?? 0)) >>> 0;
+  assert.equal(step, Math.floor(33_333 * 0.09));
+  assert.deepEqual(new Set(all.map(({ ssrc }) => ssrc)), new Set([stream.ssrc]));
+  assert.equal(stream.packetsSent, 5);
+  assert.equal(stream.payloadBytesSent, 5);
+  assert.equal(stream.bytesSent, 5 * 13);
+});
+
+Deno.test("RtpStream: before it is started nothing leaves and no number is spent", () => {
+  const { stream, srtp, sent, packets } = setUp({ started: false });
+  stream.send({ payloads: payloads(3), timestampUs: 0, marker: true });
+  assert.deepEqual([sent.length, stream.packetsSent], [0, 0]);
+  stream.start(srtp);
+  stream.send({ payloads: payloads(1), timestampUs: 0, marker: true });
+  assert.equal(packets().length, 1);
+});
+
+Deno.test("RtpStream: header extensions stand in each packet that is sent with them", () => {
+  const { stream, packets } = setUp();
+  const extensions = [{ id: 5, data: Uint8Array.of(0, 0, 0) }];
+  stream.send({ payloads: payloads(2), timestampUs: 0, marker: true, extensions });
+  stream.send({ payloads: payloads(1), timestampUs: 1, marker: true });
+  assert.deepEqual(packets().map((packet) => packet.extensions.length), [1, 1, 0]);
+});
+
+Deno.test("RtpStream: a packet is sent again as the same bytes", () => {
+  const { stream, sent, packets } = setUp();
+  stream.send({ payloads: payloads(4), timestampUs: 0, marker: true });
+  const lost = packets()[2]?.sequenceNumber ?? 0;
+  assert.equal(stream.resend([lost], 1_000), 1);
+  assert.deepEqual(sent[4], sent[2]);
+  assert.equal(stream.packetsRetransmitted, 1);
+  assert.equal(stream.packetsSent, 4);
+  assert.equal(stream.bytesSent, 5 * 13);
+});
+
+Deno.test("RtpStream: what was never sent, or too long ago, is not sent again", () => {
+  const { stream, packets } = setUp();
+  stream.send({ payloads: payloads(200), timestampUs: 0, marker: true });
+  const first = packets()[0]?.sequenceNumber ?? 0;
+  assert.equal(stream.resend([(first - 1) & 0xffff, (first + 200) & 0xffff], 0), 0);
+  assert.equal(stream.resend([first], 0), 1);
+  for (let i = 0; i < 2; i++) {
+    stream.send({ payloads: payloads(200), timestampUs: 0, marker: true });
+  }
+  assert.equal(stream.resend([first, (first + 88) & 0xffff], 100), 1, "512 are kept of 600");
+});
+
+Deno.test("RtpStream: a packet that is asked for all the time is sent once in 40 ms, four times in all", () => {
+  const { stream, packets } = setUp();
+  stream.send({ payloads: payloads(1), timestampUs: 0, marker: true });
+  const lost = packets()[0]?.sequenceNumber ?? 0;
+  const resentAt: number[] = [];
+  for (let nowMs = 0; nowMs < 1_000; nowMs += 10) {
+    if (stream.resend([lost, lost, lost], nowMs) > 0) resentAt.push(nowMs);
+  }
+  assert.deepEqual(resentAt, [0, 40, 80, 120]);
+  assert.equal(stream.packetsRetransmitted, 4);
+});
+
+Deno.test("RtpStream: sequence numbers wrap, and the rollover counter says how often", () => {
+  const { stream, srtp, packets } = setUp();
+  for (let i = 0; i < 140; i++) {
+    stream.send({ payloads: payloads(1000), timestampUs: 0, marker: true });
+  }
+  let expected = srtp.given[0]?.sequenceNumber ?? 0;
+  for (const { sequenceNumber, rolloverCounter } of srtp.given) {
+    assert.equal(rolloverCounter * 65_536 + sequenceNumber, expected);
+    expected++;
+  }
+  assert.equal(srtp.given.at(-1)?.rolloverCounter, 2);
+  const last = packets().at(-1)?.sequenceNumber ?? 0;
+  assert.equal(extendSequenceNumber(last, expected - 1), expected - 1);
+  assert.equal(stream.resend([last], 0), 1);
+});
+
+Deno.test("RtpStream: its clock is 32 bits wide and follows the session's timeline", () => {
+  const { stream } = setUp();
+  const start = stream.timestampOf(0);
+  assert.equal((stream.timestampOf(1_000_000) - start) >>> 0, 90_000);
+  // Thirteen hours and a bit later it has wrapped.
+  const day = 24 * 3600 * 1_000_000;
+  assert.equal((stream.timestampOf(day) - start) >>> 0, (24 * 3600 * 90_000) % 2 ** 32);
+  for (const us of [0, 1, day, 30 * day]) {
+    assert.ok(stream.timestampOf(us) >= 0 && stream.timestampOf(us) < 2 ** 32);
+  }
+});

@@ -1,0 +1,203 @@
+import assert from "assert";
+import { Buffer } from "node:buffer";
+import {
+  CipherContext,
+  HashAlgorithm,
+  NamedCurveAlgorithm,
+  RTCCertificate,
+  SignatureAlgorithm,
+} from "werift";
+import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
+import { rehearseHandshake } from "../../src/transport/rehearsal.ts";
+import {
+  createServerCertificate,
+  SecureChannel,
+  SecureChannelError,
+  type SecureMedia,
+  type ServerCertificate,
+} from "../../src/transport/secure_channel.ts";
+import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/srtcp.ts";
+import { type DtlsClientOptions, plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
+
+const CLIENT_HELLO = 1;
+const REPORT = Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4);
+const server = await createServerCertificate();
+const browser = await newCertificate();
+const stranger = await newCertificate();
+
+async function newCertificate(): Promise<ServerCertificate> {
+  const { keyPem, certPem, signatureHash } = await CipherContext.createSelfSignedCertificateWithKey(
+    { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 },
+    NamedCurveAlgorithm.secp256r1_23,
+  );
+  const certificate = new RTCCertificate(keyPem, certPem, signatureHash);
+  const value = certificate.getFingerprints()[0]?.value.toUpperCase() ?? "";
+  return { certificate, fingerprint: { algorithm: "sha-256", value } };
+}
+
+/** A channel whose offer named the browser's certificate, and a client that shakes hands with it. */
+function pair(options: DtlsClientOptions = { certificate: browser }) {
+  const sent: Uint8Array[] = [];
+  const channel = new SecureChannel({
+    certificate: server,
+    remoteFingerprints: [browser.fingerprint],
+    send: (packet) => {
+      sent.push(packet);
+      client.receive(packet);
+    },
+  });
+  const client = new TestDtlsClient(() => channel, options);
+  const established = channel.establish();
+  // Who awaits it later still sees the failure.
+  established.catch(() => {});
+  return { channel, client, established, sent };
+}
+
+/** Whether RTCP gets through both ways. */
+function assertAgree(media: SecureMedia, client: TestDtlsClient): void {
+  const { local, remote } = client.keys();
+  const toServer = createSrtcpSender(local).protect(REPORT);
+  assert.deepEqual(Uint8Array.from(media.unprotectRtcp(toServer) ?? []), REPORT);
+  const toClient = createSrtcpReceiver(remote).unprotect(media.protectRtcp(REPORT));
+  assert.deepEqual(Uint8Array.from(toClient ?? []), REPORT);
+}
+
+for (const profile of ["aead_aes_128_gcm", "aes_cm_128_hmac_sha1_80"] as const) {
+  Deno.test(`SecureChannel: a browser with its own certificate connects, by ${profile}`, async () => {
+    const { channel, established, ...rest } = pair({ certificate: browser, profiles: [profile] });
+    await using client = rest.client;
+    await client.connect();
+    assertAgree(await established, client);
+    assert.equal(client.keys().local.profile, profile);
+    channel.close();
+  });
+}
+
+Deno.test("SecureChannel: a client that shows a certificate without holding its key is refused", async () => {
+  const key = stranger.certificate.privateKey;
+  const { channel, established, ...rest } = pair({ certificate: browser, key });
+  await using client = rest.client;
+  await client.connect();
+  await assert.rejects(established, (error) => {
+    assert.ok(error instanceof SecureChannelError);
+    assert.match(error.message, /client signature is wrong/);
+    return true;
+  });
+  channel.close();
+});
+
+Deno.test("SecureChannel: a client with a certificate that the offer did not name is refused", async () => {
+  const { channel, established, ...rest } = pair({ certificate: stranger });
+  await using client = rest.client;
+  await client.connect();
+  await assert.rejects(established, /fingerprint/);
+  channel.close();
+});
+
+Deno.test("SecureChannel: once connected, no record that anybody can write does anything", async () => {
+  const { channel, established, sent, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  const media = await established;
+  let closed = 0;
+  channel.onClosed(() => closed++);
+  const hello = client.sent.find((packet) => packet[13] === CLIENT_HELLO) ?? new Uint8Array();
+  const changeCipherSpec = plainRecord(DTLS_CONTENT.changeCipherSpec, Uint8Array.of(1));
+  const alert = (level: number, description: number) =>
+    plainRecord(DTLS_CONTENT.alert, Uint8Array.of(level, description));
+  const forgeries = [
+    hello,
+    Uint8Array.of(...changeCipherSpec, ...hello),
+    alert(1, 0),
+    alert(2, 40),
+    ...[0, 24, 25, 63].map((type) => plainRecord(type, new Uint8Array(0))),
+    ...client.sent,
+  ];
+  const before = sent.length;
+  for (const packet of forgeries) channel.receive(packet);
+  // The browser's own Finished among them is answered, as a repetition has to be; nothing else is.
+  assert.ok(sent.length - before <= 2, `${sent.length - before} answers`);
+  assert.equal(closed, 0);
+  assertAgree(media, client);
+  for (const packet of forgeries.slice(0, 8)) {
+    assert.equal(channel.receive(packet), "dtls_unexpected");
+  }
+  channel.close();
+});
+
+Deno.test("SecureChannel: an alert counts when the browser's keys made it, and only then", async () => {
+  const { channel, established, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  await established;
+  let closed = 0;
+  channel.onClosed(() => closed++);
+  const authentic = client.encrypt(DTLS_CONTENT.alert, Uint8Array.of(1, 0));
+  const forged = Uint8Array.from(authentic);
+  forged.set([~(forged.at(-1) ?? 0)], forged.length - 1);
+  // Begins like a plaintext close_notify where the nonce stands.
+  const disguised = plainRecord(DTLS_CONTENT.alert, new Uint8Array(30).fill(1, 0, 1), { epoch: 1 });
+  assert.equal(channel.receive(forged), "dtls_forged");
+  assert.equal(channel.receive(disguised), "dtls_forged");
+  assert.equal(
+    channel.receive(client.encrypt(DTLS_CONTENT.alert, Uint8Array.of(1, 90))),
+    undefined,
+  );
+  assert.equal(closed, 0);
+  assert.equal(channel.receive(authentic), undefined);
+  assert.equal(closed, 1);
+  channel.close();
+});
+
+Deno.test("SecureChannel: alerts and data before the handshake is done are dropped", async () => {
+  const { channel, established, ...rest } = pair();
+  await using client = rest.client;
+  for (const type of [DTLS_CONTENT.alert, DTLS_CONTENT.applicationData, 24]) {
+    assert.equal(channel.receive(plainRecord(type, Uint8Array.of(1, 0))), "dtls_unexpected");
+  }
+  await client.connect();
+  assertAgree(await established, client);
+  channel.close();
+});
+
+Deno.test("SecureChannel: datagrams that are no records are dropped", () => {
+  const { channel } = pair();
+  for (const bytes of [1, 12, 14, 100]) {
+    assert.equal(channel.receive(new Uint8Array(bytes).fill(22)), "dtls_malformed");
+  }
+  channel.close();
+});
+
+Deno.test("SecureChannel: a viewer that never finishes its handshake messages fills no memory", () => {
+  const { channel } = pair();
+  // A piece of a message that is a mebibyte long.
+  const piece = Uint8Array.of(11, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, ...new Uint8Array(1024));
+  const record = plainRecord(DTLS_CONTENT.handshake, piece);
+  let taken = 0;
+  for (let i = 0; i < 1_000; i++) if (channel.receive(record) === undefined) taken++;
+  assert.ok(taken > 10 && taken < 70, `${taken} KiB were taken`);
+  channel.close();
+});
+
+Deno.test("SecureChannel: after close nothing goes out or in", async () => {
+  const { channel, established, sent, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  await established;
+  channel.close();
+  channel.close();
+  const before = sent.length;
+  for (const packet of client.sent) assert.equal(channel.receive(packet), undefined);
+  assert.equal(sent.length, before);
+});
+
+Deno.test("rehearseHandshake: comes to its end, and leaves nothing behind", async () => {
+  await rehearseHandshake(server);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+});
+
+Deno.test("createServerCertificate: names the certificate by the fingerprint that an answer can state", async () => {
+  const { fingerprint } = await createServerCertificate();
+  assert.match(fingerprint.value, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+  assert.equal(Buffer.from(fingerprint.value.replaceAll(":", ""), "hex").length, 32);
+});

@@ -1,0 +1,191 @@
+import assert from "assert";
+import { settle } from "../support/fake_clock.ts";
+import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";
+import { ViewerError } from "../../src/session/door.ts";
+
+/** Timestamps, in milliseconds, of the pictures that a viewer got. */
+function seen({ peer }: Joined): number[] {
+  return peer.video.frames.map(({ timestampUs }) => Math.round(timestampUs / 1000));
+}
+
+Deno.test("session: viewers who come at the same time share one renderer session and one encoder", async () => {
+  await using setUp = new RegistrySetUp();
+  const params = { avatar_id: "anna" };
+  await Promise.all([
+    setUp.offer("main", { params }),
+    setUp.offer("main", { params: { avatar_id: "ben" } }),
+    setUp.offer("main"),
+  ]);
+  assert.equal(setUp.renderer.sources.length, 1);
+  assert.deepEqual(setUp.renderer.latest.options, {
+    sessionId: "main",
+    width: 16,
+    height: 16,
+    fps: 10,
+    bitrateKbps: 100,
+    params,
+  });
+  assert.equal(setUp.encoders.opened.length, 1);
+  for (const peer of setUp.peers.made) peer.listener.secured();
+  await setUp.clock.advance(200);
+  const { encoded } = setUp.encoders.latest;
+  for (const peer of setUp.peers.made) assert.equal(peer.video.frames.length, encoded.length);
+});
+
+Deno.test("session: viewers of two codecs share the renderer, and have an encoder each", async () => {
+  await using setUp = new RegistrySetUp();
+  const [one, two] = [await setUp.connect("main", "h264"), await setUp.connect("main", "vp8")];
+  await setUp.clock.advance(350);
+  assert.deepEqual(setUp.encoders.opened.map(({ codec }) => codec), ["h264", "vp8"]);
+  assert.equal(setUp.renderer.sources.length, 1);
+  assert.deepEqual(seen(one).slice(-3), [100, 200, 300]);
+  assert.deepEqual(seen(two).slice(-3), [100, 200, 300]);
+});
+
+Deno.test("session: a viewer gets nothing before its handshake is done", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.join("main");
+  await setUp.clock.advance(500);
+  assert.deepEqual(seen(viewer), []);
+  viewer.peer.listener.secured();
+  await setUp.clock.advance(200);
+  assert.deepEqual(seen(viewer), [600, 700]);
+  assert.ok(viewer.peer.video.frames[0]?.keyframe);
+});
+
+Deno.test("session: it ends with its last viewer, renderer and encoder with it", async () => {
+  await using setUp = new RegistrySetUp();
+  const [one, two] = [await setUp.connect("main"), await setUp.connect("main")];
+  one.handle.bye();
+  await settle();
+  assert.ok(!setUp.renderer.latest.isClosed);
+  two.handle.bye();
+  await settle();
+  assert.ok(setUp.renderer.latest.isClosed);
+  assert.ok(setUp.encoders.latest.isClosed);
+  assert.deepEqual(setUp.registry.report, []);
+  await setUp.clock.advance(500);
+  assert.equal(setUp.meter.value("sessions"), 0);
+});
+
+Deno.test("session: one of the same name opens only after the former has closed", async () => {
+  await using setUp = new RegistrySetUp();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setUp.renderer.prepare = (source) => source.closing = promise;
+  const first = await setUp.connect("main");
+  first.handle.bye();
+  await settle();
+  const second = setUp.offer("main");
+  await setUp.clock.advance(5_000);
+  assert.equal(setUp.renderer.sources.length, 1);
+  resolve();
+  assert.equal((await second).state, "connecting");
+  assert.equal(setUp.renderer.sources.length, 2);
+});
+
+Deno.test("session: a renderer that holds on to the former session costs a place for ten seconds only", async () => {
+  await using setUp = new RegistrySetUp({ ports: 1 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setUp.renderer.prepare = (source) => source.closing = promise;
+  (await setUp.connect("main")).handle.bye();
+  const refused = assert.rejects(setUp.offer("main"), { code: "renderer_failed" });
+  await setUp.clock.advance(9_000);
+  assert.equal(setUp.used, 1);
+  await setUp.clock.advance(2_000);
+  await refused;
+  assert.equal(setUp.used, 0);
+  resolve();
+  await settle();
+  await setUp.connect("main");
+});
+
+Deno.test("session: a renderer that cannot open it gives the place back, and is asked anew the next time", async () => {
+  await using setUp = new RegistrySetUp();
+  setUp.renderer.gate = () => Promise.reject(new Error("no device"));
+  await assert.rejects(setUp.offer("main"), (error) => {
+    assert.ok(error instanceof ViewerError);
+    assert.equal(error.code, "renderer_failed");
+    assert.ok(!error.message.includes("no device"), "its own words are for the log");
+    return true;
+  });
+  await settle();
+  assert.equal(setUp.used, 0);
+  assert.deepEqual(setUp.registry.report, []);
+  assert.equal(setUp.meter.value("renderer_errors_total", { call: "open" }), 1);
+  setUp.renderer.gate = () => Promise.resolve();
+  await setUp.join("main");
+});
+
+Deno.test("session: a renderer that takes for ever to open it is not waited for for ever", async () => {
+  await using setUp = new RegistrySetUp();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setUp.renderer.gate = () => promise;
+  const refused = assert.rejects(setUp.offer("main"), { code: "renderer_failed" });
+  await setUp.clock.advance(30_000);
+  await refused;
+  assert.equal(setUp.used, 0);
+  resolve();
+  await settle();
+  assert.ok(setUp.renderer.latest.isClosed, "what opened too late is closed");
+});
+
+Deno.test("session: when the renderer says END, its viewers end, and the next one opens it anew", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  setUp.renderer.latest.next = () => Promise.resolve({ status: "end" });
+  await setUp.clock.advance(200);
+  assert.deepEqual(viewer.listener.states, ["connected", "closed"]);
+  assert.deepEqual(viewer.listener.ends, [undefined]);
+  assert.ok(viewer.peer.isClosed);
+  assert.equal(setUp.used, 0);
+  assert.ok(setUp.renderer.latest.isClosed);
+  await setUp.join("main");
+  assert.equal(setUp.renderer.sources.length, 2);
+});
+
+Deno.test("session: nobody is let into one whose renderer said END while they waited", async () => {
+  const address = Promise.withResolvers<{ address: string; port: number }>();
+  await using setUp = new RegistrySetUp({ publicAddress: () => address.promise });
+  setUp.renderer.prepare = (source) => source.next = () => Promise.resolve({ status: "end" });
+  const refused = assert.rejects(setUp.offer("main"), { code: "renderer_failed" });
+  await settle();
+  address.resolve({ address: "203.0.113.7", port: 1 });
+  await refused;
+  assert.equal(setUp.used, 0);
+});
+
+Deno.test("session: an encoder that breaks ends the viewers of its codec, not the others", async () => {
+  await using setUp = new RegistrySetUp();
+  const [one, two] = [await setUp.connect("main", "h264"), await setUp.connect("main", "vp8")];
+  const [h264] = setUp.encoders.opened;
+  assert.ok(h264);
+  h264.gate = () => Promise.reject(new Error("out of memory"));
+  await setUp.clock.advance(300);
+  assert.equal(one.listener.ends[0]?.code, "internal");
+  assert.ok(one.peer.isClosed && h264.isClosed);
+  assert.deepEqual(two.listener.ends, []);
+  assert.ok(seen(two).length > 0);
+  const third = await setUp.connect("main", "h264");
+  await setUp.clock.advance(400);
+  assert.ok(seen(third).length > 0, "a new encoder is opened for the next one");
+});
+
+Deno.test("session: a keyframe that a viewer asks for is made for its codec", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  await setUp.clock.advance(1_000);
+  viewer.peer.listener.keyframeRequested("pli");
+  viewer.peer.listener.keyframeRequested("fir");
+  await setUp.clock.advance(100);
+  assert.ok(setUp.encoders.latest.encoded.at(-1)?.keyframe);
+  assert.equal(setUp.meter.value("keyframes_requested_total", { reason: "pli" }), 1);
+  assert.equal(setUp.meter.value("keyframes_requested_total", { reason: "fir" }), 1);
+});
+
+Deno.test("session: text of a viewer reaches the renderer, whichever way it came", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  viewer.handle.message("grüß dich");
+  viewer.peer.listener.message(new TextEncoder().encode("by data channel"));
+  assert.deepEqual(setUp.renderer.latest.heard, ["grüß dich", "by data channel"]);
+});
