@@ -15,7 +15,8 @@ const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 async function main(args: readonly string[]): Promise<number> {
   const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined);
   const { code, summary } = await runTests(args.length > 0 ? args : SUITES);
-  const [, passed = "0", failed = code === 0 ? "0" : "1", skipped = "0"] = SUMMARY.exec(summary) ?? [];
+  const [, passed = "0", failed = code === 0 ? "0" : "1", skipped = "0"] = SUMMARY.exec(summary) ??
+    [];
   for (const kind of missing) say(`Tests skipped: ${browserAdvice(kind)}`);
   say(`${passed} passed, ${failed} failed${skipped === "0" ? "" : `, ${skipped} skipped`}`);
   return code;

@@ -117,7 +117,7 @@ Deno.test("LibrarySession.render: access units are handed on as they are", async
     const session = await openSession(factory, { params: { fault: "h264" } });
     const result = await session.render(1);
     assert(result.status === "frame" && result.frame.kind === "h264");
-    assert.equal(result.frame.keyframe, false);
+    assert(!result.frame.keyframe);
     assert.equal(result.frame.timestampUs, 1);
     assert(result.frame.data.byteLength > 0);
   });
