@@ -6,6 +6,7 @@ import plot from "./page/plot.js" with { type: "text" };
 import words from "./page/words.js" with { type: "text" };
 import types from "./pinhole.d.ts" with { type: "text" };
 import client from "./pinhole.js" with { type: "text" };
+import input from "./pinhole/input.js" with { type: "text" };
 import media from "./pinhole/media.js" with { type: "text" };
 import playback from "./pinhole/playback.js" with { type: "text" };
 import problems from "./pinhole/problems.js" with { type: "text" };
@@ -39,6 +40,7 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/page/words.js", { type: SCRIPT, body: words }],
   ["/pinhole.d.ts", { type: TYPES, body: types }],
   ["/pinhole.js", { type: SCRIPT, body: client }],
+  ["/pinhole/input.js", { type: SCRIPT, body: input }],
   ["/pinhole/media.js", { type: SCRIPT, body: media }],
   ["/pinhole/playback.js", { type: SCRIPT, body: playback }],
   ["/pinhole/problems.js", { type: SCRIPT, body: problems }],

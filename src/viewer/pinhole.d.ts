@@ -118,8 +118,8 @@ export interface PinholePlayerEventMap {
   state: CustomEvent<PlayerView>;
   /** Once a second while a connection is there. */
   stats: CustomEvent<PlayerStats>;
-  /** Text from the renderer. */
-  message: CustomEvent<string>;
+  /** Text or bytes from the renderer. */
+  message: CustomEvent<string | ArrayBuffer>;
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;
   /** The browser refused to play. The next click or key press on the page, or `play()` in a handler, plays. */
@@ -154,8 +154,11 @@ export declare class PinholePlayer extends EventTarget {
   stop(): void;
   /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
   play(): Promise<void>;
-  /** Sends text to the renderer. `false`: it was not sent, as no connection is open. */
-  send(data: string): boolean;
+  /**
+   * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while there
+   * is none. `false`: it was not sent, as no connection is open or too much waits already.
+   */
+  send(data: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>): boolean;
   addEventListener<K extends keyof PinholePlayerEventMap>(
     type: K,
     listener: (event: PinholePlayerEventMap[K]) => void,
@@ -167,3 +170,9 @@ export declare class PinholePlayer extends EventTarget {
     options?: boolean | AddEventListenerOptions,
   ): void;
 }
+
+/**
+ * Sends pointer, wheel and keyboard events on a video element to the renderer, as JSON text.
+ * @returns Stops it.
+ */
+export declare function forwardInput(player: PinholePlayer, video: HTMLVideoElement): () => void;

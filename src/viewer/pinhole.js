@@ -2,6 +2,7 @@
 /// <reference lib="dom" />
 /** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
 import { MediaConnection } from "./pinhole/media.js";
+export { forwardInput } from "./pinhole/input.js";
 import { Playback } from "./pinhole/playback.js";
 import * as problems from "./pinhole/problems.js";
 import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
@@ -102,8 +103,10 @@ export class PinholePlayer extends EventTarget {
     return this.#playback.play();
   }
 
-  /** @param {string} data */
+  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data */
   send(data) {
+    if (this.#media?.send(data)) return true;
+    if (typeof data !== "string") return false;
     return this.#viewer !== null && (this.#socket?.post({ type: "message", data }) ?? false);
   }
 
@@ -128,6 +131,7 @@ export class PinholePlayer extends EventTarget {
         this.#publish();
       },
       sampled: (stats) => this.#emit("stats", stats),
+      message: (data) => this.#emit("message", data),
       failed: (problem) => this.#startOver(problem),
     });
     this.#media = media;

@@ -170,9 +170,9 @@ browserTest(
     await client.until("state", ({ state }) => state === "playing");
 
     assert.ok(await client.player.evaluate((player) => player.send("hello")));
-    assert.equal((await fake.nth("message", 1)).data, "hello");
+    assert.equal(await client.until("message"), "hello", "over the data channel and back");
     fake.broadcast({ type: "message", data: "hello yourself" });
-    assert.equal(await client.until("message"), "hello yourself");
+    await client.until("message", (data) => data === "hello yourself");
     await client.player.evaluate((player) => player.stop());
     assert.ok(!await client.player.evaluate((player) => player.send("late")));
   },

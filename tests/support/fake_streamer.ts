@@ -12,7 +12,10 @@ export interface AnswerOptions {
   readonly still?: boolean;
 }
 
-/** Stands in for the server's media side: another page of the browser that streams a moving canvas. */
+/**
+ * Stands in for the server's media side: another page of the browser that streams a moving canvas, and sends back what
+ * comes over a data channel.
+ */
 export class FakeStreamer {
   readonly #page: Page;
 
@@ -63,6 +66,7 @@ async function answerOffer({ sdp, still }: { sdp: string; still: boolean }): Pro
   const canvas = document.querySelector("canvas");
   const track = canvas?.captureStream(30).getVideoTracks()[0];
   if (!track) throw new Error("No track");
+  peer.ondatachannel = ({ channel }) => channel.onmessage = ({ data }) => channel.send(data);
   await peer.setRemoteDescription({ type: "offer", sdp });
   const [video, audio] = peer.getTransceivers();
   if (!video || !audio) throw new Error("The offer lacks video or audio");

@@ -9,6 +9,8 @@ import { readSample } from "./stats.js";
 /** From the answer; the server gives up after as long, unless configured otherwise. */
 const PATH_TIMEOUT_MS = 10_000;
 const SAMPLE_MS = 1000;
+/** Bytes that may wait in the data channel; `send` says no to more. */
+const CHANNEL_BUFFERED_MAX = 1024 * 1024;
 /** Samples without a new picture until that is called a problem. */
 const SILENT_SAMPLES_MAX = 5;
 
@@ -19,6 +21,7 @@ const SILENT_SAMPLES_MAX = 5;
  * @property {(track: MediaStreamTrack) => void} track It is in the video's stream already.
  * @property {() => void} firstFrame
  * @property {(stats: PlayerStats) => void} sampled
+ * @property {(data: string | ArrayBuffer) => void} message Came over the data channel.
  * @property {(problem: PlayerProblem) => void} failed The connection is of no more use.
  */
 
@@ -27,6 +30,7 @@ export class MediaConnection {
   #video;
   #listener;
   #peer;
+  #channel;
   #stream = new MediaStream();
   #described;
   #startedAt = performance.now();
@@ -53,6 +57,9 @@ export class MediaConnection {
     for (const kind of ["video", "audio"]) {
       askForLowDelay(peer.addTransceiver(kind, { direction: "recvonly" }).receiver);
     }
+    this.#channel = peer.createDataChannel("pinhole");
+    this.#channel.binaryType = "arraybuffer";
+    this.#channel.onmessage = ({ data }) => listener.message(data);
     peer.ontrack = ({ track }) => this.#attach(track);
     peer.onicecandidate = ({ candidate }) => listener.candidate(candidate);
     peer.oniceconnectionstatechange = () => listener.changed();
@@ -136,12 +143,21 @@ export class MediaConnection {
     this.#listener.changed();
   }
 
+  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @returns Whether it is on its way. */
+  send(data) {
+    const { readyState, bufferedAmount } = this.#channel;
+    if (readyState !== "open" || bufferedAmount > CHANNEL_BUFFERED_MAX) return false;
+    // The DOM's types have one signature for each kind of data.
+    this.#channel.send(/** @type {string} */ (data));
+    return true;
+  }
+
   /** Idempotent. The listener hears nothing more. */
   close() {
     clearTimeout(this.#pathTimer);
     clearInterval(this.#sampleTimer);
     const peer = this.#peer;
-    peer.ontrack = peer.onicecandidate = null;
+    peer.ontrack = peer.onicecandidate = this.#channel.onmessage = null;
     peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
     peer.close();
   }
