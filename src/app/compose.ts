@@ -5,7 +5,8 @@ import type { Meter } from "../base/meter.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
-import type { FrameSourceFactory, RawFrame } from "../media/frame.ts";
+import type { FrameSourceFactory } from "../media/frame.ts";
+import type { IdleLibrary } from "../media/idle/library.ts";
 import { createOpusEncoder } from "../media/opus_encoder.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
 import { PortLeases } from "../ports/leases.ts";
@@ -18,6 +19,7 @@ import { createHttpApp } from "../signalling/http_app.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
 import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
 import { VIEWER_ASSETS } from "../viewer/assets.ts";
+import { openIdleLibrary } from "./idle.ts";
 import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
 import { warmUp } from "./warm_up.ts";
 
@@ -100,6 +102,7 @@ export async function startServer(config: Config, observers: Observers): Promise
 /** What sessions and peers are made with. */
 interface Parts {
   readonly ports: readonly UdpPort[];
+  readonly idle: IdleLibrary;
   readonly renderer: FrameSourceFactory;
   readonly certificate: ServerCertificate;
   readonly encoders: EncoderFactory;
@@ -117,10 +120,13 @@ async function openParts(
     await Promise.all(ports.map((port) => port.close()));
   });
   for (const { port, reason } of failed) log.error("port_not_bound", { port, reason });
+  const idle = await openIdleLibrary(config, log);
+  started.defer(() => idle.close());
   const renderer = await openRenderer(config, log);
   started.defer(() => renderer.close());
   return {
     ports,
+    idle,
     renderer,
     certificate: await createServerCertificate(),
     encoders: createFfmpegEncoders(config.video.encoder),
@@ -145,7 +151,7 @@ function createRegistry(
     peers: createPeerFactory({ ...shared, ...parts }),
     renderer: parts.renderer,
     encoders: parts.encoders,
-    loadIdleClip: (size) => Promise.resolve(greyCard(size)),
+    loadIdleClip: (name, format) => parts.idle.clip(name, format),
     video,
     deadlines: {
       connectTimeoutMs: webrtc.connectTimeoutS * 1000,
@@ -169,17 +175,6 @@ async function openRenderer(config: Config, log: Logger): Promise<FrameSourceFac
   const renderer = await openRendererLibrary({ path: library, options, log });
   log.info("renderer_opened", { library });
   return renderer;
-}
-
-function greyCard({ width, height }: { width: number; height: number }) {
-  const luma = new Uint8Array(width * height).fill(64);
-  const chroma = new Uint8Array(luma.length / 4).fill(128);
-  const planes = [luma, chroma, chroma].map((data, index) => ({
-    data,
-    strideBytes: index === 0 ? width : width / 2,
-  }));
-  const frame: RawFrame = { kind: "raw", format: "i420", width, height, planes, timestampUs: 0 };
-  return { still: true, frameAt: () => frame };
 }
 
 async function listen(

@@ -10,8 +10,6 @@ export function unavailableKeys(config: Config, source: string): Problem[] {
     ["webrtc.tcp", config.webrtc.tcp],
     ["renderer.bridge", config.renderer.bridge !== undefined],
     ["renderer.isolation", config.renderer.isolation !== "none"],
-    ["idle.source", config.idle.source !== undefined],
-    ["idle.sources", Object.keys(config.idle.sources).length > 0],
     ["auth.secret_file", config.auth.secretFile !== undefined],
   ];
   return used.filter(([, isUsed]) => isUsed).map(([key]) => ({

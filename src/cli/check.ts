@@ -1,4 +1,6 @@
+import { openIdleLibrary } from "../app/idle.ts";
 import { unavailableKeys } from "../app/unavailable.ts";
+import { NULL_LOGGER } from "../base/log.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import { readEnvironment } from "../config/variables.ts";
 import { printOut } from "./print.ts";
@@ -16,6 +18,7 @@ export async function loadUsableConfig(path: string | undefined): Promise<Loaded
 
 /** `pinhole check`: says that the configuration is valid, or throws what is wrong with it. */
 export async function check({ config }: { config: string | undefined }): Promise<void> {
-  const { file } = await loadUsableConfig(config);
+  const { config: checked, file } = await loadUsableConfig(config);
+  await (await openIdleLibrary(checked, NULL_LOGGER)).close();
   printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
 }

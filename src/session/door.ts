@@ -51,6 +51,12 @@ export interface JoinRequest {
   readonly reachedHost: string;
 }
 
+/** How a join ends before its time. */
+export interface JoinOptions {
+  /** Aborts when the client has gone before its answer: its place is free at once, and the join fails. */
+  readonly signal?: AbortSignal;
+}
+
 /** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
 export interface ViewerListener {
   /** The connection's state changed. */
@@ -86,7 +92,11 @@ export interface SessionDoor {
    * Leases a place for a viewer and answers its offer.
    * @throws {ViewerError}
    */
-  join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle>;
+  join(
+    request: JoinRequest,
+    listener: ViewerListener,
+    options?: JoinOptions,
+  ): Promise<ViewerHandle>;
   /**
    * Takes a living viewer up again; a former signalling connection of it is let go without a word to its listener.
    * @throws {ViewerError} `no_such_viewer`

@@ -1,34 +1,34 @@
 import type { RawFrame } from "../media/frame.ts";
-
-/** Pictures for while the renderer has nothing; they never change and may be read at any time. */
-export interface IdleClip {
-  /** Whether it is always the same picture. */
-  readonly still: boolean;
-  /** The picture that is `elapsedUs` after the beginning; the clip repeats. */
-  frameAt(elapsedUs: number): RawFrame;
-}
+import type { IdleClip } from "../media/idle/clip.ts";
 
 /** Says what is shown while a session's renderer is idle. Pure: times are arguments. */
 export class IdlePictures {
   #clip: IdleClip | undefined;
   #sinceUs: number | undefined;
-  #stillShown = false;
+  /** The clip's own picture that was shown last. */
+  #shown: RawFrame | undefined;
 
   /** Whether viewers see the idle picture now. */
   get showing(): boolean {
     return this.#sinceUs !== undefined;
   }
 
-  /** Uses a clip from now on. */
+  /** Uses a clip from now on, and releases it in the end. */
   use(clip: IdleClip): void {
     this.#clip = clip;
-    this.#stillShown = false;
+    this.#shown = undefined;
+  }
+
+  /** Releases the clip. */
+  close(): void {
+    this.#clip?.release();
+    this.#clip = undefined;
   }
 
   /** The renderer has a picture again. */
   end(): void {
     this.#sinceUs = undefined;
-    this.#stillShown = false;
+    this.#shown = undefined;
   }
 
   /**
@@ -38,14 +38,15 @@ export class IdlePictures {
    */
   next(timestampUs: number): RawFrame | undefined {
     this.#sinceUs ??= timestampUs;
-    if (this.#clip === undefined || (this.#clip.still && this.#stillShown)) return undefined;
-    this.#stillShown = true;
-    return this.current(timestampUs);
+    const picture = this.#clip?.frameAt(timestampUs - this.#sinceUs);
+    if (picture === undefined || picture === this.#shown) return undefined;
+    this.#shown = picture;
+    return { ...picture, timestampUs };
   }
 
   /** The picture at `timestampUs` whether or not it was shown before, for an encoder that has none yet. */
   current(timestampUs: number): RawFrame | undefined {
-    const frame = this.#clip?.frameAt(timestampUs - (this.#sinceUs ?? timestampUs));
-    return frame && { ...frame, timestampUs };
+    const picture = this.#clip?.frameAt(timestampUs - (this.#sinceUs ?? timestampUs));
+    return picture && { ...picture, timestampUs };
   }
 }

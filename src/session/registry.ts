@@ -4,20 +4,21 @@ import type { Logger } from "../base/log.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
 import type { Peer, PeerFactory, PeerListener, ReadOffer } from "../transport/peer_transport.ts";
 import {
+  type JoinOptions,
   type JoinRequest,
   type SessionDoor,
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
 } from "./door.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { Session, type SessionOptions, type SessionWish } from "./session.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
 import { SessionTable, type SessionVisit } from "./session_table.ts";
 import { Viewer } from "./viewer.ts";
 import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
 
 /** What the registry needs, what its sessions need included. */
-export interface RegistryOptions extends Omit<SessionOptions, "id" | "params"> {
+export interface RegistryOptions extends Omit<SessionOptions, "id" | keyof SessionWish> {
   readonly leases: PortLeases;
   readonly peers: PeerFactory;
   readonly deadlines: ViewerDeadlines;
@@ -51,8 +52,8 @@ export class SessionRegistry implements SessionDoor {
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#table = new SessionTable({
-      create: (id, params) =>
-        new Session({ ...options, id, params, log: options.log.child({ session: id }) }),
+      create: (id, wish) =>
+        new Session({ ...options, ...wish, id, log: options.log.child({ session: id }) }),
       clock: options.clock,
       log: options.log,
     });
@@ -64,15 +65,19 @@ export class SessionRegistry implements SessionDoor {
     return [...this.#table.sessions].map(sessionReport);
   }
 
-  async join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
+  async join(
+    request: JoinRequest,
+    listener: ViewerListener,
+    { signal }: JoinOptions = {},
+  ): Promise<ViewerHandle> {
     const { meter, log } = this.#options;
     try {
-      const viewer = await this.#admit(request, listener);
+      const viewer = await this.#admit(request, { listener, signal });
       meter.count("viewers_joined_total");
       return viewer;
     } catch (error) {
       const refusal = asViewerError(error);
-      if (refusal.code === "internal") {
+      if (refusal.code === "internal" && !signal?.aborted) {
         log.error("join_failed", { session: request.sessionId, error: errorText(error) });
       }
       throw refusal;
@@ -96,25 +101,32 @@ export class SessionRegistry implements SessionDoor {
     await this.#table.closeAll();
   }
 
-  async #admit(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
+  async #admit(
+    request: JoinRequest,
+    { listener, signal }: { listener: ViewerListener; signal: AbortSignal | undefined },
+  ): Promise<ViewerHandle> {
     const { sessionId, reachedHost } = request;
     if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
     const offer = this.#options.peers.read(request.sdp);
     // First the place: that ends viewers who only seem to be there, and their sessions with them.
     const lease = this.#lease();
+    // A renderer may take many seconds to open, and a page is reloaded in less.
+    signal?.addEventListener("abort", lease.release);
     let visit: SessionVisit | undefined;
     try {
       this.#assertRoom(sessionId);
-      visit = await this.#table.visit(sessionId, request.params);
+      visit = await this.#table.visit(sessionId, request);
       const { session } = visit;
       const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
       await session.ready();
+      signal?.throwIfAborted();
       if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
       return this.#connect({ session, offer, lease, listener, publicAddress });
     } catch (error) {
       lease.release();
       throw error;
     } finally {
+      signal?.removeEventListener("abort", lease.release);
       visit?.leave();
     }
   }

@@ -5,11 +5,11 @@ import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
 import type { EncoderFactory, VideoCodec } from "../media/encoder.ts";
 import type { FrameSource, FrameSourceFactory } from "../media/frame.ts";
+import type { IdleClip } from "../media/idle/clip.ts";
 import type { PeerMessage } from "../transport/peer_transport.ts";
 import { AudioBranch } from "./audio_branch.ts";
 import { ViewerError } from "./door.ts";
 import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
-import type { IdleClip } from "./idle_pictures.ts";
 import { type KeyframeReason, VideoBranch } from "./video_branch.ts";
 import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
@@ -25,17 +25,23 @@ export interface VideoSettings {
   readonly bitrateKbps: number;
 }
 
-/** What a session needs. */
-export interface SessionOptions {
-  readonly id: string;
-  /** Of its first viewer's offer. */
+/** What the offer of a session's first viewer asks for. */
+export interface SessionWish {
+  /** For the renderer. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** Name of an idle source. */
+  readonly idle?: string;
+}
+
+/** What a session needs. */
+export interface SessionOptions extends SessionWish {
+  readonly id: string;
   readonly renderer: FrameSourceFactory;
   readonly encoders: EncoderFactory;
   /** Opens the encoder for a session's sound; left out where sound is switched off. */
   readonly openAudioEncoder?: () => AudioEncoder;
-  /** Loads what viewers see while the renderer has nothing. */
-  readonly loadIdleClip: (video: VideoSettings) => Promise<IdleClip>;
+  /** Leases what viewers see while the renderer has nothing. */
+  readonly loadIdleClip: (name: string | undefined, video: VideoSettings) => Promise<IdleClip>;
   readonly video: VideoSettings;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -258,9 +264,11 @@ export class Session {
   }
 
   async #loadIdleClip(): Promise<void> {
-    const { loadIdleClip, video, log } = this.#options;
+    const { loadIdleClip, idle, video, log } = this.#options;
     try {
-      this.#video.useIdleClip(await loadIdleClip(video));
+      const clip = await loadIdleClip(idle, video);
+      if (this.#stop.signal.aborted) clip.release();
+      else this.#video.useIdleClip(clip);
     } catch (error) {
       log.error("idle_clip_failed", { error: errorText(error) });
     }

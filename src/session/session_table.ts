@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { ViewerError } from "./door.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionWish } from "./session.ts";
 
 /**
  * How long a visit waits for the former session of its name to close, in milliseconds. A renderer that hangs keeps its
@@ -24,12 +24,12 @@ export class SessionTable {
   readonly #sessions = new Map<string, Session>();
   readonly #closing = new Map<string, Promise<void>>();
   readonly #visits = new Map<string, number>();
-  readonly #create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+  readonly #create: (id: string, wish: SessionWish) => Session;
   readonly #clock: Clock;
   readonly #log: Logger;
 
   constructor(options: {
-    create: (id: string, params: Readonly<Record<string, unknown>>) => Session;
+    create: (id: string, wish: SessionWish) => Session;
     clock: Clock;
     log: Logger;
   }) {
@@ -59,10 +59,10 @@ export class SessionTable {
   }
 
   /**
-   * Visits the session of that name, which is opened if there is none. `params` are those of its first visit.
+   * Visits the session of that name, which is opened, as its first visit wishes, if there is none.
    * @throws {ViewerError} `renderer_failed` when the renderer does not let go of the former session of that name.
    */
-  async visit(id: string, params: Readonly<Record<string, unknown>>): Promise<SessionVisit> {
+  async visit(id: string, wish: SessionWish): Promise<SessionVisit> {
     this.#visits.set(id, (this.#visits.get(id) ?? 0) + 1);
     if (this.#closing.has(id) && !await this.#isClosed(id)) {
       this.#endVisit(id);
@@ -70,7 +70,7 @@ export class SessionTable {
     }
     let left = false;
     return {
-      session: this.#sessions.get(id) ?? this.#open(id, params),
+      session: this.#sessions.get(id) ?? this.#open(id, wish),
       leave: () => {
         if (left) return;
         left = true;
@@ -93,8 +93,8 @@ export class SessionTable {
     }
   }
 
-  #open(id: string, params: Readonly<Record<string, unknown>>): Session {
-    const session = this.#create(id, params);
+  #open(id: string, wish: SessionWish): Session {
+    const session = this.#create(id, wish);
     this.#sessions.set(id, session);
     this.#log.info("session_opened", { session: id });
     // A renderer that says END, or fails for good, is not asked again: the next visit opens a session anew.

@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { EncodedSourceFrame, FrameSource, RawFrame, SourceFrame } from "../media/frame.ts";
-import { type IdleClip, IdlePictures } from "./idle_pictures.ts";
+import { IdlePictures } from "./idle_pictures.ts";
+import type { IdleClip } from "../media/idle/clip.ts";
 import type { VideoBranch } from "./video_branch.ts";
 
 /** What a {@link VideoProgram} needs. */
@@ -76,8 +77,9 @@ export class VideoProgram {
     await this.#take(frame);
   }
 
-  /** Closes every branch. */
+  /** Closes every branch and releases the idle clip. */
   async close(): Promise<void> {
+    this.#idle.close();
     await Promise.all([...this.#branches.values()].map((branch) => branch.close()));
   }
 

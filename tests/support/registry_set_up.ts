@@ -60,7 +60,8 @@ export class RegistrySetUp implements AsyncDisposable {
       peers: this.peers,
       renderer: this.renderer,
       encoders: this.encoders,
-      loadIdleClip: () => Promise.resolve({ still: true, frameAt: rawFrame }),
+      loadIdleClip: () =>
+        Promise.resolve({ name: "card", still: true, frameAt: rawFrame, release() {} }),
       video: { width: 16, height: 16, fps: 10, bitrateKbps: 100 },
       deadlines: { connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 },
       sessionsMax: 0,
