@@ -122,6 +122,9 @@ async function openParts(
   for (const { port, reason } of failed) log.error("port_not_bound", { port, reason });
   const idle = await openIdleLibrary(config, log);
   started.defer(() => idle.close());
+  // Leased for good, so that a session that falls idle never waits for it to be decoded.
+  const usual = idle.clip(undefined, config.video);
+  started.defer(async () => (await usual).release());
   const renderer = await openRenderer(config, log);
   started.defer(() => renderer.close());
   return {

@@ -13,8 +13,9 @@ export class IdlePictures {
     return this.#sinceUs !== undefined;
   }
 
-  /** Uses a clip from now on, and releases it in the end. */
+  /** Uses a clip from now on, and releases it when it is replaced, or in the end. */
   use(clip: IdleClip): void {
+    this.#clip?.release();
     this.#clip = clip;
     this.#shown = undefined;
   }

@@ -265,10 +265,14 @@ export class Session {
 
   async #loadIdleClip(): Promise<void> {
     const { loadIdleClip, idle, video, log } = this.#options;
+    // A named clip may have to be decoded first, which takes seconds; the usual one is there at once.
+    const names = idle === undefined ? [undefined] : [undefined, idle];
     try {
-      const clip = await loadIdleClip(idle, video);
-      if (this.#stop.signal.aborted) clip.release();
-      else this.#video.useIdleClip(clip);
+      for (const name of names) {
+        const clip = await loadIdleClip(name, video);
+        if (this.#stop.signal.aborted) return clip.release();
+        this.#video.useIdleClip(clip);
+      }
     } catch (error) {
       log.error("idle_clip_failed", { error: errorText(error) });
     }

@@ -143,8 +143,9 @@ export class IdleLibrary {
     key: string,
     { name, open }: { name: string; open: (entry: Entry) => Promise<ClipPictures> },
   ): Promise<IdleClip> {
-    const entry = this.#memory.get(key) ?? this.#open(key, open);
-    this.#memory.use(entry);
+    const known = this.#memory.get(key);
+    if (known !== undefined) this.#memory.use(known);
+    const entry = known ?? this.#open(key, open);
     let used = true;
     const release = () => {
       if (!used) return;

@@ -28,9 +28,10 @@ export class PictureMemory<H extends Holding> {
     return this.#holdings.get(key);
   }
 
-  /** Keeps something; who adds it counts in as a user before anything else. */
+  /** Keeps something new, and counts its first user in. */
   add(key: string, holding: H): void {
     this.#holdings.set(key, holding);
+    this.use(holding);
   }
 
   /** Counts a user in. */
