@@ -146,15 +146,16 @@ export class ViewerConnection {
     const link = this.#link = this.#newLink();
     try {
       former?.leave("clean");
-      const request = { sessionId, reachedHost, sdp, params };
-      const handle = await door.join(idle === undefined ? request : { ...request, idle }, link);
+      const offer = { sessionId, reachedHost, sdp, params };
+      const request = idle === undefined ? offer : { ...offer, idle };
+      const handle = await door.join(request, link, { signal: link.departed });
       link.open(handle, [
         { type: "answer", sdp: handle.answerSdp, viewer: handle.id },
         { type: "candidate", candidate: handle.candidate },
       ]);
       this.#drain();
     } catch (error) {
-      this.#fail(error);
+      if (!link.departed.aborted) this.#fail(error);
     }
   }
 

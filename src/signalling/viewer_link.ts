@@ -21,6 +21,7 @@ export class ViewerLink implements ViewerListener {
   readonly #sink: ViewerLinkSink;
   #handle: ViewerHandle | undefined;
   #departure: Departure | undefined;
+  readonly #departing = new AbortController();
   #end: { readonly error: ViewerError | undefined } | undefined;
   readonly #early: string[] = [];
   #toldState: ViewerState | undefined;
@@ -32,6 +33,11 @@ export class ViewerLink implements ViewerListener {
   /** Whether the sessions have still to answer. */
   get isPending(): boolean {
     return this.#handle === undefined;
+  }
+
+  /** Aborts when the connection leaves. */
+  get departed(): AbortSignal {
+    return this.#departing.signal;
   }
 
   /**
@@ -56,6 +62,7 @@ export class ViewerLink implements ViewerListener {
   leave(departure: Departure): void {
     if (this.#departure !== undefined) return;
     this.#departure = departure;
+    this.#departing.abort();
     if (this.#handle !== undefined) leave(this.#handle, departure);
   }
 

@@ -1,10 +1,11 @@
+import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { PortLeases } from "../../src/ports/leases.ts";
-import type {
+import {
   ViewerError,
-  ViewerHandle,
-  ViewerListener,
-  ViewerState,
+  type ViewerHandle,
+  type ViewerListener,
+  type ViewerState,
 } from "../../src/session/door.ts";
 import { type RegistryOptions, SessionRegistry } from "../../src/session/registry.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
@@ -125,4 +126,11 @@ export class RegistrySetUp implements AsyncDisposable {
     if (this.clock.pending > 0) await this.clock.advance(4_000);
     await closed;
   }
+}
+
+/** The refusal that an offer got. */
+export async function refusal(joining: Promise<unknown>): Promise<ViewerError> {
+  const error = await joining.then(() => undefined, (error) => error);
+  assert.ok(error instanceof ViewerError, "the offer was let in");
+  return error;
 }

@@ -159,7 +159,8 @@ export class WeriftViewer implements AsyncDisposable {
 
   /** Asks for a keyframe (RFC 4585 §6.3.1). */
   async pli(): Promise<void> {
-    const feedback = new PictureLossIndication(this.#ssrcs());
+    const { senderSsrc, mediaSourceSsrc: mediaSsrc } = this.#ssrcs();
+    const feedback = new PictureLossIndication({ senderSsrc, mediaSsrc });
     await this.#dtls.sendRtcp([new RtcpPayloadSpecificFeedback({ feedback })]);
   }
 

@@ -1,0 +1,292 @@
+import assert from "assert";
+import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { eventually } from "../support/deadline.ts";
+import { plainRecord } from "../support/dtls_client.ts";
+import { Random } from "../support/random.ts";
+import { startTestServer, type TestServer } from "../support/test_server.ts";
+import { WeriftViewer } from "../support/werift_viewer.ts";
+
+const SEED = 20_261_122;
+const HANDSHAKE = 22;
+const CHANGE_CIPHER_SPEC = 20;
+const ALERT = 21;
+
+/** A socket of somebody who has no business here. */
+class Stranger implements Disposable {
+  readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  readonly #to: Deno.NetAddr;
+  /** Datagrams that came back. */
+  answers = 0;
+
+  constructor(port: number) {
+    this.#to = { transport: "udp", hostname: "127.0.0.1", port };
+    void this.#receive();
+  }
+
+  async send(packet: Uint8Array): Promise<void> {
+    await this.#socket.send(packet, this.#to);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+
+  async #receive(): Promise<void> {
+    for await (const _ of this.#socket) this.answers++;
+  }
+}
+
+/**
+ * Calls `send` so many times, slowly enough for the server in this process to take what comes: beyond some 200 KiB the
+ * kernel drops it.
+ */
+async function flood(times: number, send: (turn: number) => Promise<void>): Promise<void> {
+  for (let turn = 0; turn < times; turn++) {
+    await send(turn);
+    if (turn % 16 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+/** A check as the viewer itself would send it, by what the answer says. */
+function checkOf(
+  viewer: WeriftViewer,
+  options: { useCandidate?: boolean; password?: string } = {},
+) {
+  const value = (name: string, sdp: string) =>
+    new RegExp(`^a=${name}:(.*)$`, "m").exec(sdp)?.[1]?.trim() ?? assert.fail(name);
+  const own = viewer.peer.localDescription?.sdp ?? "";
+  const ufrag = value("ice-ufrag", viewer.answerSdp);
+  return formatBindingRequest({
+    transactionId: new Uint8Array(12).fill(7),
+    key: options.password ?? value("ice-pwd", viewer.answerSdp),
+    username: `${ufrag}:${value("ice-ufrag", own)}`,
+    priority: 1,
+    role: "controlling",
+    tieBreaker: 1n,
+    useCandidate: options.useCandidate ?? false,
+  });
+}
+
+/** A ClientHello that makes no sense, behind a header that does. */
+function clientHello(random: Random): Uint8Array {
+  const body = random.bytes(random.between(0, 200));
+  const header = [1, 0, 0, body.length, 0, 0, 0, 0, 0, 0, 0, body.length];
+  return plainRecord(HANDSHAKE, Uint8Array.of(...header, ...body));
+}
+
+/** Records that anybody could write, as whole datagrams. */
+function dtlsForgery(random: Random): Uint8Array {
+  const hello = clientHello(random);
+  switch (random.below(7)) {
+    case 0:
+      return hello;
+    case 1:
+      return Uint8Array.of(...plainRecord(CHANGE_CIPHER_SPEC, Uint8Array.of(1)), ...hello);
+    case 2:
+      return plainRecord(ALERT, Uint8Array.of(random.between(1, 2), random.pick([0, 40, 90])));
+    case 3:
+      return plainRecord(random.between(20, 63), random.bytes(random.below(60)), {
+        epoch: random.below(3),
+      });
+    case 4:
+      return plainRecord(HANDSHAKE, random.bytes(random.between(12, 1_200)));
+    case 5:
+      return plainRecord(ALERT, random.bytes(random.between(24, 60)), { epoch: 1 });
+    default:
+      return random.mutate(hello);
+  }
+}
+
+/** A datagram of any kind. */
+function garbage(random: Random, check: Uint8Array): Uint8Array {
+  switch (random.below(6)) {
+    case 0:
+      return random.mutate(check);
+    case 1:
+      return dtlsForgery(random);
+    case 2:
+      return Uint8Array.of(0x80, random.between(192, 223), ...random.bytes(random.below(300)));
+    case 3:
+      return Uint8Array.of(0x90, random.below(128), ...random.bytes(random.below(1_300)));
+    case 4:
+      return new Uint8Array(random.pick([0, 1, 1_500, 1_501, 65_000]));
+    default:
+      return random.bytes(random.below(1_500));
+  }
+}
+
+/** After whatever happened: the viewer still receives, another connects, and no place is lost. */
+async function assertServes(server: TestServer, viewer: WeriftViewer): Promise<void> {
+  await viewer.receives(10);
+  {
+    await using another = await WeriftViewer.play(server.signallingUrl("another"));
+    await another.receives(5);
+    assert.equal(await server.usedPlaces(), 2);
+  }
+  await eventually(async () => await server.usedPlaces() === 1, { what: "for the place" });
+  assert.equal(await server.metric("packets_dropped_total", { reason: "internal_error" }), 0);
+  assert.ok(!viewer.messages.some(({ state }) => state === "failed" || state === "disconnected"));
+}
+
+Deno.test("hostile: thousands of datagrams of a stranger get no answer and do no harm", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  const port = Number(/^m=video (\d+)/m.exec(viewer.answerSdp)?.[1]);
+  using stranger = new Stranger(port);
+  const random = new Random(SEED);
+  const check = checkOf(viewer, { password: "x".repeat(32), useCandidate: true });
+  await flood(6_000, (turn) => stranger.send(turn % 10 === 0 ? check : garbage(random, check)));
+  await assertServes(server, viewer);
+  assert.equal(stranger.answers, 0);
+  assert.equal(await server.metric("viewer_moves_total"), 0);
+  const counted = [
+    ["stun_rejected_total", { reason: "integrity" }],
+    ["stun_rejected_total", { reason: "fingerprint" }],
+    ["packets_dropped_total", { reason: "unknown_source" }],
+    ["packets_dropped_total", { reason: "unknown_kind" }],
+    ["packets_dropped_total", { reason: "too_long" }],
+  ] as const;
+  for (const [name, labels] of counted) {
+    assert.ok(await server.metric(name, labels) > 50, `${name} ${labels.reason}`);
+  }
+});
+
+Deno.test("hostile: thousands of forged datagrams from a viewer's own address do not end it", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.state("connected");
+  const random = new Random(SEED);
+  const check = checkOf(viewer, { password: "x".repeat(32), useCandidate: true });
+  await flood(
+    6_000,
+    (turn) => viewer.sendRaw(turn % 3 === 0 ? dtlsForgery(random) : garbage(random, check)),
+  );
+  await assertServes(server, viewer);
+  const reasons = ["dtls_unexpected", "dtls_malformed", "dtls_forged", "srtcp_forged", "rtp"];
+  for (const reason of reasons) {
+    assert.ok(await server.metric("packets_dropped_total", { reason }) > 50, reason);
+  }
+});
+
+Deno.test("hostile: SRTCP that is replayed or changed is dropped", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.state("connected");
+  const { ssrc } = viewer.packets[0] ?? assert.fail();
+  const pli = new Uint8Array(12);
+  pli.set([0x81, 206, 0, 2]);
+  new DataView(pli.buffer).setUint32(8, ssrc);
+  const packet = viewer.protectRtcp(pli);
+  const asked = () => server.metric("keyframes_requested_total", { reason: "pli" });
+  const before = await asked();
+  const random = new Random(SEED);
+  await flood(1_000, (turn) => viewer.sendRaw(turn % 2 === 0 ? packet : random.mutate(packet)));
+  await viewer.receives(5);
+  assert.equal(await asked(), before + 1);
+  await assertServes(server, viewer);
+});
+
+Deno.test("hostile: a viewer may show many addresses; it is sent to one, and eight are remembered", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  const port = Number(/^m=video (\d+)/m.exec(viewer.answerSdp)?.[1]);
+  const others = Array.from({ length: 60 }, () => new Stranger(port));
+  const check = checkOf(viewer);
+  for (const other of others) await other.send(check);
+  await eventually(() => others.every(({ answers }) => answers > 0), { what: "for the answers" });
+  await viewer.receives(20);
+  // A plain check gets its answer; the media stays where it is.
+  assert.ok(others.every(({ answers }) => answers === 1));
+  assert.equal(await server.metric("viewer_moves_total"), 0);
+  for (const other of others) other[Symbol.dispose]();
+  await assertServes(server, viewer);
+});
+
+Deno.test("hostile: a viewer that floods its handshake for ever fills no memory", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await using idle = await WeriftViewer.join(server.signallingUrl("idle"), {
+    answer: () => undefined,
+  });
+  const idlePort = Number(/^m=video (\d+)/m.exec(idle.answerSdp)?.[1]);
+  using hostile = new Stranger(idlePort);
+  await hostile.send(checkOf(idle, { useCandidate: true }));
+  // A piece of a message that never comes to its end: whoever puts messages together has to keep it.
+  const piece = Uint8Array.of(11, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0x50, ...new Uint8Array(1_360));
+  const record = plainRecord(HANDSHAKE, piece);
+  const before = Deno.memoryUsage().rss;
+  const dropped = async () =>
+    await server.metric("packets_dropped_total", { reason: "dtls_flood" }) +
+    await server.metric("packets_dropped_total", { reason: "dtls_unexpected" });
+  await flood(40_000, (turn) => turn % 2 === 0 ? hostile.send(record) : viewer.sendRaw(record));
+  assert.ok(await dropped() > 30_000, `${await dropped()} were seen`);
+  const grownMb = (Deno.memoryUsage().rss - before) / 1e6;
+  assert.ok(grownMb < 30, `${grownMb} MB of 55 MB stayed`);
+  await viewer.receives(10);
+});
+
+/** What the server said to an offer. */
+async function offer(url: string, sdp: unknown): Promise<Record<string, unknown>> {
+  const socket = new WebSocket(url);
+  const closed = new Promise((resolve) => socket.onclose = resolve);
+  const reply = new Promise<Record<string, unknown>>((resolve, reject) => {
+    socket.onopen = () => socket.send(JSON.stringify({ type: "offer", sdp }));
+    socket.onmessage = ({ data }) => resolve(JSON.parse(data));
+    socket.onerror = () => reject(new Error("The WebSocket broke"));
+  });
+  try {
+    return await reply;
+  } finally {
+    socket.close(1000);
+    await closed;
+  }
+}
+
+Deno.test("hostile: thousands of broken offers get an answer or an error each, and leak no place", async () => {
+  await using server = await startTestServer({ webrtc: { peers_per_port: 4 } });
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  const good = new TextEncoder().encode(
+    await Deno.readTextFile(
+      new URL("../testdata/sdp/chrome_156_sendrecv_data.offer.sdp", import.meta.url),
+    ),
+  );
+  const random = new Random(SEED);
+  const outcomes = new Map<string, number>();
+  const one = async () => {
+    const sdp = random.oneIn(20)
+      ? random.pick(["", "v=0", null, 7, {}, "v=0\r\n".repeat(1_000), "\0"])
+      : new TextDecoder().decode(breakLines(random, good));
+    const { type, code } = await offer(server.signallingUrl(`s${random.below(5)}`), sdp);
+    const outcome = String(code ?? type);
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  };
+  for (let round = 0; round < 100; round++) {
+    await Promise.all(Array.from({ length: 20 }, one));
+  }
+  const known = ["answer", "bad_sdp", "bad_message", "unsupported_codec", "no_free_port"];
+  assert.deepEqual([...outcomes.keys()].filter((outcome) => !known.includes(outcome)), []);
+  assert.ok((outcomes.get("bad_sdp") ?? 0) > 200, JSON.stringify([...outcomes]));
+  assert.ok((outcomes.get("answer") ?? 0) > 0, "some are still offers");
+  await eventually(async () => await server.usedPlaces() === 1, { what: "for all places" });
+  await assertServes(server, viewer);
+  assert.ok(await server.metric("viewers_refused_total", { code: "bad_sdp" }) > 200);
+});
+
+/** Changes an offer in a few places: single bytes, whole lines, and what is much too long. */
+function breakLines(random: Random, sdp: Uint8Array): Uint8Array {
+  const lines = new TextDecoder().decode(random.oneIn(2) ? random.mutate(sdp) : sdp).split("\r\n");
+  for (let edits = random.below(4); edits > 0; edits--) {
+    const index = random.below(lines.length + 1);
+    const line = lines[index] ?? "";
+    const edited = random.pick([
+      [],
+      [line, line],
+      [line.slice(0, random.below(line.length + 1))],
+      [`${line}${"9".repeat(random.below(3_000))}`],
+      [lines[random.below(lines.length + 1)] ?? ""],
+      [`${line.slice(0, 2)}${random.uint32()}`],
+    ]);
+    lines.splice(index, 1, ...edited);
+  }
+  return new TextEncoder().encode(lines.join(random.oneIn(10) ? "\n" : "\r\n"));
+}
