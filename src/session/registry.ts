@@ -222,7 +222,7 @@ export class SessionRegistry implements SessionDoor {
         context.viewer().end("dtls_failed");
       },
       closed: () => context.viewer().end("peer_closed"),
-      message: (data) => session.message(data),
+      message: (data) => context.viewer().say(data),
       keyframeRequested: (reason) => session.requestKeyframe(context.viewer(), reason),
     };
   }

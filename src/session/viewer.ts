@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
@@ -12,6 +13,7 @@ import {
   type ViewerListener,
   type ViewerState,
 } from "./door.ts";
+import { MessageBudget } from "./message_budget.ts";
 import {
   advanceViewer,
   type EndReason,
@@ -32,8 +34,8 @@ export interface ViewerOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
-  /** Text for the renderer. */
-  readonly onMessage: (data: string) => void;
+  /** A message for the renderer. */
+  readonly onMessage: (data: PeerMessage) => void;
   /** The viewer is over; its place is free again. Called once. */
   readonly onEnded: (viewer: Viewer) => void;
 }
@@ -53,6 +55,9 @@ export class Viewer {
   readonly peer: Peer;
   readonly port: number;
   readonly #options: ViewerOptions;
+  readonly #budget: MessageBudget;
+  /** Whether the log has said it. */
+  #overBudget = false;
   #listener: ViewerListener | undefined;
   #status: ViewerStatus;
 
@@ -62,6 +67,7 @@ export class Viewer {
     this.peer = options.peer;
     this.port = options.lease.port;
     this.#status = newViewerStatus(options.clock.now());
+    this.#budget = new MessageBudget(options.clock.now());
   }
 
   get state(): ViewerState {
@@ -88,12 +94,22 @@ export class Viewer {
     this.#advance({ type: "attached" });
     return new Attachment(this, {
       isCurrent: () => this.#listener === listener,
-      message: (data) => this.#options.onMessage(data),
+      message: (data) => this.say(data),
       detach: () => {
         this.#listener = undefined;
         this.#advance({ type: "detached" });
       },
     });
+  }
+
+  /** The viewer says something to the renderer, by whatever way it came; too much of it is dropped and counted. */
+  say(data: PeerMessage): void {
+    const { clock, meter, log, onMessage } = this.#options;
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+    if (this.#budget.take(bytes, clock.now())) return onMessage(data);
+    meter.count("messages_dropped_total", { direction: "to_renderer", reason: "too_many" });
+    if (!this.#overBudget) log.warn("viewer_floods", { port: this.port });
+    this.#overBudget = true;
   }
 
   /**
