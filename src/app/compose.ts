@@ -1,7 +1,5 @@
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
@@ -12,8 +10,6 @@ import { measureEventLoopLag } from "../observability/event_loop.ts";
 import { PortLeases } from "../ports/leases.ts";
 import { openPortRange } from "../ports/port_range.ts";
 import type { UdpPort } from "../ports/udp_port.ts";
-import { openRendererLibrary } from "../renderer/library.ts";
-import { createTestPattern } from "../renderer/test_pattern.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp } from "../signalling/http_app.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
@@ -21,6 +17,8 @@ import { createServerCertificate, type ServerCertificate } from "../transport/se
 import { VIEWER_ASSETS } from "../viewer/assets.ts";
 import { openIdleLibrary } from "./idle.ts";
 import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
+import { openRenderer } from "./renderer.ts";
+import type { Observers, Setting } from "./setting.ts";
 import { warmUp } from "./warm_up.ts";
 
 /** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */
@@ -28,14 +26,6 @@ const FAREWELL_MS = 250;
 
 /** The server cannot start. */
 export class StartError extends AppError<"listen_failed" | "tls_files"> {}
-
-/** Where log lines and measurements go. */
-export interface Observers {
-  readonly log: Logger;
-  readonly meter: Meter;
-  /** The measurements in Prometheus' text format. */
-  readonly metricsText: () => Promise<string>;
-}
 
 /** A server that listens. */
 export interface RunningServer {
@@ -52,9 +42,10 @@ export interface RunningServer {
  * it whole.
  * @throws {AppError} When no port can be bound, the renderer cannot be opened, or the HTTP address is taken.
  */
-export async function startServer(config: Config, observers: Observers): Promise<RunningServer> {
+export async function startServer(config: Config, setting: Setting): Promise<RunningServer> {
+  const { observers } = setting;
   await using started = new AsyncDisposableStack();
-  const parts = await openParts(config, { observers, started });
+  const parts = await openParts(config, { setting, started });
   const registry = createRegistry(config, { parts, observers });
   started.defer(() => registry.close());
   const lag = measureEventLoopLag(observers.meter);
@@ -112,8 +103,9 @@ interface Parts {
 
 async function openParts(
   config: Config,
-  { observers: { log }, started }: { observers: Observers; started: AsyncDisposableStack },
+  { setting, started }: { setting: Setting; started: AsyncDisposableStack },
 ): Promise<Parts> {
+  const { log } = setting.observers;
   const { listen, portMin, portMax } = config.webrtc;
   const { ports, failed } = openPortRange({ hostname: listen, portMin, portMax });
   started.defer(async () => {
@@ -125,7 +117,7 @@ async function openParts(
   // Leased for good, so that a session that falls idle never waits for it to be decoded.
   const usual = idle.clip(undefined, config.video);
   started.defer(async () => (await usual).release());
-  const renderer = await openRenderer(config, log);
+  const renderer = await openRenderer(config, setting);
   started.defer(() => renderer.close());
   return {
     ports,
@@ -170,14 +162,6 @@ function createRegistry(
       resolve: resolveByHost,
     }),
   });
-}
-
-async function openRenderer(config: Config, log: Logger): Promise<FrameSourceFactory> {
-  const { library, options } = config.renderer;
-  if (library === undefined) return createTestPattern({ clock: SYSTEM_CLOCK });
-  const renderer = await openRendererLibrary({ path: library, options, log });
-  log.info("renderer_opened", { library });
-  return renderer;
 }
 
 async function listen(

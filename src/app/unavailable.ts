@@ -8,8 +8,6 @@ import type { Problem } from "../config/problem.ts";
 export function unavailableKeys(config: Config, source: string): Problem[] {
   const used: readonly (readonly [key: string, isUsed: boolean])[] = [
     ["webrtc.tcp", config.webrtc.tcp],
-    ["renderer.bridge", config.renderer.bridge !== undefined],
-    ["renderer.isolation", config.renderer.isolation !== "none"],
     ["auth.secret_file", config.auth.secretFile !== undefined],
   ];
   return used.filter(([, isUsed]) => isUsed).map(([key]) => ({

@@ -1,15 +1,20 @@
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
+import { type OptionSpec, readArguments } from "./options.ts";
+import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly name: "help" | "version" }
+  | { readonly name: "help" | "version" | "bridge-host" }
   | {
     readonly name: "serve" | "check";
     /** Path after `--config`. */
     readonly config: string | undefined;
     /** After `--log-level`; overrides the configuration. */
     readonly logLevel: LogLevel | undefined;
-  };
+  }
+  | ({ readonly name: "renderer-test" } & RendererTestOptions);
+
+const { width, height, fps, seconds } = RENDERER_TEST_DEFAULTS;
 
 /** Text of `pinhole --help`. */
 export const HELP = `Pinhole streams frames of a CUDA renderer library to browsers over WebRTC,
@@ -18,6 +23,7 @@ through a few fixed UDP ports, without STUN and TURN.
 Usage:
   pinhole [serve] [--config FILE]   run the server
   pinhole check [--config FILE]     validate the configuration and print every problem
+  pinhole renderer-test LIBRARY     try a renderer library out and print what is wrong with it
   pinhole --help
   pinhole --version
 
@@ -25,51 +31,95 @@ Options:
   --config FILE      configuration (default: ./config.toml; built-in defaults if there is none)
   --log-level LEVEL  ${LOG_LEVELS.join(", ")}; overrides log.level
 
+Options of renderer-test:
+  --options JSON     what [renderer.options] would say (default: {})
+  --width PIXELS     (default: ${width})
+  --height PIXELS    (default: ${height})
+  --fps RATE         (default: ${fps})
+  --seconds SECONDS  how long a stream is watched (default: ${seconds})
+
 Every key of the configuration can be set by a variable as well: PINHOLE_<SECTION>_<KEY>.
 Exit codes: 0 done, 1 failed at run time, 2 bad usage or bad configuration.
 `;
+
+const SERVE_OPTIONS = {
+  "--config": { read: (text) => text, rule: "a path" },
+  "--log-level": {
+    read: (text) => LOG_LEVELS.find((known) => known === text),
+    rule: `one of ${LOG_LEVELS.join(", ")}`,
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+const RENDERER_TEST_OPTIONS = {
+  "--options": { read: parseObject, rule: "a JSON object" },
+  "--width": { read: (text) => parseSide(text), rule: "an even number from 2 to 16384" },
+  "--height": { read: (text) => parseSide(text), rule: "an even number from 2 to 16384" },
+  "--fps": { read: (text) => parseWhole(text, 240), rule: "a whole number from 1 to 240" },
+  "--seconds": { read: (text) => parseWhole(text, 3600), rule: "a whole number from 1 to 3600" },
+} as const satisfies Record<string, OptionSpec>;
 
 /** Reads the arguments; a text instead of a command says what is wrong with them. Pure. */
 export function parseArguments(args: readonly string[]): Command | string {
   if (args.includes("--help") || args.includes("-h")) return { name: "help" };
   if (args.includes("--version")) return { name: "version" };
   const [first = "serve", ...others] = args;
-  const named = !first.startsWith("-");
-  if (named && first !== "serve" && first !== "check") {
-    return `Unknown command "${first}"; known are serve and check`;
+  switch (first) {
+    case "serve":
+    case "check":
+      return parseServe(first, others);
+    case "renderer-test":
+      return parseRendererTest(others);
+    case "bridge-host":
+      return others.length === 0 ? { name: "bridge-host" } : "bridge-host takes no arguments";
+    default:
+      return first.startsWith("-")
+        ? parseServe("serve", args)
+        : `Unknown command "${first}"; known are serve, check and renderer-test`;
   }
-  const options = parseOptions(named ? others : args);
-  return typeof options === "string"
-    ? options
-    : { name: first === "check" ? "check" : "serve", ...options };
 }
 
-interface Options {
-  readonly config: string | undefined;
-  readonly logLevel: LogLevel | undefined;
+function parseServe(name: "serve" | "check", args: readonly string[]): Command | string {
+  const read = readArguments(args, SERVE_OPTIONS);
+  if (typeof read === "string") return read;
+  const [extra] = read.words;
+  if (extra !== undefined) return `${name} takes no argument "${extra}"`;
+  return { name, config: read.values["--config"], logLevel: read.values["--log-level"] };
 }
 
-function parseOptions(args: readonly string[]): Options | string {
-  const values = new Map<string, string>();
-  for (let at = 0; at < args.length; at++) {
-    const [name = "", inline] = splitOnce(args[at] ?? "");
-    if (name !== "--config" && name !== "--log-level") {
-      return `Unknown option "${args[at]}"; known are --config, --log-level, --help and --version`;
-    }
-    if (values.has(name)) return `Option ${name} is given twice`;
-    const value = inline ?? args[++at];
-    if (value === undefined || value === "") return `Option ${name} needs a value`;
-    values.set(name, value);
-  }
-  const level = values.get("--log-level");
-  const logLevel = LOG_LEVELS.find((known) => known === level);
-  if (level !== undefined && logLevel === undefined) {
-    return `Unknown log level "${level}"; known are ${LOG_LEVELS.join(", ")}`;
-  }
-  return { config: values.get("--config"), logLevel };
+function parseRendererTest(args: readonly string[]): Command | string {
+  const read = readArguments(args, RENDERER_TEST_OPTIONS);
+  if (typeof read === "string") return read;
+  const [library, extra] = read.words;
+  if (library === undefined) return "renderer-test needs the path of a library";
+  if (extra !== undefined) return `renderer-test takes one library, not "${extra}" as well`;
+  const { values } = read;
+  return {
+    name: "renderer-test",
+    library,
+    options: values["--options"] ?? {},
+    width: values["--width"] ?? width,
+    height: values["--height"] ?? height,
+    fps: values["--fps"] ?? fps,
+    seconds: values["--seconds"] ?? seconds,
+  };
 }
 
-function splitOnce(option: string): [name: string, value: string | undefined] {
-  const at = option.indexOf("=");
-  return at < 0 ? [option, undefined] : [option.slice(0, at), option.slice(at + 1)];
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? value as Record<string, unknown> : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseWhole(text: string, max: number): number | undefined {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  return value >= 1 && value <= max ? value : undefined;
+}
+
+function parseSide(text: string): number | undefined {
+  const value = parseWhole(text, 16_384);
+  return value === undefined || value % 2 !== 0 ? undefined : value;
 }

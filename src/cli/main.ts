@@ -3,8 +3,10 @@ import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { type Command, HELP, parseArguments } from "./arguments.ts";
+import { bridgeHost } from "./bridge_host.ts";
 import { check } from "./check.ts";
 import { printError, printOut } from "./print.ts";
+import { rendererTest } from "./renderer_test.ts";
 import { serve } from "./serve.ts";
 
 /** Exit codes of every command. */
@@ -47,6 +49,10 @@ async function run(command: Command): Promise<number> {
     case "check":
       await check(command);
       return EXIT.done;
+    case "renderer-test":
+      return await rendererTest(command) ? EXIT.done : EXIT.failed;
+    case "bridge-host":
+      return await bridgeHost();
     case "serve":
       await serve({ ...command, version: denoJson.version });
       return EXIT.done;

@@ -1,10 +1,16 @@
 import { splitAnnexB } from "../media/h264.ts";
 import { examineLibrary } from "../renderer/conformance/examine.ts";
-import type { Verdict } from "../renderer/conformance/verdict.ts";
+import { count, type Verdict } from "../renderer/conformance/verdict.ts";
 import { printOut } from "./print.ts";
 
 /** What `pinhole renderer-test` takes when nothing else is said. */
-export const RENDERER_TEST_DEFAULTS = { width: 1280, height: 720, fps: 30, seconds: 5 } as const;
+export const RENDERER_TEST_DEFAULTS = {
+  width: 1280,
+  height: 720,
+  fps: 30,
+  seconds: 5,
+  callMaxMs: 10_000,
+} as const;
 
 /** What `pinhole renderer-test` is called with. */
 export interface RendererTestOptions {
@@ -20,6 +26,8 @@ export interface RendererTestOptions {
   readonly fps?: number;
   /** How long a stream is watched at its pace. */
   readonly seconds?: number;
+  /** A call on a session that takes longer than this many milliseconds counts as stuck. */
+  readonly callMaxMs?: number;
 }
 
 /**
@@ -32,13 +40,14 @@ export interface RendererTestOptions {
 export async function rendererTest(
   { library, options = {}, ...asked }: RendererTestOptions,
 ): Promise<boolean> {
-  const { width, height, fps, seconds } = { ...RENDERER_TEST_DEFAULTS, ...asked };
+  const { width, height, fps, seconds, callMaxMs } = { ...RENDERER_TEST_DEFAULTS, ...asked };
   const counts = { ok: 0, warning: 0, failed: 0 };
   const remarks = examineLibrary({
     path: library,
     options,
     asked: { width, height, fps },
     seconds,
+    callMaxMs,
     nalUnits: splitAnnexB,
   });
   for await (const remark of remarks) {
@@ -49,7 +58,7 @@ export async function rendererTest(
       printOut(formatVerdict(remark));
     }
   }
-  printOut(`${counts.ok} ok, ${counts.warning} warnings, ${counts.failed} failed`);
+  printOut(`${counts.ok} ok, ${count(counts.warning, "warning")}, ${counts.failed} failed`);
   return counts.failed === 0;
 }
 

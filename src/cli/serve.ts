@@ -3,6 +3,7 @@ import type { LogLevel } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { createMetrics } from "../observability/metrics.ts";
+import { bridgeHostCommand } from "./bridge_host.ts";
 import { loadUsableConfig } from "./check.ts";
 import { printError } from "./print.ts";
 
@@ -28,7 +29,10 @@ export async function serve(
   // Before anything is opened, so that a stop during start-up is not lost.
   const stopped = nextStopSignal();
   log.info("starting", { version: options.version, config: file ?? "defaults" });
-  const server = await startServer(config, { log, meter, metricsText });
+  const server = await startServer(config, {
+    observers: { log, meter, metricsText },
+    bridgeHostCommand: bridgeHostCommand(),
+  });
   const { hostname, port } = server.address;
   log.info("listening", {
     http: `${config.server.tlsCert === undefined ? "http" : "https"}://${hostname}:${port}`,

@@ -7,6 +7,7 @@ import { createMetrics } from "../../src/observability/metrics.ts";
 import { eventually } from "../support/deadline.ts";
 import {
   freePortRange,
+  NO_HOST,
   startTestServer,
   testConfig,
   type TestServer,
@@ -100,7 +101,10 @@ Deno.test("leases: a port that another program has is reported, and the rest ser
     ...NULL_LOGGER,
     error: (event: string, fields = {}) => errors.push([event, fields]),
   };
-  const server = await startServer(testConfig({}, span), { log, ...createMetrics() });
+  const server = await startServer(testConfig({}, span), {
+    observers: { log, ...createMetrics() },
+    bridgeHostCommand: NO_HOST,
+  });
   assert.deepEqual(server.mediaPorts, [span.portMax]);
   const reason = "another program has it (see `ss -ulpn`)";
   assert.deepEqual(errors, [["port_not_bound", { port: span.portMin, reason }]]);
@@ -113,7 +117,10 @@ Deno.test("leases: a port that another program has is reported, and the rest ser
 Deno.test("leases: with every port taken the server does not start, and says why", async () => {
   const span = freePortRange(2);
   const others = [openUdpPort("127.0.0.1", span.portMin), openUdpPort("127.0.0.1", span.portMax)];
-  const starting = startServer(testConfig({}, span), { log: NULL_LOGGER, ...createMetrics() });
+  const starting = startServer(testConfig({}, span), {
+    observers: { log: NULL_LOGGER, ...createMetrics() },
+    bridgeHostCommand: NO_HOST,
+  });
   await assert.rejects(starting, (error) => {
     assert.ok(error instanceof PortsError);
     assert.match(error.message, new RegExp(`${span.portMin}-${span.portMax}.*another program`));
@@ -124,7 +131,11 @@ Deno.test("leases: with every port taken the server does not start, and says why
 
 Deno.test("leases: closing the server tells its viewers and frees ports for the next one", async () => {
   const span = freePortRange(2);
-  const start = () => startServer(testConfig({}, span), { log: NULL_LOGGER, ...createMetrics() });
+  const start = () =>
+    startServer(testConfig({}, span), {
+      observers: { log: NULL_LOGGER, ...createMetrics() },
+      bridgeHostCommand: NO_HOST,
+    });
   const server = await start();
   await using viewer = await WeriftViewer.play(`ws://127.0.0.1:${server.address.port}/ws/main`);
   const closed = server.close();

@@ -67,8 +67,13 @@ Deno.test("reference.c: options that it does not know are refused with what it k
   const mistakes = [
     [{ format: "yuyv" }, /Unknown format "yuyv": use one of nv12, i420, rgba, bgr24/],
     [{ format: "nv1" }, /Unknown format "nv1"/],
-    [{ format: 3 }, /"format" is not a string/],
-    [{ fromat: "nv12" }, /Unknown option "fromat": the only one is "format"/],
+    [{ format: 3 }, /Unknown format 3/],
+    [{ format: {} }, /not a JSON object of texts, numbers, true and false/],
+    [{ fromat: "nv12" }, /Unknown option "fromat": known are format, audio, sample_rate, channels/],
+    [{ audio: "off" }, /Option "audio" is "off": use true or false/],
+    [{ sample_rate: 7999 }, /Option "sample_rate" is 7999: use a whole number from 8000 to 48000/],
+    [{ channels: 1.5 }, /Option "channels" is 1.5: use a whole number from 1 to 2/],
+    [{ idle_after_s: 5 }, /"idle_after_s" and "idle_for_s" need each other/],
   ] as const;
   for (const [options, message] of mistakes) {
     await failsWith("open_failed", {

@@ -1,13 +1,22 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 
-/** Folder of the C header and the reference library. */
+/** Folder of the C header and the reference libraries. */
 const NATIVE = new URL("../../src/renderer/native/", import.meta.url);
 const RENDERERS = new URL("../testdata/renderers/", import.meta.url);
 const CACHE = new URL("../.cache/native/", import.meta.url);
 
 const WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-const LIBRARY_FLAGS = ["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", ...WARNINGS];
+const C_FLAGS = ["-std=c11", ...WARNINGS];
+const EMULATED_CUDA_FLAGS = [
+  "-x",
+  "c++",
+  "-std=c++17",
+  ...WARNINGS,
+  `-I${fileURLToPath(new URL("emulated_cuda/", RENDERERS))}`,
+];
+const SANITIZER_FLAGS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+const LIBRARY_FLAGS = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden"];
 
 /** What a run of the compiler said. */
 export interface CompilerResult {
@@ -32,32 +41,76 @@ export function compileTestRenderer(
   { defines = {} }: { defines?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   const flags = Object.entries(defines).map(([macro, value]) => `-D${macro}=${value}`);
-  return compileLibrary(new URL(`${name}.c`, RENDERERS), flags);
+  return compileLibrary(new URL(`${name}.c`, RENDERERS), [...C_FLAGS, ...flags]);
 }
 
 /**
- * Compiles a source into a shared library, unless that was done before with the same source, headers, flags and
- * compiler. Warnings are errors.
+ * Compiles the CUDA reference library against an emulation of CUDA's runtime on the CPU: see
+ * testdata/renderers/emulated_cuda.
+ * @param options.lazy Whether work on a stream is left until somebody waits for it.
+ * @returns Path of the shared library.
+ */
+export function compileEmulatedCuda({ lazy = false }: { lazy?: boolean } = {}): Promise<string> {
+  const flags = lazy ? [...EMULATED_CUDA_FLAGS, "-DLAZY"] : EMULATED_CUDA_FLAGS;
+  return compileLibrary(new URL("reference.cu", NATIVE), flags);
+}
+
+/**
+ * Compiles a source into a shared library, unless that was done before with the same sources, flags and compiler.
+ * Warnings are errors.
+ * @param flags Language and standard (default: C11), and more.
  * @returns Path of the shared library.
  * @throws With what to install when there is no compiler, and with the compiler's words when it fails.
  */
-export async function compileLibrary(source: URL, flags: readonly string[] = []): Promise<string> {
+export function compileLibrary(source: URL, flags: readonly string[] = C_FLAGS): Promise<string> {
+  return compile(source, { suffix: ".so", flags: [...LIBRARY_FLAGS, ...flags] });
+}
+
+/**
+ * Compiles testdata/renderers/exercise.c around a reference library, with the sanitizers for addresses and undefined
+ * behaviour.
+ * @returns Path of the program.
+ */
+export function compileExercise(source: "reference.c" | "reference.cu"): Promise<string> {
+  const language = source === "reference.c" ? C_FLAGS : EMULATED_CUDA_FLAGS;
+  return compile(new URL("exercise.c", RENDERERS), {
+    suffix: "",
+    flags: [...language, ...SANITIZER_FLAGS, `-DSOURCE="${source}"`],
+  });
+}
+
+/** Whether the compiler has the sanitizers, whose libraries are a package of their own with some. */
+export async function hasSanitizers(): Promise<boolean> {
+  const output = await Deno.makeTempFile();
+  const flags = [...SANITIZER_FLAGS, "-shared", "-x", "c", "/dev/null", "-o", output];
+  const { ok } = await runCompiler(await findCompiler(), flags);
+  await Deno.remove(output);
+  return ok;
+}
+
+async function compile(
+  source: URL,
+  { suffix, flags }: { suffix: string; flags: readonly string[] },
+): Promise<string> {
   const compiler = await findCompiler();
-  const name = source.pathname.slice(source.pathname.lastIndexOf("/") + 1).replace(/\.c$/, "");
-  const key = await cacheKey([source, ...await headers()], [compiler, ...LIBRARY_FLAGS, ...flags]);
-  const target = new URL(`${name}-${key}.so`, CACHE);
+  const name = source.pathname.slice(source.pathname.lastIndexOf("/") + 1).replace(/\.\w+$/, "");
+  const key = await cacheKey([source, ...await sources()], [compiler, ...flags]);
+  const target = new URL(`${name}-${key}${suffix}`, CACHE);
   if (await exists(target)) return fileURLToPath(target);
 
   await Deno.mkdir(CACHE, { recursive: true });
   // Tests may compile the same source at the same time: each into a file of its own, moved into place when whole.
   const partial = new URL(`${name}-${key}.${crypto.randomUUID()}`, CACHE);
   const result = await runCompiler(compiler, [
-    ...LIBRARY_FLAGS,
     ...flags,
     `-I${fileURLToPath(NATIVE)}`,
     "-o",
     fileURLToPath(partial),
     fileURLToPath(source),
+    // What comes behind it is a library and no source, whatever language the flags say.
+    "-x",
+    "none",
+    ...(flags.includes("c++") ? ["-lstdc++"] : []),
     "-lm",
   ]);
   if (!result.ok) throw new Error(`Cannot compile ${fileURLToPath(source)}:\n${result.text}`);
@@ -108,10 +161,13 @@ async function runCompiler(compiler: string, flags: readonly string[]): Promise<
   }
 }
 
-async function headers(): Promise<URL[]> {
+/** Everything that a source may include. */
+async function sources(): Promise<URL[]> {
   const found: URL[] = [];
-  for await (const entry of Deno.readDir(NATIVE)) {
-    if (entry.name.endsWith(".h")) found.push(new URL(entry.name, NATIVE));
+  for (const folder of [NATIVE, RENDERERS, new URL("emulated_cuda/", RENDERERS)]) {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile) found.push(new URL(name, folder));
+    }
   }
   return found.sort((a, b) => a.href.localeCompare(b.href));
 }

@@ -2,6 +2,7 @@ import assert from "assert";
 import type { LogFields, Logger } from "../../src/base/log.ts";
 import type { FrameSource, FrameSourceFactory, RawFrame } from "../../src/media/frame.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
+import { blockCodeArea } from "../../src/renderer/block_code.ts";
 import { RendererError, type RendererErrorCode } from "../../src/renderer/renderer_error.ts";
 import {
   compileEmulatedCuda,
@@ -9,6 +10,7 @@ import {
   compileTestRenderer,
   hasCplusplus,
 } from "./native.ts";
+import { rgbaFromFrame } from "./picture.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -112,6 +114,30 @@ export async function frameAt(source: FrameSource, timestampUs: number): Promise
   assert(result.status === "frame", result.status);
   assert(result.frame.kind === "raw", result.frame.kind);
   return result.frame;
+}
+
+/** RGBA of some moments, height × width × 4, without the block code and what is beside it. */
+export async function pictures(
+  path: string,
+  { moments, size }: { moments: readonly number[]; size: readonly [number, number] },
+): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  await withLibrary(path, async (factory) => {
+    const session = await openSession(factory, { size });
+    for (const timestampUs of moments) {
+      const frame: RawFrame = await frameAt(session, timestampUs);
+      const { data, width, height } = rgbaFromFrame(frame);
+      found.push(data.slice(blockCodeArea({ width, height }).height * width * 4));
+    }
+  });
+  return found;
+}
+
+/** Holds two pictures to be the same but for their edges: the libraries differ in how they halve chroma. */
+export function assertAlike(actual: Uint8Array, expected: Uint8Array | undefined): void {
+  assert(expected !== undefined && actual.length === expected.length);
+  const far = actual.filter((value, index) => Math.abs(value - (expected[index] ?? 0)) > 8).length;
+  assert.ok(far < actual.length * 0.02, `${far} of ${actual.length} values differ`);
 }
 
 /** Holds `action` to a rejection with a code and a text. */

@@ -8,6 +8,9 @@ import { createMetrics, METRIC_PREFIX } from "../../src/observability/metrics.ts
 import type { SessionReport } from "../../src/session/report.ts";
 import { eventually } from "./deadline.ts";
 
+/** Servers in the process of a test isolate no library. */
+export const NO_HOST = ["false"] as const;
+
 /** Keys of config.toml, as the file has them. */
 export type ConfigOverrides = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -102,7 +105,10 @@ export async function startTestServer(
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const config = testConfig(overrides, freePortRange(ports));
     const { meter, metricsText } = createMetrics();
-    const server = await startServer(config, { log, meter, metricsText });
+    const server = await startServer(config, {
+      observers: { log, meter, metricsText },
+      bridgeHostCommand: NO_HOST,
+    });
     // Another test may have taken a port in between.
     if (server.mediaPorts.length === ports) {
       const started = new TestServer(config, server, metricsText);

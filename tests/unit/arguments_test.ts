@@ -31,13 +31,18 @@ Deno.test("parseArguments: help and version win over everything else", () => {
 
 Deno.test("parseArguments: what is wrong is said in words that name it", () => {
   const cases: readonly [string[], RegExp][] = [
-    [["start"], /command "start".*serve and check/],
-    [["serve", "now"], /option "now"/],
+    [["start"], /command "start".*serve, check and renderer-test/],
+    [["serve", "now"], /no argument "now"/],
+    [["renderer-test"], /path of a library/],
+    [["renderer-test", "a.so", "b.so"], /"b.so"/],
+    [["renderer-test", "a.so", "--width", "7"], /--width is "7".*even/],
+    [["renderer-test", "a.so", "--options", "[1]"], /--options.*JSON object/],
+    [["bridge-host", "x"], /no arguments/],
     [["--conf", "x"], /option "--conf".*--config/],
     [["--config"], /--config needs a value/],
     [["--config="], /--config needs a value/],
     [["--config", "a", "--config", "b"], /--config is given twice/],
-    [["--log-level", "loud"], /level "loud".*debug, info, warn, error/],
+    [["--log-level", "loud"], /--log-level is "loud".*debug, info, warn, error/],
   ];
   for (const [args, expected] of cases) {
     const result = parseArguments(args);
@@ -46,8 +51,35 @@ Deno.test("parseArguments: what is wrong is said in words that name it", () => {
   }
 });
 
+Deno.test("parseArguments: renderer-test takes a library and its options in any order", () => {
+  const defaults = { options: {}, width: 1280, height: 720, fps: 30, seconds: 5 };
+  const parsed = parseArguments(["renderer-test", "a.so"]);
+  assert.deepEqual(parsed, { name: "renderer-test", library: "a.so", ...defaults });
+  const args = ["renderer-test", "--options", '{"a":1}', "--fps=25", "a.so", "--seconds", "2"];
+  assert.deepEqual(parseArguments(args), {
+    name: "renderer-test",
+    library: "a.so",
+    ...defaults,
+    options: { a: 1 },
+    fps: 25,
+    seconds: 2,
+  });
+});
+
 Deno.test("HELP: names every command and option that is understood", () => {
-  for (const word of ["serve", "check", "--config", "--log-level", "--help", "--version"]) {
+  for (
+    const word of [
+      "serve",
+      "check",
+      "renderer-test",
+      "--options",
+      "--fps",
+      "--config",
+      "--log-level",
+      "--help",
+      "--version",
+    ]
+  ) {
     assert.ok(HELP.includes(word), word);
   }
 });

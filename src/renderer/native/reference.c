@@ -3,127 +3,89 @@
  *
  *   cc -std=c11 -O2 -shared -fPIC -o libreference.so reference.c -lm
  *
- * Option: format, one of nv12 (default), i420, rgba, bgr24.
+ * Options: format, one of nv12 (default), i420, rgba, bgr24; and those of settings.h.
  *
- * Each picture carries a block code with its number and the time at which it was drawn.
+ * Each picture carries a block code with its number and the time at which it was drawn. The message
+ * {"type":"pointer","x":0.5,"y":0.5} moves the balloon there, in parts of the picture's width and height; any other
+ * message is given back by pinhole_poll_message.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "block_code.h"
+#include "mailbox.h"
+#include "painter.h"
 #include "pinhole.h"
-#include "scene.h"
+#include "settings.h"
+#include "tone.h"
 
 typedef struct format {
-  const char *name;
+  const char *name; /* as JSON writes it */
   uint32_t code;
   int bytes_per_pixel; /* of the first plane */
 } format;
 
 static const format FORMATS[] = {
-    {"nv12", PINHOLE_FORMAT_NV12, 1},
-    {"i420", PINHOLE_FORMAT_I420, 1},
-    {"rgba", PINHOLE_FORMAT_RGBA, 4},
-    {"bgr24", PINHOLE_FORMAT_BGR24, 3},
+    {"\"nv12\"", PINHOLE_FORMAT_NV12, 1},
+    {"\"i420\"", PINHOLE_FORMAT_I420, 1},
+    {"\"rgba\"", PINHOLE_FORMAT_RGBA, 4},
+    {"\"bgr24\"", PINHOLE_FORMAT_BGR24, 3},
 };
-static const char FORMAT_NAMES[] = "nv12, i420, rgba, bgr24";
 
 struct pinhole_renderer {
   const format *format;
-  char error[PINHOLE_ERROR_TEXT_SIZE];
+  settings settings;
+  error_text error;
 };
 
 struct pinhole_session {
   const format *format;
-  scene scene;
+  settings settings;
+  canvas canvas;
+  scene_pointer pointer;
   uint32_t frame_number;
   uint32_t stride;
   /* Two in turn: a frame stays as it is until the one after it is asked for. */
   uint8_t *buffers[2];
-  char error[PINHOLE_ERROR_TEXT_SIZE];
+  tone tone;
+  mailbox mailbox;
+  error_text error;
 };
 
 /* The only text without an object: pinhole_open is called once per process. */
-static char open_error[PINHOLE_ERROR_TEXT_SIZE];
-
-static int32_t fail(char error[PINHOLE_ERROR_TEXT_SIZE], const char *text, ...) {
-  va_list values;
-  va_start(values, text);
-  vsnprintf(error, PINHOLE_ERROR_TEXT_SIZE, text, values);
-  va_end(values);
-  return PINHOLE_ERROR;
-}
+static error_text open_error;
 
 /* ---- Options --------------------------------------------------------------------------------------------- */
 
-static const char *skip_space(const char *at) { return at + strspn(at, " \t\r\n"); }
-
-/* From a quotation mark to behind its partner, or NULL. Escapes are stepped over, since no option needs them. */
-static const char *skip_string(const char *at) {
-  for (at++; *at != '"'; at++) {
-    if (*at == '\\') at++;
-    if (*at == '\0') return NULL;
+static int32_t read_format(const json_member *member, const format **chosen) {
+  for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++) {
+    if (!json_is(member->value, FORMATS[i].name)) continue;
+    *chosen = &FORMATS[i];
+    return PINHOLE_OK;
   }
-  return at + 1;
+  return fail(&open_error, "Unknown format %.*s: use one of nv12, i420, rgba, bgr24", (int)member->value.length,
+              member->value.start);
 }
 
-/* Reads {"format":"…"}. Any other option is a mistake, and one that is named is one that is mended. */
-static int32_t read_options(const char *json, const format **chosen) {
-  const char *at = skip_space(json);
-  if (*at++ != '{') return fail(open_error, "The options are not a JSON object");
-  at = skip_space(at);
-  while (*at != '}') {
-    const char *key = at;
-    const char *key_end = *key == '"' ? skip_string(key) : NULL;
-    if (key_end == NULL) return fail(open_error, "The options are not valid JSON");
-    if (strncmp(key, "\"format\"", (size_t)(key_end - key)) != 0) {
-      return fail(open_error, "Unknown option %.*s: the only one is \"format\"", (int)(key_end - key), key);
-    }
-    at = skip_space(key_end);
-    if (*at++ != ':') return fail(open_error, "The options are not valid JSON");
-    const char *value = skip_space(at);
-    const char *value_end = *value == '"' ? skip_string(value) : NULL;
-    if (value_end == NULL) return fail(open_error, "Option \"format\" is not a string: use one of %s", FORMAT_NAMES);
-    *chosen = NULL;
-    for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++) {
-      size_t length = strlen(FORMATS[i].name);
-      if ((size_t)(value_end - value) == length + 2 && strncmp(value + 1, FORMATS[i].name, length) == 0) {
-        *chosen = &FORMATS[i];
-      }
-    }
-    if (*chosen == NULL) {
-      return fail(open_error, "Unknown format %.*s: use one of %s", (int)(value_end - value), value, FORMAT_NAMES);
-    }
-    at = skip_space(value_end);
-    if (*at == ',') {
-      at = skip_space(at + 1);
-    } else if (*at != '}') {
-      return fail(open_error, "The options are not valid JSON");
+/* An option that is not known is a mistake, and one that is named is one that is mended. */
+static int32_t read_options(const char *json, pinhole_renderer *into) {
+  const char *at = json_open(json);
+  if (at == NULL) return fail(&open_error, "The options are not a JSON object");
+  json_member member;
+  enum json_step step;
+  while ((step = json_next(&at, &member)) == JSON_MEMBER) {
+    int32_t status = json_is(member.name, "\"format\"") ? read_format(&member, &into->format)
+                                                        : settings_take(&into->settings, &member, &open_error);
+    if (status < 0) return status;
+    if (status > 0) {
+      return fail(&open_error, "Unknown option %.*s: known are format, " SETTINGS_NAMES, (int)member.name.length,
+                  member.name.start);
     }
   }
-  return PINHOLE_OK;
+  if (step == JSON_BAD) return fail(&open_error, "The options are not a JSON object of texts, numbers, true and false");
+  return settings_check(&into->settings, &open_error);
 }
 
 /* ---- Pixels ---------------------------------------------------------------------------------------------- */
-
-static void draw_block_code(scene *s, uint32_t frame_number) {
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  uint8_t bytes[BLOCK_CODE_BYTES];
-  block_code_pack(bytes, frame_number, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-  double cell = block_code_cell((uint32_t)s->width, (uint32_t)s->height);
-  for (int row = 0; row < BLOCK_CODE_ROWS; row++) {
-    for (int y = (int)(row * cell); y < (int)((row + 1) * cell); y++) {
-      for (int column = 0; column < BLOCK_CODE_COLUMNS; column++) {
-        uint8_t index = block_code_is_white(bytes, row, column) ? SCENE_WHITE : SCENE_BLACK;
-        scene_fill(s, y, (int)(column * cell), (int)((column + 1) * cell), index);
-      }
-    }
-  }
-}
 
 static uint8_t byte_of(double value) { return (uint8_t)(value + .5); }
 
@@ -153,10 +115,10 @@ static void write_rgb(const pinhole_session *session, const tables *t, uint8_t *
   int bgr = session->format->code == PINHOLE_FORMAT_BGR24;
   const uint8_t *first = bgr ? t->blue : t->red;
   const uint8_t *third = bgr ? t->red : t->blue;
-  for (int y = 0; y < session->scene.height; y++) {
-    const uint8_t *from = session->scene.pixels + (size_t)y * session->scene.width;
+  for (int y = 0; y < session->canvas.height; y++) {
+    const uint8_t *from = session->canvas.pixels + (size_t)y * (size_t)session->canvas.width;
     uint8_t *to = out + (size_t)y * session->stride;
-    for (int x = 0; x < session->scene.width; x++, to += bytes) {
+    for (int x = 0; x < session->canvas.width; x++, to += bytes) {
       to[0] = first[from[x]];
       to[1] = t->green[from[x]];
       to[2] = third[from[x]];
@@ -168,14 +130,14 @@ static void write_rgb(const pinhole_session *session, const tables *t, uint8_t *
 /* u and v point to the first sample of each; step is the distance of two samples, chroma_stride that of two rows. */
 static void write_yuv(const pinhole_session *session, const tables *t, uint8_t *out, uint8_t *u, uint8_t *v,
                       int step, uint32_t chroma_stride) {
-  const scene *s = &session->scene;
-  for (int y = 0; y < s->height; y++) {
-    const uint8_t *from = s->pixels + (size_t)y * s->width;
+  const canvas *c = &session->canvas;
+  for (int y = 0; y < c->height; y++) {
+    const uint8_t *from = c->pixels + (size_t)y * (size_t)c->width;
     uint8_t *to = out + (size_t)y * session->stride;
-    for (int x = 0; x < s->width; x++) to[x] = t->y[from[x]];
+    for (int x = 0; x < c->width; x++) to[x] = t->y[from[x]];
     if (y % 2 != 0) continue;
     size_t row = (size_t)y / 2 * chroma_stride;
-    for (int x = 0; x < s->width / 2; x++) {
+    for (int x = 0; x < c->width / 2; x++) {
       u[row + (size_t)(x * step)] = t->u[from[2 * x]];
       v[row + (size_t)(x * step)] = t->v[from[2 * x]];
     }
@@ -189,7 +151,7 @@ static void set_plane(pinhole_plane *plane, const uint8_t *data, uint32_t stride
 }
 
 static void write_frame(pinhole_session *session, const tables *t, uint8_t *out, pinhole_frame *frame) {
-  uint64_t rows = (uint64_t)session->scene.height;
+  uint64_t rows = (uint64_t)session->canvas.height;
   uint32_t stride = session->stride;
   uint8_t *chroma = out + stride * rows;
   set_plane(&frame->planes[0], out, stride, rows);
@@ -215,11 +177,14 @@ static void write_frame(pinhole_session *session, const tables *t, uint8_t *out,
 uint32_t pinhole_abi_version(void) { return PINHOLE_ABI_VERSION; }
 
 int32_t pinhole_open(const char *options_json, pinhole_renderer **renderer) {
-  const format *chosen = &FORMATS[0];
-  if (read_options(options_json, &chosen) != PINHOLE_OK) return PINHOLE_ERROR;
   pinhole_renderer *opened = calloc(1, sizeof *opened);
-  if (opened == NULL) return fail(open_error, "Out of memory");
-  opened->format = chosen;
+  if (opened == NULL) return fail(&open_error, "Out of memory");
+  opened->format = &FORMATS[0];
+  opened->settings = settings_default();
+  if (read_options(options_json, opened) != PINHOLE_OK) {
+    free(opened);
+    return PINHOLE_ERROR;
+  }
   *renderer = opened;
   return PINHOLE_OK;
 }
@@ -230,8 +195,10 @@ int32_t pinhole_close(pinhole_renderer *renderer) {
 }
 
 static void free_session(pinhole_session *session) {
-  free(session->scene.pixels);
-  free(session->scene.ridge);
+  mailbox_close(&session->mailbox);
+  free(session->tone.samples);
+  free(session->canvas.pixels);
+  free(session->canvas.ridge);
   free(session->buffers[0]);
   free(session->buffers[1]);
   free(session);
@@ -244,25 +211,27 @@ int32_t pinhole_session_open(pinhole_renderer *renderer, const char *session_id,
   (void)fps;
   if (width == 0 || height == 0 || width % 2 != 0 || height % 2 != 0 || width > PINHOLE_FRAME_SIDE_MAX ||
       height > PINHOLE_FRAME_SIDE_MAX) {
-    return fail(renderer->error, "Cannot draw %ux%u pixels: sides are even, 2 to %d", width, height,
+    return fail(&renderer->error, "Cannot draw %ux%u pixels: sides are even, 2 to %d", width, height,
                 PINHOLE_FRAME_SIDE_MAX);
   }
   pinhole_session *opened = calloc(1, sizeof *opened);
-  if (opened == NULL) return fail(renderer->error, "Out of memory");
+  if (opened == NULL) return fail(&renderer->error, "Out of memory");
   opened->format = renderer->format;
-  opened->scene.width = (int)width;
-  opened->scene.height = (int)height;
+  opened->settings = renderer->settings;
+  opened->canvas.width = (int)width;
+  opened->canvas.height = (int)height;
   /* Encoders read fastest what begins at multiples of 64 bytes. */
   opened->stride = (width * (uint32_t)renderer->format->bytes_per_pixel + 127) / 128 * 128;
   /* Room for one more half of the rows: the chroma of NV12 and I420. */
   size_t bytes = (size_t)opened->stride * height * 3 / 2;
-  opened->scene.pixels = malloc((size_t)width * height);
-  opened->scene.ridge = malloc(width * sizeof *opened->scene.ridge);
+  opened->canvas.pixels = malloc((size_t)width * height);
+  opened->canvas.ridge = malloc(width * sizeof *opened->canvas.ridge);
   opened->buffers[0] = malloc(bytes);
   opened->buffers[1] = malloc(bytes);
-  if (!opened->scene.pixels || !opened->scene.ridge || !opened->buffers[0] || !opened->buffers[1]) {
+  if (!opened->canvas.pixels || !opened->canvas.ridge || !opened->buffers[0] || !opened->buffers[1] ||
+      !tone_open(&opened->tone, &renderer->settings)) {
     free_session(opened);
-    return fail(renderer->error, "Out of memory for %ux%u pixels", width, height);
+    return fail(&renderer->error, "Out of memory for %ux%u pixels", width, height);
   }
   *session = opened;
   return PINHOLE_OK;
@@ -274,24 +243,42 @@ int32_t pinhole_session_close(pinhole_session *session) {
 }
 
 int32_t pinhole_render(pinhole_session *session, int64_t timestamp_us, pinhole_frame *frame) {
-  if (timestamp_us < 0) return fail(session->error, "The timestamp %lld is negative", (long long)timestamp_us);
-  double seconds = (double)timestamp_us / 1e6;
+  if (timestamp_us < 0) return fail(&session->error, "The timestamp %lld is negative", (long long)timestamp_us);
+  if (settings_idle_at(&session->settings, timestamp_us)) return PINHOLE_IDLE;
+  canvas *c = &session->canvas;
   uint8_t *out = session->buffers[session->frame_number % 2];
+  scene_view view = scene_at(c->width, c->height, timestamp_us, session->pointer);
+  block_code code = block_code_now((uint32_t)c->width, (uint32_t)c->height, session->frame_number++);
+  canvas_paint(c, &view, &code);
   tables t;
-  make_tables(&t, seconds);
-  scene_draw(&session->scene, seconds);
-  draw_block_code(&session->scene, session->frame_number++);
+  make_tables(&t, view.seconds);
   frame->format = session->format->code;
-  frame->width = (uint32_t)session->scene.width;
-  frame->height = (uint32_t)session->scene.height;
+  frame->width = (uint32_t)c->width;
+  frame->height = (uint32_t)c->height;
   frame->timestamp_us = timestamp_us;
   write_frame(session, &t, out, frame);
   return PINHOLE_FRAME;
 }
 
+int32_t pinhole_audio(pinhole_session *session, int64_t timestamp_us, pinhole_audio_chunk *audio) {
+  if (timestamp_us < 0) return fail(&session->error, "The timestamp %lld is negative", (long long)timestamp_us);
+  tone_next(&session->tone, timestamp_us, settings_idle_at(&session->settings, timestamp_us), audio);
+  return PINHOLE_OK;
+}
+
+int32_t pinhole_message(pinhole_session *session, const uint8_t *data, size_t length) {
+  mailbox_event event = mailbox_read(data, length);
+  if (!event.is_pointer) return mailbox_put(&session->mailbox, data, length, &session->error);
+  session->pointer = event.pointer;
+  return PINHOLE_OK;
+}
+
+int32_t pinhole_poll_message(pinhole_session *session, uint8_t *buffer, size_t capacity) {
+  return mailbox_take(&session->mailbox, buffer, capacity, &session->error);
+}
+
 int32_t pinhole_last_error(const pinhole_renderer *renderer, const pinhole_session *session, char *buffer,
                            size_t capacity) {
-  const char *text = session != NULL ? session->error : renderer != NULL ? renderer->error : open_error;
-  snprintf(buffer, capacity, "%s", text);
-  return PINHOLE_OK;
+  return copy_error(session != NULL ? &session->error : renderer != NULL ? &renderer->error : &open_error, buffer,
+                    capacity);
 }

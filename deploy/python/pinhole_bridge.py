@@ -1,0 +1,600 @@
+"""Brings pictures, sound and messages of a Python program to the viewers of a Pinhole server.
+
+The server is configured with ``renderer.bridge = "avatar"``; the program runs on the same host, as the same user:
+
+    import pinhole_bridge
+
+    bridge = pinhole_bridge.connect("avatar")
+    bridge.on_message = lambda session, data: print(session.id, data)
+    while True:
+        bridge.poll()
+        for session in bridge.sessions:
+            bridge.frame(session, picture)                # a uint8 array, height x width x 3, BGR as OpenCV has it
+            bridge.audio(session, pcm, rate=16000)        # 16-bit samples since the last call
+        time.sleep(0.04)
+
+Sessions open when their first viewer comes and close when the last one leaves. The program sets the pace; viewers see
+each picture as soon as it is there, and the server's idle picture after ``idle`` or half a second of silence. Pictures
+go through shared memory and never wait: where the server does not keep up, one is dropped.
+
+It needs Python 3.8 on Linux and nothing else. Arrays of NumPy are taken wherever bytes are, but NumPy is not needed.
+docs/bridge.md of Pinhole describes what goes over the socket and how the memory is laid out (version 1).
+
+Every function may be called from any thread. Callbacks run only within ``poll`` and ``run``, on the thread that called
+them.
+"""
+
+import collections
+import json
+import logging
+import mmap
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+
+__all__ = ["Bridge", "BridgeClosed", "BridgeError", "BridgeRefused", "BridgeUnavailable", "Session", "connect"]
+
+VERSION = 1
+
+_log = logging.getLogger("pinhole_bridge")
+
+# Messages of the writer and of the server, by type.
+_HELLO, _RING, _FRAME, _AUDIO, _IDLE, _END, _ERROR, _MESSAGE = range(1, 9)
+_WELCOME, _BYE, _RING_MADE, _RELEASE, _OPEN, _CLOSE, _VIEWER_MESSAGE = range(1, 8)
+
+_HEADER = struct.Struct("<IHH")  # bytes that follow, type, 0
+_RING_FIELDS = struct.Struct("<4I")  # generation, bytes of a slot, slots, offset of the first slot
+_FRAME_FIELDS = struct.Struct("<6Iq2I6I")
+_AUDIO_FIELDS = struct.Struct("<4Iq")
+_MAGIC = b"PINHOLE\0"
+
+# By name: number, bytes of a pixel of the first plane, and the other planes as parts of its width and height.
+_FORMATS: Dict[str, Tuple[int, int, Tuple[Tuple[int, int], ...]]] = {
+    "i420": (1, 1, ((2, 2), (2, 2))),
+    "nv12": (2, 1, ((1, 2),)),
+    "rgba": (3, 4, ()),
+    "bgra": (4, 4, ()),
+    "rgb24": (5, 3, ()),
+    "bgr24": (6, 3, ()),
+}
+
+_SIDE_MAX = 16384
+_SLOT_BYTES_MAX = 128 << 20
+_RING_BYTES_MAX = 1 << 30
+_SLOTS_MAX = 1024
+_SLOTS_PER_SESSION = 3  # one is shown, one waits, one is written
+_MESSAGE_BYTES_MAX = 65536
+_AUDIO_SECONDS_MAX = 0.5
+_EVENTS_MAX = 1024
+_ANSWER_SECONDS = 5.0
+_RETRY_SECONDS = (0.25, 4.0)
+
+
+class BridgeError(Exception):
+    """What goes wrong with a bridge."""
+
+
+class BridgeUnavailable(BridgeError):
+    """No server has a bridge of that name, or this user may not use it."""
+
+
+class BridgeRefused(BridgeError):
+    """The server does not let this program in. ``code`` is "taken", "version", "not_expected" or "closing"."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class BridgeClosed(BridgeError):
+    """The bridge was closed, or the server is gone and the bridge does not reconnect."""
+
+
+class Session:
+    """One stream, which any number of viewers watch."""
+
+    __slots__ = ("id", "width", "height", "fps", "params", "number")
+
+    def __init__(
+        self, *, id: str, width: int, height: int, fps: float, params: Dict[str, Any], number: int
+    ) -> None:
+        #: The name in the viewers' address, ``/ws/<id>``.
+        self.id = id
+        #: Pixels that the server sends; a picture of another size is scaled.
+        self.width, self.height = width, height
+        #: Pictures that the server sends in a second, at most.
+        self.fps = fps
+        #: ``params`` of the first viewer's offer. They come from a browser: trust nothing in them.
+        self.params = params
+        #: Tells apart two sessions of one name that follow each other.
+        self.number = number
+
+    def __repr__(self) -> str:
+        return "Session(%r, %dx%d, %g fps)" % (self.id, self.width, self.height, self.fps)
+
+
+def connect(
+    name: str,
+    *,
+    reconnect: bool = True,
+    timeout: Optional[float] = None,
+    folder: str = "/dev/shm",
+    program: Optional[str] = None
+) -> "Bridge":
+    """Connects to the bridge of that name.
+
+    reconnect: come back by itself when the server restarts. Until then pictures are dropped; sessions are closed, and
+        opened again afterwards. Otherwise every call raises BridgeClosed from then on.
+    timeout: seconds to wait for a server; None waits as long as it takes.
+    folder: where the server's ring and socket lie.
+    program: name for the server's log; by default that of the running script.
+
+    Raises BridgeUnavailable when there is no server in time, and BridgeRefused when it says no.
+    """
+    bridge = Bridge(name, reconnect=reconnect, folder=folder, program=program)
+    bridge._connect(timeout)
+    return bridge
+
+
+class Bridge:
+    """A connection to a server; see ``connect``. It can be used in a ``with`` statement."""
+
+    def __init__(self, name: str, *, reconnect: bool, folder: str, program: Optional[str]) -> None:
+        self.name = name
+        #: Called with the Session when its first viewer comes.
+        self.on_open: Optional[Callable[[Session], Any]] = None
+        #: Called with the Session when its last viewer has left, or the server is gone.
+        self.on_close: Optional[Callable[[Session], Any]] = None
+        #: Called with the Session and the bytes of a viewer's message.
+        self.on_message: Optional[Callable[[Session, bytes], Any]] = None
+        self._path = os.path.join(folder, "pinhole-" + name)
+        self._program = program or os.path.basename(sys.argv[0]) or "python"
+        self._reconnect = reconnect
+        self._lock = threading.RLock()
+        self._socket: Optional[socket.socket] = None
+        self._welcomed = False
+        self._received = bytearray()
+        self._sessions: Dict[int, Session] = {}
+        self._events: Deque[Tuple[str, Session, bytes]] = collections.deque(maxlen=_EVENTS_MAX)
+        self._ring: Optional[_Ring] = None
+        self._closed = False
+        self._goodbye: Optional[BridgeRefused] = None
+        self._retry_at = 0.0
+        self._retry_seconds = _RETRY_SECONDS[0]
+
+    # ---- What a program does ---------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server is there now."""
+        return self._welcomed
+
+    @property
+    def sessions(self) -> List[Session]:
+        """The sessions that are open now."""
+        with self._lock:
+            self._receive()
+            return list(self._sessions.values())
+
+    def frame(
+        self,
+        session: Session,
+        picture: Any,
+        format: str = "bgr24",
+        *,
+        width: Optional[int] = None,
+        height: Optional[int] = None,
+        timestamp: Optional[float] = None
+    ) -> bool:
+        """Shows a picture to the viewers of a session.
+
+        picture: a uint8 array of height x width x 3 (bgr24, rgb24) or 4 (bgra, rgba), or of height * 3 / 2 x width
+            (i420, nv12); or the same as bytes, row by row without padding. It is copied.
+        width, height: pixels, both even, for bytes; by default those of the session.
+        timestamp: the moment that it shows, in seconds of time.monotonic(); by default now. What is seen and heard
+            together has the same one.
+
+        Returns whether the picture went out. It does not when the session is closed, when the server is away, or when
+        it does not keep up.
+        """
+        if format not in _FORMATS:
+            raise ValueError("Unknown format %r: use one of %s" % (format, ", ".join(_FORMATS)))
+        moment = _microseconds(timestamp)
+        view = memoryview(picture)
+        width, height = _size_of(view, format, width or session.width, height or session.height)
+        planes, size = _layout(format, width, height)
+        if view.nbytes != size:
+            raise ValueError("A %s picture of %dx%d has %d bytes, not %d" % (format, width, height, size, view.nbytes))
+        with self._lock:
+            if not self._is_open(session):
+                return False
+            ring = self._ring_for(size)
+            if ring is None or not ring.free:
+                return False
+            slot = ring.free.pop()
+            ring.write(slot, view, picture)
+            code = _FORMATS[format][0]
+            return self._send(
+                _FRAME,
+                _FRAME_FIELDS.pack(
+                    session.number, ring.generation, slot, code, width, height, moment, 0, 0, *planes
+                ),
+            )
+
+    def audio(
+        self,
+        session: Session,
+        pcm: Any,
+        rate: int,
+        channels: int = 1,
+        *,
+        timestamp: Optional[float] = None
+    ) -> bool:
+        """Lets the viewers of a session hear a piece of sound.
+
+        pcm: 16-bit little-endian samples, left and right interleaved where there are two channels: bytes, or an int16
+            array. Pieces of 20 ms keep the delay low; up to 10 s may be written ahead.
+        rate: samples per second and channel, 8000 to 48000.
+        timestamp: when its first sample is heard, in seconds of time.monotonic(); by default right after the piece
+            before, or now after a pause.
+
+        Returns whether it went out, as ``frame`` does.
+        """
+        if not 8000 <= rate <= 48000 or channels not in (1, 2):
+            raise ValueError("Cannot send sound of %r samples a second on %r channels" % (rate, channels))
+        view = memoryview(pcm)
+        data = view.cast("B") if view.nbytes > 0 else memoryview(b"")
+        if len(data) % (2 * channels) != 0:
+            raise ValueError("The sound ends within a sample: %d bytes" % len(data))
+        moment = 0 if timestamp is None else _microseconds(timestamp)
+        step = int(rate * _AUDIO_SECONDS_MAX) * 2 * channels
+        with self._lock:
+            if not self._is_open(session):
+                return False
+            sent = True
+            for start in range(0, len(data), step):
+                fields = _AUDIO_FIELDS.pack(session.number, rate, channels, 0, moment)
+                sent = self._send(_AUDIO, fields, data[start : start + step])
+                moment = 0
+            return sent
+
+    def idle(self, session: Session) -> bool:
+        """Shows the server's idle picture until the next ``frame``."""
+        return self._tell(_IDLE, session)
+
+    def end(self, session: Session) -> bool:
+        """Ends a session: its viewers are disconnected."""
+        return self._tell(_END, session)
+
+    def error(self, session: Session, text: str) -> bool:
+        """Tells the server's log that a picture could not be made; viewers see the idle picture for a moment."""
+        return self._tell(_ERROR, session, struct.pack("<I", 0) + text.encode()[:1024])
+
+    def send_message(self, session: Session, data: Any) -> bool:
+        """Sends a message to the viewers of a session: text, or up to 64 KiB of bytes."""
+        encoded = data.encode() if isinstance(data, str) else bytes(data)
+        if len(encoded) > _MESSAGE_BYTES_MAX:
+            raise ValueError("A message has %d bytes at most, not %d" % (_MESSAGE_BYTES_MAX, len(encoded)))
+        return self._tell(_MESSAGE, session, encoded)
+
+    def poll(self, timeout: float = 0.0) -> int:
+        """Waits up to ``timeout`` seconds for something to happen, and calls the callbacks for what did.
+
+        Returns how many were called. Raises BridgeClosed, see ``connect``.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                self._receive()
+                events = list(self._events)
+                self._events.clear()
+                waiting = [] if self._socket is None else [self._socket]
+            left = deadline - time.monotonic()
+            if events or left <= 0:
+                break
+            # Without a server, one is looked for meanwhile.
+            _select(waiting, [], left if waiting else min(left, _RETRY_SECONDS[0]))
+        for kind, session, data in events:
+            callback = {"open": self.on_open, "close": self.on_close, "message": self.on_message}[kind]
+            if callback is not None and kind == "message":
+                callback(session, data)
+            elif callback is not None:
+                callback(session)
+        return len(events)
+
+    def run(self) -> None:
+        """Calls the callbacks until ``close`` is called, or until the server is gone and is not waited for."""
+        try:
+            while not self._closed:
+                self.poll(0.5)
+        except BridgeClosed:
+            pass
+
+    def close(self) -> None:
+        """Leaves the server. Its viewers see the idle picture."""
+        with self._lock:
+            self._closed = True
+            self._disconnect()
+
+    def __enter__(self) -> "Bridge":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    # ---- Connection ------------------------------------------------------------------------------------------
+
+    def _connect(self, timeout: Optional[float]) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            reason = self._greet()
+            if reason is None:
+                self._wait(lambda: self._welcomed or self._socket is None, _ANSWER_SECONDS)
+            if self._welcomed:
+                return
+            if self._goodbye is not None and self._goodbye.code != "closing":
+                self.close()
+                raise self._goodbye
+            if deadline is not None and time.monotonic() >= deadline:
+                self.close()
+                why = reason or self._goodbye or "it does not answer"
+                raise BridgeUnavailable("No Pinhole server at %s.sock: %s" % (self._path, why))
+            self._disconnect()
+            time.sleep(0.1)
+
+    def _greet(self) -> Optional[str]:
+        """Connects and says hello, without waiting for the answer. Returns what went wrong."""
+        self._goodbye = None
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(self._path + ".sock")
+        except OSError as error:
+            connection.close()
+            return "%s%s" % (error.strerror, "; run as its user" if isinstance(error, PermissionError) else "")
+        connection.setblocking(False)
+        self._socket = connection
+        clock = time.monotonic_ns() // 1000
+        hello = {"version": VERSION, "writer": self._program, "clock_us": clock, "pace": "writer"}
+        self._send(_HELLO, json.dumps(hello).encode())
+        return None
+
+    def _disconnect(self) -> None:
+        """Forgets the server and its sessions."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._ring is not None:
+            self._ring.close()
+        self._socket, self._ring, self._welcomed = None, None, False
+        self._received.clear()
+        for session in self._sessions.values():
+            self._events.append(("close", session, b""))
+        self._sessions.clear()
+
+    def _lose(self, reason: str) -> None:
+        """The server is gone, or ended the connection."""
+        if self._socket is None:
+            return
+        why = str(self._goodbye) if self._goodbye is not None else reason
+        if self._welcomed:
+            _log.warning("The Pinhole server at %s is gone: %s", self._path, why)
+        else:
+            _log.warning("The Pinhole server at %s does not let us in: %s", self._path, why)
+        self._disconnect()
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
+
+    def _come_back(self) -> None:
+        """Connects again when it is time to."""
+        if self._socket is not None or time.monotonic() < self._retry_at:
+            return
+        self._retry_at = time.monotonic() + _RETRY_SECONDS[0]
+        self._greet()
+
+    def _wait(self, done: Callable[[], Any], seconds: float) -> bool:
+        """Receives until something is done. Returns whether it was in time."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            left = deadline - time.monotonic()
+            if self._socket is None or left <= 0:
+                return False
+            _select([self._socket], [], left)
+            self._read()
+        return True
+
+    # ---- Sending ---------------------------------------------------------------------------------------------
+
+    def _tell(self, kind: int, session: Session, data: bytes = b"") -> bool:
+        with self._lock:
+            return self._is_open(session) and self._send(kind, struct.pack("<I", session.number), data)
+
+    def _is_open(self, session: Session) -> bool:
+        self._receive()
+        return self._sessions.get(session.number) is session
+
+    def _send(self, kind: int, *parts: Any) -> bool:
+        length = sum(len(part) for part in parts)
+        rest = memoryview(b"".join((_HEADER.pack(length, kind, 0),) + parts))
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while self._socket is not None:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self._lose("it does not read")
+                else:
+                    # Reading meanwhile: the server may be waiting for just that.
+                    _select([self._socket], [self._socket], 0.1)
+                    self._read()
+            except OSError as error:
+                self._read()  # its last words
+                self._lose(error.strerror or str(error))
+            if not rest:
+                return True
+        return False
+
+    def _ring_for(self, size: int) -> "Optional[_Ring]":
+        """A ring whose slots hold ``size`` bytes, with room for every session."""
+        if size > _SLOT_BYTES_MAX:
+            raise ValueError("A picture has %d bytes at most, not %d" % (_SLOT_BYTES_MAX, size))
+        ring = self._ring
+        slot_bytes = size if ring is None else max(size, ring.slot_bytes)
+        slots = _slots_for(len(self._sessions), slot_bytes)
+        if ring is not None and ring.slot_bytes >= size and ring.slots >= slots:
+            return ring
+        # No picture may be under way between the request and the answer, and none is: nothing else is sent here.
+        self._send(_RING, struct.pack("<2I", slot_bytes, slots))
+        if not self._wait(lambda: self._ring is not ring, _ANSWER_SECONDS):
+            self._lose("it makes no ring")
+        return self._ring
+
+    # ---- Receiving -------------------------------------------------------------------------------------------
+
+    def _receive(self) -> None:
+        """Takes in what has come, and comes back to a server that was away."""
+        if self._socket is not None:
+            self._read()
+        if self._closed:
+            raise BridgeClosed("The bridge %r is closed" % self.name)
+        if self._socket is None:
+            if not self._reconnect:
+                raise BridgeClosed(str(self._goodbye or "The Pinhole server at %s is gone" % self._path))
+            self._come_back()
+
+    def _read(self) -> None:
+        while self._socket is not None:
+            try:
+                data = self._socket.recv(65536)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                return self._lose(error.strerror or str(error))
+            if not data:
+                return self._lose("it has closed the connection")
+            self._received += data
+            self._take_messages()
+
+    def _take_messages(self) -> None:
+        while len(self._received) >= _HEADER.size:
+            length, kind, _ = _HEADER.unpack_from(self._received)
+            end = _HEADER.size + length
+            if len(self._received) < end:
+                return
+            payload = bytes(self._received[_HEADER.size : end])
+            del self._received[:end]
+            self._take(kind, payload)
+
+    def _take(self, kind: int, payload: bytes) -> None:
+        if kind == _WELCOME:
+            self._welcomed = True
+        elif kind == _BYE:
+            words = json.loads(payload)
+            self._goodbye = BridgeRefused(words["code"], words["text"])
+        elif kind == _RING_MADE:
+            if self._ring is not None:
+                self._ring.close()
+            self._ring = _Ring(self._path, *_RING_FIELDS.unpack(payload))
+            # Only now it is sure that the next connection will not end as this one.
+            self._retry_seconds = _RETRY_SECONDS[0]
+        elif kind == _RELEASE:
+            generation, slot = struct.unpack("<2I", payload)
+            if self._ring is not None and self._ring.generation == generation:
+                self._ring.free.append(slot)
+        elif kind == _OPEN:
+            fields = json.loads(payload)
+            number = fields["session"]
+            known = {name: fields[name] for name in ("id", "width", "height", "fps", "params")}
+            self._sessions[number] = Session(number=number, **known)
+            self._events.append(("open", self._sessions[number], b""))
+        elif kind == _CLOSE:
+            session = self._sessions.pop(struct.unpack("<I", payload)[0], None)
+            if session is not None:
+                self._events.append(("close", session, b""))
+        elif kind == _VIEWER_MESSAGE:
+            session = self._sessions.get(struct.unpack_from("<I", payload)[0])
+            if session is not None:
+                self._events.append(("message", session, payload[4:]))
+
+
+class _Ring:
+    """The shared memory that the server has made for this program."""
+
+    def __init__(self, path: str, generation: int, slot_bytes: int, slots: int, offset: int) -> None:
+        self.generation = generation
+        self.slot_bytes = slot_bytes
+        self.slots = slots
+        #: Slots that are not the server's.
+        self.free = list(range(slots))
+        self._offset = offset
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._memory = mmap.mmap(descriptor, offset + slots * slot_bytes)
+        finally:
+            os.close(descriptor)
+        magic, version, _, found = struct.unpack_from("<8s3I", self._memory)
+        if (magic, version, found) != (_MAGIC, VERSION, generation):
+            raise BridgeError("%s is not the ring that the server has made" % path)
+
+    def write(self, slot: int, view: memoryview, picture: Any) -> None:
+        start = self._offset + slot * self.slot_bytes
+        numpy = sys.modules.get("numpy")
+        if view.c_contiguous:
+            self._memory[start : start + view.nbytes] = view.cast("B")
+        elif numpy is not None and isinstance(picture, numpy.ndarray):
+            target = numpy.frombuffer(self._memory, numpy.uint8, view.nbytes, start)
+            target.reshape(picture.shape)[...] = picture
+        else:
+            self._memory[start : start + view.nbytes] = view.tobytes()
+
+    def close(self) -> None:
+        self._memory.close()
+
+
+def _select(readers: List[socket.socket], writers: List[socket.socket], seconds: float) -> None:
+    try:
+        select.select(readers, writers, [], seconds)
+    except (OSError, ValueError):
+        pass  # closed by another thread, which whoever waits finds out at once
+
+
+def _slots_for(sessions: int, slot_bytes: int) -> int:
+    """Slots for up to twice as many sessions, so that not each new one needs another ring."""
+    doubled = 1 << max(0, sessions - 1).bit_length()
+    return max(1, min(_SLOTS_PER_SESSION * doubled + 1, _SLOTS_MAX, _RING_BYTES_MAX // slot_bytes - 1))
+
+
+def _microseconds(timestamp: Optional[float]) -> int:
+    return time.monotonic_ns() // 1000 if timestamp is None else round(timestamp * 1e6)
+
+
+def _size_of(view: memoryview, format: str, width: int, height: int) -> Tuple[int, int]:
+    """Width and height of a picture: those of its array, or those that were given."""
+    if view.itemsize != 1:
+        raise TypeError("A picture consists of bytes (uint8), not of items of %d bytes" % view.itemsize)
+    _, pixel_bytes, others = _FORMATS[format]
+    if view.ndim == 3 or (view.ndim == 2 and others):
+        rows, width = view.shape[0], view.shape[1]
+        height = rows * 2 // 3 if others else rows
+        if view.ndim == 3 and (others or view.shape[2] != pixel_bytes):
+            raise ValueError("An array of shape %s is not a %s picture" % (view.shape, format))
+    elif view.ndim != 1:
+        raise ValueError("An array of shape %s is not a %s picture" % (view.shape, format))
+    for name, side in (("width", width), ("height", height)):
+        if side % 2 != 0 or not 2 <= side <= _SIDE_MAX:
+            raise ValueError("The %s of a picture is even, 2 to %d pixels, not %d" % (name, _SIDE_MAX, side))
+    return width, height
+
+
+def _layout(format: str, width: int, height: int) -> Tuple[List[int], int]:
+    """Offset and stride of each of three planes without padding, and the bytes of all."""
+    _, pixel_bytes, others = _FORMATS[format]
+    planes = [0, width * pixel_bytes]
+    size = width * pixel_bytes * height
+    for width_divisor, height_divisor in others:
+        planes += [size, width // width_divisor]
+        size += width // width_divisor * (height // height_divisor)
+    return planes + [0] * (6 - len(planes)), size

@@ -1,0 +1,31 @@
+import { SYSTEM_CLOCK } from "../base/clock.ts";
+import type { Config } from "../config/config.ts";
+import type { FrameSourceFactory } from "../media/frame.ts";
+import { openBridge } from "../renderer/bridge/bridge.ts";
+import { openIsolatedLibrary } from "../renderer/bridge/isolated_library.ts";
+import { openRendererLibrary } from "../renderer/library.ts";
+import { createTestPattern } from "../renderer/test_pattern.ts";
+import type { Setting } from "./setting.ts";
+
+/**
+ * Opens what the configuration names: a library in this process or in one of its own, a bridge that another process
+ * feeds, or the test pattern.
+ */
+export async function openRenderer(
+  config: Config,
+  { observers: { log, meter }, bridgeHostCommand: command }: Setting,
+): Promise<FrameSourceFactory> {
+  const { library: path, bridge, isolation, options } = config.renderer;
+  const shared = { log, meter, clock: SYSTEM_CLOCK };
+  if (bridge !== undefined) {
+    const renderer = await openBridge({ ...shared, name: bridge });
+    log.info("bridge_opened", { bridge });
+    return renderer;
+  }
+  if (path === undefined) return createTestPattern(shared);
+  const renderer = isolation === "process"
+    ? await openIsolatedLibrary({ ...shared, path, options, command })
+    : await openRendererLibrary({ path, options, log });
+  log.info("renderer_opened", { library: path, isolation });
+  return renderer;
+}

@@ -1,0 +1,17 @@
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+
+/** Where log lines and measurements go. */
+export interface Observers {
+  readonly log: Logger;
+  readonly meter: Meter;
+  /** The measurements in Prometheus' text format. */
+  readonly metricsText: () => Promise<string>;
+}
+
+/** What surrounds a server. */
+export interface Setting {
+  readonly observers: Observers;
+  /** Starts this program as the process of an isolated renderer library. */
+  readonly bridgeHostCommand: readonly [program: string, ...args: string[]];
+}

@@ -1,0 +1,290 @@
+import { type Clock, sleep } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Meter } from "../../base/meter.ts";
+import type { FrameSource, FrameSourceFactory, FrameSourceOptions } from "../../media/frame.ts";
+import { RendererError } from "../renderer_error.ts";
+import { BridgeFiles } from "./bridge_files.ts";
+import { BridgeSession } from "./bridge_session.ts";
+import { Libc } from "./libc.ts";
+import {
+  ACCEPT_PAUSE_MS,
+  BRIDGE_VERSION,
+  CONNECTIONS_MAX,
+  SHARED_MEMORY_FOLDER,
+} from "./limits.ts";
+import { LogThrottle } from "./log_throttle.ts";
+import { Ring } from "./ring.ts";
+import type { ByeCode } from "./server_messages.ts";
+import { type UnixConnection, UnixListener } from "./unix_socket.ts";
+import type { Pace, SessionFeatures } from "./writer_messages.ts";
+import { type BridgeHall, type RingOwner, type Writer, WriterVisit } from "./writer_visit.ts";
+
+/** What a bridge is opened with. */
+export interface BridgeOptions {
+  /** 1 to 64 of `A-Z a-z 0-9 _ - .`. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly meter: Meter;
+  readonly clock: Clock;
+  /** Where the ring and the socket lie. Default: `/dev/shm`. */
+  readonly folder?: string;
+}
+
+/**
+ * Opens a bridge: a ring in shared memory and a socket, through which another process brings frames, sound and
+ * messages. docs/bridge.md is its contract. The bridge is open when the promise settles; writers come and go as they
+ * like, and while there is none its sessions are idle.
+ *
+ * @throws {BridgeError} `bridge_taken`, `bridge_files`, `bridge_unsupported`
+ */
+export async function openBridge(options: BridgeOptions): Promise<FrameSourceFactory> {
+  return await Bridge.open({ ...options, pace: "writer", rendererName: `bridge ${options.name}` });
+}
+
+/** What distinguishes the bridge of an isolated library. */
+export interface BridgeParts extends BridgeOptions {
+  readonly pace: Pace;
+  /** Name as a renderer, for logs. */
+  readonly rendererName: string;
+  /** Says whether a process may write. Default: any. */
+  readonly mayWrite?: (pid: number) => boolean;
+  /** A writer was let in. */
+  readonly onWriter?: () => void;
+  /** A writer says that it cannot begin, and why. */
+  readonly onFailed?: (failure: { readonly code: string; readonly text: string }) => void;
+}
+
+/** What a session can do whose writer is not there to tell. */
+const ALL_FEATURES: SessionFeatures = {
+  audio: true,
+  takesMessages: true,
+  givesMessages: true,
+  encodes: false,
+};
+
+const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** The server's side of a bridge. */
+export class Bridge implements FrameSourceFactory, BridgeHall {
+  readonly name: string;
+  readonly pace: Pace;
+  readonly clock: Clock;
+  readonly #parts: BridgeParts;
+  readonly #libc: Libc;
+  readonly #files: BridgeFiles;
+  readonly #listener: UnixListener;
+  readonly #warnings: LogThrottle;
+  readonly #closing = new AbortController();
+  readonly #accepting: Promise<void>;
+  readonly #sessions = new Map<number, BridgeSession>();
+  readonly #visits = new Set<WriterVisit>();
+  readonly #makingRings = new Set<Promise<void>>();
+  #writer: WriterVisit | undefined;
+  #lastSession = 0;
+  #features: SessionFeatures = ALL_FEATURES;
+  #closed: Promise<void> | undefined;
+
+  private constructor(
+    parts: BridgeParts,
+    owned: { libc: Libc; files: BridgeFiles; listener: UnixListener },
+  ) {
+    this.name = parts.rendererName;
+    this.pace = parts.pace;
+    this.clock = parts.clock;
+    this.#parts = parts;
+    this.#libc = owned.libc;
+    this.#files = owned.files;
+    this.#listener = owned.listener;
+    this.#warnings = new LogThrottle(parts.log, parts.clock);
+    this.#accepting = this.#accept();
+  }
+
+  /** As {@link openBridge}. */
+  static async open(parts: BridgeParts): Promise<Bridge> {
+    const { name, folder = SHARED_MEMORY_FOLDER, log } = parts;
+    if (!NAME.test(name)) throw new TypeError(`"${name}" is no name for a bridge`);
+    const libc = new Libc();
+    try {
+      const files = await BridgeFiles.claim(libc, { folder, name });
+      try {
+        const listener = new UnixListener(libc, files.socketPath);
+        log.info("bridge_opened", { bridge: name, socket: files.socketPath });
+        return new Bridge(parts, { libc, files, listener });
+      } catch (error) {
+        await files.remove();
+        throw error;
+      }
+    } catch (error) {
+      libc.close();
+      throw error;
+    }
+  }
+
+  /** Where writers connect. */
+  get socketPath(): string {
+    return this.#files.socketPath;
+  }
+
+  /**
+   * Opens a session, whether or not a writer is there.
+   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it.
+   */
+  async open(options: FrameSourceOptions): Promise<FrameSource> {
+    if (this.#closed !== undefined) throw new TypeError("The bridge is closed");
+    const { sessionId: id, width, height, fps, params } = options;
+    const number = ++this.#lastSession;
+    const { pace, clock } = this;
+    const session = new BridgeSession({
+      open: { type: "open", session: number, id, width, height, fps, params },
+      pace,
+      clock,
+      meter: this.#parts.meter,
+      onClosed: () => this.#sessions.delete(number),
+    });
+    this.#sessions.set(number, session);
+    if (this.#writer !== undefined) session.attach(this.#writer);
+    if (pace === "writer") return sourceOf(session, ALL_FEATURES);
+    const opened = await session.opened;
+    if (opened instanceof RendererError) {
+      await session.close();
+      throw opened;
+    }
+    this.#features = opened ?? this.#features;
+    return sourceOf(session, this.#features);
+  }
+
+  /** Sends the writer away, closes what sessions are left, and removes the files. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** See {@link BridgeHall}. */
+  admit(visit: WriterVisit): { code: ByeCode; text: string } | undefined {
+    const { name, log, mayWrite, onWriter } = this.#parts;
+    if (mayWrite?.(visit.pid) === false) {
+      return { code: "not_expected", text: "This bridge is for another process" };
+    }
+    if (this.#writer !== undefined) {
+      const { name: writer, pid } = this.#writer;
+      const text = `Another writer feeds the bridge "${name}": ${writer}, process ${pid}`;
+      return { code: "taken", text };
+    }
+    this.#writer = visit;
+    visit.send({ type: "welcome", version: BRIDGE_VERSION });
+    log.info("bridge_writer_connected", { bridge: name, writer: visit.name, pid: visit.pid });
+    for (const session of this.#sessions.values()) session.attach(visit);
+    onWriter?.();
+    return undefined;
+  }
+
+  /** See {@link BridgeHall}. */
+  session(number: number): BridgeSession | "closed" | undefined {
+    const known = number > 0 && number <= this.#lastSession;
+    return this.#sessions.get(number) ?? (known ? "closed" : undefined);
+  }
+
+  /** See {@link BridgeHall}. */
+  makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void {
+    const making = this.#makeRing(slots, owner).catch(owner.onFailed)
+      .finally(() => this.#makingRings.delete(making));
+    this.#makingRings.add(making);
+  }
+
+  /** See {@link BridgeHall}. */
+  refused({ name: writer, pid }: Writer, code: ByeCode, reason: string): void {
+    const { name: bridge, meter } = this.#parts;
+    meter.count("renderer_errors_total", { call: "bridge" });
+    this.#warnings.warn("bridge_writer_refused", { bridge, writer, pid, code, reason });
+  }
+
+  /** See {@link BridgeHall}. */
+  failed(failure: { readonly code: string; readonly text: string }): void {
+    const { name: bridge, onFailed } = this.#parts;
+    this.#warnings.warn("bridge_writer_failed", { bridge, error: failure.text });
+    onFailed?.(failure);
+  }
+
+  /** See {@link BridgeHall}. */
+  left(visit: WriterVisit, violation: string | undefined): void {
+    const { name: bridge, meter } = this.#parts;
+    const { name: writer, pid } = visit;
+    this.#visits.delete(visit);
+    if (violation !== undefined) {
+      meter.count("renderer_errors_total", { call: "bridge" });
+      this.#warnings.warn("bridge_violated", { bridge, writer, pid, reason: violation });
+    }
+    if (this.#writer !== visit) return;
+    this.#writer = undefined;
+    if (!this.#closing.signal.aborted) {
+      this.#warnings.warn("bridge_writer_gone", { bridge, writer, pid });
+    }
+    for (const session of this.#sessions.values()) session.detach();
+  }
+
+  async #makeRing(
+    slots: { bytes: number; count: number },
+    { onMade, onReleased }: RingOwner,
+  ): Promise<void> {
+    const libc = this.#libc;
+    const { fd, layout } = await this.#files.makeRing(slots);
+    try {
+      const ring: Ring = new Ring({
+        libc,
+        fd,
+        layout,
+        onReleased: (slot) => onReleased(ring, slot),
+      });
+      onMade(ring);
+    } catch (error) {
+      libc.symbols.close(fd);
+      throw error;
+    }
+  }
+
+  async #accept(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!this.#listener.closed) {
+      const connection = await this.#listener.accept();
+      if (connection !== undefined) await this.#receive(connection);
+      await sleep(this.clock, ACCEPT_PAUSE_MS, signal);
+    }
+  }
+
+  async #receive(connection: UnixConnection): Promise<void> {
+    if (this.#closing.signal.aborted || this.#visits.size >= CONNECTIONS_MAX) {
+      return await connection.close();
+    }
+    this.#visits.add(new WriterVisit(connection, this));
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#listener.close();
+    await this.#accepting;
+    const goodbyes = [...this.#visits].map((visit) => visit.end("closing", "The server stops"));
+    await Promise.all(goodbyes);
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+    await Promise.all(this.#makingRings);
+    await this.#files.remove();
+    this.#libc.close();
+  }
+}
+
+/** The session as the server sees it: with no more functions than it has. */
+function sourceOf(session: BridgeSession, features: SessionFeatures): FrameSource {
+  const { audio, takesMessages, givesMessages, encodes } = features;
+  return {
+    render: (timestampUs) => session.render(timestampUs),
+    close: () => session.close(),
+    ...(audio ? { audio: (timestampUs: number) => session.audio(timestampUs) } : {}),
+    ...(takesMessages ? { message: (data: Uint8Array) => session.message(data) } : {}),
+    ...(givesMessages ? { pollMessage: () => session.pollMessage() } : {}),
+    ...(encodes
+      ? {
+        setBitrate: (bitsPerSecond: number) => session.setBitrate(bitsPerSecond),
+        requestKeyframe: () => session.requestKeyframe(),
+      }
+      : {}),
+  };
+}

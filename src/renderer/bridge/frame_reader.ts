@@ -1,0 +1,91 @@
+import type { Plane, SourceFrame } from "../../media/frame.ts";
+import {
+  ACCESS_UNIT_BYTES_MAX,
+  FORMAT_H264,
+  FRAME_SIDE_MAX,
+  PIXEL_FORMAT_CODES,
+  PLANE_PARTS,
+} from "../pixel_layout.ts";
+import { BridgeViolation } from "./bridge_error.ts";
+import type { Ring, Slot } from "./ring.ts";
+import type { FrameMessage } from "./writer_messages.ts";
+
+/** A picture that a writer has handed over. */
+export interface BridgeFrame {
+  /** Its planes are views of the slot. The timestamp is the writer's. */
+  readonly frame: SourceFrame;
+  readonly slot: Slot;
+}
+
+/**
+ * Takes over the slot that a message names, if its picture adds up: all of it lies within the slot.
+ * @throws {BridgeViolation} Naming the field at fault; the slot stays the writer's.
+ */
+export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
+  const { slotBytes, generation } = ring.layout;
+  if (message.generation !== generation) {
+    throw new BridgeViolation(
+      `a picture lies in ring ${message.generation}, but the ring in use is ${generation}`,
+    );
+  }
+  if (message.format === FORMAT_H264) {
+    checkAccessUnit(message, slotBytes);
+    const slot = ring.take(message.slot);
+    const { keyframe, timestampUs, byteSize } = message;
+    return { slot, frame: { kind: "h264", data: slot.bytes(0, byteSize), keyframe, timestampUs } };
+  }
+  const { width, height, timestampUs } = message;
+  const format = PIXEL_FORMAT_CODES[message.format];
+  if (format === undefined) fail(`format is ${message.format}, which is none of 1 to 7`);
+  checkSide("width", width);
+  checkSide("height", height);
+  const spans = PLANE_PARTS[format].map(({ rowBytes, rows }, index) =>
+    spanOf(message, { index, rowBytes: width * rowBytes, rows: height * rows, slotBytes })
+  );
+  const slot = ring.take(message.slot);
+  const planes: Plane[] = spans.map(({ offset, byteLength, strideBytes }) => ({
+    data: slot.bytes(offset, byteLength),
+    strideBytes,
+  }));
+  return { slot, frame: { kind: "raw", format, width, height, planes, timestampUs } };
+}
+
+function checkAccessUnit({ byteSize }: FrameMessage, slotBytes: number): void {
+  const most = Math.min(slotBytes, ACCESS_UNIT_BYTES_MAX);
+  if (byteSize === 0 || byteSize > most) {
+    fail(`access unit has ${byteSize} bytes, not 1 to ${most}`);
+  }
+}
+
+function checkSide(name: string, pixels: number): void {
+  if (pixels === 0 || pixels % 2 !== 0 || pixels > FRAME_SIDE_MAX) {
+    fail(`${name} is ${pixels}, which is not an even number from 2 to ${FRAME_SIDE_MAX}`);
+  }
+}
+
+/** Part of a slot, in bytes. */
+interface Span {
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly strideBytes: number;
+}
+
+function spanOf(
+  message: FrameMessage,
+  part: { index: number; rowBytes: number; rows: number; slotBytes: number },
+): Span {
+  const { index, rowBytes, rows, slotBytes } = part;
+  const { offset, strideBytes } = message.planes[index] ?? { offset: 0, strideBytes: 0 };
+  if (strideBytes < rowBytes) {
+    fail(`plane ${index} has a stride of ${strideBytes} bytes, but a row has ${rowBytes}`);
+  }
+  const byteLength = strideBytes * (rows - 1) + rowBytes;
+  if (offset + byteLength > slotBytes) {
+    fail(`plane ${index} ends at byte ${offset + byteLength} of a slot of ${slotBytes}`);
+  }
+  return { offset, byteLength, strideBytes };
+}
+
+function fail(why: string): never {
+  throw new BridgeViolation(`a picture's ${why}`);
+}

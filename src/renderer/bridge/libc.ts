@@ -1,0 +1,137 @@
+import { errorText } from "../../base/errors.ts";
+import { cString } from "../library_calls.ts";
+import { openNativeLibrary } from "../native_library.ts";
+import { BridgeError, type BridgeErrorCode } from "./bridge_error.ts";
+
+/**
+ * What the bridge needs of the C library. Deno's own functions refuse every path in /dev to a program that was not
+ * started with all permissions, and they know neither mappings nor reserved memory.
+ *
+ * Functions that may wait are non-blocking: they run on a thread of Deno's pool. Variadic functions are called without
+ * their variable part.
+ */
+const LIBC_SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  open: { parameters: ["buffer", "i32"], result: "i32" }, // path, flags
+  mkostemp: { parameters: ["buffer", "i32"], result: "i32" }, // template, flags
+  close: { parameters: ["i32"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" }, // fd, operation
+  // dirfd, path, flags, mask, buffer
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  link: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
+  rename: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
+  unlink: { parameters: ["buffer"], result: "i32" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" }, // fd, data, length, at
+  posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32", nonblocking: true }, // fd, at, length
+  // address, length, protection, flags, fd, offset
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  umask: { parameters: ["u32"], result: "u32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" }, // domain, type, protocol
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" }, // fd, address, length
+  listen: { parameters: ["i32", "i32"], result: "i32" }, // fd, backlog
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" }, // fd, address, length
+  accept4: {
+    parameters: ["i32", "pointer", "pointer", "i32"], // fd, address, length, flags
+    result: "i32",
+    nonblocking: true,
+  },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize", nonblocking: true }, // fd, buffer, length, flags
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize", nonblocking: true }, // fd, data, length, flags
+  send_now: { name: "send", parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" }, // fd, how
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" }, // fd, level, name, value, length
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** Numbers of Linux that are the same on every processor that Deno runs on. */
+export const LINUX = {
+  ENOENT: 2,
+  EEXIST: 17,
+  O_RDWR: 2,
+  O_CLOEXEC: 0o2000000,
+  LOCK_EX_NB: 2 | 4,
+  AT_FDCWD: -100,
+  AT_EMPTY_PATH: 0x1000,
+  STATX_INO_SIZE: 0x300,
+  PROT_READ: 1,
+  PROT_WRITE: 2,
+  MAP_SHARED: 1,
+  AF_UNIX: 1,
+  SOCK_STREAM: 1,
+  SOCK_CLOEXEC: 0o2000000,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  SHUT_RDWR: 2,
+  SOL_SOCKET: 1,
+  SO_PEERCRED: 17,
+} as const;
+
+/** The byte order of every processor that Deno runs on. */
+export const LITTLE_ENDIAN = true;
+
+/** The host's C library, opened for one bridge. */
+export class Libc {
+  readonly symbols: Deno.DynamicLibrary<typeof LIBC_SYMBOLS>["symbols"];
+  readonly #library: Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
+  readonly #errno: Deno.UnsafePointerView;
+
+  /** @throws {BridgeError} `bridge_unsupported` */
+  constructor() {
+    try {
+      this.#library = openNativeLibrary("libc.so.6", LIBC_SYMBOLS);
+    } catch (error) {
+      const why = `it needs Linux with the GNU C library: ${errorText(error)}`;
+      throw new BridgeError("bridge_unsupported", `Cannot open a bridge: ${why}`, { cause: error });
+    }
+    this.symbols = this.#library.symbols;
+    const errno = this.symbols.__errno_location();
+    if (errno === null) throw new TypeError("The C library has no errno");
+    this.#errno = new Deno.UnsafePointerView(errno);
+  }
+
+  /** Number of the last failure. Right after a call that did not wait. */
+  lastErrno(): number {
+    return this.#errno.getInt32();
+  }
+
+  /** An error that names what failed, and why as far as the C library tells. Right after a call that did not wait. */
+  failure(code: BridgeErrorCode, what: string): BridgeError {
+    return new BridgeError(code, `${what}: ${this.errorText(this.lastErrno())}`);
+  }
+
+  /** The words of an error number. */
+  errorText(number: number): string {
+    const text = this.symbols.strerror(number);
+    return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
+  }
+
+  /** Which file is at a path, or behind a descriptor, and its size in bytes; `undefined` when there is none. */
+  stat(of: { readonly path: string } | { readonly fd: number }): FileStatus | undefined {
+    const buffer = new Uint8Array(STATX.bytes);
+    const [fd, path, flags] = "fd" in of
+      ? [of.fd, "", LINUX.AT_EMPTY_PATH]
+      : [LINUX.AT_FDCWD, of.path, 0];
+    const status = this.symbols.statx(fd, cString(path), flags, LINUX.STATX_INO_SIZE, buffer);
+    if (status !== 0) return undefined;
+    const fields = new DataView(buffer.buffer);
+    const [device, inode, size] = [STATX.device, STATX.inode, STATX.size]
+      .map((offset) => fields.getBigUint64(offset, LITTLE_ENDIAN));
+    return { file: `${device} ${inode}`, bytes: Number(size) };
+  }
+
+  /** Nothing may be under way. */
+  close(): void {
+    this.#library.close();
+  }
+}
+
+/** What {@link Libc.stat} tells of a file. */
+export interface FileStatus {
+  /** The same for two names of one file. */
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** `struct statx` of Linux, the same on every processor. */
+const STATX = { bytes: 256, inode: 32, size: 40, device: 136 } as const;

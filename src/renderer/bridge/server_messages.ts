@@ -1,0 +1,153 @@
+import { VIEWER_MESSAGE_BYTES_MAX, WIRE_PAYLOAD_BYTES_MAX } from "./limits.ts";
+import { formatWire, numbers, PayloadReader, text, type WireMessage } from "./wire.ts";
+
+/** Why a server ends a connection. */
+export type ByeCode =
+  /** The writer speaks another version. */
+  | "version"
+  /** Another writer is connected. */
+  | "taken"
+  /** This bridge is for another kind of writer. */
+  | "not_expected"
+  /** The writer broke the contract. */
+  | "violation"
+  /** The ring that the writer asked for cannot be made. */
+  | "no_ring"
+  /** The server shuts down. */
+  | "closing";
+
+/** A session, as a writer is told of it. */
+export interface OpenMessage {
+  readonly type: "open";
+  /** Stands for the session in all other messages; not used again while the server runs. */
+  readonly session: number;
+  readonly id: string;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** Frames per second. */
+  readonly fps: number;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** The ring that a writer has asked for. */
+export interface RingMessage {
+  readonly type: "ring";
+  /** Counts the rings of this server. */
+  readonly generation: number;
+  /** Distance of two slots, in bytes. */
+  readonly slotBytes: number;
+  readonly slotCount: number;
+  /** Where the first slot begins, in bytes. */
+  readonly slotsOffset: number;
+}
+
+/** What the server sends. docs/bridge.md has the layouts. */
+export type ServerMessage =
+  | { readonly type: "welcome"; readonly version: number }
+  | { readonly type: "bye"; readonly code: ByeCode; readonly text: string }
+  | RingMessage
+  | { readonly type: "release"; readonly generation: number; readonly slot: number }
+  | OpenMessage
+  | { readonly type: "close" | "keyframe"; readonly session: number }
+  | { readonly type: "message"; readonly session: number; readonly data: Uint8Array }
+  | {
+    readonly type: "want_frame" | "want_audio";
+    readonly session: number;
+    readonly timestampUs: number;
+  }
+  | { readonly type: "bitrate"; readonly session: number; readonly bitsPerSecond: number };
+
+const TYPE = {
+  welcome: 1,
+  bye: 2,
+  ring: 3,
+  release: 4,
+  open: 5,
+  close: 6,
+  message: 7,
+  want_frame: 8,
+  want_audio: 9,
+  bitrate: 10,
+  keyframe: 11,
+} as const;
+
+const NAMES = new Map<number, keyof typeof TYPE>(
+  Object.entries(TYPE).map(([name, type]) => [type, name as keyof typeof TYPE]),
+);
+
+/** Makes the bytes of a message. */
+export function formatServerMessage(message: ServerMessage): Uint8Array<ArrayBuffer> {
+  return formatWire(TYPE[message.type], ...payloadOf(message));
+}
+
+function payloadOf(message: ServerMessage): Uint8Array[] {
+  switch (message.type) {
+    case "welcome":
+    case "bye":
+    case "open": {
+      const { type: _, ...fields } = message;
+      return [text(JSON.stringify(fields))];
+    }
+    case "ring": {
+      const { generation, slotBytes, slotCount, slotsOffset } = message;
+      return [numbers(generation, slotBytes, slotCount, slotsOffset)];
+    }
+    case "release":
+      return [numbers(message.generation, message.slot)];
+    case "close":
+    case "keyframe":
+      return [numbers(message.session)];
+    case "message":
+      return [numbers(message.session), message.data];
+    case "want_frame":
+    case "want_audio":
+      return [numbers(message.session, 0, BigInt(Math.round(message.timestampUs)))];
+    case "bitrate":
+      return [numbers(message.session, message.bitsPerSecond)];
+  }
+}
+
+/**
+ * Reads a message.
+ * @returns `undefined` for one that this version does not know; a writer leaves it out.
+ * @throws {BridgeViolation}
+ */
+export function parseServerMessage({ type, payload }: WireMessage): ServerMessage | undefined {
+  const name = NAMES.get(type);
+  if (name === undefined) return undefined;
+  const fields = new PayloadReader(`a message "${name}"`, payload);
+  const message = readFields(name, fields);
+  fields.end();
+  return message;
+}
+
+function readFields(type: keyof typeof TYPE, fields: PayloadReader): ServerMessage {
+  switch (type) {
+    case "welcome":
+    case "bye":
+    case "open":
+      // The server is trusted by those whom it lets in: the shape of its JSON is not looked at.
+      return { ...fields.json(WIRE_PAYLOAD_BYTES_MAX), type } as ServerMessage;
+    case "ring": {
+      const [generation, slotBytes, slotCount] = [fields.u32(), fields.u32(), fields.u32()];
+      return { type, generation, slotBytes, slotCount, slotsOffset: fields.u32() };
+    }
+    case "release":
+      return { type, generation: fields.u32(), slot: fields.u32() };
+    case "close":
+    case "keyframe":
+      return { type, session: fields.u32() };
+    case "message":
+      return { type, session: fields.u32(), data: fields.rest(VIEWER_MESSAGE_BYTES_MAX) };
+    case "want_frame":
+    case "want_audio": {
+      const session = fields.u32();
+      fields.u32();
+      return { type, session, timestampUs: fields.i64() };
+    }
+    case "bitrate":
+      return { type, session: fields.u32(), bitsPerSecond: fields.u32() };
+  }
+}

@@ -1,0 +1,102 @@
+import type { AudioChunk } from "../../media/frame.ts";
+import {
+  AUDIO_AGE_US_MAX,
+  AUDIO_AHEAD_US_MAX,
+  AUDIO_JITTER_US,
+  AUDIO_PIECES_MAX,
+  AUDIO_SAMPLES_MAX,
+} from "./limits.ts";
+import type { AudioMessage } from "./writer_messages.ts";
+
+/** A piece of sound on the session's timeline. */
+interface Piece {
+  readonly sampleRate: number;
+  readonly channels: 1 | 2;
+  readonly samples: Int16Array;
+  readonly beginUs: number;
+  readonly endUs: number;
+}
+
+/**
+ * The sound of one session that waits to be fetched, in order. Pieces without a time of their own follow each other;
+ * those that lie ahead wait until they are due, so that a writer may write a sentence at once.
+ */
+export class SoundQueue {
+  #pieces: Piece[] = [];
+  #endUs = Number.NEGATIVE_INFINITY;
+
+  /**
+   * Takes a piece.
+   * @param times.nowUs The session's time.
+   * @param times.beginUs When the piece begins; `undefined`: right after the piece before, or now after a pause.
+   * @returns Whether it was taken; not when it lies too far ahead, or when too much waits.
+   */
+  push(
+    { sampleRate, channels, samples }: Pick<AudioMessage, "sampleRate" | "channels" | "samples">,
+    { nowUs, beginUs }: { nowUs: number; beginUs: number | undefined },
+  ): boolean {
+    this.#forgetOld(nowUs);
+    if (samples.byteLength === 0) return true;
+    const follows = this.#endUs >= nowUs - AUDIO_JITTER_US;
+    const begin = beginUs ?? (follows ? this.#endUs : nowUs);
+    const durationUs = (samples.byteLength / 2 / channels / sampleRate) * 1_000_000;
+    const waiting = this.#pieces.reduce((sum, piece) => sum + piece.samples.length, 0);
+    const tooMuch = this.#pieces.length >= AUDIO_PIECES_MAX || waiting > AUDIO_SAMPLES_MAX;
+    if (tooMuch || begin + durationUs > nowUs + AUDIO_AHEAD_US_MAX) return false;
+    this.#endUs = begin + durationUs;
+    this.#pieces.push({
+      sampleRate,
+      channels,
+      samples: toSamples(samples),
+      beginUs: begin,
+      endUs: this.#endUs,
+    });
+    return true;
+  }
+
+  /** Takes out what begins up to `untilUs`, as far as it is of one kind and without a gap. */
+  take(untilUs: number): AudioChunk | undefined {
+    this.#forgetOld(untilUs);
+    const [first] = this.#pieces;
+    if (first === undefined || first.beginUs > untilUs) return undefined;
+    const { sampleRate, channels, beginUs } = first;
+    let endUs = beginUs;
+    let count = 0;
+    for (const piece of this.#pieces) {
+      const joins = piece.sampleRate === sampleRate && piece.channels === channels &&
+        Math.abs(piece.beginUs - endUs) <= AUDIO_JITTER_US;
+      if (!joins || piece.beginUs > untilUs) break;
+      endUs = piece.endUs;
+      count++;
+    }
+    const taken = this.#pieces.splice(0, count);
+    const samples = joinSamples(taken.map((piece) => piece.samples));
+    return { sampleRate, channels, samples, timestampUs: beginUs };
+  }
+
+  /** Forgets all that waits. */
+  clear(): void {
+    this.#pieces = [];
+    this.#endUs = Number.NEGATIVE_INFINITY;
+  }
+
+  #forgetOld(nowUs: number): void {
+    const fresh = this.#pieces.findIndex(({ endUs }) => endUs >= nowUs - AUDIO_AGE_US_MAX);
+    if (fresh !== 0) this.#pieces.splice(0, fresh < 0 ? this.#pieces.length : fresh);
+  }
+}
+
+/** Copies samples out of bytes that may lie at any address. */
+export function toSamples(bytes: Uint8Array): Int16Array {
+  return new Int16Array(bytes.slice().buffer);
+}
+
+function joinSamples(parts: readonly Int16Array[]): Int16Array {
+  const joined = new Int16Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

@@ -1,0 +1,176 @@
+import { BridgeViolation } from "./bridge_error.ts";
+import { LITTLE_ENDIAN } from "./libc.ts";
+import { WIRE_PAYLOAD_BYTES_MAX } from "./limits.ts";
+
+/** Bytes before each payload: its length (u32), its type (u16), and two bytes that are 0. */
+const HEADER_BYTES = 8;
+
+/** One message of the socket, of a type that this file knows nothing of. */
+export interface WireMessage {
+  readonly type: number;
+  /** Valid until the reader is given more bytes; whoever needs it longer copies it. */
+  readonly payload: Uint8Array;
+}
+
+/** Makes a message whose payload consists of `parts`, one after another. */
+export function formatWire(type: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const bytes = new Uint8Array(HEADER_BYTES + length);
+  const header = new DataView(bytes.buffer);
+  header.setUint32(0, length, LITTLE_ENDIAN);
+  header.setUint16(4, type, LITTLE_ENDIAN);
+  let at = HEADER_BYTES;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}
+
+/** Cuts a stream of bytes into messages. */
+export class WireReader {
+  /** What came of a message that is not whole yet. */
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Takes bytes and gives the messages that are whole with them, in order.
+   * @throws {BridgeViolation} When the bytes are no messages; the stream cannot be read on.
+   */
+  *push(chunk: Uint8Array): Generator<WireMessage> {
+    const bytes = this.#rest.byteLength === 0 ? chunk : join(this.#rest, chunk);
+    let at = 0;
+    for (;;) {
+      const message = readMessage(bytes.subarray(at));
+      if (message === undefined) break;
+      at += HEADER_BYTES + message.payload.byteLength;
+      yield message;
+    }
+    this.#rest = bytes.slice(at);
+  }
+}
+
+function readMessage(bytes: Uint8Array): WireMessage | undefined {
+  if (bytes.byteLength < HEADER_BYTES) return undefined;
+  const header = viewOf(bytes);
+  const length = header.getUint32(0, LITTLE_ENDIAN);
+  const type = header.getUint16(4, LITTLE_ENDIAN);
+  if (header.getUint16(6, LITTLE_ENDIAN) !== 0) {
+    throw new BridgeViolation("what came is not a message of the bridge");
+  }
+  if (length > WIRE_PAYLOAD_BYTES_MAX) {
+    throw new BridgeViolation(
+      `a message of type ${type} has ${length} bytes, more than ${WIRE_PAYLOAD_BYTES_MAX}`,
+    );
+  }
+  if (bytes.byteLength < HEADER_BYTES + length) return undefined;
+  return { type, payload: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
+}
+
+function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(first.byteLength + second.byteLength);
+  joined.set(first);
+  joined.set(second, first.byteLength);
+  return joined;
+}
+
+/** Fields of a payload. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Payload of numbers alone: each u32, or a bigint as i64. */
+export function numbers(...values: readonly (number | bigint)[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 8);
+  const view = viewOf(bytes);
+  let at = 0;
+  for (const value of values) {
+    if (typeof value === "bigint") {
+      view.setBigInt64(at, value, LITTLE_ENDIAN);
+      at += 8;
+    } else {
+      view.setUint32(at, value, LITTLE_ENDIAN);
+      at += 4;
+    }
+  }
+  return bytes.subarray(0, at);
+}
+
+/** Payload of text. */
+export function text(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}
+
+/** Reads the fields of one payload in order, and holds it to its length. */
+export class PayloadReader {
+  readonly #what: string;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  /** @param what Names the message in the words of a violation. */
+  constructor(what: string, payload: Uint8Array) {
+    this.#what = what;
+    this.#bytes = payload;
+    this.#view = viewOf(payload);
+  }
+
+  u32(): number {
+    this.#need(4);
+    const value = this.#view.getUint32(this.#at, LITTLE_ENDIAN);
+    this.#at += 4;
+    return value;
+  }
+
+  /** A signed number that a double holds exactly. */
+  i64(): number {
+    this.#need(8);
+    const value = Number(this.#view.getBigInt64(this.#at, LITTLE_ENDIAN));
+    this.#at += 8;
+    if (!Number.isSafeInteger(value)) this.fail(`carries the number ${value}`);
+    return value;
+  }
+
+  /** What is left: a view, not a copy. */
+  rest(bytesMax: number): Uint8Array {
+    const rest = this.#bytes.subarray(this.#at);
+    if (rest.byteLength > bytesMax) {
+      this.fail(`carries ${rest.byteLength} bytes, more than ${bytesMax}`);
+    }
+    this.#at = this.#bytes.byteLength;
+    return rest;
+  }
+
+  /** What is left, as text; what is not UTF-8 in it is replaced. */
+  text(bytesMax: number): string {
+    return new TextDecoder().decode(this.rest(bytesMax));
+  }
+
+  /** What is left, as a JSON object. */
+  json(bytesMax: number): Readonly<Record<string, unknown>> {
+    let value: unknown;
+    try {
+      value = JSON.parse(this.text(bytesMax));
+    } catch (error) {
+      if (error instanceof BridgeViolation) throw error;
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      this.fail("is not a JSON object");
+    }
+    return value as Readonly<Record<string, unknown>>;
+  }
+
+  /** Holds the payload to what was read of it. */
+  end(): void {
+    const more = this.#bytes.byteLength - this.#at;
+    if (more > 0) this.fail(`has ${more} bytes too many`);
+  }
+
+  /** @throws {BridgeViolation} Always. */
+  fail(why: string): never {
+    throw new BridgeViolation(`${this.#what} ${why}`);
+  }
+
+  #need(bytes: number): void {
+    if (this.#at + bytes > this.#bytes.byteLength) this.fail("is too short");
+  }
+}

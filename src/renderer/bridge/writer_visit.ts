@@ -1,0 +1,255 @@
+import type { Clock } from "../../base/clock.ts";
+import { errorText } from "../../base/errors.ts";
+import { FORMAT_H264 } from "../pixel_layout.ts";
+import { RendererError } from "../renderer_error.ts";
+import { BridgeViolation } from "./bridge_error.ts";
+import type { BridgeSession, WriterPort } from "./bridge_session.ts";
+import { takeFrame } from "./frame_reader.ts";
+import {
+  BRIDGE_VERSION,
+  FORMER_WAIT_MS,
+  HELLO_TIMEOUT_MS,
+  RING_BYTES_MAX,
+  SLOT_BYTES_MAX,
+  SLOTS_MAX,
+} from "./limits.ts";
+import type { Ring } from "./ring.ts";
+import type { ByeCode, ServerMessage } from "./server_messages.ts";
+import type { UnixConnection } from "./unix_socket.ts";
+import { WriterLink } from "./writer_link.ts";
+import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
+
+/** Somebody who wants to write, or does. */
+export interface Writer {
+  /** The program's name, as it says. */
+  readonly name: string;
+  /** Process id, as the kernel says. */
+  readonly pid: number;
+}
+
+/** What a visit finds at its bridge. */
+export interface BridgeHall {
+  readonly pace: Pace;
+  readonly clock: Clock;
+  /** Lets a writer in and tells it of the sessions, unless there is a reason not to. */
+  admit(visit: WriterVisit): { readonly code: ByeCode; readonly text: string } | undefined;
+  /** A session by its number; `"closed"` for one that there was, `undefined` for one that there never was. */
+  session(number: number): BridgeSession | "closed" | undefined;
+  makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void;
+  /** A writer was not let in. */
+  refused(writer: Writer, code: ByeCode, reason: string): void;
+  /** A writer says why it cannot begin. */
+  failed(failure: { readonly code: string; readonly text: string }): void;
+  /** The visit is over. `violation` says what the writer did, where that is why. */
+  left(visit: WriterVisit, violation: string | undefined): void;
+}
+
+/** Who has asked for a ring. One of the first two functions is called, once. */
+export interface RingOwner {
+  /** Here is the ring; the owner retires it. */
+  readonly onMade: (ring: Ring) => void;
+  readonly onFailed: (error: unknown) => void;
+  /** See {@link Ring}. */
+  readonly onReleased: (ring: Ring, slot: number) => void;
+}
+
+/** One connection to a bridge, from its first message to its end. */
+export class WriterVisit implements WriterPort, Writer {
+  readonly pid: number;
+  readonly #hall: BridgeHall;
+  readonly #link: WriterLink;
+  #cancelTimeout: () => void;
+  #state: "new" | "waiting" | "in" = "new";
+  #name = "";
+  #clockOffsetUs = 0;
+  #ring: Ring | undefined;
+  #makingRing = false;
+  #over = false;
+
+  constructor(connection: UnixConnection, hall: BridgeHall) {
+    this.pid = connection.peerPid;
+    this.#hall = hall;
+    this.#link = new WriterLink({
+      connection,
+      clock: hall.clock,
+      onMessage: (message) => this.#onMessage(message),
+      onOver: (violation) => this.#onOver(violation),
+    });
+    // A writer that the server starts itself says hello when its library is open, which may take minutes.
+    this.#cancelTimeout = hall.pace === "server" ? () => {} : hall.clock.after(
+      HELLO_TIMEOUT_MS,
+      () => this.#link.violate(`it did not say hello within ${HELLO_TIMEOUT_MS / 1000} s`),
+    );
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get clockOffsetUs(): number {
+    return this.#clockOffsetUs;
+  }
+
+  send(message: ServerMessage): void {
+    this.#link.send(message);
+  }
+
+  trySend(message: ServerMessage): boolean {
+    return this.#link.trySend(message);
+  }
+
+  /** Says why and disconnects. Idempotent. */
+  async end(code: ByeCode, text: string): Promise<void> {
+    this.send({ type: "bye", code, text });
+    await this.#link.close();
+  }
+
+  #onMessage(message: WriterMessage): void {
+    if (this.#state !== "in") return this.#onFirstMessage(message);
+    switch (message.type) {
+      case "hello":
+      case "failed":
+        throw new BridgeViolation(`it says "${message.type}" after its hello`);
+      case "ring":
+        return this.#makeRing(message.slotBytes, message.slotCount);
+      case "frame":
+        return this.#takeFrame(message);
+      case "ready":
+      case "refused":
+        if (this.#hall.pace === "writer") {
+          throw new BridgeViolation(`it says "${message.type}", which nobody asked for`);
+        }
+    }
+    const session = this.#session(message.session);
+    if (session !== undefined) tell(session, message);
+  }
+
+  #onFirstMessage(message: WriterMessage): void {
+    if (this.#state === "waiting") throw new BridgeViolation("it does not wait for its welcome");
+    this.#cancelTimeout();
+    if (message.type === "failed") {
+      this.#hall.failed(message);
+      return void this.#link.close();
+    }
+    if (message.type !== "hello") {
+      throw new BridgeViolation(`its first message is "${message.type}", not "hello"`);
+    }
+    const { version, writer, clockUs, pace } = message;
+    if (version !== BRIDGE_VERSION) {
+      return this.#refuse(
+        writer,
+        "version",
+        `This server speaks version ${BRIDGE_VERSION} of the bridge, the writer version ${version}: ` +
+          `use the pinhole_bridge.py of this server`,
+      );
+    }
+    if (pace !== this.#hall.pace) {
+      return this.#refuse(writer, "not_expected", `This bridge is for another kind of writer`);
+    }
+    this.#name = writer;
+    this.#clockOffsetUs = this.#hall.clock.now() * 1000 - clockUs;
+    this.#enter({ mayWait: true });
+  }
+
+  #enter({ mayWait }: { mayWait: boolean }): void {
+    const refusal = this.#hall.admit(this);
+    if (refusal === undefined) {
+      this.#state = "in";
+    } else if (refusal.code === "taken" && mayWait) {
+      this.#state = "waiting";
+      const again = () => this.#enter({ mayWait: false });
+      this.#cancelTimeout = this.#hall.clock.after(FORMER_WAIT_MS, again);
+    } else {
+      this.#refuse(this.#name, refusal.code, refusal.text);
+    }
+  }
+
+  #refuse(name: string, code: ByeCode, text: string): void {
+    this.#hall.refused({ name, pid: this.pid }, code, text);
+    void this.end(code, text);
+  }
+
+  #makeRing(bytes: number, count: number): void {
+    if (this.#makingRing) throw new BridgeViolation("it asks for a ring while one is being made");
+    if (bytes === 0 || bytes > SLOT_BYTES_MAX || count === 0 || count > SLOTS_MAX) {
+      throw new BridgeViolation(
+        `it asks for ${count} slots of ${bytes} bytes, not 1 to ${SLOTS_MAX} of 1 to ${SLOT_BYTES_MAX}`,
+      );
+    }
+    if (bytes * count > RING_BYTES_MAX) {
+      throw new BridgeViolation(
+        `it asks for a ring of ${bytes * count} bytes, more than ${RING_BYTES_MAX}`,
+      );
+    }
+    this.#makingRing = true;
+    this.#hall.makeRing({ bytes, count }, {
+      onMade: (ring) => this.#useRing(ring),
+      onFailed: (error) => this.#refuse(this.name, "no_ring", errorText(error)),
+      onReleased: (ring, slot) => {
+        const { generation } = ring.layout;
+        if (ring === this.#ring) this.send({ type: "release", generation, slot });
+      },
+    });
+  }
+
+  #useRing(ring: Ring): void {
+    this.#makingRing = false;
+    if (this.#over) return ring.retire();
+    this.#ring?.retire();
+    this.#ring = ring;
+    this.send({ type: "ring", ...ring.layout });
+  }
+
+  #takeFrame(message: FrameMessage): void {
+    if (this.#ring === undefined) {
+      throw new BridgeViolation("a picture came before there is a ring");
+    }
+    if (message.format === FORMAT_H264 && this.#hall.pace === "writer") {
+      // Of pictures that a writer sends as it likes some are dropped, and then the others cannot be decoded.
+      throw new BridgeViolation("it sends access units, which only a library may give");
+    }
+    const session = this.#session(message.session);
+    const taken = takeFrame(this.#ring, message);
+    if (session === undefined) taken.slot.release();
+    else session.takeFrame(taken);
+  }
+
+  /** @returns `undefined` for a session that has been closed: its writer may not know yet. */
+  #session(number: number): BridgeSession | undefined {
+    const session = this.#hall.session(number);
+    if (session === undefined) throw new BridgeViolation(`there never was a session ${number}`);
+    return session === "closed" ? undefined : session;
+  }
+
+  #onOver(violation: string | undefined): void {
+    this.#over = true;
+    this.#cancelTimeout();
+    this.#ring?.retire();
+    this.#hall.left(this, violation);
+  }
+}
+
+/** Messages about a session that need nothing but the session. */
+type SessionMessage = Extract<
+  WriterMessage,
+  { type: "audio" | "idle" | "end" | "error" | "message" | "ready" | "refused" }
+>;
+
+function tell(session: BridgeSession, message: SessionMessage): void {
+  switch (message.type) {
+    case "audio":
+      return session.takeSound(message);
+    case "idle":
+      return session.takeIdle();
+    case "end":
+      return session.takeEnd();
+    case "error":
+      return session.takeFailure(message.call, message.text);
+    case "message":
+      return session.takeMessage(message.data);
+    case "ready":
+      return session.takeOpened(message);
+    case "refused":
+      return session.takeOpened(new RendererError("session_open_failed", message.text));
+  }
+}

@@ -1,0 +1,71 @@
+import type { PixelFormat } from "../../media/frame.ts";
+
+/** What a stream was asked for. */
+export interface AskedStream {
+  /** Pixels, even. */
+  readonly width: number;
+  /** Pixels, even. */
+  readonly height: number;
+  /** Frames per second. */
+  readonly fps: number;
+}
+
+/** A frame, as far as it is judged. */
+export interface FrameRecord {
+  readonly format: PixelFormat | "h264";
+  /** Pixels; not known of access units. */
+  readonly size: { readonly width: number; readonly height: number } | undefined;
+  readonly timestampUs: number;
+  /** Whether its memory was written between its call and the next one. */
+  readonly overwritten: boolean;
+  /** Of access units: what they say, and what is in them. */
+  readonly encoded:
+    | { readonly keyframe: boolean; readonly nalTypes: readonly number[] }
+    | undefined;
+}
+
+/** One call of `pinhole_render`. */
+export interface RenderRecord {
+  readonly requestedUs: number;
+  /** How long it took. */
+  readonly ms: number;
+  readonly outcome:
+    | { readonly status: "frame"; readonly frame: FrameRecord }
+    | { readonly status: "unchanged" | "idle" | "end" }
+    | { readonly status: "error"; readonly text: string };
+}
+
+/** One call of `pinhole_audio`. */
+export interface SoundRecord {
+  readonly requestedUs: number;
+  readonly outcome:
+    | {
+      readonly status: "sound";
+      readonly sampleRate: number;
+      readonly channels: number;
+      /** Of each channel. */
+      readonly sampleCount: number;
+      readonly timestampUs: number;
+    }
+    | { readonly status: "silence" }
+    | { readonly status: "error"; readonly text: string };
+}
+
+/** A stretch of one stream, at its pace. */
+export interface StreamRecord {
+  readonly asked: AskedStream;
+  /** How long it took. */
+  readonly ms: number;
+  readonly renders: readonly RenderRecord[];
+  /** Frames that were not asked for, because a call took too long. */
+  readonly skipped: number;
+  /** `undefined` when the library has no sound. */
+  readonly sounds: readonly SoundRecord[] | undefined;
+  /** When a keyframe was asked for, as an index into `renders`; `undefined` when the library cannot be asked. */
+  readonly keyframeAskedAt: number | undefined;
+}
+
+/** The frames of a record, in their order. */
+export function framesOf({ renders }: StreamRecord): FrameRecord[] {
+  return renders.flatMap(({ outcome }) => outcome.status === "frame" ? [outcome.frame] : []);
+}

@@ -1,0 +1,90 @@
+/**
+ * `deno task bench`: measures the figures that docs/performance.md explains, and prints them as a table. Progress goes
+ * to stderr.
+ */
+import { parseArgs } from "node:util";
+import { type Figure, formatTable, type Part, type Progress } from "./figure.ts";
+import { measureFirstFrame } from "./first_frame.ts";
+import { measureLatency } from "./latency.ts";
+import { measureLoad } from "./load.ts";
+import { measurePacketCost } from "./packet_cost.ts";
+import { measureRebinding } from "./rebinding.ts";
+import { measureStartup } from "./startup.ts";
+
+const PARTS: Readonly<Record<string, Part>> = {
+  startup: measureStartup,
+  "first-frame": measureFirstFrame,
+  latency: measureLatency,
+  load: measureLoad,
+  rebinding: measureRebinding,
+  packet: measurePacketCost,
+};
+
+const HELP = `Usage: deno task bench [--only PART[,PART]] [--json FILE]
+
+  --only PARTS  of ${Object.keys(PARTS).join(", ")}
+  --json FILE   also write the figures there
+`;
+
+async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string" },
+      json: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    say(Deno.stdout, HELP);
+    return 0;
+  }
+  const names = values.only?.split(",") ?? Object.keys(PARTS);
+  const unknown = names.filter((name) => !(name in PARTS));
+  if (unknown.length > 0) {
+    say(Deno.stderr, `Unknown part "${unknown.join(", ")}"\n${HELP}`);
+    return 2;
+  }
+
+  const report: Record<string, Figure[]> = {};
+  for (const name of names) {
+    report[name] = await PARTS[name]?.(progressOf(name)) ?? [];
+  }
+  say(Deno.stdout, `${machine()}\n\n`);
+  say(Deno.stdout, `${formatTable(Object.values(report).flat())}\n`);
+  if (values.json !== undefined) {
+    const content = { date: new Date().toISOString(), machine: machine(), parts: report };
+    await Deno.writeTextFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+function progressOf(part: string): Progress {
+  const startedMs = performance.now();
+  return (line) => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+    say(Deno.stderr, `${part} ${seconds.padStart(3)} s: ${line}\n`);
+  };
+}
+
+/** What the figures depend on: processor, cores, load, and versions. */
+function machine(): string {
+  const model = /^model name\s*: (.*)$/m.exec(readText("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
+  const [load = 0] = Deno.loadavg();
+  return `${model}, ${navigator.hardwareConcurrency} cores, load ${load.toFixed(1)}, ` +
+    `${Deno.build.os}, Deno ${Deno.version.deno}`;
+}
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function say(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+  stream.writeSync(new TextEncoder().encode(text));
+}
+
+Deno.exit(await main(Deno.args));

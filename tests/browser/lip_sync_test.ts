@@ -1,0 +1,21 @@
+import assert from "assert";
+import { browserTest } from "../support/browser.ts";
+import { LIP_SYNC_ARGS, measureLipSync } from "../support/lip_sync.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+/** The first seconds belong to the player, which is still finding its buffers. */
+const SETTLING = 4;
+const SECONDS = 24;
+const ERROR_MS_MAX = 40;
+
+browserTest("sound: the beep comes with the flash", async (browser) => {
+  await using server = await ServerProcess.start();
+  const page = await browser.newPage();
+  await page.goto(`${server.origin}/healthz`);
+  const url = `${server.origin.replace("http", "ws")}/ws/lips`;
+  const errors = (await measureLipSync(page, { url, seconds: SECONDS })).slice(SETTLING);
+  assert.ok(errors.length > SECONDS / 2, `Only ${errors.length} beeps were heard`);
+  const typical = errors.toSorted((a, b) => a - b)[Math.floor(errors.length / 2)] ?? Number.NaN;
+  const shown = errors.map(Math.round).join(" ");
+  assert.ok(Math.abs(typical) <= ERROR_MS_MAX, `Beeps come ${shown} ms after their flashes`);
+}, { args: LIP_SYNC_ARGS });

@@ -1,0 +1,36 @@
+import assert from "assert";
+import { browserTest } from "../support/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { ServerProcess } from "../support/server_process.ts";
+import { UdpRelay } from "../support/udp_relay.ts";
+
+/** The browser sends its checks each 2.5 s, and the first from the new port ends the gap. */
+const RECOVERY_FRAMES_MAX = 150;
+
+browserTest("viewer: plays on from a new source port without a new offer", async (browser) => {
+  await using relay = new UdpRelay();
+  await using server = await ServerProcess.start({
+    ports: 1,
+    config: { "webrtc.public_ip": "127.0.0.1", "webrtc.public_port_min": relay.port },
+  });
+  relay.passTo(server.portMin);
+  await using viewer = await BrowserPage.open(browser, server.origin);
+  assertSteady(await viewer.read(15), { gapMax: 15 });
+  assert.equal((await viewer.video.inbound()).remote?.port, relay.port);
+
+  for (const moves of [1, 2]) {
+    relay.reconnect();
+    const movedAtMs = Date.now();
+    // Frames from before may still be on their way.
+    let [frame] = await viewer.read(1);
+    while (frame !== undefined && frame.drawnAtMs < movedAtMs) [frame] = await viewer.read(1);
+    // What the gap swallowed is sent again as far as it is still known; the rest is skipped.
+    assertSteady(await viewer.read(30), { gapMax: RECOVERY_FRAMES_MAX });
+    assertSteady(await viewer.read(30), { gapMax: 15 });
+    assert.equal(await server.metric("viewer_moves_total"), moves);
+  }
+  assert.equal(viewer.sent.filter(({ type }) => type === "offer").length, 1);
+  assert.equal(await server.metric("viewers_joined_total"), 1);
+  assert.deepEqual(viewer.errors, []);
+  assert.deepEqual(server.complaints, []);
+});

@@ -1,0 +1,144 @@
+/// <reference lib="dom" />
+import assert from "assert";
+import { browserTest } from "../support/browser.ts";
+import { BrowserPage } from "../support/browser_page.ts";
+import { eventually } from "../support/deadline.ts";
+import { encodePng } from "../support/idle_media.ts";
+import { compileReference } from "../support/native.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+const SMALL = { "video.width": 640, "video.height": 360 };
+
+/** Longest hole in the stream, on the server's own clock, that a viewer may meet when the picture changes its source. */
+const GAP_MS_MAX = 100;
+
+const HOLES_MAX = 2;
+
+/** Four switches. */
+const SWITCHES_WATCHED_S = 9;
+
+browserTest("idle pictures: the stream goes on without a hole, there and back", async (browser) => {
+  const folder = await Deno.makeTempDir();
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => Deno.remove(folder, { recursive: true }));
+  await drawMovingBar(folder);
+  await using server = await ServerProcess.start({
+    config: {
+      ...SMALL,
+      "renderer.library": await compileReference(),
+      "renderer.options": JSON.stringify({ idle_after_s: 2, idle_for_s: 2 }),
+      "idle.source": folder,
+    },
+  });
+  await using viewer = await BrowserPage.open(browser, server.origin);
+  await viewer.read(1);
+  const { gapsMs, black, keyframes } = await viewer.page.evaluate(watchFrames, SWITCHES_WATCHED_S);
+  const holes = gapsMs.filter((gap) => gap > GAP_MS_MAX);
+  assert.ok(gapsMs.length > SWITCHES_WATCHED_S * 15, `Only ${gapsMs.length} frames`);
+  // A busy machine skips a frame now and then, but four switches that left a hole each would be four.
+  assert.ok(holes.length <= HOLES_MAX, `Holes of ${holes.map(Math.round).join(", ")} ms`);
+  assert.equal(black, 0, "black frames");
+  assert.equal(keyframes, 1, "no keyframe but the first");
+  assert.ok(await viewer.video.unreadable() > 10, "idle pictures were shown");
+  assert.deepEqual(viewer.errors, []);
+});
+
+browserTest(
+  "idle pictures: a still one costs one frame a second, and a joiner sees it",
+  async (browser) => {
+    await using server = await ServerProcess.start({
+      config: {
+        ...SMALL,
+        "renderer.library": await compileReference(),
+        "renderer.options": JSON.stringify({ idle_after_s: 0.5, idle_for_s: 600 }),
+      },
+    });
+    await using first = await BrowserPage.open(browser, server.origin);
+    await eventually(async () => await first.video.unreadable() > 0, { what: "for the idle card" });
+    const before = await server.metric("frames_sent_total");
+    await first.page.waitForTimeout(4_000);
+    const sent = await server.metric("frames_sent_total") - before;
+    assert.ok(sent >= 2 && sent <= 6, `${sent} frames in four seconds`);
+    await using second = await BrowserPage.open(browser, server.origin);
+    await eventually(async () => await second.video.unreadable() > 0, { what: "for the card" });
+  },
+);
+
+browserTest(
+  "messages: text and bytes go to the renderer and back over the data channel",
+  async (browser) => {
+    await using server = await ServerProcess.start({
+      config: { ...SMALL, "renderer.library": await compileReference() },
+    });
+    await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`);
+    const heard = await viewer.page.evaluate(talk, `${server.origin}/pinhole.js`);
+    assert.deepEqual(heard, ["Grüß Gott", [0, 255, 254, 1]]);
+    assert.equal(await server.metric("messages_dropped_total"), 0);
+  },
+);
+
+/** Twelve numbered pictures of a bar on its way. */
+async function drawMovingBar(folder: string): Promise<void> {
+  for (let number = 0; number < 12; number++) {
+    const png = encodePng(
+      { width: 160, height: 90 },
+      (x) => Math.abs(x - number * 13) < 10 ? [250, 220, 60] : [40, 60, 110],
+    );
+    await Deno.writeFile(`${folder}/${number}.png`, png);
+  }
+}
+
+/** Watches what is decoded: holes by RTP timestamp, black frames, and keyframes in all. */
+async function watchFrames(
+  seconds: number,
+): Promise<{ gapsMs: number[]; black: number; keyframes: number }> {
+  const video = document.querySelector("video");
+  const canvas = new OffscreenCanvas(16, 9);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const gapsMs: number[] = [];
+  let last: VideoFrameCallbackMetadata | undefined;
+  let black = 0;
+  const look = (_now: number, frame: VideoFrameCallbackMetadata): void => {
+    if (!video || !context) return;
+    if (last?.rtpTimestamp !== undefined && frame.rtpTimestamp !== undefined) {
+      // A busy page is not told of every picture that it shows.
+      const shown = frame.presentedFrames - last.presentedFrames;
+      gapsMs.push((frame.rtpTimestamp - last.rtpTimestamp) / 90 / shown);
+    }
+    last = frame;
+    context.drawImage(video, 0, 0, 16, 9);
+    const { data } = context.getImageData(0, 0, 16, 9);
+    if (data.every((value, at) => at % 4 === 3 || value < 8)) black++;
+    video.requestVideoFrameCallback(look);
+  };
+  video?.requestVideoFrameCallback(look);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const [peer] = (Reflect.get(globalThis, "notebook") as { peers: RTCPeerConnection[] }).peers;
+  let keyframes = 0;
+  for (const [, stats] of await peer?.getStats() ?? []) keyframes += stats.keyFramesDecoded ?? 0;
+  return { gapsMs, black, keyframes };
+}
+
+/** Says something as soon as the picture plays, and waits for both echoes. */
+async function talk(client: string): Promise<(string | number[])[]> {
+  const { PinholePlayer } = await import(client) as typeof import("../../src/viewer/pinhole.js");
+  const video = document.body.appendChild(document.createElement("video"));
+  const player = new PinholePlayer({ video, session: "talk" });
+  const heard: (string | number[])[] = [];
+  const both = new Promise<void>((resolve) => {
+    player.addEventListener("message", (event) => {
+      const { detail } = event as CustomEvent<string | ArrayBuffer>;
+      heard.push(typeof detail === "string" ? detail : [...new Uint8Array(detail)]);
+      if (heard.length === 2) resolve();
+    });
+  });
+  player.start();
+  // Bytes need the data channel, so their going out says that it is open.
+  while (!player.send(Uint8Array.of(0, 255, 254, 1))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  player.send("Grüß Gott");
+  await both;
+  player.stop();
+  return heard.sort((a, b) => typeof a === typeof b ? 0 : typeof a === "string" ? -1 : 1);
+}

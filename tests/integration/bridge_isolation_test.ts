@@ -1,0 +1,296 @@
+import assert from "assert";
+import { fileURLToPath } from "node:url";
+import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
+import type { FrameSource, FrameSourceFactory } from "../../src/media/frame.ts";
+import { BridgeError } from "../../src/renderer/bridge/bridge_error.ts";
+import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
+import { RendererError } from "../../src/renderer/renderer_error.ts";
+import {
+  FOLDER,
+  LogRecord,
+  nextFrame,
+  openSource,
+  RawWriter,
+  untilIdle,
+} from "../support/bridge.ts";
+import { eventually, within } from "../support/deadline.ts";
+import { compileLibrary } from "../support/native.ts";
+import { RecordingMeter } from "../support/recording_meter.ts";
+
+const HOST = fileURLToPath(new URL("../testdata/bridge/host.ts", import.meta.url));
+const SERVER = fileURLToPath(new URL("../testdata/bridge/server.ts", import.meta.url));
+const COMMAND = [Deno.execPath(), "run", "--allow-ffi", "--allow-read", HOST] as const;
+
+const fragile = await compileLibrary(new URL("../testdata/bridge/fragile.c", import.meta.url));
+
+interface Isolated {
+  readonly factory: FrameSourceFactory;
+  readonly log: LogRecord;
+  readonly meter: RecordingMeter;
+  /** Process id of the library's process that was started last. */
+  readonly pid: () => number;
+}
+
+function open(
+  { log, meter = new RecordingMeter(), path = fragile, options = {} }: {
+    log: LogRecord;
+    meter?: RecordingMeter;
+    path?: string;
+    options?: Readonly<Record<string, unknown>>;
+  },
+): Promise<FrameSourceFactory> {
+  const command = [...COMMAND] as const satisfies readonly [string, ...string[]];
+  return openIsolatedLibrary({
+    path,
+    options,
+    command,
+    log: log.logger,
+    meter,
+    clock: SYSTEM_CLOCK,
+  });
+}
+
+async function withFragile(use: (isolated: Isolated) => Promise<void>): Promise<void> {
+  const log = new LogRecord();
+  const meter = new RecordingMeter();
+  const factory = await open({ log, meter });
+  const pid = () => Number(log.all("renderer_process_started").at(-1)?.pid);
+  const { bridge } = log.all("bridge_opened")[0] ?? {};
+  try {
+    await use({ factory, log, meter, pid });
+  } finally {
+    await factory.close();
+  }
+  assert.ok(!isRunning(pid()), "The library's process still runs");
+  assert.throws(() => Deno.statSync(`${FOLDER}/pinhole-${bridge}`), Deno.errors.NotFound);
+  assert.throws(() => Deno.statSync(`${FOLDER}/pinhole-${bridge}.sock`), Deno.errors.NotFound);
+  assert.equal(log.all("renderer_process_killed").length, 0);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
+}
+
+/** Renders until a session has been idle and shows pictures again. */
+async function untilBack(source: FrameSource): Promise<void> {
+  await untilIdle(source);
+  await nextFrame(source);
+}
+
+Deno.test("openIsolatedLibrary: pictures, sound and messages are those of the library", async () => {
+  await withFragile(async ({ factory }) => {
+    assert.match(factory.name, /^fragile-\w+\.so$/);
+    const source = await openSource(factory, { width: 640, height: 360 });
+    for (let number = 0; number < 300; number++) {
+      const result = await source.render(40_000 * (number + 1));
+      assert(result.status === "frame" && result.frame.kind === "raw", result.status);
+      const { frame } = result;
+      assert.equal(frame.timestampUs, 40_000 * (number + 1));
+      assert.deepEqual([frame.format, frame.width, frame.height], ["nv12", 640, 360]);
+      for (const { data, strideBytes } of frame.planes) {
+        assert.equal(strideBytes, 640);
+        assert.ok(data.every((byte) => byte === number % 256), `Picture ${number} is torn`);
+      }
+    }
+    await source.audio?.(1_000_000);
+    const chunk = await source.audio?.(1_020_000);
+    assert.equal(chunk?.sampleRate, 16_000);
+    assert.equal(chunk?.timestampUs, 1_000_000);
+    assert.deepEqual([...chunk?.samples ?? []], Array.from({ length: 320 }, (_, at) => at));
+    source.message?.(new TextEncoder().encode("hello"));
+    let reply: Uint8Array | undefined;
+    await eventually(async () => {
+      await source.render(20_000_000);
+      return (reply = await source.pollMessage?.()) !== undefined;
+    }, { what: "for the library's message" });
+    assert.equal(new TextDecoder().decode(reply), "hello");
+    await source.close();
+  });
+});
+
+Deno.test("openIsolatedLibrary: access units come with their flags, and the library hears of bitrate and keyframes", async () => {
+  await withFragile(async ({ factory, pid }) => {
+    const source = await openSource(factory, { params: { fault: "encode" } });
+    const next = async () => {
+      let unit: { number: number; bitsPerSecond: number; keyframe: boolean } | undefined;
+      await eventually(async () => {
+        const result = await source.render(1000);
+        if (result.status !== "frame" || result.frame.kind !== "h264") return false;
+        const [number = -1, bitsPerSecond = -1] = new Uint32Array(result.frame.data.slice().buffer);
+        unit = { number, bitsPerSecond, keyframe: result.frame.keyframe };
+        return true;
+      }, { what: "for an access unit" });
+      return unit;
+    };
+    source.setBitrate?.(1_500_000);
+    assert.deepEqual(await next(), { number: 0, bitsPerSecond: 1_500_000, keyframe: true });
+    assert.deepEqual(await next(), { number: 1, bitsPerSecond: 1_500_000, keyframe: false });
+    source.requestKeyframe?.();
+    assert.deepEqual(await next(), { number: 2, bitsPerSecond: 1_500_000, keyframe: true });
+    // The library's next process is told the bitrate as well.
+    Deno.kill(pid(), "SIGKILL");
+    await untilIdle(source);
+    assert.deepEqual(await next(), { number: 0, bitsPerSecond: 1_500_000, keyframe: true });
+    await source.close();
+  });
+});
+
+Deno.test("openIsolatedLibrary: a library that ends its process leaves every session open, idle, and back", async () => {
+  for (
+    const [fault, end] of [
+      ["crash_render", "its process ended by SIGSEGV"],
+      ["abort_render", "its process ended by SIGABRT"],
+      ["exit_render", "its process ended with exit code 7"],
+    ] as const
+  ) {
+    await withFragile(async ({ factory, log, meter }) => {
+      const good = await openSource(factory, { sessionId: "good" });
+      await nextFrame(good);
+      const bad = await openSource(factory, { sessionId: "bad", params: { fault } });
+      const ended = () => log.all("renderer_process_ended").length > 0;
+      await eventually(async () => {
+        await bad.render(0);
+        return ended();
+      }, { what: "for the library to end its process" });
+      await bad.close();
+      await untilBack(good);
+      const [{ restart_ms, ...fields } = {}] = log.all("renderer_process_ended");
+      assert.deepEqual(fields, { renderer: factory.name, end });
+      assert.equal(restart_ms, 500);
+      assert.equal(meter.value("renderer_errors_total", { call: "process" }), 1);
+      await good.close();
+    });
+  }
+});
+
+Deno.test("openIsolatedLibrary: a message or a session's opening that crashes is survived as well", async () => {
+  await withFragile(async ({ factory, log }) => {
+    const source = await openSource(factory, { sessionId: "one" });
+    await nextFrame(source);
+    source.message?.(new TextEncoder().encode("crash"));
+    await untilBack(source);
+    const crashing = await openSource(factory, {
+      sessionId: "two",
+      params: { fault: "crash_session" },
+    });
+    assert.equal((await crashing.render(0)).status, "idle");
+    await crashing.close();
+    await untilBack(source);
+    const pauses = log.all("renderer_process_ended").map(({ restart_ms }) => restart_ms);
+    assert.deepEqual(pauses, [500, 1000]);
+    await source.close();
+  });
+});
+
+Deno.test("openIsolatedLibrary: a process that is killed with a picture half written does no harm", async () => {
+  await withFragile(async ({ factory, pid }) => {
+    const source = await openSource(factory, { width: 1920, height: 1080 });
+    await nextFrame(source);
+    Deno.kill(pid(), "SIGKILL");
+    await untilBack(source);
+    await source.close();
+  });
+});
+
+Deno.test("openIsolatedLibrary: a session that is stuck is idle, others go on, and closing waits no longer than it must", async () => {
+  const log = new LogRecord();
+  const factory = await open({ log });
+  const good = await openSource(factory, { sessionId: "good" });
+  const stuck = await openSource(factory, { sessionId: "stuck", params: { fault: "stick" } });
+  await untilIdle(stuck);
+  await nextFrame(good);
+  assert.equal((await stuck.render(0)).status, "idle");
+  assert.equal(await stuck.audio?.(0), undefined);
+  await stuck.close();
+  await nextFrame(good);
+  await factory.close();
+  assert.equal(log.all("renderer_process_ended").length, 0);
+});
+
+Deno.test("openIsolatedLibrary: a library that cannot open is refused in its own words", async () => {
+  const cases = [
+    [{ path: "/nowhere/lib.so" }, "library_missing", /there is no such file/],
+    [{ path: HOST }, "library_unloadable", /host\.ts/],
+    [{ options: { fault: "refuse_open" } }, "open_failed", /pinhole_open failed.*No such device/],
+  ] as const;
+  for (const [options, code, words] of cases) {
+    await assert.rejects(open({ log: new LogRecord(), ...options }), (error) => {
+      assert(error instanceof RendererError, String(error));
+      assert.equal(error.code, code);
+      assert.match(error.message, words);
+      return true;
+    });
+  }
+  await assert.rejects(
+    open({ log: new LogRecord(), options: { fault: "crash_open" } }),
+    (error) => error instanceof BridgeError && /ended by SIGSEGV/.test(error.message),
+  );
+  await assert.rejects(
+    openIsolatedLibrary({
+      path: fragile,
+      options: {},
+      command: ["/nowhere/program"],
+      log: new LogRecord().logger,
+      meter: new RecordingMeter(),
+      clock: SYSTEM_CLOCK,
+    }),
+    /its process "\/nowhere\/program" cannot be started/,
+  );
+});
+
+Deno.test("openIsolatedLibrary: a session that the library refuses is refused", async () => {
+  await withFragile(async ({ factory }) => {
+    await assert.rejects(
+      openSource(factory, { params: { fault: "refuse_session" } }),
+      (error) =>
+        error instanceof RendererError && error.code === "session_open_failed" &&
+        /pinhole_session_open failed.*No place/.test(error.message),
+    );
+    const source = await openSource(factory, { sessionId: "two" });
+    await nextFrame(source);
+    await source.close();
+  });
+});
+
+Deno.test("openIsolatedLibrary: nobody but the library's process may write", async () => {
+  await withFragile(async ({ log }) => {
+    const { bridge } = log.all("bridge_opened")[0] ?? {};
+    using writer = await RawWriter.connect(String(bridge));
+    await writer.say({ type: "hello", version: 1, writer: "raw", clockUs: 0, pace: "server" });
+    assert.match(await writer.lastWords(), /^not_expected: This bridge is for another process/);
+  });
+});
+
+Deno.test("openIsolatedLibrary: the library's process ends with its server, however that ends", async () => {
+  const server = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", SERVER, "unused", fragile],
+    stdout: "piped",
+  }).spawn();
+  const reader = server.stdout.getReader();
+  await within(reader.read(), { what: "for the server to open its library" });
+  const children = await Deno.readTextFile(`/proc/${server.pid}/task/${server.pid}/children`);
+  const pid = Number(children.trim().split(" ")[0]);
+  assert.ok(isRunning(pid));
+  server.kill("SIGKILL");
+  await server.status;
+  await eventually(() => !isRunning(pid), { what: "for the library's process to end" });
+  await reader.cancel();
+});
+
+Deno.test("openIsolatedLibrary: many sessions of one library at a time, opened and closed", async () => {
+  await withFragile(async ({ factory, log }) => {
+    for (let round = 0; round < 3; round++) {
+      const sources = await Promise.all(
+        Array.from({ length: 20 }, (_, at) => openSource(factory, { sessionId: `${at}` })),
+      );
+      await Promise.all(sources.map((source) => nextFrame(source)));
+      await Promise.all(sources.map((source) => source.close()));
+    }
+    assert.equal(log.all("bridge_violated").length, 0);
+    assert.equal(log.all("renderer_process_started").length, 1);
+  });
+});

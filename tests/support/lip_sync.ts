@@ -1,0 +1,95 @@
+/// <reference lib="dom" />
+import type { Page } from "playwright-core";
+
+/** Chromium plays sound without a gesture, and brings it into the page undelayed. */
+export const LIP_SYNC_ARGS = ["--autoplay-policy=no-user-gesture-required"] as const;
+
+/** The API that Chromium has and the DOM's types do not. */
+interface TrackProcessor {
+  readonly readable: ReadableStream<AudioData>;
+}
+
+/**
+ * Plays a session with sound and holds each flash of the picture against its beep.
+ * @returns Of each second, how much later the beep was heard than the flash was seen, in milliseconds.
+ */
+export async function measureLipSync(
+  page: Page,
+  options: { url: string; seconds: number },
+): Promise<number[]> {
+  const { flashes, beeps } = await page.evaluate(watchAndListen, options);
+  return flashes.flatMap((flash) => {
+    const nearest = beeps.reduce(
+      (best, beep) => Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best,
+      Number.POSITIVE_INFINITY,
+    );
+    return Math.abs(nearest - flash) < 500 ? [nearest - flash] : [];
+  });
+}
+
+/** Runs in the page; times are those of `performance.now()`. */
+async function watchAndListen(
+  { url, seconds }: { url: string; seconds: number },
+): Promise<{ flashes: number[]; beeps: number[] }> {
+  const peer = new RTCPeerConnection({ iceServers: [] });
+  const stream = new MediaStream();
+  const video = document.createElement("video");
+  Object.assign(video, { autoplay: true, playsInline: true, srcObject: stream });
+  document.body.append(video);
+  peer.addTransceiver("video", { direction: "recvonly" });
+  peer.addTransceiver("audio", { direction: "recvonly" });
+  const flashes: number[] = [];
+  const beeps: number[] = [];
+
+  const watch = (): void => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [1, 1];
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    let lit = true;
+    const look = (_now: number, { expectedDisplayTime }: VideoFrameCallbackMetadata): void => {
+      // One pixel of the corner that flashes.
+      const { videoWidth, videoHeight } = video;
+      context?.drawImage(video, videoWidth * 0.9, videoHeight * 0.9, 1, 1, 0, 0, 1, 1);
+      const white = (context?.getImageData(0, 0, 1, 1).data[0] ?? 0) > 128;
+      if (white && !lit) flashes.push(expectedDisplayTime);
+      lit = white;
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  };
+  const listen = async (track: MediaStreamTrack): Promise<void> => {
+    const Processor = Reflect.get(globalThis, "MediaStreamTrackProcessor") as new (
+      init: { track: MediaStreamTrack },
+    ) => TrackProcessor;
+    const reader = new Processor({ track }).readable.getReader();
+    let loud = true;
+    for (let read = await reader.read(); read.value; read = await reader.read()) {
+      const arrivedMs = performance.now();
+      const { numberOfFrames, sampleRate } = read.value;
+      const samples = new Float32Array(numberOfFrames);
+      read.value.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+      read.value.close();
+      const first = samples.findIndex((sample) => Math.abs(sample) > 0.02);
+      if (first >= 0 && !loud) beeps.push(arrivedMs + (first * 1000) / sampleRate);
+      loud = first >= 0;
+    }
+  };
+
+  peer.ontrack = ({ track }) => {
+    stream.addTrack(track);
+    if (track.kind === "audio") void listen(track);
+    else watch();
+  };
+  const socket = new WebSocket(url);
+  await new Promise((resolve) => socket.onopen = resolve);
+  await peer.setLocalDescription();
+  socket.onmessage = ({ data }) => {
+    const { type, sdp } = JSON.parse(data);
+    if (type === "answer") void peer.setRemoteDescription({ type, sdp });
+  };
+  socket.send(JSON.stringify({ type: "offer", sdp: peer.localDescription?.sdp }));
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  socket.send(JSON.stringify({ type: "bye" }));
+  peer.close();
+  return { flashes, beeps };
+}

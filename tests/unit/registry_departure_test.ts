@@ -1,0 +1,32 @@
+import assert from "assert";
+import { settle } from "../support/fake_clock.ts";
+import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
+
+Deno.test("registry: a client that goes while its session opens frees its place at once", async () => {
+  await using setUp = new RegistrySetUp({ ports: 1 });
+  const opening = Promise.withResolvers<void>();
+  setUp.renderer.gate = () => opening.promise;
+  const departure = new AbortController();
+  const listener = new FakeListener();
+  const departed = setUp.registry.join(
+    { sessionId: "main", sdp: "h264", params: {}, reachedHost: "198.51.100.1" },
+    listener,
+    { signal: departure.signal },
+  );
+  await settle();
+  assert.equal(setUp.used, 1);
+  departure.abort();
+  assert.equal(setUp.used, 0);
+
+  const next = setUp.offer("main");
+  await settle();
+  opening.resolve();
+  await assert.rejects(departed);
+  const { sessionId } = await next;
+  assert.equal(sessionId, "main");
+  assert.equal(setUp.used, 1);
+  assert.equal(setUp.peers.made.length, 1);
+  // The renderer's session is that which was being opened.
+  assert.equal(setUp.renderer.sources.length, 1);
+  assert.deepEqual([listener.states, listener.ends], [[], []]);
+});
