@@ -17,11 +17,7 @@ export async function openRenderer(
 ): Promise<FrameSourceFactory> {
   const { library: path, bridge, isolation, options } = config.renderer;
   const shared = { log, meter, clock: SYSTEM_CLOCK };
-  if (bridge !== undefined) {
-    const renderer = await openBridge({ ...shared, name: bridge });
-    log.info("bridge_opened", { bridge });
-    return renderer;
-  }
+  if (bridge !== undefined) return await openBridge({ ...shared, name: bridge });
   if (path === undefined) return createTestPattern(shared);
   const renderer = isolation === "process"
     ? await openIsolatedLibrary({ ...shared, path, options, command })

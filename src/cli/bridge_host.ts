@@ -14,7 +14,6 @@ export function bridgeHostCommand(): [program: string, ...args: string[]] {
     "run",
     "--allow-ffi",
     "--allow-read",
-    "--allow-write=/dev/shm",
     "--allow-env",
     Deno.mainModule,
     "bridge-host",

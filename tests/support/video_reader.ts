@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { readBlockCode } from "../../src/renderer/block_code.ts";
+import { type BlockCode, readBlockCode } from "../../src/renderer/block_code.ts";
 import { within } from "./deadline.ts";
 
 /** A decoded frame whose block code was read in the page. */
@@ -44,7 +44,7 @@ interface Notebook {
 
 /**
  * A page that runs this before its own scripts keeps note of its peer connections, and reads the block code of every
- * frame that its first video element shows.
+ * new frame that its first video element shows.
  */
 export const VIDEO_READER_SCRIPT = `(${keepNotes})(${readBlockCode})`;
 
@@ -100,14 +100,17 @@ function keepNotes(read: typeof readBlockCode): void {
       const picture = context?.getImageData(0, 0, canvas.width, canvas.height);
       const code = picture && read(picture);
       if (code === undefined) notebook.unreadable++;
-      else {
-        const { frameNumber, sentAtMs: drawnAtMs } = code;
-        const currentTimeS = video.currentTime;
-        notebook.frames.push({ frameNumber, drawnAtMs, shownAtMs, currentTimeS, width, height });
-      }
+      else note({ ...code, shownAtMs, currentTimeS: video.currentTime, width, height });
       for (const wake of notebook.waiting) wake();
       watch(video);
     });
+  }
+
+  /** A picture that is sent again for the sake of a keyframe, or that Firefox shows twice, is no new frame. */
+  function note({ sentAtMs: drawnAtMs, ...frame }: Omit<SeenFrame, "drawnAtMs"> & BlockCode): void {
+    const last = notebook.frames.at(-1);
+    if (last?.frameNumber === frame.frameNumber && last.drawnAtMs === drawnAtMs) return;
+    notebook.frames.push({ ...frame, drawnAtMs });
   }
 }
 

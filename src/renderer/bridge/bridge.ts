@@ -199,10 +199,10 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   }
 
   /** See {@link BridgeHall}. */
-  failed(failure: { readonly code: string; readonly text: string }): void {
-    const { name: bridge, onFailed } = this.#parts;
-    this.#warnings.warn("bridge_writer_failed", { bridge, error: failure.text });
-    onFailed?.(failure);
+  failed({ pid }: Writer, failure: { readonly code: string; readonly text: string }): void {
+    const { name: bridge, mayWrite, onFailed } = this.#parts;
+    this.#warnings.warn("bridge_writer_failed", { bridge, pid, error: failure.text });
+    if (mayWrite?.(pid) !== false) onFailed?.(failure);
   }
 
   /** See {@link BridgeHall}. */

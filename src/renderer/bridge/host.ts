@@ -58,6 +58,8 @@ async function host({ socketPath, library: path, options }: HostJob, log: Logger
   });
   const renderer = await Promise.race([opening, over]);
   if (renderer === undefined) {
+    // The server ends the connection when it has read why; by the process's end alone it could not know.
+    await over;
     await writer.close();
     return 1;
   }

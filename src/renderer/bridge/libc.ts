@@ -27,7 +27,9 @@ const LIBC_SYMBOLS = {
   // address, length, protection, flags, fd, offset
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
-  umask: { parameters: ["u32"], result: "u32" },
+  mkdtemp: { parameters: ["buffer"], result: "pointer" }, // template
+  rmdir: { parameters: ["buffer"], result: "i32" },
+  chmod: { parameters: ["buffer", "u32"], result: "i32" }, // path, mode
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" }, // domain, type, protocol
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" }, // fd, address, length
   listen: { parameters: ["i32", "i32"], result: "i32" }, // fd, backlog

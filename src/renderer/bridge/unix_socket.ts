@@ -1,4 +1,4 @@
-import { holding } from "../library_calls.ts";
+import { cString, holding } from "../library_calls.ts";
 import type { Libc } from "./libc.ts";
 import { LINUX } from "./libc.ts";
 
@@ -8,8 +8,8 @@ const ADDRESS_BYTES = 110;
 /** Connections that the host keeps until they are taken. */
 const BACKLOG = 64;
 
-/** Mode of what is made while this is the mask: for its owner alone. */
-const OWNER_ONLY_MASK = 0o177;
+/** For its owner alone. */
+const SOCKET_MODE = 0o600;
 
 /** A Unix stream socket that takes connections. Only its owner (and root) can connect. */
 export class UnixListener {
@@ -18,20 +18,19 @@ export class UnixListener {
   #accepting: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  /** @throws {BridgeError} `bridge_files` */
+  /**
+   * Takes connections at `path` from now on, in the place of what may be there.
+   * @throws {BridgeError} `bridge_files`
+   */
   constructor(libc: Libc, path: string) {
-    const { symbols } = libc;
     this.#libc = libc;
     this.#fd = newSocket(libc);
-    const address = addressOf(path);
-    // The mode of a socket is that of its making: set afterwards, it would come too late.
-    const mask = symbols.umask(OWNER_ONLY_MASK);
-    const bound = symbols.bind(this.#fd, address, address.byteLength);
-    symbols.umask(mask);
-    if (bound === 0 && symbols.listen(this.#fd, BACKLOG) === 0) return;
-    const failure = libc.failure("bridge_files", `Cannot make the socket "${path}"`);
-    symbols.close(this.#fd);
-    throw failure;
+    try {
+      this.#bind(path);
+    } catch (error) {
+      libc.symbols.close(this.#fd);
+      throw error;
+    }
   }
 
   /** Waits for the next connection; `undefined` when the listener is closed, or when the host has no descriptor left. */
@@ -53,6 +52,30 @@ export class UnixListener {
     this.#libc.symbols.shutdown(this.#fd, LINUX.SHUT_RDWR);
     await this.#accepting;
     this.#libc.symbols.close(this.#fd);
+  }
+
+  /**
+   * A socket gets its mode from the umask, which belongs to all threads. So it is made in a folder that nobody else may
+   * enter, and moved when it has the right one.
+   */
+  #bind(path: string): void {
+    const { symbols } = this.#libc;
+    const folder = cString(`${path}.XXXXXX`);
+    const failure = () => this.#libc.failure("bridge_files", `Cannot make the socket "${path}"`);
+    if (symbols.mkdtemp(folder) === null) throw failure();
+    const hidden = `${new TextDecoder().decode(folder.subarray(0, -1))}/s`;
+    const address = addressOf(hidden);
+    const [from, to] = [cString(hidden), cString(path)];
+    try {
+      const done = symbols.bind(this.#fd, address, address.byteLength) === 0 &&
+        symbols.listen(this.#fd, BACKLOG) === 0 &&
+        symbols.chmod(from, SOCKET_MODE) === 0 &&
+        symbols.rename(from, to) === 0;
+      if (!done) throw failure();
+    } finally {
+      symbols.unlink(from);
+      symbols.rmdir(folder);
+    }
   }
 }
 

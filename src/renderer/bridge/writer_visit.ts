@@ -39,7 +39,7 @@ export interface BridgeHall {
   /** A writer was not let in. */
   refused(writer: Writer, code: ByeCode, reason: string): void;
   /** A writer says why it cannot begin. */
-  failed(failure: { readonly code: string; readonly text: string }): void;
+  failed(writer: Writer, failure: { readonly code: string; readonly text: string }): void;
   /** The visit is over. `violation` says what the writer did, where that is why. */
   left(visit: WriterVisit, violation: string | undefined): void;
 }
@@ -128,7 +128,7 @@ export class WriterVisit implements WriterPort, Writer {
     if (this.#state === "waiting") throw new BridgeViolation("it does not wait for its welcome");
     this.#cancelTimeout();
     if (message.type === "failed") {
-      this.#hall.failed(message);
+      this.#hall.failed(this, message);
       return void this.#link.close();
     }
     if (message.type !== "hello") {

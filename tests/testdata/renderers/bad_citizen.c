@@ -11,7 +11,7 @@
  *   format_change              gives RGBA instead of NV12
  *   null_plane, short_stride   gives a frame that is not one
  *   backwards                  gives every other time a timestamp of 100 ms before the call before
- *   overwrite                  writes into the frame 5 ms after it was handed out
+ *   overwrite                  writes into the frame, every 5 ms until the next one
  *   leak                       loses 256 KiB
  *   segfault, exit             ends the process, one way or the other
  *
@@ -58,6 +58,7 @@ typedef struct citizen {
   int64_t newest_us;
   uint8_t *overwritten;
   pthread_t writer;
+  atomic_bool written_enough;
   error_text error;
 } citizen;
 
@@ -130,21 +131,26 @@ PINHOLE_API int32_t pinhole_session_open(house *h, const char *session_id, const
   return PINHOLE_OK;
 }
 
-static void *write_later(void *of) {
+static void *keep_writing(void *of) {
   citizen *c = of;
-  wait_ms(5);
-  memset(c->overwritten, c->renders % 256, 64);
+  for (int value = 0; !c->written_enough; value++) {
+    wait_ms(5);
+    memset(c->overwritten, value, 64);
+  }
   return NULL;
 }
 
-static void stop_writer(citizen *c) {
-  if (c->overwritten != NULL) pthread_join(c->writer, NULL);
+static void stop_writing(citizen *c) {
+  if (c->overwritten == NULL) return;
+  c->written_enough = true;
+  pthread_join(c->writer, NULL);
+  c->written_enough = false;
   c->overwritten = NULL;
 }
 
 PINHOLE_API int32_t pinhole_session_close(citizen *c) {
   int32_t status = does(&c->manners, "close_error") ? -5 : c->asked_again ? -6 : PINHOLE_OK;
-  stop_writer(c);
+  stop_writing(c);
   c->house->sessions--;
   good_session_close(c->good);
   good_session_close(c->other);
@@ -161,7 +167,7 @@ static void spoil(citizen *c, pinhole_frame *frame) {
   if (does(m, "backwards") && every_other) frame->timestamp_us = c->newest_us > 100000 ? c->newest_us - 100000 : 1;
   if (does(m, "overwrite")) {
     c->overwritten = (uint8_t *)frame->planes[0].data;
-    pthread_create(&c->writer, NULL, write_later, c);
+    pthread_create(&c->writer, NULL, keep_writing, c);
   }
 }
 
@@ -187,7 +193,7 @@ static int32_t misbehave(citizen *c, bool first) {
 }
 
 PINHOLE_API int32_t pinhole_render(citizen *c, int64_t timestamp_us, pinhole_frame *frame) {
-  stop_writer(c);
+  stop_writing(c);
   int late = c->renders++ - (int)c->manners.after;
   int32_t status = late < 0 ? PINHOLE_FRAME : misbehave(c, late == 0);
   if (status != PINHOLE_FRAME) return status;
