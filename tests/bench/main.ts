@@ -27,14 +27,8 @@ const HELP = `Usage: deno task bench [--only PART[,PART]] [--json FILE]
 `;
 
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      only: { type: "string" },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
+  const values = readOptions(args);
+  if (values === undefined) return 2;
   if (values.help) {
     say(Deno.stdout, HELP);
     return 0;
@@ -57,6 +51,29 @@ async function main(args: string[]): Promise<number> {
     await Deno.writeTextFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
   }
   return 0;
+}
+
+interface Options {
+  readonly only?: string;
+  readonly json?: string;
+  readonly help?: boolean;
+}
+
+/** `undefined` when they make no sense, which is told. */
+function readOptions(args: string[]): Options | undefined {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        only: { type: "string" },
+        json: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    say(Deno.stderr, `${error instanceof Error ? error.message : error}\n${HELP}`);
+    return undefined;
+  }
 }
 
 function progressOf(part: string): Progress {

@@ -17,7 +17,10 @@ export async function measureLipSync(
   page: Page,
   options: { url: string; seconds: number },
 ): Promise<number[]> {
-  const { flashes, beeps } = await page.evaluate(watchAndListen, options);
+  const heard = await page.evaluate(watchAndListen, options);
+  const { flashes } = heard;
+  // The page gets the sound before the loudspeaker does; what is seen is timed by when it is on the screen.
+  const beeps = heard.beeps.map((beep) => beep + heard.outputLatencyMs);
   return flashes.flatMap((flash) => {
     const nearest = beeps.reduce(
       (best, beep) => Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best,
@@ -30,7 +33,7 @@ export async function measureLipSync(
 /** Runs in the page; times are those of `performance.now()`. */
 async function watchAndListen(
   { url, seconds }: { url: string; seconds: number },
-): Promise<{ flashes: number[]; beeps: number[] }> {
+): Promise<{ flashes: number[]; beeps: number[]; outputLatencyMs: number }> {
   const peer = new RTCPeerConnection({ iceServers: [] });
   const stream = new MediaStream();
   const video = document.createElement("video");
@@ -75,7 +78,9 @@ async function watchAndListen(
     }
   };
 
-  peer.ontrack = ({ track }) => {
+  peer.ontrack = ({ track, receiver }) => {
+    // As pinhole.js does.
+    receiver.jitterBufferTarget = 0;
     stream.addTrack(track);
     if (track.kind === "audio") void listen(track);
     else watch();
@@ -88,8 +93,16 @@ async function watchAndListen(
     if (type === "answer") void peer.setRemoteDescription({ type, sdp });
   };
   socket.send(JSON.stringify({ type: "offer", sdp: peer.localDescription?.sdp }));
+  const output = new AudioContext();
+  const tone = output.createOscillator();
+  const silence = output.createGain();
+  silence.gain.value = 0;
+  tone.connect(silence).connect(output.destination);
+  tone.start();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const outputLatencyMs = output.outputLatency * 1000;
+  await output.close();
   socket.send(JSON.stringify({ type: "bye" }));
   peer.close();
-  return { flashes, beeps };
+  return { flashes, beeps, outputLatencyMs };
 }
