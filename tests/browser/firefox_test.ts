@@ -1,6 +1,8 @@
+/// <reference lib="dom" />
 import assert from "assert";
 import { firefoxTest } from "../support/browser.ts";
 import { assertSteady } from "../support/browser_page.ts";
+import { eventually } from "../support/deadline.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
 
@@ -25,3 +27,19 @@ firefoxTest("viewer page: plays in Firefox", async (browser) => {
   assert.deepEqual(errors, []);
   assert.deepEqual(server.complaints, []);
 }, { preferences });
+
+firefoxTest("viewer page: explains in Firefox that no path was found", async (browser) => {
+  await using server = await ServerProcess.start();
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  // Without the preferences Firefox sends nothing to a loopback address.
+  await page.goto(server.origin);
+  const explained = () =>
+    page.evaluate(() => document.getElementById("notice-text")?.textContent ?? "");
+  await eventually(async () => (await explained()).includes(`127.0.0.1:${server.portMin}`), {
+    what: "for the page to name the address without a path",
+  });
+  // What it logs of its own accord is no error of the page.
+  assert.deepEqual(errors.filter((error) => !error.includes("WebRTC: ICE failed")), []);
+});

@@ -33,6 +33,8 @@ export class MediaConnection {
   #channel;
   #stream = new MediaStream();
   #described;
+  /** Firefox does not tell it any more when the connection is closed. @type {string | null} */
+  #answerSdp = null;
   #startedAt = performance.now();
   /** @type {number | null} */
   #firstFrameMs = null;
@@ -95,7 +97,7 @@ export class MediaConnection {
   }
 
   get answerSdp() {
-    return this.#peer.remoteDescription?.sdp ?? null;
+    return this.#answerSdp;
   }
 
   /** `address:port` of the answer's first candidate. */
@@ -138,6 +140,7 @@ export class MediaConnection {
    */
   async answer(sdp) {
     await this.#peer.setRemoteDescription({ type: "answer", sdp });
+    this.#answerSdp = sdp;
     if (this.#peer.signalingState === "closed") return;
     this.#pathTimer = setTimeout(() => this.#listener.failed(this.failure), PATH_TIMEOUT_MS);
     this.#listener.changed();
@@ -163,7 +166,7 @@ export class MediaConnection {
   }
 
   get #answered() {
-    return this.#peer.remoteDescription !== null;
+    return this.#answerSdp !== null;
   }
 
   get #pathFound() {
