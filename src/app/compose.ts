@@ -11,6 +11,7 @@ import { PortLeases } from "../ports/leases.ts";
 import { openPortRange } from "../ports/port_range.ts";
 import type { UdpPort } from "../ports/udp_port.ts";
 import { SessionRegistry } from "../session/registry.ts";
+import { createAccessCheck } from "../signalling/access.ts";
 import { createHttpApp } from "../signalling/http_app.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
 import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
@@ -18,6 +19,7 @@ import { VIEWER_ASSETS } from "../viewer/assets.ts";
 import { openIdleLibrary } from "./idle.ts";
 import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
 import { openRenderer } from "./renderer.ts";
+import { readSecret } from "./secret.ts";
 import type { Observers, Setting } from "./setting.ts";
 import { warmUp } from "./warm_up.ts";
 
@@ -44,6 +46,8 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, setting: Setting): Promise<RunningServer> {
   const { observers } = setting;
+  const { secretFile } = config.auth;
+  const secret = secretFile === undefined ? undefined : await readSecret(secretFile);
   await using started = new AsyncDisposableStack();
   const parts = await openParts(config, { setting, started });
   const registry = createRegistry(config, { parts, observers });
@@ -63,6 +67,7 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     metricsText: observers.metricsText,
     sessionsJson: () => registry.report,
     allowedOrigins: config.server.allowedOrigins,
+    ...(secret === undefined ? {} : { access: createAccessCheck(secret) }),
     log: observers.log,
     meter: observers.meter,
     webSockets: { signal: draining.signal },

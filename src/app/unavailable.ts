@@ -8,7 +8,6 @@ import type { Problem } from "../config/problem.ts";
 export function unavailableKeys(config: Config, source: string): Problem[] {
   const used: readonly (readonly [key: string, isUsed: boolean])[] = [
     ["webrtc.tcp", config.webrtc.tcp],
-    ["auth.secret_file", config.auth.secretFile !== undefined],
   ];
   return used.filter(([, isUsed]) => isUsed).map(([key]) => ({
     source,

@@ -1,5 +1,6 @@
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 import { type OptionSpec, readArguments } from "./options.ts";
+import type { TokenOptions } from "./token.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
 
 /** What the command line asks for. */
@@ -12,7 +13,8 @@ export type Command =
     /** After `--log-level`; overrides the configuration. */
     readonly logLevel: LogLevel | undefined;
   }
-  | ({ readonly name: "renderer-test" } & RendererTestOptions);
+  | ({ readonly name: "renderer-test" } & RendererTestOptions)
+  | ({ readonly name: "token" } & TokenOptions);
 
 const { width, height, fps, seconds } = RENDERER_TEST_DEFAULTS;
 
@@ -24,6 +26,7 @@ Usage:
   pinhole [serve] [--config FILE]   run the server
   pinhole check [--config FILE]     validate the configuration and print every problem
   pinhole renderer-test LIBRARY     try a renderer library out and print what is wrong with it
+  pinhole token --session ID        print an access token for a session
   pinhole --help
   pinhole --version
 
@@ -37,6 +40,10 @@ Options of renderer-test:
   --height PIXELS    (default: ${height})
   --fps RATE         (default: ${fps})
   --seconds SECONDS  how long a stream is watched (default: ${seconds})
+
+Options of token, besides --config:
+  --session ID       a session, or the beginning of some with * behind it
+  --ttl TIME         how long it holds, such as 90s, 15m, 12h or 7d (default: 1h)
 
 Every key of the configuration can be set by a variable as well: PINHOLE_<SECTION>_<KEY>.
 Exit codes: 0 done, 1 failed at run time, 2 bad usage or bad configuration.
@@ -58,6 +65,17 @@ const RENDERER_TEST_OPTIONS = {
   "--seconds": { read: (text) => parseWhole(text, 3600), rule: "a whole number from 1 to 3600" },
 } as const satisfies Record<string, OptionSpec>;
 
+const TOKEN_OPTIONS = {
+  "--config": SERVE_OPTIONS["--config"],
+  "--session": {
+    read: parseGrant,
+    rule: "1 to 64 of A-Z a-z 0-9 _ -, with * at the end for a beginning",
+  },
+  "--ttl": { read: parseDuration, rule: "a time such as 90s, 15m, 12h or 7d" },
+} as const satisfies Record<string, OptionSpec>;
+
+const TTL_DEFAULT_S = 3600;
+
 /** Reads the arguments; a text instead of a command says what is wrong with them. Pure. */
 export function parseArguments(args: readonly string[]): Command | string {
   if (args.includes("--help") || args.includes("-h")) return { name: "help" };
@@ -69,12 +87,14 @@ export function parseArguments(args: readonly string[]): Command | string {
       return parseServe(first, others);
     case "renderer-test":
       return parseRendererTest(others);
+    case "token":
+      return parseToken(others);
     case "bridge-host":
       return others.length === 0 ? { name: "bridge-host" } : "bridge-host takes no arguments";
     default:
       return first.startsWith("-")
         ? parseServe("serve", args)
-        : `Unknown command "${first}"; known are serve, check and renderer-test`;
+        : `Unknown command "${first}"; known are serve, check, renderer-test and token`;
   }
 }
 
@@ -102,6 +122,31 @@ function parseRendererTest(args: readonly string[]): Command | string {
     fps: values["--fps"] ?? fps,
     seconds: values["--seconds"] ?? seconds,
   };
+}
+
+function parseToken(args: readonly string[]): Command | string {
+  const read = readArguments(args, TOKEN_OPTIONS);
+  if (typeof read === "string") return read;
+  const [extra] = read.words;
+  if (extra !== undefined) return `token takes no argument "${extra}"`;
+  const { values } = read;
+  const session = values["--session"];
+  if (session === undefined) return "token needs --session";
+  const ttlS = values["--ttl"] ?? TTL_DEFAULT_S;
+  return { name: "token", config: values["--config"], session, ttlS };
+}
+
+function parseGrant(text: string): string | undefined {
+  return /^(?:[A-Za-z0-9_-]{1,64}|[A-Za-z0-9_-]{0,63}\*)$/.test(text) ? text : undefined;
+}
+
+const SECONDS_IN = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+
+function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  return count === undefined
+    ? undefined
+    : Number(count) * SECONDS_IN[unit as keyof typeof SECONDS_IN];
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

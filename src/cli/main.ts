@@ -8,6 +8,7 @@ import { check } from "./check.ts";
 import { printError, printOut } from "./print.ts";
 import { rendererTest } from "./renderer_test.ts";
 import { serve } from "./serve.ts";
+import { token } from "./token.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -51,6 +52,9 @@ async function run(command: Command): Promise<number> {
       return EXIT.done;
     case "renderer-test":
       return await rendererTest(command) ? EXIT.done : EXIT.failed;
+    case "token":
+      await token(command);
+      return EXIT.done;
     case "bridge-host":
       return await bridgeHost();
     case "serve":

@@ -3,6 +3,7 @@ import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
+import type { AccessCheck } from "./access.ts";
 import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, type Refusal } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
@@ -22,6 +23,8 @@ export interface HttpAppOptions {
   readonly sessionsJson: () => unknown;
   /** Origins of pages besides the server's own; `*` for every page. */
   readonly allowedOrigins: readonly string[];
+  /** Checks access tokens; left out where everybody may come in. */
+  readonly access?: AccessCheck;
   readonly log: Logger;
   readonly meter: Meter;
   /** Default: the host's clock. */
@@ -39,9 +42,17 @@ export type HttpApp = (
 /** The type of Prometheus' text format, version 0.0.4. */
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
+/** Stands for all sessions where one is asked for; no session can have it as its name. */
+const ALL_SESSIONS = "";
+
 const ORIGIN_REFUSED: Refusal = {
   code: "origin_not_allowed",
   message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
+};
+
+const TOKEN_REFUSED: Refusal = {
+  code: "unauthorized",
+  message: "This session needs an access token that is valid for it; see `pinhole token`",
 };
 
 /** Builds the handler for `Deno.serve`: page, browser client, health, metrics, session list and signalling. */
@@ -67,7 +78,15 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     "/metrics",
     async (c) => c.body(await metricsText(), 200, { "Content-Type": METRICS_TYPE }),
   );
-  app.get("/api/sessions", (c) => c.json(sessionsJson(), 200, { "Cache-Control": "no-store" }));
+  app.get("/api/sessions", async (c) => {
+    // The list names every session, so it takes a token for every session.
+    if (options.access !== undefined && !await options.access(c.req.raw, ALL_SESSIONS)) {
+      return c.text("This needs an access token for all sessions\n", 401, {
+        "WWW-Authenticate": "Bearer",
+      });
+    }
+    return c.json(sessionsJson(), 200, { "Cache-Control": "no-store" });
+  });
   app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {
@@ -78,10 +97,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   return (request) => app.fetch(request);
 }
 
-function openSignalling(
+async function openSignalling(
   c: Context,
   { sockets, ...options }: HttpAppOptions & { sockets: WebSockets },
-): Response {
+): Promise<Response> {
   const sessionId = c.req.param("session") ?? "";
   if (!SESSION_ID_PATTERN.test(sessionId)) {
     return c.text("A session id is 1 to 64 of A-Z a-z 0-9 _ -\n", 400);
@@ -96,14 +115,16 @@ function openSignalling(
     options.log.warn("web_sockets_full");
     return c.text("Too many connections; try again later\n", 503, { "Retry-After": "5" });
   }
-  const { door, log, meter, clock = SYSTEM_CLOCK, allowedOrigins } = options;
+  const { door, log, meter, clock = SYSTEM_CLOCK, allowedOrigins, access } = options;
   const connection = { sessionId, reachedHost, door, clock, log, meter };
   const origin = c.req.header("Origin");
-  const isAllowed = isOriginAllowed({ origin, host, allowed: allowedOrigins });
+  let refusal: Refusal | undefined;
+  if (!isOriginAllowed({ origin, host, allowed: allowedOrigins })) refusal = ORIGIN_REFUSED;
+  else if (access !== undefined && !await access(c.req.raw, sessionId)) refusal = TOKEN_REFUSED;
   try {
     return sockets.accept(
       c.req.raw,
-      isAllowed ? connection : { ...connection, refusal: ORIGIN_REFUSED },
+      refusal === undefined ? connection : { ...connection, refusal },
     );
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;

@@ -15,6 +15,7 @@ import type { Fingerprint } from "../sdp/model.ts";
 import { assertClientAuthentic } from "./client_proof.ts";
 import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
 import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
+import { HandshakeGate } from "./handshake_gate.ts";
 import { createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "./srtp.ts";
 import type { SrtpKeys } from "./srtp_keys.ts";
@@ -73,6 +74,7 @@ export class SecureChannel {
   readonly #transport: RTCDtlsTransport;
   readonly #incoming = new Event<[Buffer]>();
   #onClosed: () => void = () => {};
+  readonly #gate = new HandshakeGate();
   #handshakeBytes = 0;
   #closed = false;
 
@@ -167,6 +169,8 @@ export class SecureChannel {
     if (record.contentType === DTLS_CONTENT.handshake) {
       this.#handshakeBytes += record.bytes.length;
       if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
+      for (const ready of this.#gate.pass(record)) this.#incoming.execute(Buffer.from(ready));
+      return undefined;
     }
     this.#incoming.execute(Buffer.from(record.bytes));
     return undefined;

@@ -28,7 +28,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "signalling",
     "viewer",
   ],
-  cli: ["app", "base", "config", "media", "observability", "ports", "renderer", "transport", "sdp"],
+  cli: [
+    "app",
+    "base",
+    "config",
+    "media",
+    "observability",
+    "ports",
+    "renderer",
+    "transport",
+    "sdp",
+    "signalling",
+  ],
 };
 
 /** Files behind which a folder hides the rest of itself from some of its users. */
@@ -44,6 +55,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   "node-av": "media",
   "sdp-transform": "sdp",
   "hono": "signalling",
+  "jose": "signalling",
   "prom-client": "observability",
   "smol-toml": "config",
 };

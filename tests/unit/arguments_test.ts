@@ -31,12 +31,15 @@ Deno.test("parseArguments: help and version win over everything else", () => {
 
 Deno.test("parseArguments: what is wrong is said in words that name it", () => {
   const cases: readonly [string[], RegExp][] = [
-    [["start"], /command "start".*serve, check and renderer-test/],
+    [["start"], /command "start".*serve, check, renderer-test and token/],
     [["serve", "now"], /no argument "now"/],
     [["renderer-test"], /path of a library/],
     [["renderer-test", "a.so", "b.so"], /"b.so"/],
     [["renderer-test", "a.so", "--width", "7"], /--width is "7".*even/],
     [["renderer-test", "a.so", "--options", "[1]"], /--options.*JSON object/],
+    [["token"], /--session/],
+    [["token", "--session", "a b"], /--session is "a b"/],
+    [["token", "--session", "a", "--ttl", "soon"], /--ttl is "soon".*12h/],
     [["bridge-host", "x"], /no arguments/],
     [["--conf", "x"], /option "--conf".*--config/],
     [["--config"], /--config needs a value/],

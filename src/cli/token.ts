@@ -1,0 +1,27 @@
+import { readSecret } from "../app/secret.ts";
+import { AppError } from "../base/errors.ts";
+import { loadConfig } from "../config/load.ts";
+import { readEnvironment } from "../config/variables.ts";
+import { mintToken } from "../signalling/access.ts";
+import { printOut } from "./print.ts";
+
+/** What `pinhole token` is called with. */
+export interface TokenOptions {
+  readonly config: string | undefined;
+  /** A session id, or the beginning of some with `*` behind it. */
+  readonly session: string;
+  readonly ttlS: number;
+}
+
+/** No token can be minted. */
+export class TokenError extends AppError<"no_secret"> {}
+
+/** `pinhole token`: prints an access token. */
+export async function token({ config: path, session, ttlS }: TokenOptions): Promise<void> {
+  const { config } = await loadConfig({ path, env: readEnvironment() });
+  const { secretFile } = config.auth;
+  if (secretFile === undefined) {
+    throw new TokenError("no_secret", "There is nothing to sign with: auth.secret_file is empty");
+  }
+  printOut(await mintToken(await readSecret(secretFile), { session, ttlS }));
+}

@@ -1,0 +1,143 @@
+import { DTLS_CONTENT, type DtlsRecord } from "./dtls_records.ts";
+
+const RECORD_HEADER_BYTES = 13;
+const MESSAGE_HEADER_BYTES = 12;
+
+const CLIENT_HELLO = 1;
+const CERTIFICATE_VERIFY = 15;
+
+/** Longest message that is put together: certificate chains of browsers have one kilobyte. */
+const MESSAGE_BYTES_MAX = 16 * 1024;
+
+/** Messages ahead of the next one, and encrypted records, that wait at most: a whole flight of the client. */
+const WAITING_MAX = 8;
+
+/** A message of which some fragments have come. */
+interface Partial {
+  readonly type: number;
+  readonly body: Uint8Array;
+  /** Which bytes have come. */
+  readonly got: Uint8Array;
+}
+
+/**
+ * Brings the handshake messages of a client into the form in which werift needs them: each once, whole, and in order
+ * (RFC 6347 §4.2.2, §4.2.3). On a real path datagrams come twice, late, or again because the client grew impatient, and
+ * werift would begin its answer anew with other keys. Pure: it owns no socket and no clock.
+ */
+export class HandshakeGate {
+  #nextSequence = 0;
+  readonly #partial = new Map<number, Partial>();
+  /** Whole messages that wait for the ones before them. */
+  readonly #waiting = new Map<number, { type: number; record: Uint8Array }>();
+  /** Encrypted records, which nobody can read before the last plaintext message. */
+  #encrypted: Uint8Array[] = [];
+  #keysReady = false;
+
+  /** Takes one handshake record. @returns The records that may be read now, in order; none of them is a view. */
+  pass(record: DtlsRecord): Uint8Array[] {
+    if (record.epoch > 0) return this.#passEncrypted(record);
+    const ready: Uint8Array[] = [];
+    for (let rest = record.fragment; rest.length > 0;) {
+      const fragment = parseFragment(rest);
+      if (fragment === undefined) break;
+      rest = rest.subarray(MESSAGE_HEADER_BYTES + fragment.bytes.length);
+      ready.push(...this.#takeFragment(fragment, record));
+    }
+    return ready;
+  }
+
+  #passEncrypted({ bytes }: DtlsRecord): Uint8Array[] {
+    if (this.#keysReady) return [bytes.slice()];
+    if (this.#encrypted.length < WAITING_MAX) this.#encrypted.push(bytes.slice());
+    return [];
+  }
+
+  #takeFragment(fragment: Fragment, { version }: DtlsRecord): Uint8Array[] {
+    const { type, sequence } = fragment;
+    // Our answer to the first ClientHello is never repeated by a timer: the client's repeating it is what repeats ours.
+    const again = type === CLIENT_HELLO && sequence === 0 && this.#nextSequence === 1;
+    if (sequence < this.#nextSequence && !again) return [];
+    if (sequence >= this.#nextSequence + WAITING_MAX) return [];
+    const body = this.#assemble(fragment);
+    if (body === undefined) return [];
+    const record = formatRecord({ type, sequence, body }, version);
+    if (again) return [record];
+    this.#waiting.set(sequence, { type, record });
+    return this.#release();
+  }
+
+  #assemble({ type, sequence, length, offset, bytes }: Fragment): Uint8Array | undefined {
+    if (bytes.length === length) return bytes;
+    let partial = this.#partial.get(sequence);
+    if (partial === undefined) {
+      partial = { type, body: new Uint8Array(length), got: new Uint8Array(length) };
+      this.#partial.set(sequence, partial);
+    }
+    if (partial.type !== type || partial.body.length !== length) return undefined;
+    partial.body.set(bytes, offset);
+    partial.got.fill(1, offset, offset + bytes.length);
+    if (partial.got.includes(0)) return undefined;
+    this.#partial.delete(sequence);
+    return partial.body;
+  }
+
+  #release(): Uint8Array[] {
+    const ready: Uint8Array[] = [];
+    for (let next = this.#waiting.get(this.#nextSequence); next !== undefined;) {
+      this.#waiting.delete(this.#nextSequence++);
+      ready.push(next.record);
+      this.#keysReady ||= next.type === CERTIFICATE_VERIFY;
+      next = this.#waiting.get(this.#nextSequence);
+    }
+    if (this.#keysReady) {
+      ready.push(...this.#encrypted);
+      this.#encrypted = [];
+    }
+    return ready;
+  }
+}
+
+/** A handshake message, or a piece of one (RFC 6347 §4.2.2). */
+interface Fragment {
+  readonly type: number;
+  readonly sequence: number;
+  /** Bytes of the whole message, and where this piece begins in it. */
+  readonly length: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+function parseFragment(data: Uint8Array): Fragment | undefined {
+  if (data.length < MESSAGE_HEADER_BYTES) return undefined;
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const uint24 = (at: number) => (view.getUint8(at) << 16) | view.getUint16(at + 1);
+  const length = uint24(1);
+  const offset = uint24(6);
+  const bytes = data.subarray(MESSAGE_HEADER_BYTES, MESSAGE_HEADER_BYTES + uint24(9));
+  if (bytes.length < uint24(9) || length > MESSAGE_BYTES_MAX) return undefined;
+  if (offset + bytes.length > length) return undefined;
+  return { type: view.getUint8(0), sequence: view.getUint16(4), length, offset, bytes };
+}
+
+/** A record of its own for a whole message. Its sequence number is the message's: in plaintext nobody looks at it. */
+function formatRecord(
+  { type, sequence, body }: { type: number; sequence: number; body: Uint8Array },
+  version: DtlsRecord["version"],
+): Uint8Array {
+  const record = new Uint8Array(RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES + body.length);
+  const view = new DataView(record.buffer);
+  view.setUint8(0, DTLS_CONTENT.handshake);
+  view.setUint8(1, version.major);
+  view.setUint8(2, version.minor);
+  view.setUint32(7, sequence);
+  view.setUint16(11, MESSAGE_HEADER_BYTES + body.length);
+  // The length, once for the message and once for its only fragment.
+  view.setUint32(13, body.length);
+  view.setUint8(13, type);
+  view.setUint16(17, sequence);
+  view.setUint8(22, body.length >>> 16);
+  view.setUint16(23, body.length & 0xffff);
+  record.set(body, RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES);
+  return record;
+}

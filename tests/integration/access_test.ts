@@ -1,0 +1,98 @@
+import assert from "assert";
+import { SignJWT } from "jose";
+import { readSecret, SecretError } from "../../src/app/secret.ts";
+import { createAccessCheck, mintToken } from "../../src/signalling/access.ts";
+import { startTestServer } from "../support/test_server.ts";
+
+const SECRET = "a secret that is long enough for HS256: 0123456789";
+const key = new TextEncoder().encode(SECRET);
+
+/** A file with a secret, removed in the end. */
+async function secretFile(text: string, mode = 0o600): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, text);
+  await Deno.chmod(path, mode);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
+
+function request(token: string | undefined): Request {
+  return new Request(`http://h/ws/demo${token === undefined ? "" : `?token=${token}`}`);
+}
+
+Deno.test("access: a token fits its session, or its beginning, and nothing else", async () => {
+  const check = createAccessCheck(key);
+  const exact = await mintToken(key, { session: "demo", ttlS: 60 });
+  const beginning = await mintToken(key, { session: "de*", ttlS: 60 });
+  assert.ok(await check(request(exact), "demo"));
+  assert.ok(!await check(request(exact), "demo2"));
+  assert.ok(await check(request(beginning), "demo"));
+  assert.ok(!await check(request(beginning), "other"));
+  const headers = { Authorization: `Bearer ${exact}` };
+  assert.ok(await check(new Request("http://h/ws/demo", { headers }), "demo"));
+});
+
+Deno.test("access: expired, unsigned, foreign and garbled tokens are refused", async () => {
+  const check = createAccessCheck(key);
+  const sign = (header: { alg: string }, secret = key) =>
+    new SignJWT({ session: "demo" }).setProtectedHeader(header).setAudience("pinhole")
+      .setExpirationTime("1m").sign(secret);
+  const good = await sign({ alg: "HS256" });
+  assert.ok(await check(request(good), "demo"));
+  const [, payload] = good.split(".");
+  const none = btoa('{"alg":"none"}').replaceAll("=", "");
+  const tokens = [
+    undefined,
+    "",
+    "x",
+    `${none}.${payload}.`,
+    good.slice(0, -2),
+    await sign({ alg: "HS512" }, new Uint8Array(64)),
+    await sign({ alg: "HS256" }, new TextEncoder().encode("another secret of thirty-two bytes")),
+    await mintToken(key, { session: "demo", ttlS: -1 }),
+    await new SignJWT({ session: "demo" }).setProtectedHeader({ alg: "HS256" })
+      .setAudience("pinhole").sign(key),
+    "x".repeat(5000),
+  ];
+  for (const token of tokens) assert.ok(!await check(request(token), "demo"), token?.slice(0, 20));
+});
+
+Deno.test("access: a server with a secret tells who comes without a token, and lets others in", async () => {
+  await using file = await secretFile(`${SECRET}\n`);
+  await using server = await startTestServer({ auth: { secret_file: file.path } });
+  const closed = async (token: string | undefined) => {
+    const query = token === undefined ? "" : `?token=${token}`;
+    const socket = new WebSocket(`ws://${server.host}/ws/demo${query}`);
+    const messages: string[] = [];
+    socket.onmessage = ({ data }) => messages.push(data);
+    socket.onopen = () => socket.send(JSON.stringify({ type: "offer", sdp: "nonsense" }));
+    const { code } = await new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+    return { code, error: JSON.parse(messages[0] ?? "{}").code };
+  };
+  assert.deepEqual(await closed(undefined), { code: 4401, error: "unauthorized" });
+  const token = await mintToken(key, { session: "demo", ttlS: 60 });
+  assert.deepEqual(await closed(token), { code: 4400, error: "bad_sdp" }, "let in, and read");
+  const list = (query: string) => fetch(`http://${server.host}/api/sessions${query}`);
+  for (const query of ["", `?token=${token}`]) {
+    const response = await list(query);
+    await response.body?.cancel();
+    assert.equal(response.status, 401);
+  }
+  const all = await mintToken(key, { session: "*", ttlS: 60 });
+  assert.deepEqual(await (await list(`?token=${all}`)).json(), []);
+});
+
+Deno.test("readSecret: short, readable and missing files are refused in words", async () => {
+  await using good = await secretFile(`${SECRET}\n`);
+  assert.deepEqual(await readSecret(good.path), key);
+  await using short = await secretFile("short");
+  await using open = await secretFile(SECRET, 0o644);
+  const refused = (path: string, words: RegExp) =>
+    assert.rejects(readSecret(path), (error) => {
+      assert(error instanceof SecretError);
+      assert.match(error.message, words);
+      return true;
+    });
+  await refused(short.path, /5 bytes, fewer than 32/);
+  await refused(open.path, /everybody.*chmod 600/);
+  await refused("/nowhere/secret", /auth\.secret_file "\/nowhere\/secret"/);
+});
