@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { type Figure, formatTable, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureLatency } from "./latency.ts";
+import { measureLips } from "./lip_sync.ts";
 import { measureLoad } from "./load.ts";
 import { measurePacketCost } from "./packet_cost.ts";
 import { measureRebinding } from "./rebinding.ts";
@@ -15,6 +16,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   startup: measureStartup,
   "first-frame": measureFirstFrame,
   latency: measureLatency,
+  "lip-sync": measureLips,
   load: measureLoad,
   rebinding: measureRebinding,
   packet: measurePacketCost,
