@@ -9,8 +9,11 @@ import { ServerProcess } from "../support/server_process.ts";
 
 const SMALL = { "video.width": 640, "video.height": 360 };
 
-/** Longest hole in the stream, on the server's own clock, that a viewer may meet when the picture changes its source. */
-const GAP_MS_MAX = 100;
+/**
+ * A hole in the stream, on the server's own clock: far less than a switch that had to wait for something, and more than
+ * a busy machine makes of the two frames that a switch may take.
+ */
+const GAP_MS_MAX = 300;
 
 const HOLES_MAX = 2;
 
