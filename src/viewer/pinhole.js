@@ -117,10 +117,7 @@ export class PinholePlayer extends EventTarget {
     this.#halt = null;
     const { idle, params } = this.#options;
     const media = new MediaConnection(this.#options, {
-      changed: () => {
-        if (media.phase === "connected") this.#solved("path", "encryption");
-        this.#publish();
-      },
+      changed: () => this.#mediaChanged(media),
       candidate: (candidate) => this.#socket?.post({ type: "candidate", candidate }),
       track: (track) => {
         this.play();
@@ -128,7 +125,7 @@ export class PinholePlayer extends EventTarget {
       },
       firstFrame: () => {
         this.#failures = 0;
-        this.#publish();
+        this.#mediaChanged(media);
       },
       sampled: (stats) => this.#emit("stats", stats),
       message: (data) => this.#emit("message", data),
@@ -136,6 +133,13 @@ export class PinholePlayer extends EventTarget {
     });
     this.#media = media;
     this.#connect(async () => ({ type: "offer", sdp: await media.offerSdp(), idle, params }));
+  }
+
+  /** @param {MediaConnection} media */
+  #mediaChanged({ phase }) {
+    // A busy browser can show the first frame before it says that the connection is up.
+    if (phase === "connected" || phase === "playing") this.#solved("path", "encryption");
+    this.#publish();
   }
 
   /** @param {() => object | Promise<object>} greeting First message on the new WebSocket. */

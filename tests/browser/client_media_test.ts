@@ -72,6 +72,22 @@ browserTest(
 );
 
 browserTest(
+  "PinholePlayer: a picture that comes before the news of its connection clears the old problem",
+  async (browser) => {
+    await using fake = new FakeSignalling();
+    const streamer = await FakeStreamer.open(browser);
+    fake.script.push(answering(streamer, { unreachableAt: "127.0.0.1:9" }), answering(streamer));
+    const client = await ClientPage.open(browser, fake.origin, { before: lateConnectionNews });
+    await client.until("state", ({ layer }) => layer === "path");
+    fake.broadcast({ type: "state", state: "failed" });
+    await client.until("state", ({ problem }) => problem?.code === "no_udp_path");
+    const playing = await client.until("state", ({ state }) => state === "playing");
+    assert.equal(playing.problem, null);
+  },
+  { args },
+);
+
+browserTest(
   "PinholePlayer: says when a connection brings no video",
   async (browser) => {
     await using fake = new FakeSignalling();
@@ -119,6 +135,17 @@ browserTest(
   },
   { args },
 );
+
+/** A busy Chromium can tell of a connection after its first frame; this one always does. */
+function lateConnectionNews(): void {
+  Object.defineProperty(RTCPeerConnection.prototype, "onconnectionstatechange", {
+    set(this: RTCPeerConnection, listener: (event: Event) => void) {
+      this.addEventListener("connectionstatechange", (event) => {
+        setTimeout(() => listener.call(this, event), 1000);
+      });
+    },
+  });
+}
 
 /** Chromium always lets muted video play; Safari in low-power mode and Firefox, if told so, refuse like this. */
 function refuseAutoplay(): void {
