@@ -21,7 +21,7 @@ export const KEYFRAME_INTERVAL_MS_MIN = 300;
 export const REFRESH_INTERVAL_MS = 1_000;
 
 /** Why a keyframe was asked for. */
-export type KeyframeReason = "join" | "pli" | "fir";
+export type KeyframeReason = "join" | "pli" | "fir" | "moved";
 
 /** What a branch needs. */
 export interface VideoBranchOptions {

@@ -59,8 +59,9 @@ export function addressKey({ hostname, port }: SocketAddress): string {
  * one. It owns no socket and no clock: `nowMs` is an argument.
  *
  * Where packets go: to the address of the latest check with USE-CANDIDATE. Until there is one, to the latest address
- * with an authenticated check. An address that has been silent gives way to the next one that authenticates, since a
- * tunnel client that reconnects gives the browser a new source port without the browser's knowing.
+ * with an authenticated check. An address that has been silent gives way to the next one that authenticates, and any
+ * gives way at once to the source of newer SRTCP, since a tunnel client that reconnects gives the browser a new source
+ * port without the browser's knowing.
  */
 export class IceAgent {
   readonly local: IceCredentials;
@@ -123,6 +124,19 @@ export class IceAgent {
     }
   }
 
+  /**
+   * Sends packets to the source of an SRTCP packet that is authentic and newer than all others, known or not. A browser
+   * behind a tunnel client that reconnects reports from its new source port long before it checks again.
+   * @returns Whether packets went elsewhere before.
+   */
+  followTo(from: SocketAddress, nowMs: number): boolean {
+    const path = this.#hear(from, nowMs);
+    const moved = this.#selected !== undefined && this.#selected !== path;
+    this.#selected = path;
+    this.#forgetOldest();
+    return moved;
+  }
+
   /** Notes a packet that was authenticated by other means (SRTCP, DTLS) from an address that is already known. */
   heardFrom(from: SocketAddress, nowMs: number): void {
     const path = this.#paths.get(addressKey(from));
@@ -132,18 +146,23 @@ export class IceAgent {
   }
 
   #validate(nominates: boolean, { from, nowMs }: { from: SocketAddress; nowMs: number }): boolean {
+    const path = this.#hear(from, nowMs);
+    const before = this.#selected;
+    if (nominates || !this.#nominated || this.#isSilent(before, nowMs)) this.#selected = path;
+    this.#nominated ||= nominates;
+    this.#forgetOldest();
+    return before !== undefined && this.#selected !== before;
+  }
+
+  #hear(from: SocketAddress, nowMs: number): Path {
     const key = addressKey(from);
     const path = this.#paths.get(key) ?? { address: from, heardAtMs: nowMs };
     path.heardAtMs = nowMs;
     this.#heardAtMs = nowMs;
-    const before = this.#selected;
-    if (nominates || !this.#nominated || this.#isSilent(before, nowMs)) this.#selected = path;
-    this.#nominated ||= nominates;
-    // Deleted and set again so that the map stays ordered by the latest check.
+    // Deleted and set again so that the map stays ordered by when each was last proved.
     this.#paths.delete(key);
     this.#paths.set(key, path);
-    this.#forgetOldest();
-    return before !== undefined && this.#selected !== before;
+    return path;
   }
 
   #isSilent(path: Path | undefined, nowMs: number): boolean {

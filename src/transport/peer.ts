@@ -28,7 +28,7 @@ import type {
 } from "./peer_transport.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { formatPlayoutDelay, type RtpHeaderExtension } from "./rtp.ts";
-import { RtpSession } from "./rtp_session.ts";
+import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
 import { RtpStream } from "./rtp_stream.ts";
 import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
 
@@ -149,7 +149,9 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
-    if (moved) this.#options.meter.count("viewer_moves_total", { proof: "stun" });
+    if (!moved || !this.#secured) return;
+    this.#options.meter.count("viewer_moves_total", { proof: "stun" });
+    this.#options.listener.keyframeRequested("moved");
   }
 
   receiveDtls(packet: Uint8Array): void {
@@ -157,8 +159,16 @@ export class WebRtcPeer implements Peer, PortMember {
     if (reason !== undefined) this.#options.meter.count("packets_dropped_total", { reason });
   }
 
-  receiveRtcp(packet: Uint8Array, from: SocketAddress): void {
-    if (this.#rtp.receive(packet)) this.ice.heardFrom(from, this.#options.clock.now());
+  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+    const { clock, meter, listener } = this.#options;
+    const verdict = this.#rtp.receive(packet);
+    if (verdict === "late") this.ice.heardFrom(from, clock.now());
+    if (verdict === "newest" && this.ice.followTo(from, clock.now())) {
+      meter.count("viewer_moves_total", { proof: "srtcp" });
+      // What went to the former address is lost, and may be more than can be sent again.
+      listener.keyframeRequested("moved");
+    }
+    return verdict;
   }
 
   close(): void {

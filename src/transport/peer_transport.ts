@@ -47,7 +47,8 @@ export interface PeerListener {
   failed(error: Error): void;
   /** The browser closed the connection by a DTLS alert. */
   closed(): void;
-  keyframeRequested(reason: "pli" | "fir"): void;
+  /** The browser asked for a keyframe, or needs one because it moved to another address. */
+  keyframeRequested(reason: "pli" | "fir" | "moved"): void;
   /** A message came over the data channel. */
   message(data: PeerMessage): void;
 }

@@ -6,6 +6,7 @@ import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import type { SocketAddress, UdpPort } from "../ports/udp_port.ts";
 import { addressKey, type IceAgent } from "./ice_agent.ts";
 import { classifyPacket } from "./packet_kind.ts";
+import type { RtcpVerdict } from "./rtp_session.ts";
 import { parseStun, verifyFingerprint } from "./stun.ts";
 
 /** The only method of ICE (RFC 8489 §18.1). */
@@ -18,13 +19,19 @@ export interface PortMember {
   pathValidated(event: { moved: boolean }): void;
   /** A DTLS datagram from an address of this viewer. Only valid until the call returns. */
   receiveDtls(packet: Uint8Array, from: SocketAddress): void;
-  /** An SRTCP packet from an address of this viewer, not yet authenticated. Only valid until the call returns. */
-  receiveRtcp(packet: Uint8Array, from: SocketAddress): void;
+  /** An SRTCP packet that may be this viewer's, from any address. Only valid until the call returns. */
+  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict;
 }
 
 /**
+ * SRTCP packets in a second that may be tried on viewers who do not own their source: each trial costs about 20 µs, and
+ * anybody can send such packets. Browsers whose tunnel reconnects need one or two each.
+ */
+const TRIALS_PER_SECOND_MAX = 200;
+
+/**
  * Sorts the datagrams of one UDP port among the viewers on it: STUN by our username fragment, everything else by the
- * source address that a viewer's checks have proved (RFC 7983 for telling them apart).
+ * source address that a viewer's packets have proved (RFC 7983 for telling them apart).
  */
 export class PortMux {
   readonly #port: UdpPort;
@@ -33,6 +40,7 @@ export class PortMux {
   readonly #log: Logger;
   readonly #byUfrag = new Map<string, PortMember>();
   readonly #byAddress = new Map<string, PortMember>();
+  readonly #trials = { left: TRIALS_PER_SECOND_MAX, sinceMs: 0 };
 
   /** Listens on a port; the port stays the caller's to close. */
   constructor(port: UdpPort, options: { clock: Clock; meter: Meter; log: Logger }) {
@@ -88,17 +96,48 @@ export class PortMux {
     const kind = classifyPacket(packet);
     if (kind === "stun") return this.#receiveStun(packet, from);
     if (kind === "unknown") return this.#drop("unknown_kind");
+    if (kind === "rtcp") return this.#receiveRtcp(packet, from);
     const member = this.#byAddress.get(addressKey(from));
     if (member === undefined) return this.#drop("unknown_source");
     switch (kind) {
       case "dtls":
         return member.receiveDtls(packet, from);
-      case "rtcp":
-        return member.receiveRtcp(packet, from);
       case "rtp":
         // Viewers only watch.
         return this.#drop("rtp");
     }
+  }
+
+  #receiveRtcp(packet: Uint8Array, from: SocketAddress): void {
+    const owner = this.#byAddress.get(addressKey(from));
+    const verdict = owner?.receiveRtcp(packet, from) ?? "unknown_source";
+    if (verdict === "newest" || verdict === "late") return;
+    const sender = this.#findSender(packet, { from, owner });
+    if (sender === undefined) return this.#drop(verdict);
+    this.#claim(from, sender);
+  }
+
+  /** The viewer that this SRTCP packet shows to be at a new address. */
+  #findSender(
+    packet: Uint8Array,
+    { from, owner }: { from: SocketAddress; owner: PortMember | undefined },
+  ): PortMember | undefined {
+    for (const member of this.#byUfrag.values()) {
+      if (member === owner) continue;
+      if (!this.#takeTrial()) return undefined;
+      if (member.receiveRtcp(packet, from) === "newest") return member;
+    }
+    return undefined;
+  }
+
+  #takeTrial(): boolean {
+    const trials = this.#trials;
+    const nowMs = this.#clock.now();
+    if (nowMs - trials.sinceMs >= 1000) {
+      trials.sinceMs = nowMs;
+      trials.left = TRIALS_PER_SECOND_MAX;
+    }
+    return trials.left-- > 0;
   }
 
   #receiveStun(packet: Uint8Array, from: SocketAddress): void {

@@ -3,10 +3,14 @@ const WINDOW = 64n;
 
 /** Remembers which packet indices have come, so that each counts once (RFC 3711 §3.3.2). */
 export class ReplayWindow {
-  /** Highest index so far. */
   #highest = -1;
   /** Bit n stands for the index `#highest` − n. */
   #seen = 0n;
+
+  /** Highest index so far; −1 before the first. */
+  get highest(): number {
+    return this.#highest;
+  }
 
   /** Whether an index is new: neither seen before nor too old to tell. */
   isNew(index: number): boolean {

@@ -11,6 +11,12 @@ const SENDER_REPORT_INTERVAL_MS = 1_000;
 /** A round trip longer than this is no measurement but a receiver's mistake, or its lie. */
 const ROUND_TRIP_MS_MAX = 60_000;
 
+/**
+ * What an SRTCP packet was: authentic and sent after all others that came, authentic and overtaken, or of no use because
+ * there are no keys yet, or because it is not authentic or came before.
+ */
+export type RtcpVerdict = "newest" | "late" | "early_rtcp" | "srtcp_forged";
+
 /** What an {@link RtpSession} is made of. */
 export interface RtpSessionOptions {
   /** Video first, then audio if there is any. */
@@ -77,21 +83,15 @@ export class RtpSession {
     }
   }
 
-  /**
-   * Takes an SRTCP packet.
-   * @returns Whether it was authentic.
-   */
-  receive(packet: Uint8Array): boolean {
-    const compound = this.#media?.unprotectRtcp(packet);
-    if (compound === undefined) {
-      const reason = this.#media === undefined ? "early_rtcp" : "srtcp_forged";
-      this.#options.meter.count("packets_dropped_total", { reason });
-      return false;
-    }
-    const { packets, malformed } = parseRtcp(compound);
+  /** Takes an SRTCP packet, which may be anybody's. */
+  receive(packet: Uint8Array): RtcpVerdict {
+    if (this.#media === undefined) return "early_rtcp";
+    const authentic = this.#media.unprotectRtcp(packet);
+    if (authentic === undefined) return "srtcp_forged";
+    const { packets, malformed } = parseRtcp(authentic.compound);
     if (malformed) this.#options.meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
     for (const each of packets) this.#handle(each);
-    return true;
+    return authentic.newest ? "newest" : "late";
   }
 
   /** Says goodbye and stops reporting. */

@@ -16,7 +16,7 @@ import { assertClientAuthentic } from "./client_proof.ts";
 import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
 import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
-import { createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
+import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "./srtp.ts";
 import type { SrtpKeys } from "./srtp_keys.ts";
 
@@ -29,7 +29,7 @@ export interface SecureMedia {
   /** Encrypts a compound RTCP packet. */
   protectRtcp(packet: Uint8Array): Uint8Array;
   /** Decrypts a compound RTCP packet; `undefined` when it is not authentic, or came before. */
-  unprotectRtcp(packet: Uint8Array): Uint8Array | undefined;
+  unprotectRtcp(packet: Uint8Array): AuthenticRtcp | undefined;
 }
 
 /** The certificate that every peer of this process presents: making one takes 30 ms, too long for each viewer. */

@@ -29,10 +29,17 @@ export interface SrtcpSender {
   protect(compound: Uint8Array): Uint8Array;
 }
 
+/** An RTCP packet that was found authentic. */
+export interface AuthenticRtcp {
+  readonly compound: Uint8Array;
+  /** Whether its source sent it after all others that have come: its address is then where the source is now. */
+  readonly newest: boolean;
+}
+
 /** Decrypts the other side's RTCP. */
 export interface SrtcpReceiver {
   /** The compound RTCP packet; `undefined` when it is not authentic, or came before. */
-  unprotect(packet: Uint8Array): Uint8Array | undefined;
+  unprotect(packet: Uint8Array): AuthenticRtcp | undefined;
 }
 
 /** One packet's place in its sender's numbering. */
@@ -82,9 +89,10 @@ export function createSrtcpReceiver(keys: SrtpKeys): SrtcpReceiver {
       if (compound === undefined || (!windows.has(ssrc) && windows.size >= SOURCES_MAX)) {
         return undefined;
       }
+      const newest = index > window.highest;
       window.add(index);
       windows.set(ssrc, window);
-      return compound;
+      return { compound, newest };
     },
   };
 }

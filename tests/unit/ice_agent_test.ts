@@ -177,6 +177,19 @@ Deno.test("IceAgent: media from an address without a check says nothing", () => 
   assert.deepEqual(agent.addresses, [A]);
 });
 
+Deno.test("IceAgent: follows newer media to an address without a check, and back by a check", () => {
+  const agent = newAgent();
+  check(agent, { from: A, nowMs: 0, useCandidate: true });
+  assert.ok(!agent.followTo(A, 100), "there already");
+  assert.ok(agent.followTo(B, 200));
+  assert.deepEqual([agent.selected, agent.addresses], [B, [A, B]]);
+  assert.equal(agent.heardAtMs, 200);
+  check(agent, { from: A, nowMs: 300 });
+  assert.deepEqual(agent.selected, B);
+  check(agent, { from: A, nowMs: 400, useCandidate: true });
+  assert.deepEqual(agent.selected, A);
+});
+
 Deno.test("IceAgent: keeps eight addresses, the selected one among them", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });

@@ -2,6 +2,7 @@ import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { DatagramHandler, SocketAddress, UdpPort } from "../../src/ports/udp_port.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
+import type { RtcpVerdict } from "../../src/transport/rtp_session.ts";
 import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
 import { BROWSER_UFRAG, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
@@ -10,9 +11,17 @@ import { RecordingMeter } from "../support/recording_meter.ts";
 
 const A = { hostname: "127.0.0.1", port: 40_001 };
 const B = { hostname: "127.0.0.1", port: 40_002 };
+const C = { hostname: "127.0.0.1", port: 40_003 };
 const DTLS = Uint8Array.of(22, 254, 253, ...new Uint8Array(20));
 const RTCP = Uint8Array.of(0x80, 201, ...new Uint8Array(20));
 const RTP = Uint8Array.of(0x80, 96, ...new Uint8Array(20));
+
+/** RTCP that only the member with this signature takes for its own. */
+function signedRtcp(signature: number, index: number): Uint8Array {
+  const packet = RTCP.slice();
+  packet.set([signature, index], 8);
+  return packet;
+}
 
 class FakePort implements UdpPort {
   readonly port = 10_111;
@@ -41,8 +50,16 @@ class FakeMember implements PortMember {
     remoteUfrag: BROWSER_UFRAG,
     nowMs: 0,
   });
+  readonly signature: number;
+  /** RTCP packets that were put to its keys. */
+  tried = 0;
+  #newest = 0;
   /** What came, and from which port. */
   readonly heard: string[] = [];
+
+  constructor(signature: number) {
+    this.signature = signature;
+  }
 
   pathValidated({ moved }: { moved: boolean }): void {
     this.heard.push(moved ? "moved" : "validated");
@@ -52,8 +69,24 @@ class FakeMember implements PortMember {
     this.heard.push(`dtls ${from.port}`);
   }
 
-  receiveRtcp(_packet: Uint8Array, from: SocketAddress): void {
-    this.heard.push(`rtcp ${from.port}`);
+  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+    this.tried++;
+    const verdict = this.#judge(packet, from);
+    if (verdict !== "srtcp_forged") this.heard.push(`rtcp ${from.port}`);
+    if (verdict === "newest") this.ice.followTo(from, 0);
+    return verdict;
+  }
+
+  /** Anonymous packets are authentic at the viewer's own addresses, signed ones anywhere. */
+  #judge(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+    const [signature = 0, index = 0] = packet.subarray(8);
+    if (signature === 0) {
+      return this.ice.addresses.some(({ port }) => port === from.port) ? "late" : "srtcp_forged";
+    }
+    if (signature !== this.signature) return "srtcp_forged";
+    if (index <= this.#newest) return "late";
+    this.#newest = index;
+    return "newest";
   }
 }
 
@@ -62,7 +95,7 @@ function setUp() {
   const meter = new RecordingMeter();
   const clock = new FakeClock();
   const mux = new PortMux(port, { clock, meter, log: NULL_LOGGER });
-  const [one, two] = [new FakeMember(), new FakeMember()];
+  const [one, two] = [new FakeMember(1), new FakeMember(2)];
   mux.add(one);
   mux.add(two);
   return { port, meter, clock, mux, one, two };
@@ -113,6 +146,51 @@ Deno.test("PortMux: after a move the former address is still heard for a while",
   port.receive(RTCP, A);
   port.receive(RTCP, B);
   assert.deepEqual(one.heard, ["validated", "moved", "rtcp 40001", "rtcp 40002"]);
+});
+
+Deno.test("PortMux: the newest RTCP of a viewer makes its source known, wherever it comes from", () => {
+  const { port, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(signedRtcp(1, 5), C);
+  assert.deepEqual(one.ice.selected, C);
+  port.receive(DTLS, C);
+  assert.deepEqual(one.heard, ["validated", "rtcp 40003", "dtls 40003"]);
+  assert.deepEqual(two.heard, []);
+});
+
+Deno.test("PortMux: RTCP that was overtaken moves nobody", () => {
+  const { port, meter, one } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(signedRtcp(1, 5), A);
+  port.receive(signedRtcp(1, 4), C);
+  assert.deepEqual(one.ice.selected, A);
+  port.receive(DTLS, C);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 2);
+});
+
+Deno.test("PortMux: two viewers whose sources were exchanged are both found again", () => {
+  const { port, meter, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), B);
+  port.receive(signedRtcp(1, 1), B);
+  port.receive(signedRtcp(2, 1), A);
+  port.receive(DTLS, A);
+  port.receive(DTLS, B);
+  assert.deepEqual([one.ice.selected, two.ice.selected], [B, A]);
+  assert.deepEqual([one.heard.at(-1), two.heard.at(-1)], ["dtls 40002", "dtls 40001"]);
+  for (const reason of ["unknown_source", "srtcp_forged"]) {
+    assert.equal(meter.value("packets_dropped_total", { reason }), 0);
+  }
+});
+
+Deno.test("PortMux: a flood of forged RTCP is put to the keys 200 times a second, and no more", async () => {
+  const { port, meter, clock, one, two } = setUp();
+  for (let i = 0; i < 1_000; i++) port.receive(signedRtcp(9, i), C);
+  assert.equal(one.tried + two.tried, 200);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1_000);
+  await clock.advance(1_000);
+  port.receive(signedRtcp(2, 1), C);
+  assert.deepEqual(two.ice.selected, C);
 });
 
 Deno.test("PortMux: an address that the viewer's agent forgot is nobody's any more", () => {

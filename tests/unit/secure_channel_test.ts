@@ -57,8 +57,8 @@ function pair(options: DtlsClientOptions = { certificate: browser }) {
 function assertAgree(media: SecureMedia, client: TestDtlsClient): void {
   const { local, remote } = client.keys();
   const toServer = createSrtcpSender(local).protect(REPORT);
-  assert.deepEqual(Uint8Array.from(media.unprotectRtcp(toServer) ?? []), REPORT);
-  const toClient = createSrtcpReceiver(remote).unprotect(media.protectRtcp(REPORT));
+  assert.deepEqual(Uint8Array.from(media.unprotectRtcp(toServer)?.compound ?? []), REPORT);
+  const toClient = createSrtcpReceiver(remote).unprotect(media.protectRtcp(REPORT))?.compound;
   assert.deepEqual(Uint8Array.from(toClient ?? []), REPORT);
 }
 
