@@ -2,16 +2,28 @@ import icon from "./icon.svg" with { type: "text" };
 import page from "./index.html" with { type: "text" };
 import pageStyle from "./page.css" with { type: "text" };
 import pageScript from "./page.js" with { type: "text" };
+import dom from "./page/dom.js" with { type: "text" };
+import figuresStyle from "./page/figures.css" with { type: "text" };
+import layersStyle from "./page/layers.css" with { type: "text" };
+import pathStyle from "./page/path_check.css" with { type: "text" };
+import pathView from "./page/path_check.js" with { type: "text" };
 import plot from "./page/plot.js" with { type: "text" };
+import stageStyle from "./page/stage.css" with { type: "text" };
 import words from "./page/words.js" with { type: "text" };
 import types from "./pinhole.d.ts" with { type: "text" };
 import client from "./pinhole.js" with { type: "text" };
 import input from "./pinhole/input.js" with { type: "text" };
 import media from "./pinhole/media.js" with { type: "text" };
+import pathCheck from "./pinhole/path_check.js" with { type: "text" };
+import pathFindings from "./pinhole/path_findings.js" with { type: "text" };
+import pathProbe from "./pinhole/path_probe.js" with { type: "text" };
+import pathRequests from "./pinhole/path_requests.js" with { type: "text" };
+import pathVerdict from "./pinhole/path_verdict.js" with { type: "text" };
 import playback from "./pinhole/playback.js" with { type: "text" };
 import problems from "./pinhole/problems.js" with { type: "text" };
 import signalling from "./pinhole/signalling.js" with { type: "text" };
 import stats from "./pinhole/stats.js" with { type: "text" };
+import trial from "./pinhole/trial.js" with { type: "text" };
 
 /** One file that the server hands to browsers as it is. */
 export interface ViewerAsset {
@@ -36,14 +48,26 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/icon.svg", { type: SVG, body: icon }],
   ["/page.css", { type: STYLE, body: pageStyle }],
   ["/page.js", { type: SCRIPT, body: pageScript }],
+  ["/page/dom.js", { type: SCRIPT, body: dom }],
+  ["/page/figures.css", { type: STYLE, body: figuresStyle }],
+  ["/page/layers.css", { type: STYLE, body: layersStyle }],
+  ["/page/path_check.css", { type: STYLE, body: pathStyle }],
+  ["/page/path_check.js", { type: SCRIPT, body: pathView }],
   ["/page/plot.js", { type: SCRIPT, body: plot }],
+  ["/page/stage.css", { type: STYLE, body: stageStyle }],
   ["/page/words.js", { type: SCRIPT, body: words }],
   ["/pinhole.d.ts", { type: TYPES, body: types }],
   ["/pinhole.js", { type: SCRIPT, body: client }],
   ["/pinhole/input.js", { type: SCRIPT, body: input }],
   ["/pinhole/media.js", { type: SCRIPT, body: media }],
+  ["/pinhole/path_check.js", { type: SCRIPT, body: pathCheck }],
+  ["/pinhole/path_findings.js", { type: SCRIPT, body: pathFindings }],
+  ["/pinhole/path_probe.js", { type: SCRIPT, body: pathProbe }],
+  ["/pinhole/path_requests.js", { type: SCRIPT, body: pathRequests }],
+  ["/pinhole/path_verdict.js", { type: SCRIPT, body: pathVerdict }],
   ["/pinhole/playback.js", { type: SCRIPT, body: playback }],
   ["/pinhole/problems.js", { type: SCRIPT, body: problems }],
   ["/pinhole/signalling.js", { type: SCRIPT, body: signalling }],
   ["/pinhole/stats.js", { type: SCRIPT, body: stats }],
+  ["/pinhole/trial.js", { type: SCRIPT, body: trial }],
 ]);

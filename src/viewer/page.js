@@ -1,6 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /** The viewer page: a player, and everything about it in words and figures. @module */
+import { copyText, element, setText, showList } from "./page/dom.js";
+import { offerPathCheck } from "./page/path_check.js";
 import { Plot } from "./page/plot.js";
 import { describe, explain, layerStatus } from "./page/words.js";
 import { PinholePlayer } from "./pinhole.js";
@@ -53,6 +55,7 @@ try {
   power.hidden = true;
   element("retry-row").hidden = true;
 }
+offerPathCheck({ token });
 
 /** @param {PinholePlayer} player */
 function run(player) {
@@ -134,13 +137,7 @@ function showNotice({ title, text, tries, tone }) {
   notice.hidden = false;
   setText(element("notice-title"), title);
   setText(element("notice-text"), text);
-  const list = element("notice-tries");
-  if (list.textContent === tries.join("")) return;
-  list.replaceChildren(...tries.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  showList(element("notice-tries"), tries);
 }
 
 function showCountdown() {
@@ -199,24 +196,6 @@ function offerFullScreen() {
   button.addEventListener("click", () => stage.requestFullscreen());
 }
 
-/** The clipboard API is only for secure contexts; this page may come over plain http. */
-function copyAnswer() {
-  sdp.select();
-  setText(element("copied"), document.execCommand("copy") ? "Copied" : "Press Ctrl+C to copy");
-}
-
-/**
- * Leaves a node alone that says so already, as screen readers would read it out again.
- * @param {Element | null | undefined} node
- * @param {string} text
- */
-function setText(node, text) {
-  if (node && node.textContent !== text) node.textContent = text;
-}
-
-/** @param {string} id */
-function element(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`The page has no element "${id}"`);
-  return found;
+async function copyAnswer() {
+  setText(element("copied"), await copyText(sdp) ? "Copied" : "Press Ctrl+C to copy");
 }

@@ -89,6 +89,16 @@ export interface SelectedCandidate {
   readonly protocol: string;
 }
 
+/** Messages that were dropped on their way. The stream goes on. */
+export interface PlayerNotice {
+  /** `messages_dropped`: of this page to the renderer. `messages_missed`: of the renderer to this page. */
+  readonly code: "messages_dropped" | "messages_missed";
+  /** Why, for people, in English. */
+  readonly message: string;
+  /** How many since the last notice of this code. */
+  readonly count: number;
+}
+
 /** What a player is made of. */
 export interface PinholePlayerOptions {
   /** Takes the stream. The player sets `muted`, `playsInline` and `srcObject`. */
@@ -120,6 +130,8 @@ export interface PinholePlayerEventMap {
   stats: CustomEvent<PlayerStats>;
   /** Text or bytes from the renderer. */
   message: CustomEvent<string | ArrayBuffer>;
+  /** The server dropped messages; once a second at most for each code. */
+  notice: CustomEvent<PlayerNotice>;
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;
   /** The browser refused to play. The next click or key press on the page, or `play()` in a handler, plays. */
@@ -156,7 +168,8 @@ export declare class PinholePlayer extends EventTarget {
   play(): Promise<void>;
   /**
    * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while there
-   * is none. `false`: it was not sent, as no connection is open or too much waits already.
+   * is none. `false`: it was not sent, as no connection is open, too much waits already, or it is too long. What the
+   * server drops later comes as the event `notice`.
    */
   send(data: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>): boolean;
   addEventListener<K extends keyof PinholePlayerEventMap>(
@@ -176,3 +189,67 @@ export declare class PinholePlayer extends EventTarget {
  * @returns Stops it.
  */
 export declare function forwardInput(player: PinholePlayer, video: HTMLVideoElement): () => void;
+
+/**
+ * Where one line of a path check stands. `warning`: something is wrong that keeps nobody out. `skipped`: it could not be
+ * tried; `words` says why.
+ */
+export type PathStepState = "waiting" | "running" | "ok" | "warning" | "failed" | "skipped";
+
+/** One line of a path check. */
+export interface PathStep {
+  /** What it is about; there is a line of kind `port` for each port and transport. */
+  readonly kind: "http" | "websocket" | "port" | "connection";
+  /** Such as `UDP 51.161.209.200:10111`. */
+  readonly title: string;
+  readonly state: PathStepState;
+  /** What was found, for people, in English; empty while there is nothing to say. */
+  readonly words: string;
+  /** Milliseconds until it was reached; `null` while it was not. */
+  readonly ms: number | null;
+}
+
+/** What a path check comes to. */
+export interface PathVerdict {
+  /** `failed`: something keeps viewers out, all of them or those of some ports. `warning`: anything less. */
+  readonly state: "ok" | "warning" | "failed";
+  /**
+   * `ok`, `no_http`, `no_websocket`, `no_udp`, `no_way_back`, `ports_misrouted`, `ports_silent`, `tcp_silent`,
+   * `no_trial`, `untested`, `no_answer` to the offer, or the code of the {@link PlayerProblem} that ended the real
+   * connection.
+   */
+  readonly code: string;
+  /** A sentence or two for people, in English. */
+  readonly words: string;
+  /** What may help, likeliest first. */
+  readonly tries: readonly string[];
+}
+
+/** A path check at one moment. It holds no secrets. */
+export interface PathReport {
+  /** In the order of the path. */
+  readonly steps: readonly PathStep[];
+  /** `null` while the check runs. */
+  readonly verdict: PathVerdict | null;
+}
+
+/** What a path check is made with. */
+export interface PathCheckOptions {
+  /** Address of the server, such as `http://host:9000/`. Default: the server that this module was loaded from. */
+  server?: string | URL;
+  /** Access token, for servers that ask for one. */
+  token?: string;
+  /** Ends the check before its time. */
+  signal?: AbortSignal;
+  /** Hears of every change while the check runs, the last one included. */
+  changed?: (report: PathReport) => void;
+}
+
+/**
+ * Tests the whole way from this browser to a server: HTTP, WebSocket, every media port, and a real connection to a
+ * session of its own name, which takes a place for a few seconds. Other connections of the page go on undisturbed, and
+ * nothing of the check is left when it ends.
+ * @throws {TypeError} When `server` is no URL.
+ * @throws The reason of `signal`, when it aborts.
+ */
+export declare function checkPath(options?: PathCheckOptions): Promise<PathReport>;

@@ -1,8 +1,9 @@
 // @ts-check
 /// <reference lib="dom" />
 /** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
-import { MediaConnection } from "./pinhole/media.js";
+import { fitsMessage, MediaConnection } from "./pinhole/media.js";
 export { forwardInput } from "./pinhole/input.js";
+export { checkPath } from "./pinhole/path_check.js";
 import { Playback } from "./pinhole/playback.js";
 import * as problems from "./pinhole/problems.js";
 import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
@@ -105,6 +106,7 @@ export class PinholePlayer extends EventTarget {
 
   /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data */
   send(data) {
+    if (!fitsMessage(data)) return false;
     if (this.#media?.send(data)) return true;
     if (typeof data !== "string") return false;
     return this.#viewer !== null && (this.#socket?.post({ type: "message", data }) ?? false);
@@ -177,6 +179,10 @@ export class PinholePlayer extends EventTarget {
         return;
       case "message":
         return this.#emit("message", message.data);
+      case "notice": {
+        const { code, message: words, count } = message;
+        return this.#emit("notice", { code, message: words, count });
+      }
       case "error":
         return this.#refused(message.code, message);
         // `candidate` only repeats what the answer says.

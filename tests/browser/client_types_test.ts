@@ -13,7 +13,7 @@ const UNDECLARED: [Undeclared] extends [never] ? "none" : Undeclared = "none";
 
 Deno.test("pinhole.d.ts: declares what pinhole.js exports", () => {
   assert.equal(UNDECLARED, "none");
-  assert.deepEqual(Object.keys(client), ["PinholePlayer", "forwardInput"]);
+  assert.deepEqual(Object.keys(client), ["PinholePlayer", "checkPath", "forwardInput"]);
 });
 
 Deno.test("PinholePlayer: refuses options that cannot work", () => {

@@ -128,6 +128,7 @@ const EXPLANATIONS = {
       `Open UDP port ${port} in the firewall, and in the cloud's security group, of ${address}.`,
       `Check that frps runs there, and that frpc's UDP proxy for port ${port} runs on the host.`,
       "Some office and guest networks block UDP: try another network.",
+      "“Check my path” asks every port from this browser.",
       "On the host, “pinhole doctor” tests the whole path and names the part at fault.",
     ],
   }),

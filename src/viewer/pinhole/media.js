@@ -11,6 +11,8 @@ const PATH_TIMEOUT_MS = 10_000;
 const SAMPLE_MS = 1000;
 /** Bytes that may wait in the data channel; `send` says no to more. */
 const CHANNEL_BUFFERED_MAX = 1024 * 1024;
+/** Longest message that the server takes, in bytes. */
+const MESSAGE_BYTES_MAX = 65_536;
 /** Samples without a new picture until that is called a problem. */
 const SILENT_SAMPLES_MAX = 5;
 
@@ -219,6 +221,17 @@ export class MediaConnection {
     if (this.stats) this.#listener.sampled(this.stats);
     this.#listener.changed();
   }
+}
+
+/**
+ * Whether a message is no longer than the server takes.
+ * @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data
+ */
+export function fitsMessage(data) {
+  if (typeof data !== "string") return data.byteLength <= MESSAGE_BYTES_MAX;
+  // Each character has a byte at least, which spares encoding what is far too long.
+  return data.length <= MESSAGE_BYTES_MAX &&
+    new TextEncoder().encode(data).length <= MESSAGE_BYTES_MAX;
 }
 
 /** @param {RTCRtpReceiver} receiver */

@@ -82,6 +82,11 @@ export function endedProblem() {
   return { code: "ended", layer: "server", message: "The server ended the stream." };
 }
 
+/** @returns {PlayerProblem} */
+export function noAnswerProblem() {
+  return { code: "no_answer", layer: "server", message: "The server did not answer the offer." };
+}
+
 /** @param {unknown} error What the browser said. @returns {PlayerProblem} */
 export function answerProblem(error) {
   const message = `The browser cannot use the server's answer: ${error}`;

@@ -19,6 +19,7 @@
  * @property {string} data
  * @property {string} code
  * @property {string} message
+ * @property {number} count
  * @property {number} [retry_after_ms]
  */
 

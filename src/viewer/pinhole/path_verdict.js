@@ -1,0 +1,167 @@
+// @ts-check
+/** Names the layer at fault, from everything that a check of the path found. @module */
+import {
+  addressOf,
+  describeMisrouted,
+  hasArrived,
+  isPrivate,
+  misroutedTo,
+} from "./path_findings.js";
+/** @typedef {import("../pinhole.d.ts").PathVerdict} PathVerdict */
+/** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
+/** @typedef {import("./path_findings.js").PortFinding} PortFinding */
+
+/**
+ * @typedef {object} PathFindings
+ * @property {URL} server
+ * @property {string | null} httpFault What the server does instead of answering over HTTP.
+ * @property {boolean} websocket A WebSocket opened.
+ * @property {readonly PortFinding[]} ports
+ * @property {string | null} portsUntested Why no port was tested.
+ * @property {{ problem: PlayerProblem | null, frameMs: number | null } | null} trial `null`: there was none.
+ * @property {string | null} trialUntested Why there was none.
+ */
+
+/**
+ * The first fault on the way from the page to a picture; else the first doubt; else that there is none.
+ * @param {PathFindings} found
+ * @returns {PathVerdict}
+ */
+export function judge(found) {
+  const verdicts = [judgeSignalling, judgePorts, judgeTrial].map((look) => look(found));
+  return verdicts.find((verdict) => verdict?.state === "failed") ??
+    verdicts.find((verdict) => verdict !== null) ??
+    judgeWhole(found);
+}
+
+/** @param {PathFindings} found @returns {PathVerdict | null} */
+function judgeSignalling({ httpFault, websocket, server }) {
+  if (httpFault !== null) {
+    return failed("no_http", `The server at ${server.host} ${httpFault}.`, [
+      "Check this device's network.",
+      "Check that Pinhole runs, and that frpc is logged in and its TCP proxy runs.",
+    ]);
+  }
+  if (websocket) return null;
+  return failed("no_websocket", `HTTP works, but no WebSocket opens at ${server.host}.`, [
+    "A proxy on the way must let WebSockets through (the Upgrade header).",
+    "Some company networks and virus scanners block WebSockets: try another network.",
+  ]);
+}
+
+/** @param {PathFindings} found @returns {PathVerdict | null} */
+function judgePorts({ ports, server }) {
+  const udp = ports.filter(({ transport, stage }) => transport === "udp" && stage === "done");
+  const silent = udp.filter(({ ms }) => ms === null);
+  if (udp.length > 0 && silent.length === udp.length) return judgeAllSilent(ports, { udp, server });
+  if (ports.some((port) => misroutedTo(port) !== null)) {
+    return failed("ports_misrouted", describeMisrouted(ports), [
+      "In frpc.toml, each proxy's localPort has to be the one that its remotePort stands for.",
+      "“pinhole frpc” prints the file that fits.",
+    ]);
+  }
+  if (silent.length === 0) return judgeTcp(ports);
+  return failed("ports_silent", describeSilent(silent, { of: udp.length, protocol: "UDP" }), [
+    "The others work, so this network lets UDP through.",
+    silent.some(hasArrived)
+      ? "This browser's packets reach the server there, but the answers are lost on the way back."
+      : "Check that frpc has a UDP proxy for it, and that the firewall and security group let it in.",
+  ]);
+}
+
+/** @param {readonly PortFinding[]} ports @returns {PathVerdict | null} */
+function judgeTcp(ports) {
+  const tcp = ports.filter(({ transport, stage }) => transport === "tcp" && stage === "done");
+  const silent = tcp.filter(({ ms }) => ms === null);
+  if (silent.length === 0) return null;
+  return warning("tcp_silent", describeSilent(silent, { of: tcp.length, protocol: "TCP" }), [
+    "Every port answers over UDP, so only networks without UDP are kept out.",
+    "Check that frpc has a TCP proxy for each media port, and that the firewall lets it in.",
+  ]);
+}
+
+/** @param {readonly PortFinding[]} silent @param {{ of: number, protocol: string }} which */
+function describeSilent(silent, { of, protocol }) {
+  const names = silent.map(addressOf).join(", ");
+  const verb = silent.length === 1 ? "does" : "do";
+  return `${silent.length} of ${of} ports ${verb} not answer over ${protocol}: ${names}.`;
+}
+
+/**
+ * @param {readonly PortFinding[]} ports
+ * @param {{ udp: readonly PortFinding[], server: URL }} known
+ * @returns {PathVerdict}
+ */
+function judgeAllSilent(ports, { udp, server }) {
+  if (udp.some(hasArrived)) {
+    return failed(
+      "no_way_back",
+      "UDP reaches the server, but no answer comes back to this browser.",
+      [
+        "Check that nothing on the server's side filters outgoing UDP.",
+        "If the host is behind frp, restart frpc: its UDP visitors may be stale.",
+      ],
+    );
+  }
+  const address = udp[0]?.entry.address ?? "";
+  const first = isPrivate(address) && !isPrivate(server.hostname) && server.hostname !== "localhost"
+    ? [`${address} is a private address: set webrtc.public_ip to the public one.`]
+    : [];
+  const tries = [
+    ...first,
+    "Try another network, such as a phone's: some office and guest networks block UDP.",
+    `If it fails there too, check that the UDP ports are open and mapped at ${address}.`,
+    `Check that ${address} is the server's public address (webrtc.public_ip).`,
+  ];
+  const words = `No port of ${address} answers over UDP.`;
+  return ports.some(({ transport, ms }) => transport === "tcp" && ms !== null)
+    ? warning("no_udp", `${words} TCP works and is used instead.`, tries)
+    : failed("no_udp", words, tries);
+}
+
+/** @param {PathFindings} found @returns {PathVerdict | null} */
+function judgeTrial({ trial, ports }) {
+  if (!trial?.problem) return null;
+  const { code, layer, message } = trial.problem;
+  const whole = ports.length > 0 && ports.every(({ ms }) => ms !== null);
+  const opening = whole ? "Every port answers, but a connection fails. " : "";
+  /** @type {Readonly<Record<PlayerProblem["layer"], string>>} */
+  const advice = {
+    signalling: "A proxy on the way may close WebSockets early.",
+    server: "The server's log says more.",
+    path: "A port may have gone silent since it was tested: check again.",
+    encryption: "Large packets may get lost: check udpPacketSize = 1500 on both ends of frp.",
+    frames: "The path is good. The renderer may deliver nothing: see the server's log.",
+  };
+  const withoutWebrtc = "Switch WebRTC on in the browser's settings, or use another browser.";
+  return failed(code, opening + message, [code === "no_webrtc" ? withoutWebrtc : advice[layer]]);
+}
+
+/** @param {PathFindings} found @returns {PathVerdict} */
+function judgeWhole({ portsUntested, trial, trialUntested }) {
+  const reasons = [portsUntested, trialUntested].filter((reason) => reason !== null);
+  const picture = trial?.frameMs
+    ? `the first picture came after ${(trial.frameMs / 1000).toFixed(1)} s.`
+    : "";
+  if (portsUntested === null) {
+    if (!trial) {
+      return warning("no_trial", "Every port answers. A connection was not tried.", reasons);
+    }
+    const words = `Everything works. Every port answers, and ${picture}`;
+    return { state: "ok", code: "ok", words, tries: [] };
+  }
+  const words = trial
+    ? `A connection works: ${picture} Not every port could be tested.`
+    : "The server is reached, but neither its ports nor a connection could be tested.";
+  return warning("untested", words, reasons);
+}
+
+/** @param {string} code @param {string} words @param {readonly string[]} tries @returns {PathVerdict} */
+function failed(code, words, tries) {
+  return { state: "failed", code, words, tries };
+}
+
+/** @param {string} code @param {string} words @param {readonly string[]} tries @returns {PathVerdict} */
+function warning(code, words, tries) {
+  return { state: "warning", code, words, tries };
+}
