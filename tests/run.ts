@@ -3,9 +3,10 @@
  * `deno test`: paths of test files, or options such as `--filter`.
  */
 import { browserAdvice, BROWSERS, findBrowser } from "./support/browser.ts";
+import { findFrp, frpAdvice } from "./support/frp_programs.ts";
 
 /** Suites in the order of their speed, so that a simple mistake shows at once. */
-const SUITES = ["tests/tree", "tests/unit", "tests/integration", "tests/browser"];
+const SUITES = ["tests/tree", "tests/unit", "tests/integration", "tests/browser", "tests/frp"];
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -13,11 +14,12 @@ const ROOT = new URL("../", import.meta.url);
 const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 
 async function main(args: readonly string[]): Promise<number> {
-  const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined);
+  const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined).map(browserAdvice);
+  if (findFrp() === undefined) missing.push(frpAdvice());
   const { code, summary } = await runTests(args.length > 0 ? args : SUITES);
   const [, passed = "0", failed = code === 0 ? "0" : "1", skipped = "0"] = SUMMARY.exec(summary) ??
     [];
-  for (const kind of missing) say(`Tests skipped: ${browserAdvice(kind)}`);
+  for (const advice of missing) say(`Tests skipped: ${advice}`);
   say(`${passed} passed, ${failed} failed${skipped === "0" ? "" : `, ${skipped} skipped`}`);
   return code;
 }

@@ -1,15 +1,27 @@
+/** Where a {@link TcpRelay} stands. */
+export interface TcpRelayOptions {
+  readonly targetHostname?: string;
+  readonly at?: { readonly hostname: string; readonly port: number };
+}
+
 /** Passes TCP connections on to a port of this machine, until a test cuts them. */
 export class TcpRelay {
-  /** Local port to connect to; it stays the same over {@link refuse} and {@link accept}. */
+  /** Port to connect to; it stays the same over {@link refuse} and {@link accept}. */
   readonly port: number;
-  readonly #target: number;
+  readonly #hostname: string;
+  readonly #target: Deno.ConnectOptions;
   readonly #connections = new Set<Deno.Conn>();
   #listener: Deno.Listener | undefined;
 
-  /** @param target Port on 127.0.0.1 that connections are passed on to. */
-  constructor(target: number) {
-    this.#target = target;
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /**
+   * @param target Port that connections are passed on to, of 127.0.0.1 if no other address is named.
+   * @param options.at Where to listen. Default: a free port of 127.0.0.1.
+   */
+  constructor(target: number, options: TcpRelayOptions = {}) {
+    const { targetHostname = "127.0.0.1", at = { hostname: "127.0.0.1", port: 0 } } = options;
+    this.#hostname = at.hostname;
+    this.#target = { hostname: targetHostname, port: target };
+    const listener = Deno.listen(at);
     this.port = (listener.addr as Deno.NetAddr).port;
     this.#run(listener);
   }
@@ -29,7 +41,7 @@ export class TcpRelay {
 
   /** Passes new connections on again. */
   accept(): void {
-    if (!this.#listener) this.#run(Deno.listen({ hostname: "127.0.0.1", port: this.port }));
+    if (!this.#listener) this.#run(Deno.listen({ hostname: this.#hostname, port: this.port }));
   }
 
   /** Ends it. Idempotent. */
@@ -48,7 +60,15 @@ export class TcpRelay {
 
   async #pass(near: Deno.Conn): Promise<void> {
     this.#connections.add(near);
-    const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+    let far: Deno.TcpConn;
+    try {
+      far = await Deno.connect(this.#target);
+    } catch {
+      // Nobody is there. Unless it was cut meanwhile, the visitor learns of it by the end of its connection.
+      if (this.#connections.delete(near)) near.close();
+      return;
+    }
+    if (!this.#connections.has(near)) return far.close();
     this.#connections.add(far);
     await Promise.all([this.#pump(near, far), this.#pump(far, near)]);
   }

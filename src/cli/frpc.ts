@@ -1,0 +1,133 @@
+import type { Config } from "../config/config.ts";
+import { ConfigError, loadConfig } from "../config/load.ts";
+import type { Problem } from "../config/problem.ts";
+import { readEnvironment } from "../config/variables.ts";
+import { formatFrpcToml } from "../tunnel/frpc_toml.ts";
+import { formatFrpsToml } from "../tunnel/frps_toml.ts";
+import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/mapping.ts";
+import { formatPlainLines } from "../tunnel/plain_lines.ts";
+import type { Endpoint, TunnelProtocol } from "../tunnel/settings.ts";
+import { printOut } from "./print.ts";
+
+/** Where frps listens when nothing else is said. */
+export const FRPS_PORT = 7000;
+
+/** Where frpc's admin API listens: a client for media alone runs beside another. */
+export const ADMIN_PORTS = { all: 7400, signalling: 7400, media: 7401 } as const satisfies Record<
+  TunnelPart,
+  number
+>;
+
+/** What `pinhole frpc` makes of the configuration. */
+export interface TunnelOptions {
+  /** frpc's file, the lines for frps, or lines for those without frp. */
+  readonly output: "frpc" | "frps" | "plain";
+  readonly part: TunnelPart;
+  /** Default: the host of the configured public address. */
+  readonly server: Endpoint | undefined;
+  readonly protocol: TunnelProtocol;
+  /** Name of the variable that holds frp's token. */
+  readonly tokenVariable: string;
+  /** Where frpc's admin API listens. Default: {@link ADMIN_PORTS} of 127.0.0.1. */
+  readonly admin: Endpoint | undefined;
+}
+
+/** What `pinhole frpc` takes when nothing else is said. */
+export const TUNNEL_DEFAULTS = {
+  output: "frpc",
+  part: "all",
+  server: undefined,
+  protocol: "tcp",
+  tokenVariable: "FRP_TOKEN",
+  admin: undefined,
+} as const satisfies TunnelOptions;
+
+/** What `pinhole frpc` is called with. */
+export interface FrpcOptions extends TunnelOptions {
+  readonly config: string | undefined;
+}
+
+/**
+ * `pinhole frpc`: prints the tunnel's side of the configuration.
+ * @throws {ConfigError} When it has no mapping, or does not say where frps is.
+ */
+export async function frpc({ config: path, ...options }: FrpcOptions): Promise<void> {
+  const { config, file } = await loadConfig({ path, env: readEnvironment() });
+  printOut(formatTunnel(config, { ...options, source: file ?? "defaults" }));
+}
+
+/**
+ * The text that `pinhole frpc` prints. Pure.
+ * @param options.source What a problem is said to be in.
+ * @throws {ConfigError} When the configuration has no mapping, or does not say where frps is.
+ */
+export function formatTunnel(
+  { server, webrtc }: Config,
+  { source, output, part, ...asked }: TunnelOptions & { source: string },
+): string {
+  const mapped = { signalling: server.listen, publicUrl: server.publicUrl, media: webrtc, part };
+  const problem = part === "media" ? undefined : findProblem(mapped, source);
+  if (problem !== undefined) throw new ConfigError([problem]);
+  const mapping = mapPorts(mapped);
+  if (output === "plain") {
+    const listens = [
+      ...(part === "media" ? [] : [["server.listen", server.listen.hostname] as const]),
+      ...(part === "signalling" ? [] : [["webrtc.listen", webrtc.listen] as const]),
+    ];
+    const onLoopback = listens.filter(([, hostname]) => isLoopback(hostname));
+    return formatPlainLines({ mapping, loopbackKeys: onLoopback.map(([key]) => key) });
+  }
+  const settings = {
+    mapping,
+    server: asked.server ?? configuredServer({ server, webrtc }, source),
+    protocol: asked.protocol,
+    tokenVariable: asked.tokenVariable,
+  };
+  if (output === "frps") return formatFrpsToml(settings);
+  const admin = asked.admin ?? { hostname: "127.0.0.1", port: ADMIN_PORTS[part] };
+  return formatFrpcToml({ ...settings, admin });
+}
+
+function findProblem(
+  { signalling, publicUrl, media }: {
+    signalling: Config["server"]["listen"];
+    publicUrl: string | undefined;
+    media: Config["webrtc"];
+  },
+  source: string,
+): Problem | undefined {
+  if (signalling.port === 0) {
+    return { source, key: "server.listen", rule: "a tunnel needs a fixed port, not 0" };
+  }
+  const port = signallingPublicPort({ publicUrl, publicPortMin: media.publicPortMin });
+  if (port === 0) {
+    const rule = "must be set: there is no port below the first public media port, which is 1";
+    return { source, key: "server.public_url", rule };
+  }
+  const last = media.publicPortMin + media.portMax - media.portMin;
+  if (media.tcp && port >= media.publicPortMin && port <= last) {
+    const rule = `its port ${port} must be outside ${media.publicPortMin} to ${last}, ` +
+      `which webrtc.tcp maps for TCP too`;
+    return { source, key: "server.public_url", rule };
+  }
+  return undefined;
+}
+
+function configuredServer(
+  { server: { publicUrl }, webrtc: { publicIp } }: Pick<Config, "server" | "webrtc">,
+  source: string,
+): Endpoint {
+  const hostname = publicUrl === undefined ? publicIp : hostOf(publicUrl);
+  if (hostname !== undefined) return { hostname, port: FRPS_PORT };
+  const rule =
+    "does not say where frps is; give --server ADDRESS, or set server.public_url or webrtc.public_ip";
+  throw new ConfigError([{ source, rule }]);
+}
+
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+function isLoopback(hostname: string): boolean {
+  return /^(127\.|::1$|localhost$)/i.test(hostname);
+}

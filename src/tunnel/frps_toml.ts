@@ -1,0 +1,50 @@
+import { allPorts, formatPorts, type Mapping, toRanges } from "./mapping.ts";
+import { type TunnelProtocol, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
+import { fromVariable } from "./toml.ts";
+
+/** What frps's fragment is made of. */
+export interface FrpsOptions extends TunnelSettings {
+  readonly mapping: Mapping;
+}
+
+/** Further ports that frps listens on, by protocol; the others arrive at `bindPort`. */
+const BIND_KEYS: Partial<Record<TunnelProtocol, string>> = {
+  kcp: "kcpBindPort",
+  quic: "quicBindPort",
+};
+
+/** The lines of frps.toml that a mapping needs, with the reasons of each choice in comments. Pure. */
+export function formatFrpsToml({ mapping, server, protocol, tokenVariable }: FrpsOptions): string {
+  const bindKey = BIND_KEYS[protocol];
+  const way = `${bindKey === undefined ? "TCP" : "UDP"} ${server.port}`;
+  const open = toRanges(mapping)
+    .map((range) =>
+      `${range.protocol.toUpperCase()} ${formatPorts(range.publicPort, range.count)}`
+    );
+  return `# frps's side of the tunnel, made by \`pinhole frpc --frps\`. Start: frps -c FILE (frp 0.66 or later), or put these lines
+# into the file that is there. The firewall must let in: ${[way, ...open].join(", ")}.
+
+bindPort = ${server.port}
+${bindKey === undefined ? "" : `${bindKey} = ${server.port}\n`}
+# Of this variable; without it, everybody may open tunnels here.
+auth.token = ${fromVariable(tokenVariable)}
+
+# Must be the same in frpc.
+transport.tcpMux = true
+udpPacketSize = ${UDP_PACKET_SIZE}
+
+# The public ports that clients may take.
+allowPorts = [${formatAllowed(mapping)}]
+`;
+}
+
+function formatAllowed(mapping: Mapping): string {
+  const ports = [...new Set(allPorts(mapping).map(({ publicPort }) => publicPort))];
+  const runs: { start: number; end: number }[] = [];
+  for (const port of ports.sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last?.end === port - 1) last.end = port;
+    else runs.push({ start: port, end: port });
+  }
+  return runs.map(({ start, end }) => `{ start = ${start}, end = ${end} }`).join(", ");
+}

@@ -1,0 +1,122 @@
+/** Which of the ports a tunnel maps: all of them, or those of one of two tunnels side by side. */
+export type TunnelPart = "all" | "media" | "signalling";
+
+/** What the mapping follows from. */
+export interface MappingOptions {
+  /** Where HTTP and WebSocket listen; port 1 to 65535. */
+  readonly signalling: { readonly hostname: string; readonly port: number };
+  /** Where viewers open the page, an http or https origin; `undefined` when it is not configured. */
+  readonly publicUrl: string | undefined;
+  /** The range of media ports, inclusive, and whether each is mapped for TCP too. */
+  readonly media: {
+    readonly listen: string;
+    readonly portMin: number;
+    readonly portMax: number;
+    readonly publicPortMin: number;
+    readonly tcp: boolean;
+  };
+  readonly part: TunnelPart;
+}
+
+/** One port of this host and the public port that leads to it. */
+export interface MappedPort {
+  /** Name of frp's proxy, such as `udp_10111`: the protocol and the public port. */
+  readonly name: string;
+  readonly protocol: "tcp" | "udp";
+  readonly localIp: string;
+  readonly localPort: number;
+  readonly publicPort: number;
+}
+
+/** The ports of one tunnel. */
+export interface Mapping {
+  /** HTTP and WebSocket; `undefined` in a tunnel for media alone. */
+  readonly signalling: MappedPort | undefined;
+  /** By port, UDP before TCP; empty in a tunnel for signalling alone. */
+  readonly media: readonly MappedPort[];
+}
+
+/** Ports of one protocol in a row, public and local ones alike. */
+export interface MappedRange {
+  readonly protocol: "tcp" | "udp";
+  readonly localPort: number;
+  readonly publicPort: number;
+  /** At least 1. */
+  readonly count: number;
+}
+
+/** Name of the proxy for signalling. */
+export const SIGNALLING_NAME = "gpu_server_api";
+
+/** Which public port leads to which port of this host. Pure. */
+export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions): Mapping {
+  const api: MappedPort = {
+    name: SIGNALLING_NAME,
+    protocol: "tcp",
+    localIp: reachable(signalling.hostname),
+    localPort: signalling.port,
+    publicPort: signallingPublicPort({ publicUrl, publicPortMin: media.publicPortMin }),
+  };
+  return {
+    signalling: part === "media" ? undefined : api,
+    media: part === "signalling" ? [] : mapMedia(media),
+  };
+}
+
+/**
+ * The public port of signalling: that of the public URL, and without a URL the one below the first public media port,
+ * as in the mapping of 10110 before 10111. 0 when there is none below.
+ */
+export function signallingPublicPort(
+  { publicUrl, publicPortMin }: { publicUrl: string | undefined; publicPortMin: number },
+): number {
+  if (publicUrl === undefined) return publicPortMin - 1;
+  const { port, protocol } = new URL(publicUrl);
+  if (port !== "") return Number(port);
+  return protocol === "https:" ? 443 : 80;
+}
+
+/** Every port of the mapping, signalling first. */
+export function allPorts({ signalling, media }: Mapping): readonly MappedPort[] {
+  return signalling === undefined ? media : [signalling, ...media];
+}
+
+/** The ports of the mapping as few ranges, signalling first. */
+export function toRanges(mapping: Mapping): readonly MappedRange[] {
+  const ranges: MappedRange[] = [];
+  const byProtocol = [...mapping.media].sort((a, b) => b.protocol.localeCompare(a.protocol));
+  for (const { protocol, localPort, publicPort } of allPorts({ ...mapping, media: byProtocol })) {
+    const last = ranges.at(-1);
+    const follows = last !== undefined && last.protocol === protocol &&
+      last.localPort + last.count === localPort && last.publicPort + last.count === publicPort;
+    if (follows) ranges[ranges.length - 1] = { ...last, count: last.count + 1 };
+    else ranges.push({ protocol, localPort, publicPort, count: 1 });
+  }
+  return ranges;
+}
+
+/** `10110`, or `10111-10115` for several ports in a row. */
+export function formatPorts(first: number, count: number): string {
+  return count === 1 ? `${first}` : `${first}-${first + count - 1}`;
+}
+
+function mapMedia(
+  { listen, portMin, portMax, publicPortMin, tcp }: MappingOptions["media"],
+): MappedPort[] {
+  const protocols = tcp ? ["udp", "tcp"] as const : ["udp"] as const;
+  return Array.from({ length: portMax - portMin + 1 }, (_, at) => at).flatMap((at) =>
+    protocols.map((protocol) => ({
+      name: `${protocol}_${publicPortMin + at}`,
+      protocol,
+      localIp: reachable(listen),
+      localPort: portMin + at,
+      publicPort: publicPortMin + at,
+    }))
+  );
+}
+
+/** An address that a program on this host reaches a listener by. */
+function reachable(listen: string): string {
+  if (listen === "0.0.0.0") return "127.0.0.1";
+  return /^[0:]+$/.test(listen) ? "::1" : listen;
+}

@@ -1,0 +1,27 @@
+/** Ways from frpc to frps. */
+export const TUNNEL_PROTOCOLS = ["tcp", "kcp", "quic", "websocket", "wss"] as const;
+
+/** A way from frpc to frps. */
+export type TunnelProtocol = typeof TUNNEL_PROTOCOLS[number];
+
+/** A host and a TCP or UDP port. */
+export interface Endpoint {
+  /** IP address without brackets, or DNS name. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** What both ends of an frp tunnel have to agree about, besides the ports. */
+export interface TunnelSettings {
+  /** Where frpc finds frps. */
+  readonly server: Endpoint;
+  readonly protocol: TunnelProtocol;
+  /** Variable that holds the token on both ends; a name of letters, digits and `_`. */
+  readonly tokenVariable: string;
+}
+
+/**
+ * Longest datagram that frp passes on whole, in bytes; it cuts longer ones without a word. Its default, and above all
+ * that Pinhole and browsers send.
+ */
+export const UDP_PACKET_SIZE = 1500;
