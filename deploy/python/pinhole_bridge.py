@@ -46,6 +46,7 @@ _log = logging.getLogger("pinhole_bridge")
 # Messages of the writer and of the server, by type.
 _HELLO, _RING, _FRAME, _AUDIO, _IDLE, _END, _ERROR, _MESSAGE = range(1, 9)
 _WELCOME, _BYE, _RING_MADE, _RELEASE, _OPEN, _CLOSE, _VIEWER_MESSAGE = range(1, 8)
+_DROPPED = 12
 
 _HEADER = struct.Struct("<IHH")  # bytes that follow, type, 0
 _RING_FIELDS = struct.Struct("<4I")  # generation, bytes of a slot, slots, offset of the first slot
@@ -152,6 +153,8 @@ class Bridge:
         self.on_close: Optional[Callable[[Session], Any]] = None
         #: Called with the Session and the bytes of a viewer's message.
         self.on_message: Optional[Callable[[Session, bytes], Any]] = None
+        #: Called with the Session and how many messages to its viewers were dropped, as one did not read them in time.
+        self.on_dropped: Optional[Callable[[Session, int], Any]] = None
         self._path = os.path.join(folder, "pinhole-" + name)
         self._program = program or os.path.basename(sys.argv[0]) or "python"
         self._reconnect = reconnect
@@ -160,7 +163,7 @@ class Bridge:
         self._welcomed = False
         self._received = bytearray()
         self._sessions: Dict[int, Session] = {}
-        self._events: Deque[Tuple[str, Session, bytes]] = collections.deque(maxlen=_EVENTS_MAX)
+        self._events: Deque[Tuple[str, Session, Any]] = collections.deque(maxlen=_EVENTS_MAX)
         self._ring: Optional[_Ring] = None
         self._closed = False
         self._goodbye: Optional[BridgeRefused] = None
@@ -300,11 +303,14 @@ class Bridge:
             # Without a server, one is looked for meanwhile.
             _select(waiting, [], left if waiting else min(left, _RETRY_SECONDS[0]))
         for kind, session, data in events:
-            callback = {"open": self.on_open, "close": self.on_close, "message": self.on_message}[kind]
-            if callback is not None and kind == "message":
-                callback(session, data)
-            elif callback is not None:
-                callback(session)
+            if kind == "message" and self.on_message is not None:
+                self.on_message(session, data)
+            elif kind == "dropped" and self.on_dropped is not None:
+                self.on_dropped(session, data)
+            elif kind == "open" and self.on_open is not None:
+                self.on_open(session)
+            elif kind == "close" and self.on_close is not None:
+                self.on_close(session)
         return len(events)
 
     def run(self) -> None:
@@ -518,6 +524,11 @@ class Bridge:
             session = self._sessions.get(struct.unpack_from("<I", payload)[0])
             if session is not None:
                 self._events.append(("message", session, payload[4:]))
+        elif kind == _DROPPED:
+            number, count = struct.unpack("<2I", payload)
+            session = self._sessions.get(number)
+            if session is not None:
+                self._events.append(("dropped", session, count))
 
 
 class _Ring:

@@ -20,7 +20,7 @@ export async function openRenderer(
   if (bridge !== undefined) return await openBridge({ ...shared, name: bridge });
   if (path === undefined) return createTestPattern(shared);
   const renderer = isolation === "process"
-    ? await openIsolatedLibrary({ ...shared, path, options, command })
+    ? await openIsolatedLibrary({ ...shared, path, options, command, logSettings: config.log })
     : await openRendererLibrary({ path, options, log });
   log.info("renderer_opened", { library: path, isolation });
   return renderer;

@@ -25,11 +25,11 @@ export function bridgeHostCommand(): [program: string, ...args: string[]] {
  * @returns The exit code.
  */
 export async function bridgeHost(): Promise<number> {
-  const { logger: log } = createLogSink({
-    format: "json",
-    level: "info",
-    isTerminal: false,
-    write: printError,
+  return await runBridgeHost({
+    input: Deno.stdin.readable,
+    // Its standard error is the server's, so that the lines of both look alike.
+    openLog: (settings) =>
+      createLogSink({ ...settings, isTerminal: Deno.stderr.isTerminal(), write: printError })
+        .logger,
   });
-  return await runBridgeHost({ input: Deno.stdin.readable, log });
 }

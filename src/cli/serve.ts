@@ -18,10 +18,10 @@ export async function serve(
   options: { config: string | undefined; logLevel: LogLevel | undefined; version: string },
 ): Promise<void> {
   const startedMs = performance.now();
-  const { config, file } = await loadUsableConfig(options.config);
+  const { config: { log: logConfig, ...others }, file } = await loadUsableConfig(options.config);
+  const config = { ...others, log: { ...logConfig, level: options.logLevel ?? logConfig.level } };
   const { logger: log } = createLogSink({
-    format: config.log.format,
-    level: options.logLevel ?? config.log.level,
+    ...config.log,
     isTerminal: Deno.stderr.isTerminal(),
     write: printError,
   });
@@ -37,6 +37,7 @@ export async function serve(
   log.info("listening", {
     http: `${config.server.tlsCert === undefined ? "http" : "https"}://${hostname}:${port}`,
     udp: portList(server.mediaPorts),
+    ...(config.webrtc.tcp ? { tcp: portList(server.tcpMediaPorts) } : {}),
     public: publicMapping(config),
     page: config.server.publicUrl ?? `http://localhost:${port}/`,
     ms: Math.round(performance.now() - startedMs),

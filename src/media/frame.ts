@@ -55,7 +55,9 @@ export type RenderResult =
   /** There is nothing to show: viewers see the idle picture. */
   | { readonly status: "idle" }
   /** The stream is over. */
-  | { readonly status: "end" };
+  | { readonly status: "end" }
+  /** The stream is over, as the source will never work. The source has said why. */
+  | { readonly status: "failed" };
 
 /** A piece of sound. The samples belong to whoever receives it. */
 export interface AudioChunk {
@@ -67,6 +69,9 @@ export interface AudioChunk {
   /** The first sample's time on the session's timeline, in microseconds. */
   readonly timestampUs: number;
 }
+
+/** Why a source did not take a message: nobody is there to read it or reads as fast, or it is too long. */
+export type MessageRefusal = "no_writer" | "not_read" | "too_long" | "too_many";
 
 /** Where the frames of one session come from. Calls of one source never overlap. */
 export interface FrameSource {
@@ -81,10 +86,15 @@ export interface FrameSource {
    * @throws When the source failed.
    */
   audio?(timestampUs: number): Promise<AudioChunk | undefined>;
-  /** Bytes from a viewer (UTF-8 text or binary), copied. Sources that take none leave it out. */
-  message?(data: Uint8Array): void;
+  /**
+   * Takes bytes from a viewer (UTF-8 text or binary), which it copies. Sources that take none leave it out.
+   * @returns Why they were dropped; `undefined` when they were not.
+   */
+  message?(data: Uint8Array): MessageRefusal | undefined;
   /** The next message to the viewers, which belongs to the caller; `undefined` when there is none. */
   pollMessage?(): Promise<Uint8Array | undefined>;
+  /** Hears of messages of its own that did not reach a viewer. Sources that cannot be told leave it out. */
+  messagesDropped?(count: number): void;
   /** For sources that encode: the rate of the access units from now on. */
   setBitrate?(bitsPerSecond: number): void;
   /** For sources that encode: one of the next access units shall be a keyframe. */

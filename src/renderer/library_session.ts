@@ -1,7 +1,9 @@
 import type { Logger } from "../base/log.ts";
-import type { AudioChunk, FrameSource, RenderResult } from "../media/frame.ts";
+import { SYSTEM_CLOCK } from "../base/clock.ts";
+import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../media/frame.ts";
 import { LibraryAudio } from "./library_audio.ts";
 import { failureOf, holding, SerialCalls } from "./library_calls.ts";
+import { LogThrottle } from "./log_throttle.ts";
 import { LibraryFrame } from "./library_frame.ts";
 import type { RendererLibrary } from "./library_symbols.ts";
 import { RendererError } from "./renderer_error.ts";
@@ -11,6 +13,9 @@ const WAITING_MESSAGES_MAX = 64;
 
 /** `PINHOLE_MESSAGE_SIZE_MAX` of native/pinhole.h: what libraries may rely on. */
 const MESSAGE_BYTES_MAX = 65536;
+
+/** Warnings of each kind about messages, which viewers may cause at their pace. */
+const WARNINGS_PER_SECOND = 5;
 
 /** Results of `pinhole_render`. */
 const FRAME = 0;
@@ -31,7 +36,7 @@ export interface OpenSession {
 /** A session of a renderer library. Its calls run one after another, in the order in which they were made. */
 export class LibrarySession implements FrameSource {
   // Each of these is there only where the library has the function for it.
-  readonly message?: (data: Uint8Array) => void;
+  readonly message?: (data: Uint8Array) => MessageRefusal | undefined;
   readonly audio?: (timestampUs: number) => Promise<AudioChunk | undefined>;
   readonly pollMessage?: () => Promise<Uint8Array | undefined>;
   readonly setBitrate?: (bitsPerSecond: number) => void;
@@ -41,6 +46,7 @@ export class LibrarySession implements FrameSource {
   readonly #frame: LibraryFrame;
   readonly #audioChunk: LibraryAudio;
   readonly #polled = new Uint8Array(MESSAGE_BYTES_MAX);
+  readonly #warnings: LogThrottle;
   #waitingMessages = 0;
   #closed: Promise<void> | undefined;
 
@@ -48,6 +54,7 @@ export class LibrarySession implements FrameSource {
     this.#open = open;
     this.#frame = new LibraryFrame(open.libraryName);
     this.#audioChunk = new LibraryAudio(open.libraryName);
+    this.#warnings = new LogThrottle(open.log, SYSTEM_CLOCK, { perSecond: WARNINGS_PER_SECOND });
     const { symbols } = open.library;
     if (symbols.pinhole_message !== null) this.message = (data) => this.#enqueueMessage(data);
     if (symbols.pinhole_audio !== null) this.audio = (timestampUs) => this.#listen(timestampUs);
@@ -148,21 +155,22 @@ export class LibrarySession implements FrameSource {
     }).catch((error) => log.warn("renderer_call_failed", { call, error: error.message }));
   }
 
-  #enqueueMessage(data: Uint8Array): void {
+  #enqueueMessage(data: Uint8Array): MessageRefusal | undefined {
     // A viewer may speak up to the last moment, and no one is to blame for it.
-    if (this.#closed !== undefined) return;
-    const { log } = this.#open;
+    if (this.#closed !== undefined) return undefined;
     const waiting = this.#waitingMessages;
-    if (waiting >= WAITING_MESSAGES_MAX || data.byteLength > MESSAGE_BYTES_MAX) {
-      log.warn("renderer_message_dropped", { waiting, bytes: data.byteLength });
-      return;
+    const bytes = data.byteLength;
+    if (waiting >= WAITING_MESSAGES_MAX || bytes > MESSAGE_BYTES_MAX) {
+      this.#warnings.warn("renderer_message_dropped", { waiting, bytes });
+      return bytes > MESSAGE_BYTES_MAX ? "too_long" : "too_many";
     }
     this.#waitingMessages++;
     // The caller's bytes are the caller's again when this function returns.
     const copy = new Uint8Array(data);
     this.#calls.run(() => this.#message(copy))
-      .catch((error) => log.warn("renderer_message_failed", { error: error.message }))
+      .catch((error) => this.#warnings.warn("renderer_message_failed", { error: error.message }))
       .finally(() => this.#waitingMessages--);
+    return undefined;
   }
 
   async #message(data: Uint8Array<ArrayBuffer>): Promise<void> {

@@ -57,12 +57,27 @@ export interface JoinOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Something that a viewer should know of its messages, and that ends nothing. */
+export interface ViewerNotice {
+  /** `messages_dropped`: of its messages to the renderer. `messages_missed`: of the renderer's to it. */
+  readonly code: "messages_dropped" | "messages_missed";
+  /** Why the latest of them was dropped, written for people. */
+  readonly message: string;
+  /** How many were dropped since the last notice of this code. */
+  readonly count: number;
+}
+
 /** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
 export interface ViewerListener {
   /** The connection's state changed. */
   state(state: ViewerState): void;
-  /** The renderer says something to the viewers. */
-  message(data: string): void;
+  /**
+   * The renderer says something to the viewers.
+   * @returns False when it was dropped, since too much waits for this viewer already.
+   */
+  message(data: string): boolean;
+  /** Comes at most once a second for each code. */
+  notice(notice: ViewerNotice): void;
   /** The viewer is over and its place is free. `error` tells why unless the viewer itself left. */
   ended(error?: ViewerError): void;
 }

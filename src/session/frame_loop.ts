@@ -75,24 +75,25 @@ export class FrameLoop {
 
   /**
    * Runs to the end.
-   * @returns Whether every call has come back; one that is stuck may still use the source.
+   * @returns `settled`: whether every call has come back; one that is stuck may still use the source. `failed`: whether
+   * the source said that it will never work.
    */
-  async run(): Promise<{ settled: boolean }> {
+  async run(): Promise<{ settled: boolean; failed: boolean }> {
     const { clock, output, signal } = this.#options;
     while (!signal.aborted) {
       if (this.#pauses.render.lasts(clock.now())) {
         await output.idle();
       } else {
         const turn = await this.#turn();
-        if (turn === "aborted") return { settled: false };
-        if (turn === "end") break;
+        if (turn === "aborted") return { settled: false, failed: false };
+        if (turn !== "go_on") return { settled: true, failed: turn === "failed" };
       }
-      if (!await this.#pace()) return { settled: false };
+      if (!await this.#pace()) return { settled: false, failed: false };
     }
-    return { settled: true };
+    return { settled: true, failed: false };
   }
 
-  async #turn(): Promise<"go_on" | "end" | "aborted"> {
+  async #turn(): Promise<"go_on" | "end" | "failed" | "aborted"> {
     const { source, clock, meter, timelineUs } = this.#options;
     const begunMs = clock.now();
     const timestampUs = timelineUs();
@@ -103,7 +104,8 @@ export class FrameLoop {
       return "go_on";
     }
     meter.observe("render_seconds", (clock.now() - begunMs) / 1000);
-    if (outcome.value.status === "end") return "end";
+    const { status } = outcome.value;
+    if (status === "end" || status === "failed") return status;
     // The sound is fetched first: while a picture is being converted, it would grow old.
     if (!await this.#sound() || !await this.#messages()) return "aborted";
     await this.#show(outcome.value);

@@ -4,6 +4,8 @@ import type { Session } from "./session.ts";
 /** One viewer in `/api/sessions`. Its id is a secret and stays out. */
 export interface ViewerReport {
   readonly port: number;
+  /** How packets go to the viewer; `null` while there is no way. */
+  readonly transport: "udp" | "tcp" | null;
   readonly state: ViewerState;
   readonly codec: string;
   readonly age_s: number;
@@ -31,6 +33,7 @@ export function sessionReport(session: Session): SessionReport {
       const { stats, codec } = viewer.peer;
       return {
         port: viewer.port,
+        transport: stats.transport ?? null,
         state: viewer.state,
         codec,
         age_s: seconds(viewer.ageMs),

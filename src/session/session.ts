@@ -4,10 +4,11 @@ import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
 import type { EncoderFactory, VideoCodec } from "../media/encoder.ts";
-import type { FrameSource, FrameSourceFactory } from "../media/frame.ts";
+import type { FrameSource, FrameSourceFactory, MessageRefusal } from "../media/frame.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { PeerMessage } from "../transport/peer_transport.ts";
 import { AudioBranch } from "./audio_branch.ts";
+import { closeSource } from "./close_source.ts";
 import { ViewerError } from "./door.ts";
 import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
 import { type KeyframeReason, VideoBranch } from "./video_branch.ts";
@@ -50,9 +51,6 @@ export interface SessionOptions extends SessionWish {
 
 /** How long a viewer waits for the renderer's session, in milliseconds: models take seconds to load. */
 const OPEN_TIMEOUT_MS = 30_000;
-
-/** How long a renderer that is stuck in a call is waited for when its session closes, in milliseconds. */
-const STUCK_TIMEOUT_MS = 3_000;
 
 /**
  * One stream: a renderer's session, one encoder for each codec that its viewers need, the sound, and the viewers.
@@ -154,15 +152,17 @@ export class Session {
     this.#video.existing(viewer.peer.codec)?.requestKeyframe(reason);
   }
 
-  /** A message from a viewer for the renderer. */
-  message(data: PeerMessage): void {
+  /**
+   * A message from a viewer for the renderer.
+   * @returns Why it was dropped; `undefined` when it was not.
+   */
+  message(data: PeerMessage): MessageRefusal | "not_taken" | undefined {
     const { meter } = this.#options;
-    if (this.#open?.message === undefined) {
-      meter.count("messages_dropped_total", { direction: "to_renderer", reason: "not_taken" });
-      return;
-    }
-    meter.count("messages_total", { direction: "to_renderer" });
-    this.#open.message(typeof data === "string" ? new TextEncoder().encode(data) : data);
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    const reason = this.#open?.message === undefined ? "not_taken" : this.#open.message(bytes);
+    if (reason === undefined) meter.count("messages_total", { direction: "to_renderer" });
+    else meter.count("messages_dropped_total", { direction: "to_renderer", reason });
+    return reason;
   }
 
   /** Stops the renderer, then the encoders. Viewers are the caller's to end. Called once. */
@@ -172,25 +172,12 @@ export class Session {
     const { settled } = await this.#loop;
     await this.#video.close();
     await this.#audio?.close();
-    if (source !== undefined) await this.#closeSource(source, { settled });
-  }
-
-  /** A source that is stuck in a call is left behind: nothing can end a C function from outside. */
-  async #closeSource(source: FrameSource, { settled }: { settled: boolean }): Promise<void> {
-    const { clock, log, meter, renderer } = this.#options;
-    const closing = source.close().catch((error) => {
-      meter.count("renderer_errors_total", { call: "close" });
-      log.error("renderer_close_failed", { renderer: renderer.name, error: errorText(error) });
+    if (source === undefined) return;
+    await closeSource(source, {
+      ...this.#options,
+      renderer: this.#options.renderer.name,
+      settled,
     });
-    if (settled) return await closing;
-    let cancel = () => {};
-    const timeout = new Promise<"stuck">((resolve) => {
-      cancel = clock.after(STUCK_TIMEOUT_MS, () => resolve("stuck"));
-    });
-    if (await Promise.race([closing, timeout]) === "stuck") {
-      log.error("renderer_stuck", { renderer: renderer.name, ms: STUCK_TIMEOUT_MS });
-    }
-    cancel();
   }
 
   async #openSource(): Promise<FrameSource> {
@@ -223,7 +210,7 @@ export class Session {
       signal: this.#stop.signal,
     });
     const result = await loop.run();
-    this.#endAll("session_over");
+    this.#endAll(result.failed ? "renderer_failed" : "session_over");
     this.#isOver = true;
     this.#over.resolve();
     return result;
@@ -236,7 +223,7 @@ export class Session {
       unchanged: () => this.#video.hold(),
       idle: () => this.#video.idle(),
       sound: (chunk) => this.#audio?.take(chunk),
-      message: (data) => this.#tellViewers(data),
+      message: (data) => this.#tellViewers(data, source),
       failed: (call, error, inARow) => {
         const fields = { renderer: renderer.name, call, in_a_row: inARow, error: errorText(error) };
         log.error("renderer_call_failed", fields);
@@ -249,7 +236,7 @@ export class Session {
   }
 
   /** Text where the bytes are UTF-8, as nearly all messages are; pages tell the two apart by type. */
-  #tellViewers(data: Uint8Array): void {
+  #tellViewers(data: Uint8Array, source: FrameSource): void {
     const { meter } = this.#options;
     let message: PeerMessage = data;
     try {
@@ -258,8 +245,12 @@ export class Session {
       // Not text: goes out as it is.
     }
     for (const viewer of this.#viewers) {
-      if (viewer.tell(message)) meter.count("messages_total", { direction: "to_viewer" });
-      else meter.count("messages_dropped_total", { direction: "to_viewer", reason: "no_way" });
+      if (viewer.tell(message)) {
+        meter.count("messages_total", { direction: "to_viewer" });
+      } else {
+        meter.count("messages_dropped_total", { direction: "to_viewer", reason: "no_way" });
+        source.messagesDropped?.(1);
+      }
     }
   }
 

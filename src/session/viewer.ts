@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import type { MessageRefusal } from "../media/frame.ts";
 import type { Lease } from "../ports/leases.ts";
 import type { Peer, PeerMessage } from "../transport/peer_transport.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type ViewerListener,
   type ViewerState,
 } from "./door.ts";
+import { DropTally } from "./drop_tally.ts";
 import { MessageBudget } from "./message_budget.ts";
 import {
   advanceViewer,
@@ -34,8 +36,8 @@ export interface ViewerOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
-  /** A message for the renderer. */
-  readonly onMessage: (data: PeerMessage) => void;
+  /** A message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
+  readonly onMessage: (data: PeerMessage) => MessageRefusal | "not_taken" | undefined;
   /** The viewer is over; its place is free again. Called once. */
   readonly onEnded: (viewer: Viewer) => void;
 }
@@ -47,6 +49,18 @@ const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, 
   shutting_down: ["shutting_down", "The server is shutting down"],
 };
 
+/** What a viewer is told of messages that were dropped. */
+const DROP_WORDS = {
+  over_budget: "A viewer may say 120 messages and 256 KiB a second; more is dropped",
+  not_taken: "The renderer takes no messages",
+  no_writer: "No renderer is connected to hear messages",
+  not_read: "The renderer does not read as fast as messages come",
+  too_many: "The renderer does not read as fast as messages come",
+  too_long: "The renderer takes messages of 64 KiB at most",
+  no_way:
+    "The renderer's messages came faster than they were read, or before there was a way for bytes",
+} as const;
+
 /** One viewer of a session: ties its connection, its lease and its signalling together. */
 export class Viewer {
   /** 144 random bits. */
@@ -56,8 +70,12 @@ export class Viewer {
   readonly port: number;
   readonly #options: ViewerOptions;
   readonly #budget: MessageBudget;
-  /** Whether the log has said it. */
-  #overBudget = false;
+  /** Messages of the viewer that were dropped. */
+  readonly #dropped: DropTally<keyof typeof DROP_WORDS>;
+  /** Messages of the renderer that did not reach the viewer. */
+  readonly #missed: DropTally<"no_way">;
+  /** Whether a message has gone over the data channel. */
+  #hasChannel = false;
   #listener: ViewerListener | undefined;
   #status: ViewerStatus;
 
@@ -68,6 +86,15 @@ export class Viewer {
     this.port = options.lease.port;
     this.#status = newViewerStatus(options.clock.now());
     this.#budget = new MessageBudget(options.clock.now());
+    const { clock, log } = options;
+    this.#dropped = new DropTally(clock, (count, reason) => {
+      log.warn("viewer_messages_dropped", { port: this.port, reason, count });
+      this.#listener?.notice({ code: "messages_dropped", message: DROP_WORDS[reason], count });
+    });
+    this.#missed = new DropTally(clock, (count, reason) => {
+      log.warn("viewer_messages_missed", { port: this.port, count });
+      this.#listener?.notice({ code: "messages_missed", message: DROP_WORDS[reason], count });
+    });
   }
 
   get state(): ViewerState {
@@ -102,25 +129,33 @@ export class Viewer {
     });
   }
 
-  /** The viewer says something to the renderer, by whatever way it came; too much of it is dropped and counted. */
+  /** The viewer says something to the renderer, by whatever way it came; it is told of what is dropped. */
   say(data: PeerMessage): void {
-    const { clock, meter, log, onMessage } = this.#options;
+    const { clock, meter, onMessage } = this.#options;
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
-    if (this.#budget.take(bytes, clock.now())) return onMessage(data);
-    meter.count("messages_dropped_total", { direction: "to_renderer", reason: "too_many" });
-    if (!this.#overBudget) log.warn("viewer_floods", { port: this.port });
-    this.#overBudget = true;
+    if (!this.#budget.take(bytes, clock.now())) {
+      meter.count("messages_dropped_total", { direction: "to_renderer", reason: "over_budget" });
+      return this.#dropped.add("over_budget");
+    }
+    const reason = onMessage(data);
+    if (reason !== undefined) this.#dropped.add(reason);
   }
 
   /**
-   * The renderer says something: over the data channel where there is one, else text over signalling.
+   * The renderer says something: over the data channel where there is one, else text over signalling. The viewer is
+   * told of what is dropped.
    * @returns Whether it is on its way.
    */
   tell(data: PeerMessage): boolean {
-    if (this.peer.sendMessage(data)) return true;
-    if (typeof data !== "string" || this.#listener === undefined) return false;
-    this.#listener.message(data);
-    return true;
+    if (this.peer.sendMessage(data)) {
+      this.#hasChannel = true;
+      return true;
+    }
+    // Beside a channel that is full, text would overtake what waits in it.
+    const bySignalling = typeof data === "string" && !this.#hasChannel;
+    if (bySignalling && this.#listener?.message(data)) return true;
+    this.#missed.add("no_way");
+    return false;
   }
 
   /** DTLS is done. */
@@ -156,6 +191,8 @@ export class Viewer {
     const { meter, log, lease, onEnded } = this.#options;
     this.peer.close();
     lease.release();
+    this.#dropped.close();
+    this.#missed.close();
     meter.count("viewers_ended_total", { reason });
     log.info("viewer_ended", { port: this.port, reason, age_ms: Math.round(this.ageMs) });
     const error = END_ERRORS[reason];

@@ -10,6 +10,7 @@ import {
   FIRST_MESSAGE_WAIT_MS,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
+  RENDERER_BUFFERED_BYTES_MAX,
 } from "./limits.ts";
 import {
   type ClientMessage,
@@ -216,15 +217,21 @@ export class ViewerConnection {
     );
   }
 
-  #send(message: ServerMessage): void {
-    if (this.#isOver) return;
+  /** @returns False when the message was dropped. */
+  #send(message: ServerMessage): boolean {
+    if (this.#isOver) return false;
     const { sessionId, clock, log } = this.#options;
-    if (this.#socket.bufferedAmount > BUFFERED_BYTES_MAX) {
+    const { bufferedAmount } = this.#socket;
+    if (message.type === "message" && bufferedAmount > RENDERER_BUFFERED_BYTES_MAX) return false;
+    if (bufferedAmount > BUFFERED_BYTES_MAX) {
       log.info("signalling_stalled", { session: sessionId });
       // The media may be fine: the page can take its viewer up again.
       this.#end("broken");
-      return this.#socket.close(ERROR_TABLE.internal.closeCode, "Too much is waiting to be read");
+      this.#socket.close(ERROR_TABLE.internal.closeCode, "Too much is waiting to be read");
+      return false;
     }
-    this.#socket.send((this.#protocol ?? NATIVE_PROTOCOL).format(message, clock.wallMs()));
+    const text = (this.#protocol ?? NATIVE_PROTOCOL).format(message, clock.wallMs());
+    if (text !== undefined) this.#socket.send(text);
+    return true;
   }
 }

@@ -51,6 +51,9 @@ export const PREFIXED_DIALECT: Protocol = {
         return formatError(message, timestamp);
       case "message":
         return formatRendererMessage(message.data);
+      case "notice":
+        // Pages take a type that they do not know for one of the renderer's.
+        return undefined;
       case "resumed":
         // The dialect has no word for it, and no client of the dialect can ask for it.
         return JSON.stringify(message);

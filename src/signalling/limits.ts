@@ -42,6 +42,12 @@ export const EARLY_MESSAGES_MAX = 64;
 export const BUFFERED_BYTES_MAX = 1024 * 1024;
 
 /**
+ * Unsent bytes at which messages of the renderer are dropped: one that says more than a page reads costs the page some
+ * of them, and not its connection.
+ */
+export const RENDERER_BUFFERED_BYTES_MAX = BUFFERED_BYTES_MAX / 2;
+
+/**
  * WebSockets at one time. A silent one costs about 40 KiB, so a thousand stay under 50 MiB, and a host with five
  * ports serves far fewer people than that. A socket counts until its TCP connection is gone.
  */
@@ -71,6 +77,9 @@ export const CLOSE_LINGER_MS = 100;
 
 /** Longest reason of a close frame, in bytes (RFC 6455 §5.5: 125 with the code). */
 export const CLOSE_REASON_BYTES_MAX = 123;
+
+/** Path checks that are opened in a second, for all who ask together: a page needs one for all ports. */
+export const PATH_CHECKS_PER_SECOND_MAX = 4;
 
 /** Longest host name of the DNS, in characters (RFC 1035 §2.3.4, without the root's dot). */
 export const HOST_CHARS_MAX = 253;

@@ -1,4 +1,4 @@
-import type { AnnouncedCandidate, ViewerState } from "../session/door.ts";
+import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/door.ts";
 import type { Refusal, SignallingErrorCode } from "./errors.ts";
 import {
   CANDIDATE_CHARS_MAX,
@@ -47,6 +47,7 @@ export type ServerMessage =
   | { readonly type: "state"; readonly state: ViewerState }
   | { readonly type: "message"; readonly data: string }
   | { readonly type: "candidate"; readonly candidate: AnnouncedCandidate }
+  | ({ readonly type: "notice" } & ViewerNotice)
   | {
     readonly type: "error";
     readonly code: SignallingErrorCode;
@@ -57,11 +58,17 @@ export type ServerMessage =
 /** One way of writing the same conversation. Both functions are pure and never throw. */
 export interface Protocol {
   read(envelope: Envelope): Parsed<ClientMessage>;
-  /** @param wallMs Wall-clock milliseconds since 1970, for protocols that stamp their messages. */
-  format(message: ServerMessage, wallMs: number): string;
+  /**
+   * @param wallMs Wall-clock milliseconds since 1970, for protocols that stamp their messages.
+   * @returns `undefined` for what the protocol has no word for.
+   */
+  format(message: ServerMessage, wallMs: number): string | undefined;
 }
 
 const UTF8 = new TextEncoder();
+
+/** Control and formatting characters, which JSON leaves as they are where it may. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Length of `text` in bytes of UTF-8. */
 export function utf8Length(text: string): number {
@@ -192,5 +199,8 @@ function isShort(value: unknown, charsMax: number): value is string {
 
 /** A client's word inside a text for people: short, and in quotes. */
 function quote(word: string): string {
-  return JSON.stringify(word.length > 40 ? `${word.slice(0, 40)}…` : word);
+  return JSON.stringify(word.length > 40 ? `${word.slice(0, 40)}…` : word).replaceAll(
+    INVISIBLE,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
 }

@@ -1,4 +1,10 @@
-import type { ViewerError, ViewerHandle, ViewerListener, ViewerState } from "../session/door.ts";
+import type {
+  ViewerError,
+  ViewerHandle,
+  ViewerListener,
+  ViewerNotice,
+  ViewerState,
+} from "../session/door.ts";
 import { EARLY_MESSAGES_MAX } from "./limits.ts";
 import type { ServerMessage } from "./messages.ts";
 
@@ -7,7 +13,8 @@ export type Departure = "clean" | "broken";
 
 /** Where a link hands on what it hears. Neither function throws. */
 export interface ViewerLinkSink {
-  send(message: ServerMessage): void;
+  /** @returns False when the message was dropped, since too much waits already; only the renderer's ever are. */
+  send(message: ServerMessage): boolean;
   /** The viewer is over, and the client has its last state. `error` is there when the server's side is the cause. */
   ended(error?: ViewerError): void;
 }
@@ -73,10 +80,15 @@ export class ViewerLink implements ViewerListener {
     this.#sink.send({ type: "state", state });
   }
 
-  message(data: string): void {
-    if (this.#isOver) return;
-    if (this.#handle !== undefined) this.#sink.send({ type: "message", data });
-    else if (this.#early.length < EARLY_MESSAGES_MAX) this.#early.push(data);
+  message(data: string): boolean {
+    if (this.#isOver) return false;
+    if (this.#handle !== undefined) return this.#sink.send({ type: "message", data });
+    return this.#early.length < EARLY_MESSAGES_MAX && this.#early.push(data) > 0;
+  }
+
+  notice(notice: ViewerNotice): void {
+    // Before the answer nothing is told.
+    if (!this.#isOver && this.#handle !== undefined) this.#sink.send({ type: "notice", ...notice });
   }
 
   ended(error?: ViewerError): void {

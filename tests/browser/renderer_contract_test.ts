@@ -3,15 +3,16 @@ import assert from "assert";
 import { browserTest } from "../support/browser.ts";
 import { BrowserPage } from "../support/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { encodePng } from "../support/idle_media.ts";
+import { drawMovingBar } from "../support/idle_media.ts";
 import { compileReference } from "../support/native.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import type { PlayerNotice } from "../../src/viewer/pinhole.d.ts";
 
 const SMALL = { "video.width": 640, "video.height": 360 };
 
 /**
- * A hole in the stream, on the server's own clock: far less than a switch that had to wait for something, and more than
- * a busy machine makes of the two frames that a switch may take.
+ * A hole in the stream, on the server's own clock: more than a busy machine makes of the two frames that a switch may
+ * take. tests/integration/idle_switch_test.ts holds the switches to those two frames.
  */
 const GAP_MS_MAX = 300;
 
@@ -80,16 +81,21 @@ browserTest(
   },
 );
 
-/** Twelve numbered pictures of a bar on its way. */
-async function drawMovingBar(folder: string): Promise<void> {
-  for (let number = 0; number < 12; number++) {
-    const png = encodePng(
-      { width: 160, height: 90 },
-      (x) => Math.abs(x - number * 13) < 10 ? [250, 220, 60] : [40, 60, 110],
-    );
-    await Deno.writeFile(`${folder}/${number}.png`, png);
+browserTest("messages: a page that floods the renderer is told, and plays on", async (browser) => {
+  await using server = await ServerProcess.start({
+    config: { ...SMALL, "renderer.library": await compileReference() },
+  });
+  await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`);
+  const { notices, state } = await viewer.page.evaluate(flood, `${server.origin}/pinhole.js`);
+  assert.equal(state, "playing");
+  for (const { code, message, count } of notices) {
+    assert.equal(code, "messages_dropped");
+    // Whichever limit was met first.
+    assert.match(message, /120 messages and 256 KiB a second|does not read as fast/);
+    assert.ok(count > 0);
   }
-}
+  assert.ok(server.log.some(({ event }) => event === "viewer_messages_dropped"));
+});
 
 /** Watches what is decoded: holes by RTP timestamp, black frames, and keyframes in all. */
 async function watchFrames(
@@ -144,4 +150,28 @@ async function talk(client: string): Promise<(string | number[])[]> {
   await both;
   player.stop();
   return heard.sort((a, b) => typeof a === typeof b ? 0 : typeof a === "string" ? -1 : 1);
+}
+
+/** Floods the renderer for two seconds. */
+async function flood(client: string): Promise<{ notices: PlayerNotice[]; state: string }> {
+  const { PinholePlayer } = await import(client) as typeof import("../../src/viewer/pinhole.js");
+  const video = document.body.appendChild(document.createElement("video"));
+  const player = new PinholePlayer({ video, session: "flood" });
+  const notices: PlayerNotice[] = [];
+  player.addEventListener("notice", (event) => {
+    notices.push((event as CustomEvent<PlayerNotice>).detail);
+  });
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  player.start();
+  while (player.state !== "playing") await wait(20);
+  if (player.send("x".repeat(65_537))) throw new Error("It says that it sent what is too long");
+  while (notices.length < 2) {
+    for (let count = 0; count < 300; count++) player.send(`${count}`);
+    await wait(100);
+  }
+  const before = player.stats?.framesDecoded ?? 0;
+  while ((player.stats?.framesDecoded ?? 0) <= before) await wait(100);
+  const { state } = player;
+  player.stop();
+  return { notices, state };
 }

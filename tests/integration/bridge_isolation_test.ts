@@ -44,6 +44,7 @@ function open(
     path,
     options,
     command,
+    logSettings: { level: "info", format: "json" },
     log: log.logger,
     meter,
     clock: SYSTEM_CLOCK,
@@ -234,6 +235,7 @@ Deno.test("openIsolatedLibrary: a library that cannot open is refused in its own
       path: fragile,
       options: {},
       command: ["/nowhere/program"],
+      logSettings: { level: "info", format: "json" },
       log: new LogRecord().logger,
       meter: new RecordingMeter(),
       clock: SYSTEM_CLOCK,
@@ -293,4 +295,33 @@ Deno.test("openIsolatedLibrary: many sessions of one library at a time, opened a
     assert.equal(log.all("bridge_violated").length, 0);
     assert.equal(log.all("renderer_process_started").length, 1);
   });
+});
+
+Deno.test("openIsolatedLibrary: a session that always ends the process is given up, and the others go on for good", async () => {
+  for (const fault of ["crash_session", "crash_render"]) {
+    await withFragile(async ({ factory, log }) => {
+      const good = await openSource(factory, { sessionId: "good" });
+      await nextFrame(good);
+      const bad = await openSource(factory, { sessionId: "bad", params: { fault } });
+      const given = async () => (await bad.render(0)).status === "failed";
+      await eventually(async () => {
+        await good.render(0);
+        return await given();
+      }, { what: `for the session with ${fault} to be given up` });
+      await bad.close();
+      const [{ session } = {}] = log.all("renderer_session_quarantined");
+      assert.equal(session, "bad");
+      await nextFrame(good);
+      const started = log.all("renderer_process_started").length;
+      await assert.rejects(
+        openSource(factory, { sessionId: "bad", params: { fault } }),
+        (error) =>
+          error instanceof RendererError && error.code === "session_open_failed" &&
+          /"bad" has ended the library's process too often/.test(error.message),
+      );
+      await nextFrame(good);
+      assert.equal(log.all("renderer_process_started").length, started);
+      await good.close();
+    });
+  }
 });

@@ -163,6 +163,20 @@ Deno.test("pinhole_bridge: messages go both ways", async () => {
   });
 });
 
+Deno.test("pinhole_bridge.on_dropped: a program that says too much hears how much of it was dropped", async () => {
+  await withPython(async ({ source, python }) => {
+    tell(source, { do: "flood", count: 100 });
+    const told = () => python.lines.filter((line) => "dropped" in line);
+    // The bytes come in pieces, and what comes in the second after the first word of it is told after that second.
+    const total = async () => {
+      await source.render(0);
+      return told().reduce((sum, { dropped }) => sum + Number(dropped), 0) === 36;
+    };
+    await eventually(total, { what: () => `for 36 drops; heard of ${JSON.stringify(told())}` });
+    assert.deepEqual(told()[0]?.of, "one");
+  });
+});
+
 Deno.test("pinhole_bridge: idle, error and end reach the session", async () => {
   await withPython(async ({ source, python }) => {
     tell(source, { do: "frame", format: "rgb24", bytes: 6144 });

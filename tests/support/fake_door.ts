@@ -9,11 +9,13 @@ import {
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
+  type ViewerNotice,
   type ViewerState,
 } from "../../src/session/door.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { createHttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { CLOSE_LINGER_MS } from "../../src/signalling/limits.ts";
+import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
 
 /** The candidate that every viewer of a {@link FakeDoor} gets. */
 export const FAKE_CANDIDATE: AnnouncedCandidate = {
@@ -71,9 +73,14 @@ export class FakeViewer {
     if (this.fate === "attached") this.#listener?.state(state);
   }
 
-  /** The renderer says something. */
-  say(data: string): void {
-    if (this.fate === "attached") this.#listener?.message(data);
+  /** The renderer says something. @returns Whether the connection took it. */
+  say(data: string): boolean {
+    return this.fate === "attached" && (this.#listener?.message(data) ?? false);
+  }
+
+  /** The sessions have dropped messages. */
+  notify(notice: ViewerNotice): void {
+    if (this.fate === "attached") this.#listener?.notice(notice);
   }
 
   /** The sessions end it. */
@@ -252,6 +259,13 @@ export function holdOffers(door: FakeDoor): () => Promise<void> {
   };
 }
 
+/** Has no room for any check. */
+const NO_PATH_CHECKS: PathCheckDoor = {
+  roomInMs: 0,
+  open: () => Promise.resolve(undefined),
+  report: () => undefined,
+};
+
 /** A signalling server in front of a fake door. */
 export interface FakeDoorServer extends AsyncDisposable {
   readonly door: FakeDoor;
@@ -268,6 +282,7 @@ export function serveFakeDoor(options: Partial<HttpAppOptions> = {}): FakeDoorSe
     health: () => [],
     metricsText: () => Promise.resolve(""),
     sessionsJson: () => [],
+    pathChecks: NO_PATH_CHECKS,
     allowedOrigins: [],
     log: NULL_LOGGER,
     meter: NULL_METER,

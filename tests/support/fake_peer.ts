@@ -38,6 +38,7 @@ export class FakePeer implements Peer {
   readonly listener: PeerListener;
   readonly messages: PeerMessage[] = [];
   readonly stats: PeerStats = {
+    transport: "udp",
     roundTripMs: undefined,
     fractionLost: 0,
     jitterMs: 0,
@@ -46,6 +47,8 @@ export class FakePeer implements Peer {
     packetsRetransmitted: 0,
   };
   heardAtMs = 0;
+  /** Whether the data channel is there and has room. */
+  takesMessages = true;
   isClosed = false;
 
   constructor(
@@ -62,8 +65,8 @@ export class FakePeer implements Peer {
   }
 
   sendMessage(data: PeerMessage): boolean {
-    this.messages.push(data);
-    return true;
+    if (this.takesMessages) this.messages.push(data);
+    return this.takesMessages;
   }
 
   close(): void {

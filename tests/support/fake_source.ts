@@ -9,6 +9,7 @@ import type {
   FrameSource,
   FrameSourceFactory,
   FrameSourceOptions,
+  MessageRefusal,
   RawFrame,
   RenderResult,
 } from "../../src/media/frame.ts";
@@ -35,6 +36,12 @@ export class FakeSource implements FrameSource {
   readonly rendered: number[] = [];
   /** Text that came from viewers. */
   readonly heard: string[] = [];
+  /** Why it takes no message, while it takes none. */
+  refusal: MessageRefusal | undefined;
+  /** What it has for the viewers. */
+  readonly messages: Uint8Array[] = [];
+  /** Messages of its own that it was told were dropped. */
+  dropped = 0;
   /** Makes the outcome of the next calls. */
   next: (timestampUs: number) => Promise<RenderResult> = (timestampUs) =>
     Promise.resolve({ status: "frame", frame: rawFrame(timestampUs) });
@@ -59,8 +66,17 @@ export class FakeSource implements FrameSource {
     }
   }
 
-  message(data: Uint8Array): void {
-    this.heard.push(new TextDecoder().decode(data));
+  message(data: Uint8Array): MessageRefusal | undefined {
+    if (this.refusal === undefined) this.heard.push(new TextDecoder().decode(data));
+    return this.refusal;
+  }
+
+  pollMessage(): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.messages.shift());
+  }
+
+  messagesDropped(count: number): void {
+    this.dropped += count;
   }
 
   async close(): Promise<void> {

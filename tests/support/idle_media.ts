@@ -249,3 +249,14 @@ function greyFrame({ width, height }: Size, { left, right }: GreyPicture): Frame
 function check(status: number): void {
   FFmpegError.throwIfError(status, "make a test file");
 }
+
+/** Writes twelve numbered pictures of a bar on its way into a folder. */
+export async function drawMovingBar(folder: string): Promise<void> {
+  for (let number = 0; number < 12; number++) {
+    const png = encodePng(
+      { width: 160, height: 90 },
+      (x) => Math.abs(x - number * 13) < 10 ? [250, 220, 60] : [40, 60, 110],
+    );
+    await Deno.writeFile(`${folder}/${number}.png`, png);
+  }
+}

@@ -5,6 +5,7 @@ import {
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
+  type ViewerNotice,
   type ViewerState,
 } from "../../src/session/door.ts";
 import { type RegistryOptions, SessionRegistry } from "../../src/session/registry.ts";
@@ -17,6 +18,9 @@ import { RecordingMeter } from "./recording_meter.ts";
 export class FakeListener implements ViewerListener {
   readonly states: ViewerState[] = [];
   readonly messages: string[] = [];
+  readonly notices: ViewerNotice[] = [];
+  /** Whether it has no room for messages. */
+  isFull = false;
   /** Errors of all ends; `undefined` stands for an end without one. */
   readonly ends: (ViewerError | undefined)[] = [];
 
@@ -24,8 +28,13 @@ export class FakeListener implements ViewerListener {
     this.states.push(state);
   }
 
-  message(data: string): void {
-    this.messages.push(data);
+  message(data: string): boolean {
+    if (!this.isFull) this.messages.push(data);
+    return !this.isFull;
+  }
+
+  notice(notice: ViewerNotice): void {
+    this.notices.push(notice);
   }
 
   ended(error?: ViewerError): void {

@@ -38,6 +38,8 @@ export interface ReceivedFrame {
 export interface ViewerOptions {
   /** In the order of preference. Default: H.264, then VP8. */
   readonly codecs?: readonly VideoCodec[];
+  /** For the renderer's session. */
+  readonly params?: Readonly<Record<string, unknown>>;
   /** Changes the offer before it goes out. */
   readonly offer?: (sdp: string) => string;
   /** Changes the answer before the viewer acts on it; `undefined` leaves it unused. */
@@ -72,7 +74,7 @@ export class WeriftViewer implements AsyncDisposable {
 
   /** Connects to a `ws://` address and offers; settles when the answer, or a refusal, is there. */
   static async join(url: string, options: ViewerOptions = {}): Promise<WeriftViewer> {
-    const { codecs = ["h264", "vp8"], offer = same, answer = same } = options;
+    const { codecs = ["h264", "vp8"], params = {}, offer = same, answer = same } = options;
     const peer = new RTCPeerConnection({
       iceServers: [],
       iceUseIpv6: false,
@@ -85,7 +87,7 @@ export class WeriftViewer implements AsyncDisposable {
     const { socket, closed } = await openSocket(url);
     const viewer = new WeriftViewer(peer, socket, closed);
     viewer.#listen();
-    viewer.send({ type: "offer", sdp: offer(peer.localDescription?.sdp ?? "") });
+    viewer.send({ type: "offer", sdp: offer(peer.localDescription?.sdp ?? ""), params });
     const reply = await viewer.nextOf("answer", "error");
     if (reply.type === "answer") await viewer.#take(answer(String(reply.sdp)));
     return viewer;

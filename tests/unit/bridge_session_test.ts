@@ -4,6 +4,7 @@ import { BridgeSession } from "../../src/renderer/bridge/bridge_session.ts";
 import type { ServerMessage } from "../../src/renderer/bridge/server_messages.ts";
 import type { Pace } from "../../src/renderer/bridge/writer_messages.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
+import { LogRecord } from "../support/bridge.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 
@@ -13,6 +14,7 @@ function setUp(
 ) {
   const clock = new FakeClock();
   const meter = new RecordingMeter();
+  const log = new LogRecord();
   const sent: ServerMessage[] = [];
   const released: number[] = [];
   let full = false;
@@ -21,6 +23,7 @@ function setUp(
     pace,
     clock,
     meter,
+    log: log.logger,
     onClosed: () => {},
   });
   const port = {
@@ -38,7 +41,18 @@ function setUp(
       slot: { bytes: () => new Uint8Array(0), release: () => void released.push(slot) },
     });
   const types = () => sent.map(({ type }) => type);
-  return { clock, meter, sent, types, released, session, port, bring, fill: () => full = true };
+  return {
+    clock,
+    meter,
+    log,
+    sent,
+    types,
+    released,
+    session,
+    port,
+    bring,
+    fill: () => full = true,
+  };
 }
 
 function timeOf(result: RenderResult): number {
@@ -247,19 +261,14 @@ Deno.test("BridgeSession: a session that a restarted library refuses fails until
   assert.deepEqual(await session.render(0), { status: "idle" });
 });
 
-Deno.test("BridgeSession.message: goes to a writer that reads, and is counted where it does not", async () => {
-  const { session, port, types, meter, fill } = setUp();
-  const dropped = (reason: string) =>
-    meter.value("messages_dropped_total", { direction: "to_renderer", reason });
-  session.message(new Uint8Array(1));
-  assert.equal(dropped("no_writer"), 1);
+Deno.test("BridgeSession.message: goes to a writer that reads, and is refused with the reason where it does not", async () => {
+  const { session, port, types, fill } = setUp();
+  assert.equal(session.message(new Uint8Array(1)), "no_writer");
   session.attach(port);
-  session.message(new Uint8Array(65_536));
-  session.message(new Uint8Array(65_537));
-  assert.equal(dropped("too_long"), 1);
+  assert.equal(session.message(new Uint8Array(65_536)), undefined);
+  assert.equal(session.message(new Uint8Array(65_537)), "too_long");
   fill();
-  session.message(new Uint8Array(1));
-  assert.equal(dropped("not_read"), 1);
+  assert.equal(session.message(new Uint8Array(1)), "not_read");
   assert.deepEqual(types(), ["open", "message"]);
   await session.close();
   assert.deepEqual(types(), ["open", "message", "close"]);
@@ -279,6 +288,56 @@ Deno.test("BridgeSession.pollMessage: gives messages in order, and keeps 64 of t
     assert.deepEqual(await session.pollMessage(), new Uint8Array([count]));
   }
   assert.equal(await session.pollMessage(), undefined);
+});
+
+Deno.test("BridgeSession.messagesDropped: the writer is told of all that were dropped, once a second", async () => {
+  const { session, port, sent, clock, log } = setUp();
+  session.attach(port);
+  const told = () => sent.filter(({ type }) => type === "dropped");
+  const picture = async (ms: number) => {
+    const rendering = session.render(0);
+    await clock.advance(ms);
+    await rendering;
+  };
+  for (let count = 0; count < 70; count++) session.takeMessage(new Uint8Array(1));
+  session.messagesDropped(4);
+  await picture(100);
+  assert.deepEqual(told(), [{ type: "dropped", session: 1, count: 10 }]);
+  session.messagesDropped(1);
+  await picture(500);
+  session.messagesDropped(1);
+  await picture(300);
+  assert.equal(told().length, 1);
+  await picture(200);
+  await picture(100);
+  assert.deepEqual(told().slice(1), [{ type: "dropped", session: 1, count: 2 }]);
+  assert.deepEqual(log.all("renderer_messages_dropped"), [{ count: 10 }, { count: 2 }]);
+  // What the former writer lost is no news for the next one.
+  session.messagesDropped(1);
+  session.detach();
+  session.attach(port);
+  await picture(2_000);
+  assert.equal(told().length, 2);
+});
+
+Deno.test("BridgeSession.messagesDropped: a library has no way to hear of it, the log has", async () => {
+  const { session, port, sent, log } = setUp({ pace: "server" });
+  session.attach(port);
+  session.messagesDropped(3);
+  const rendering = session.render(0);
+  session.takeIdle();
+  await rendering;
+  assert.deepEqual(sent.filter(({ type }) => type === "dropped"), []);
+  assert.deepEqual(log.all("renderer_messages_dropped"), [{ count: 3 }]);
+});
+
+Deno.test("BridgeSession.fail: the stream ends as failed, also for who waits for a picture", async () => {
+  const { session, port } = setUp({ pace: "server" });
+  session.attach(port);
+  const rendering = session.render(0);
+  session.fail();
+  assert.deepEqual(await rendering, { status: "failed" });
+  assert.deepEqual(await session.render(0), { status: "failed" });
 });
 
 Deno.test("BridgeSession.setBitrate: a writer that comes later is told too", () => {

@@ -19,7 +19,7 @@ function readJson(value: unknown): Parsed<ClientMessage> {
 }
 
 function format(message: ServerMessage): unknown {
-  return JSON.parse(PREFIXED_DIALECT.format(message, 1_700_000_000_250));
+  return JSON.parse(PREFIXED_DIALECT.format(message, 1_700_000_000_250) ?? "");
 }
 
 Deno.test("startsDialect: prefixed names start the dialect, others do not", () => {

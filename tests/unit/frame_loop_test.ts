@@ -96,15 +96,17 @@ Deno.test("FrameLoop: an idle source is asked again at the same pace", async () 
   await end();
 });
 
-Deno.test("FrameLoop: a source that says END is not asked again", async () => {
-  const { clock, source, done } = setUp((source) => {
-    source.next = () => Promise.resolve({ status: "end" });
+for (const status of ["end", "failed"] as const) {
+  Deno.test(`FrameLoop: a source that says ${status} is not asked again`, async () => {
+    const { clock, source, done } = setUp((source) => {
+      source.next = () => Promise.resolve({ status });
+    });
+    await clock.advance(1_000);
+    assert.deepEqual(await done, { settled: true, failed: status === "failed" });
+    assert.equal(source.rendered.length, 1);
+    assert.equal(clock.pending, 0);
   });
-  await clock.advance(1_000);
-  assert.deepEqual(await done, { settled: true });
-  assert.equal(source.rendered.length, 1);
-  assert.equal(clock.pending, 0);
-});
+}
 
 Deno.test("FrameLoop: errors are told with their number in a row, and spaced out", async () => {
   const { clock, source, failures, meter, frames, end } = setUp((source) => {
@@ -139,7 +141,7 @@ Deno.test("FrameLoop: an abort ends a loop whose source is stuck, and says so", 
   await clock.advance(2_000);
   assert.ok(idleAt.length > 0, "viewers see the idle picture meanwhile");
   await end();
-  assert.deepEqual(await done, { settled: false });
+  assert.deepEqual(await done, { settled: false, failed: false });
   assert.equal(clock.pending, 0);
 });
 

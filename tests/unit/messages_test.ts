@@ -107,6 +107,7 @@ Deno.test("NATIVE_PROTOCOL.read: quotes an unknown type, cut short", () => {
   assertRefused(readJson({ type: "Offer" }), /"Offer".*offer, candidate, resume, message and bye/);
   const { error } = readJson({ type: "x".repeat(100_000) });
   assert.ok(error !== undefined && error.message.length < 200);
+  assertRefused(readJson({ type: "\u202ereffo\x7f" }), /"\\u\{202e\}reffo\\u\{7f\}"/);
 });
 
 Deno.test("NATIVE_PROTOCOL.read: params may have 4 KiB of JSON and no more", () => {
@@ -142,7 +143,7 @@ Deno.test("NATIVE_PROTOCOL.format: writes the fields of the reference and no oth
     { type: "error", code: "no_free_port", message: "All taken", retry_after_ms: 1000 },
     0,
   );
-  assert.deepEqual(JSON.parse(written), {
+  assert.deepEqual(JSON.parse(written ?? ""), {
     type: "error",
     code: "no_free_port",
     message: "All taken",

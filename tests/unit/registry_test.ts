@@ -174,6 +174,7 @@ Deno.test("registry: the report shows what goes on, and no secret", async () => 
     age_s: 1.5,
     viewers: [{
       port: 10_111,
+      transport: "udp",
       state: "connected",
       codec: "h264",
       age_s: 1.5,

@@ -1,5 +1,6 @@
 import assert from "assert";
 import { settle } from "../support/fake_clock.ts";
+import { rawFrame } from "../support/fake_source.ts";
 import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";
 import { ViewerError } from "../../src/session/door.ts";
 
@@ -188,4 +189,127 @@ Deno.test("session: text of a viewer reaches the renderer, whichever way it came
   viewer.handle.message("grüß dich");
   viewer.peer.listener.message(new TextEncoder().encode("by data channel"));
   assert.deepEqual(setUp.renderer.latest.heard, ["grüß dich", "by data channel"]);
+});
+
+Deno.test("session: a viewer that floods is told how much was dropped, at once and then once a second", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  const { handle, listener } = viewer;
+  for (let count = 0; count < 300; count++) handle.message("x");
+  assert.deepEqual(listener.notices.map(({ code, count }) => [code, count]), [[
+    "messages_dropped",
+    1,
+  ]]);
+  await setUp.pass(1_000, viewer);
+  assert.deepEqual(listener.notices.map(({ count }) => count), [1, 59]);
+  assert.match(listener.notices[0]?.message ?? "", /120 messages and 256 KiB a second/);
+  assert.equal(setUp.renderer.latest.heard.length, 240);
+  // Whoever stops hears nothing more.
+  await setUp.pass(5_000, viewer);
+  assert.equal(listener.notices.length, 2);
+  handle.message("y");
+  assert.equal(setUp.renderer.latest.heard.length, 241);
+  assert.deepEqual(listener.ends, []);
+});
+
+Deno.test("session: a viewer is told that the renderer did not take its message, and why", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  for (
+    const [refusal, words] of [
+      ["too_long", /64 KiB/],
+      ["too_many", /does not read as fast/],
+      ["not_read", /does not read as fast/],
+      ["no_writer", /No renderer is connected/],
+    ] as const
+  ) {
+    setUp.renderer.latest.refusal = refusal;
+    viewer.peer.listener.message("x");
+    const notice = viewer.listener.notices.pop();
+    assert.deepEqual([notice?.code, notice?.count], ["messages_dropped", 1]);
+    assert.match(notice?.message ?? "", words);
+    const labels = { direction: "to_renderer", reason: refusal };
+    assert.equal(setUp.meter.value("messages_dropped_total", labels), 1);
+    await setUp.pass(1_000, viewer);
+  }
+});
+
+Deno.test("session: of two viewers the one that does not read is told what it missed, and the renderer too", async () => {
+  await using setUp = new RegistrySetUp();
+  const slow = await setUp.connect("main");
+  const good = await setUp.connect("main");
+  const { messages } = setUp.renderer.latest;
+  const say = async (...texts: string[]) => {
+    messages.push(...texts.map((text) => new TextEncoder().encode(text)));
+    await setUp.pass(100, slow, good);
+  };
+  await say("first");
+  slow.peer.takesMessages = false;
+  await say("second", "third");
+  await setUp.pass(1_000, slow, good);
+  assert.deepEqual(good.peer.messages, ["first", "second", "third"]);
+  // Not by signalling either: there it would overtake what waits in the data channel.
+  assert.deepEqual([slow.peer.messages, slow.listener.messages], [["first"], []]);
+  assert.deepEqual(slow.listener.notices.map(({ code, count }) => [code, count]), [
+    ["messages_missed", 1],
+    ["messages_missed", 1],
+  ]);
+  assert.deepEqual(good.listener.notices, []);
+  assert.equal(setUp.renderer.latest.dropped, 2);
+});
+
+Deno.test("session: a viewer without a data channel hears the renderer by signalling, while that has room", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  viewer.peer.takesMessages = false;
+  const say = async (bytes: Uint8Array) => {
+    setUp.renderer.latest.messages.push(bytes);
+    await setUp.pass(1_000, viewer);
+  };
+  await say(new TextEncoder().encode("hello"));
+  assert.deepEqual(viewer.listener.messages, ["hello"]);
+  assert.deepEqual(viewer.listener.notices, []);
+  await say(Uint8Array.of(255));
+  viewer.listener.isFull = true;
+  await say(new TextEncoder().encode("more"));
+  assert.deepEqual(viewer.listener.messages, ["hello"]);
+  assert.deepEqual(viewer.listener.notices.map(({ code }) => code), [
+    "messages_missed",
+    "messages_missed",
+  ]);
+});
+
+Deno.test("session: a renderer that fails for good ends its viewers as renderer_failed", async () => {
+  await using setUp = new RegistrySetUp();
+  const viewer = await setUp.connect("main");
+  setUp.renderer.latest.next = () => Promise.resolve({ status: "failed" });
+  await setUp.pass(200, viewer);
+  assert.deepEqual(viewer.listener.ends.map((end) => end?.code), ["renderer_failed"]);
+  assert.ok(setUp.renderer.latest.isClosed);
+  assert.equal(setUp.used, 0);
+});
+
+Deno.test("session: going idle and back, each picture follows the one before by one interval, without a keyframe", async () => {
+  const clip = { name: "moving", still: false, frameAt: rawFrame, release() {} };
+  await using setUp = new RegistrySetUp({ loadIdleClip: () => Promise.resolve(clip) });
+  const viewer = await setUp.connect("main");
+  const failing = () => Promise.reject(new Error("The model fell over"));
+  for (
+    const next of [
+      () => Promise.resolve({ status: "idle" } as const),
+      setUp.renderer.latest.next,
+      failing,
+      setUp.renderer.latest.next,
+    ]
+  ) {
+    setUp.renderer.latest.next = next;
+    await setUp.pass(1_000, viewer);
+  }
+  const { frames } = viewer.peer.video;
+  const steps = frames.slice(1).map(({ timestampUs }, at) =>
+    timestampUs - (frames[at]?.timestampUs ?? 0)
+  );
+  assert.ok(frames.length >= 39, `${frames.length} pictures in four seconds`);
+  assert.deepEqual(steps, steps.map(() => 100_000));
+  assert.deepEqual(frames.slice(1).filter(({ keyframe }) => keyframe), []);
 });

@@ -5,6 +5,7 @@ import {
   EARLY_MESSAGES_MAX,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
+  RENDERER_BUFFERED_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
 import {
   FAKE_CANDIDATE,
@@ -176,4 +177,47 @@ Deno.test("ViewerConnection: the first message decides the dialect for good", as
   native.say({ type: "candidate", candidate: null });
   native.say({ type: "webrtc_offer", sdp: "" });
   assert.deepEqual(Object.keys(native.socket.sent[0] ?? {}), ["type", "code", "message"]);
+});
+
+Deno.test("ViewerConnection: a notice is told and ends nothing", async () => {
+  const { socket, viewer, closeCode, say } = await setUpJoined();
+  const notice = { code: "messages_dropped", message: "Too much", count: 3 } as const;
+  viewer.notify(notice);
+  assert.deepEqual(socket.sent, [{ type: "notice", ...notice }]);
+  assert.equal(closeCode(), undefined);
+  say({ type: "message", data: "still here" });
+  assert.deepEqual(viewer.heard, ["still here"]);
+});
+
+Deno.test("ViewerConnection: pages of the older dialect are sent no notices, as they would not know them", async () => {
+  const { door, socket, say } = setUpConnection();
+  say({ type: "webrtc_offer", sdp: "v=0" });
+  await settle();
+  socket.types();
+  door.latest.notify({ code: "messages_missed", message: "Too much", count: 3 });
+  assert.deepEqual(socket.types(), []);
+  assert.ok(door.latest.say("{}"));
+});
+
+Deno.test("ViewerConnection: a page that does not read misses messages of the renderer before it is given up", async () => {
+  const { socket, viewer, closeCode } = await setUpJoined();
+  socket.bufferedAmount = RENDERER_BUFFERED_BYTES_MAX;
+  assert.ok(viewer.say("one"));
+  socket.bufferedAmount++;
+  assert.ok(!viewer.say("two"));
+  viewer.become("connected");
+  assert.deepEqual(socket.types(), ["message", "state"]);
+  assert.equal(closeCode(), undefined);
+});
+
+Deno.test("ViewerConnection: of what the renderer says before the answer a limited number waits", async () => {
+  const { door, socket, say } = setUpConnection();
+  const release = holdOffers(door);
+  say({ type: "offer", sdp: "" });
+  await settle();
+  const taken = Array.from({ length: EARLY_MESSAGES_MAX + 1 }, () => door.latest.say("early"));
+  assert.equal(taken.filter((isTaken) => isTaken).length, EARLY_MESSAGES_MAX);
+  await release();
+  const messages = socket.types().filter((type) => type === "message");
+  assert.equal(messages.length, EARLY_MESSAGES_MAX);
 });

@@ -185,10 +185,10 @@ Deno.test("ViewerConnection: a client that says nothing is closed, one that spok
 Deno.test("ViewerConnection: a client that does not read is let go of with its viewer alive", async () => {
   const { socket, viewer } = await setUpJoined();
   socket.bufferedAmount = BUFFERED_BYTES_MAX;
-  viewer.say("still fits");
-  assert.deepEqual(socket.types(), ["message"]);
+  viewer.become("connected");
+  assert.deepEqual(socket.types(), ["state"]);
   socket.bufferedAmount = BUFFERED_BYTES_MAX + 1;
-  viewer.say("too much");
+  viewer.become("disconnected");
   assert.deepEqual(socket.types(), []);
   assert.equal(socket.closedWith?.code, 4500);
   assert.equal(viewer.fate, "detached");

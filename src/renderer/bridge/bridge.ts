@@ -12,10 +12,12 @@ import {
   CONNECTIONS_MAX,
   SHARED_MEMORY_FOLDER,
 } from "./limits.ts";
-import { LogThrottle } from "./log_throttle.ts";
+import { LogThrottle } from "../log_throttle.ts";
+import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { Ring } from "./ring.ts";
 import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
+import { sourceOf } from "./session_source.ts";
 import type { Pace, SessionFeatures } from "./writer_messages.ts";
 import { type BridgeHall, type RingOwner, type Writer, WriterVisit } from "./writer_visit.ts";
 
@@ -79,6 +81,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   readonly #sessions = new Map<number, BridgeSession>();
   readonly #visits = new Set<WriterVisit>();
   readonly #makingRings = new Set<Promise<void>>();
+  readonly #probation: Probation<BridgeSession>;
   #writer: WriterVisit | undefined;
   #lastSession = 0;
   #features: SessionFeatures = ALL_FEATURES;
@@ -96,6 +99,9 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#files = owned.files;
     this.#listener = owned.listener;
     this.#warnings = new LogThrottle(parts.log, parts.clock);
+    this.#probation = new Probation(parts.clock, (session) => {
+      if (this.#writer !== undefined) session.attach(this.#writer);
+    });
     this.#accepting = this.#accept();
   }
 
@@ -127,22 +133,31 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
 
   /**
    * Opens a session, whether or not a writer is there.
-   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it.
+   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it, or keeps crashing by it.
    */
   async open(options: FrameSourceOptions): Promise<FrameSource> {
     if (this.#closed !== undefined) throw new TypeError("The bridge is closed");
     const { sessionId: id, width, height, fps, params } = options;
-    const number = ++this.#lastSession;
     const { pace, clock } = this;
+    if (pace === "server" && this.#probation.isQuarantined(id)) {
+      const words = `The session "${id}" has ended the library's process too often`;
+      throw new RendererError("session_open_failed", words);
+    }
+    const number = ++this.#lastSession;
     const session = new BridgeSession({
       open: { type: "open", session: number, id, width, height, fps, params },
       pace,
       clock,
       meter: this.#parts.meter,
-      onClosed: () => this.#sessions.delete(number),
+      log: this.#parts.log.child({ session: id }),
+      onAnswered: () => this.#probation.answered(session),
+      onClosed: () => {
+        this.#sessions.delete(number);
+        this.#probation.remove(session);
+      },
     });
     this.#sessions.set(number, session);
-    if (this.#writer !== undefined) session.attach(this.#writer);
+    this.#probation.add(session);
     if (pace === "writer") return sourceOf(session, ALL_FEATURES);
     const opened = await session.opened;
     if (opened instanceof RendererError) {
@@ -173,7 +188,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#writer = visit;
     visit.send({ type: "welcome", version: BRIDGE_VERSION });
     log.info("bridge_writer_connected", { bridge: name, writer: visit.name, pid: visit.pid });
-    for (const session of this.#sessions.values()) session.attach(visit);
+    this.#probation.begin(this.#sessions.values());
     onWriter?.();
     return undefined;
   }
@@ -220,6 +235,17 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
       this.#warnings.warn("bridge_writer_gone", { bridge, writer, pid });
     }
     for (const session of this.#sessions.values()) session.detach();
+    this.#judge();
+  }
+
+  /** The writer is gone, which a session of an isolated library may have caused. */
+  #judge(): void {
+    const { log } = this.#parts;
+    if (this.pace === "writer" || this.#closing.signal.aborted) return this.#probation.close();
+    const session = this.#probation.ended();
+    if (session === undefined) return;
+    log.error("renderer_session_quarantined", { session: session.id, ms: QUARANTINE_MS });
+    session.fail();
   }
 
   async #makeRing(
@@ -269,22 +295,4 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     await this.#files.remove();
     this.#libc.close();
   }
-}
-
-/** The session as the server sees it: with no more functions than it has. */
-function sourceOf(session: BridgeSession, features: SessionFeatures): FrameSource {
-  const { audio, takesMessages, givesMessages, encodes } = features;
-  return {
-    render: (timestampUs) => session.render(timestampUs),
-    close: () => session.close(),
-    ...(audio ? { audio: (timestampUs: number) => session.audio(timestampUs) } : {}),
-    ...(takesMessages ? { message: (data: Uint8Array) => session.message(data) } : {}),
-    ...(givesMessages ? { pollMessage: () => session.pollMessage() } : {}),
-    ...(encodes
-      ? {
-        setBitrate: (bitsPerSecond: number) => session.setBitrate(bitsPerSecond),
-        requestKeyframe: () => session.requestKeyframe(),
-      }
-      : {}),
-  };
 }

@@ -1,29 +1,18 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
 import type { Meter } from "../../base/meter.ts";
-import type { AudioChunk, FrameSource, RenderResult } from "../../media/frame.ts";
+import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../../media/frame.ts";
 import { RendererError } from "../renderer_error.ts";
 import type { BridgeFrame } from "./frame_reader.ts";
-import {
-  PICTURE_WAIT_MS,
-  SILENCE_MS,
-  VIEWER_MESSAGE_BYTES_MAX,
-  VIEWER_MESSAGES_MAX,
-} from "./limits.ts";
+import { PICTURE_WAIT_MS, SILENCE_MS } from "./limits.ts";
 import type { Slot } from "./ring.ts";
-import type { OpenMessage, ServerMessage } from "./server_messages.ts";
+import type { OpenMessage } from "./server_messages.ts";
+import { SessionMessages } from "./session_messages.ts";
 import { SoundQueue, toSamples } from "./sound_queue.ts";
 import { Waker } from "./waker.ts";
 import type { AudioMessage, Pace, SessionFeatures } from "./writer_messages.ts";
+import type { WriterPort } from "./writer_port.ts";
 import { WriterTimeline } from "./writer_timeline.ts";
-
-/** The way to a writer. */
-export interface WriterPort {
-  send(message: ServerMessage): void;
-  /** Sends a message that may be lost. @returns Whether it was sent. */
-  trySend(message: ServerMessage): boolean;
-  /** What has to be added to the writer's clock to get this process's, in microseconds. */
-  readonly clockOffsetUs: number;
-}
 
 /** What a session of a bridge needs. */
 export interface BridgeSessionOptions {
@@ -32,11 +21,15 @@ export interface BridgeSessionOptions {
   readonly pace: Pace;
   readonly clock: Clock;
   readonly meter: Meter;
+  /** Adds the session's id to its events. */
+  readonly log: Logger;
+  /** The writer has answered a call for a picture. */
+  readonly onAnswered?: () => void;
   /** Called once, when the session closes. */
   readonly onClosed: () => void;
 }
 
-/** How a writer took the opening of a session; `undefined` when none answered. */
+/** How a writer took the opening of a session; `undefined` when none did. */
 export type Opened = SessionFeatures | RendererError | undefined;
 
 /**
@@ -55,7 +48,7 @@ export class BridgeSession implements FrameSource {
   /** Whether the viewers see a picture of the writer. */
   #showing = false;
   #idle = false;
-  #ended = false;
+  #over: "end" | "failed" | undefined;
   #closed = false;
   #failures: { render?: RendererError; audio?: RendererError } = {};
   #refusal: RendererError | undefined;
@@ -63,15 +56,21 @@ export class BridgeSession implements FrameSource {
   /** When the writer was asked for what it has not answered yet. */
   #wantedMs: { frame?: number; audio?: number } = {};
   #answeredSound: AudioChunk | undefined;
-  #messages: Uint8Array[] = [];
   #bitsPerSecond: number | undefined;
   #lastFrameUs = 0;
+  readonly #messages: SessionMessages;
   readonly #timeline: WriterTimeline;
   readonly #waker = new Waker();
 
   constructor(options: BridgeSessionOptions) {
     this.#options = options;
     this.#timeline = new WriterTimeline(options.clock);
+    this.#messages = new SessionMessages({ ...options, session: options.open.session });
+  }
+
+  /** Name of the session. */
+  get id(): string {
+    return this.#options.open.id;
   }
 
   /** Settles when a writer has answered, or when there is none. */
@@ -79,8 +78,6 @@ export class BridgeSession implements FrameSource {
     if (this.#port === undefined) this.#opened.resolve(undefined);
     return this.#opened.promise;
   }
-
-  // ---- What the writer does -----------------------------------------------------------------------------------
 
   /** A writer is there. */
   attach(port: WriterPort): void {
@@ -99,6 +96,7 @@ export class BridgeSession implements FrameSource {
     this.#heardMs = Number.NEGATIVE_INFINITY;
     this.#wantedMs = {};
     this.#sound.clear();
+    this.#messages.forget();
     this.#opened.resolve(undefined);
     this.#waker.wake();
   }
@@ -115,8 +113,7 @@ export class BridgeSession implements FrameSource {
     this.#pending = { slot, frame: { ...frame, timestampUs } };
     this.#heardMs = this.#options.clock.now();
     this.#idle = false;
-    delete this.#wantedMs.frame;
-    this.#waker.wake();
+    this.#answered();
   }
 
   /** Sound came. */
@@ -139,27 +136,32 @@ export class BridgeSession implements FrameSource {
     this.#pending?.slot.release();
     this.#pending = undefined;
     this.#idle = true;
-    delete this.#wantedMs.frame;
-    this.#waker.wake();
+    this.#answered();
   }
 
   /** The stream is over. */
   takeEnd(): void {
-    this.#ended = true;
+    this.#over = "end";
+    this.#answered();
+  }
+
+  /** The session will never work. */
+  fail(): void {
+    this.#over = "failed";
     this.#waker.wake();
   }
 
   /** A call failed. Of several failures that nobody has seen the newest is kept. */
   takeFailure(call: "render" | "audio", text: string): void {
     this.#failures[call] = new RendererError("render_failed", text);
-    delete this.#wantedMs[call === "render" ? "frame" : "audio"];
+    if (call === "render") return this.#answered();
+    delete this.#wantedMs.audio;
     this.#waker.wake();
   }
 
   /** A message for the viewers came. */
   takeMessage(data: Uint8Array): void {
-    if (this.#messages.length < VIEWER_MESSAGES_MAX) this.#messages.push(data.slice());
-    else this.#countDropped("to_viewer", "too_many");
+    this.#messages.take(data);
   }
 
   /** The writer has opened the session, or refuses it. */
@@ -169,8 +171,6 @@ export class BridgeSession implements FrameSource {
     this.#waker.wake();
   }
 
-  // ---- What the server asks for -------------------------------------------------------------------------------
-
   /**
    * Gives a picture that has not been given yet. Where there is none, it waits for one for up to 100 ms, so that a loop
    * which calls this follows the pace of its writer.
@@ -178,6 +178,7 @@ export class BridgeSession implements FrameSource {
    */
   async render(timestampUs: number): Promise<RenderResult> {
     this.#timeline.correct(timestampUs);
+    this.#messages.report(this.#port);
     this.#held?.release();
     this.#held = undefined;
     this.#want("frame", timestampUs);
@@ -205,25 +206,21 @@ export class BridgeSession implements FrameSource {
   }
 
   /** Sends a message of a viewer on, if a writer is there and reads. */
-  message(data: Uint8Array): void {
-    const { session } = this.#options.open;
-    if (this.#port === undefined) return this.#countDropped("to_renderer", "no_writer");
-    if (data.byteLength > VIEWER_MESSAGE_BYTES_MAX) {
-      return this.#countDropped("to_renderer", "too_long");
-    }
-    if (!this.#port.trySend({ type: "message", session, data })) {
-      this.#countDropped("to_renderer", "not_read");
-    }
+  message(data: Uint8Array): MessageRefusal | undefined {
+    return this.#messages.forward(data, this.#port);
   }
 
   pollMessage(): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.#messages.shift());
+    return Promise.resolve(this.#messages.poll());
   }
 
-  setBitrate(bitsPerSecond: number): void {
-    this.#bitsPerSecond = Math.round(bitsPerSecond);
-    const { session } = this.#options.open;
-    this.#port?.send({ type: "bitrate", session, bitsPerSecond: this.#bitsPerSecond });
+  messagesDropped(count: number): void {
+    this.#messages.drop(count);
+  }
+
+  setBitrate(bits: number): void {
+    const bitsPerSecond = this.#bitsPerSecond = Math.round(bits);
+    this.#port?.send({ type: "bitrate", session: this.#options.open.session, bitsPerSecond });
   }
 
   requestKeyframe(): void {
@@ -260,7 +257,7 @@ export class BridgeSession implements FrameSource {
       throw failure;
     }
     if (this.#pending !== undefined) return this.#give(this.#pending, timestampUs);
-    if (this.#ended) return { status: "end" };
+    if (this.#over !== undefined) return { status: this.#over };
     if (this.#port !== undefined && !this.#idle && !this.#isSilent) return undefined;
     this.#showing = false;
     return { status: "idle" };
@@ -294,7 +291,10 @@ export class BridgeSession implements FrameSource {
     return this.#waker.until(ask, { clock: this.#options.clock, waitMs: PICTURE_WAIT_MS });
   }
 
-  #countDropped(direction: string, reason: string): void {
-    this.#options.meter.count("messages_dropped_total", { direction, reason });
+  /** What was asked for is there, or will not come. */
+  #answered(): void {
+    delete this.#wantedMs.frame;
+    this.#waker.wake();
+    this.#options.onAnswered?.();
   }
 }

@@ -1,6 +1,6 @@
 import { sleep, SYSTEM_CLOCK } from "../../base/clock.ts";
 import { errorText } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
+import type { Logger, LogLevel } from "../../base/log.ts";
 import type { FrameSourceFactory } from "../../media/frame.ts";
 import { openRendererLibrary } from "../library.ts";
 import { RendererError } from "../renderer_error.ts";
@@ -15,13 +15,15 @@ export interface HostJob {
   readonly library: string;
   /** Handed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** The server's own settings, which this part only passes on. */
+  readonly log: { readonly level: LogLevel; readonly format: "auto" | "pretty" | "json" };
 }
 
 /** What a host process is run with. */
 export interface HostOptions {
   /** Standard input; it carries a {@link HostJob}. */
   readonly input: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly log: Logger;
+  readonly openLog: (settings: HostJob["log"]) => Logger;
 }
 
 /** Signals that a terminal or systemd sends to the server and its children alike; the server decides what happens. */
@@ -37,11 +39,12 @@ const CLOSE_TIMEOUT_MS = 3_000;
  * @returns The exit code. The process has to be left then, even if a call of the library still runs.
  * @throws {BridgeError} When no bridge of a server is there.
  */
-export async function runBridgeHost({ input, log }: HostOptions): Promise<number> {
+export async function runBridgeHost({ input, openLog }: HostOptions): Promise<number> {
   const ignore = () => {};
   for (const signal of LEFT_TO_THE_SERVER) Deno.addSignalListener(signal, ignore);
   try {
-    return await host(JSON.parse(await new Response(input).text()), log);
+    const job: HostJob = JSON.parse(await new Response(input).text());
+    return await host(job, openLog(job.log));
   } finally {
     for (const signal of LEFT_TO_THE_SERVER) Deno.removeSignalListener(signal, ignore);
   }

@@ -44,7 +44,8 @@ export class HostedSession {
       case "want_audio":
         return await this.#listen(source, event.timestampUs);
       case "message":
-        return source.message?.(data ?? event.data);
+        source.message?.(data ?? event.data);
+        return;
       case "bitrate":
         return source.setBitrate?.(event.bitsPerSecond);
       case "keyframe":

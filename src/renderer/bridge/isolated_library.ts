@@ -12,6 +12,8 @@ export interface IsolatedLibraryOptions extends Omit<BridgeOptions, "name"> {
   readonly path: string;
   /** Handed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** How the library's process writes its log, for its command to act on. */
+  readonly logSettings: HostJob["log"];
   /** Starts a process that calls `runBridgeHost` with its standard input: the program, then its arguments. */
   readonly command: readonly [program: string, ...args: string[]];
 }
@@ -129,8 +131,8 @@ class IsolatedLibrary implements FrameSourceFactory {
 
   /** @returns How the process ended, in words. */
   async #runOnce({ socketPath }: Bridge): Promise<string> {
-    const { path: library, options, command: [program, ...args], log } = this.#options;
-    const job: HostJob = { socketPath, library, options };
+    const { path: library, options, logSettings, command: [program, ...args], log } = this.#options;
+    const job: HostJob = { socketPath, library, options, log: logSettings };
     let child: Deno.ChildProcess;
     try {
       const settings = { args, stdin: "piped", stdout: "inherit", stderr: "inherit" } as const;

@@ -57,6 +57,9 @@ export const VIEWER_MESSAGE_BYTES_MAX = 65_536;
 /** Messages to the viewers of one session that may wait to be fetched. */
 export const VIEWER_MESSAGES_MAX = 64;
 
+/** A writer is told of messages that did not reach a viewer no more often than this, in milliseconds. */
+export const DROPPED_INTERVAL_MS = 1_000;
+
 /** How long a session waits for the next picture before it says that the last one still holds, in milliseconds. */
 export const PICTURE_WAIT_MS = 100;
 

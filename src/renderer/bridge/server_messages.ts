@@ -52,6 +52,8 @@ export type ServerMessage =
   | OpenMessage
   | { readonly type: "close" | "keyframe"; readonly session: number }
   | { readonly type: "message"; readonly session: number; readonly data: Uint8Array }
+  /** Messages of the writer that did not reach a viewer, since it was told last. */
+  | { readonly type: "dropped"; readonly session: number; readonly count: number }
   | {
     readonly type: "want_frame" | "want_audio";
     readonly session: number;
@@ -71,6 +73,7 @@ const TYPE = {
   want_audio: 9,
   bitrate: 10,
   keyframe: 11,
+  dropped: 12,
 } as const;
 
 const NAMES = new Map<number, keyof typeof TYPE>(
@@ -106,6 +109,8 @@ function payloadOf(message: ServerMessage): Uint8Array[] {
       return [numbers(message.session, 0, BigInt(Math.round(message.timestampUs)))];
     case "bitrate":
       return [numbers(message.session, message.bitsPerSecond)];
+    case "dropped":
+      return [numbers(message.session, message.count)];
   }
 }
 
@@ -149,5 +154,7 @@ function readFields(type: keyof typeof TYPE, fields: PayloadReader): ServerMessa
     }
     case "bitrate":
       return { type, session: fields.u32(), bitsPerSecond: fields.u32() };
+    case "dropped":
+      return { type, session: fields.u32(), count: fields.u32() };
   }
 }

@@ -3,7 +3,7 @@ import { errorText } from "../../base/errors.ts";
 import { FORMAT_H264 } from "../pixel_layout.ts";
 import { RendererError } from "../renderer_error.ts";
 import { BridgeViolation } from "./bridge_error.ts";
-import type { BridgeSession, WriterPort } from "./bridge_session.ts";
+import type { BridgeSession } from "./bridge_session.ts";
 import { takeFrame } from "./frame_reader.ts";
 import {
   BRIDGE_VERSION,
@@ -18,6 +18,7 @@ import type { ByeCode, ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
 import { WriterLink } from "./writer_link.ts";
 import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
+import type { WriterPort } from "./writer_port.ts";
 
 /** Somebody who wants to write, or does. */
 export interface Writer {

@@ -31,7 +31,7 @@ export interface RenderRecord {
   readonly ms: number;
   readonly outcome:
     | { readonly status: "frame"; readonly frame: FrameRecord }
-    | { readonly status: "unchanged" | "idle" | "end" }
+    | { readonly status: "unchanged" | "idle" | "end" | "failed" }
     | { readonly status: "error"; readonly text: string };
 }
 

@@ -245,7 +245,8 @@ PINHOLE_API int32_t pinhole_message(pinhole_session *session, const uint8_t *dat
 
 /*
  * Gives the next message to the viewers: writes it to buffer and returns its length in bytes, or 0 when there is none.
- * capacity is never below PINHOLE_MESSAGE_SIZE_MAX.
+ * capacity is never below PINHOLE_MESSAGE_SIZE_MAX. Pinhole asks up to 16 times for each picture. A viewer that does not
+ * read as fast misses messages, which is logged and told to the viewer.
  */
 PINHOLE_API int32_t pinhole_poll_message(pinhole_session *session, uint8_t *buffer,
                                          size_t capacity);

@@ -2,4 +2,4 @@
 import { NULL_LOGGER } from "../../../src/base/log.ts";
 import { runBridgeHost } from "../../../src/renderer/bridge/host.ts";
 
-Deno.exit(await runBridgeHost({ input: Deno.stdin.readable, log: NULL_LOGGER }));
+Deno.exit(await runBridgeHost({ input: Deno.stdin.readable, openLog: () => NULL_LOGGER }));

@@ -14,6 +14,7 @@ if (library === undefined) {
   const factory = await openIsolatedLibrary({
     path: library,
     options: {},
+    logSettings: { level: "info", format: "json" },
     command: [Deno.execPath(), "run", "--allow-ffi", "--allow-read", host],
     ...shared,
   });

@@ -50,6 +50,9 @@ def on_message(session, data):
             say(sent=bridge.error(session, command["text"]))
         elif do == "reply":
             say(sent=bridge.send_message(session, command["text"]))
+        elif do == "flood":
+            for _ in range(command["count"]):
+                bridge.send_message(session, "x")
         elif do == "leave":
             bridge.close()
     except (TypeError, ValueError) as error:
@@ -75,5 +78,6 @@ bridge.on_open = lambda session: say(
 )
 bridge.on_close = lambda session: say(closed=session.id)
 bridge.on_message = on_message
+bridge.on_dropped = lambda session, count: say(dropped=count, of=session.id)
 say(connected=True)
 bridge.run()

@@ -9,7 +9,10 @@
  *   end                        returns PINHOLE_END; a session that was asked again after that fails to close
  *   size_change                gives frames of half the width and height
  *   format_change              gives RGBA instead of NV12
- *   null_plane, short_stride   gives a frame that is not one
+ *   null_plane, short_stride, short_bytes, odd_size, huge_size, bad_format   gives a frame that is not one
+ *   forwards                   gives a timestamp that is an hour ahead
+ *   idle                       returns PINHOLE_IDLE
+ *   slow_steady                takes 120 ms
  *   backwards                  gives every other time a timestamp of 100 ms before the call before
  *   overwrite                  writes into the frame, every 5 ms until the next one
  *   leak                       loses 256 KiB
@@ -26,6 +29,7 @@
  *   message_lie       pinhole_poll_message says that it wrote more than there is room for
  *   one_session       a second session at the same time is refused, without a text
  *   slow_open         pinhole_session_open takes 1 s
+ *   refuse_session    pinhole_session_open fails
  *   close_error       pinhole_session_close fails
  */
 #define _POSIX_C_SOURCE 200809L
@@ -113,6 +117,7 @@ PINHOLE_API int32_t pinhole_session_open(house *h, const char *session_id, const
   manners chosen = read_manners(options_json, h->manners);
   if (does(&chosen, "release")) released = true;
   if (does(&chosen, "slow_open")) wait_ms(1000);
+  if (does(&chosen, "refuse_session")) return fail(&h->error, "No model for this one");
   if (does(&chosen, "one_session") && h->sessions > 0) return PINHOLE_ERROR;
   citizen *c = calloc(1, sizeof *c);
   c->house = h;
@@ -163,6 +168,11 @@ static void spoil(citizen *c, pinhole_frame *frame) {
   const manners *m = &c->manners;
   if (does(m, "null_plane")) frame->planes[1].data = NULL;
   if (does(m, "short_stride")) frame->planes[0].stride_bytes = frame->width / 2;
+  if (does(m, "short_bytes")) frame->planes[0].byte_size = 100;
+  if (does(m, "odd_size")) frame->width--;
+  if (does(m, "huge_size")) frame->height = 1000000;
+  if (does(m, "bad_format")) frame->format = 99;
+  if (does(m, "forwards")) frame->timestamp_us += 3600000000;
   bool every_other = c->renders % 2 == 0;
   if (does(m, "backwards") && every_other) frame->timestamp_us = c->newest_us > 100000 ? c->newest_us - 100000 : 1;
   if (does(m, "overwrite")) {
@@ -177,7 +187,9 @@ static int32_t misbehave(citizen *c, bool first) {
   if (does(m, "slow_always") || (first && does(m, "slow_once"))) wait_ms(2000);
   while (does(m, "stuck") && !released) wait_ms(5);
   if (does(m, "error_always") || (first && does(m, "error_once"))) return fail(&c->error, "The model fell over");
+  if (does(m, "slow_steady")) wait_ms(120);
   if (does(m, "error_mute")) return -8;
+  if (does(m, "idle")) return PINHOLE_IDLE;
   if (does(m, "end")) {
     c->asked_again = c->ended;
     c->ended = true;

@@ -1,0 +1,77 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Meter } from "../../base/meter.ts";
+import type { MessageRefusal } from "../../media/frame.ts";
+import { DROPPED_INTERVAL_MS, VIEWER_MESSAGE_BYTES_MAX, VIEWER_MESSAGES_MAX } from "./limits.ts";
+import type { Pace } from "./writer_messages.ts";
+import type { WriterPort } from "./writer_port.ts";
+
+/** What the messages of a session need. */
+export interface SessionMessagesOptions {
+  /** The session's number. */
+  readonly session: number;
+  readonly pace: Pace;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  /** Adds the session's id to its events. */
+  readonly log: Logger;
+}
+
+/** The messages between a writer and the viewers of one session. */
+export class SessionMessages {
+  readonly #options: SessionMessagesOptions;
+  readonly #toViewers: Uint8Array[] = [];
+  /** Messages of the writer that did not reach a viewer, since it was told last. */
+  #dropped = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: SessionMessagesOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a message of a viewer on. @returns Why it was dropped; `undefined` when it was not. */
+  forward(data: Uint8Array, port: WriterPort | undefined): MessageRefusal | undefined {
+    if (port === undefined) return "no_writer";
+    if (data.byteLength > VIEWER_MESSAGE_BYTES_MAX) return "too_long";
+    const sent = port.trySend({ type: "message", session: this.#options.session, data });
+    return sent ? undefined : "not_read";
+  }
+
+  /** Takes a message of the writer, which keeps its bytes. */
+  take(data: Uint8Array): void {
+    if (this.#toViewers.length < VIEWER_MESSAGES_MAX) {
+      this.#toViewers.push(data.slice());
+    } else {
+      const labels = { direction: "to_viewer", reason: "too_many" };
+      this.#options.meter.count("messages_dropped_total", labels);
+      this.#dropped++;
+    }
+  }
+
+  /** The next message to the viewers. */
+  poll(): Uint8Array | undefined {
+    return this.#toViewers.shift();
+  }
+
+  /** Messages of the writer did not reach a viewer. */
+  drop(count: number): void {
+    this.#dropped += count;
+  }
+
+  /** The writer is gone; the next one has dropped nothing. */
+  forget(): void {
+    this.#dropped = 0;
+  }
+
+  /** Tells of what was dropped, when that is due. Called with each picture. */
+  report(port: WriterPort | undefined): void {
+    const { session, pace, clock, log } = this.#options;
+    if (this.#dropped === 0 || clock.now() - this.#toldMs < DROPPED_INTERVAL_MS) return;
+    const count = this.#dropped;
+    this.#dropped = 0;
+    this.#toldMs = clock.now();
+    log.warn("renderer_messages_dropped", { count });
+    // A library has no function that could hear of it.
+    if (pace === "writer") port?.trySend({ type: "dropped", session, count });
+  }
+}

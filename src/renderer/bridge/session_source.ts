@@ -1,0 +1,26 @@
+import type { FrameSource } from "../../media/frame.ts";
+import type { BridgeSession } from "./bridge_session.ts";
+import type { SessionFeatures } from "./writer_messages.ts";
+
+/** A session as the server sees it: with no more functions than its renderer has. */
+export function sourceOf(session: BridgeSession, features: SessionFeatures): FrameSource {
+  const { audio, takesMessages, givesMessages, encodes } = features;
+  return {
+    render: (timestampUs) => session.render(timestampUs),
+    close: () => session.close(),
+    ...(audio ? { audio: (timestampUs: number) => session.audio(timestampUs) } : {}),
+    ...(takesMessages ? { message: (data: Uint8Array) => session.message(data) } : {}),
+    ...(givesMessages
+      ? {
+        pollMessage: () => session.pollMessage(),
+        messagesDropped: (count: number) => session.messagesDropped(count),
+      }
+      : {}),
+    ...(encodes
+      ? {
+        setBitrate: (bitsPerSecond: number) => session.setBitrate(bitsPerSecond),
+        requestKeyframe: () => session.requestKeyframe(),
+      }
+      : {}),
+  };
+}

@@ -1,0 +1,42 @@
+import type { Clock } from "../base/clock.ts";
+import type { LogFields, Logger } from "../base/log.ts";
+
+/** How long a warning counts against the next ones, in milliseconds. */
+const INTERVAL_MS = 1000;
+
+/** How many warnings are written. */
+export interface LogThrottleOptions {
+  /** Of each event, within a second. Default: 1. */
+  readonly perSecond?: number;
+}
+
+/** Warnings about somebody who may cause them without end. What was left out is counted in the next one. */
+export class LogThrottle {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #events = new Map<string, { sinceMs: number; written: number; suppressed: number }>();
+
+  constructor(log: Logger, clock: Clock, { perSecond = 1 }: LogThrottleOptions = {}) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+  }
+
+  /** Writes a warning, or counts it. */
+  warn(event: string, fields: LogFields): void {
+    const nowMs = this.#clock.now();
+    const known = this.#events.get(event);
+    const isRecent = known !== undefined && nowMs - known.sinceMs < INTERVAL_MS;
+    if (isRecent && known.written < this.#perSecond) {
+      known.written++;
+    } else if (isRecent) {
+      known.suppressed++;
+      return;
+    } else {
+      this.#events.set(event, { sinceMs: nowMs, written: 1, suppressed: 0 });
+    }
+    const suppressed = isRecent || known?.suppressed === 0 ? undefined : known?.suppressed;
+    this.#log.warn(event, { ...fields, suppressed });
+  }
+}

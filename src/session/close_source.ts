@@ -1,0 +1,39 @@
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { FrameSource } from "../media/frame.ts";
+
+/** How long a renderer that is stuck in a call is waited for when its session closes, in milliseconds. */
+const STUCK_TIMEOUT_MS = 3_000;
+
+/** What closing a source needs. */
+export interface CloseSourceOptions {
+  /** Whether no call of the source is under way. */
+  readonly settled: boolean;
+  /** Name of the renderer. */
+  readonly renderer: string;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+}
+
+/** Closes a source. One that is stuck in a call is left behind: nothing can end a C function from outside. */
+export async function closeSource(
+  source: FrameSource,
+  { settled, renderer, clock, meter, log }: CloseSourceOptions,
+): Promise<void> {
+  const closing = source.close().catch((error) => {
+    meter.count("renderer_errors_total", { call: "close" });
+    log.error("renderer_close_failed", { renderer, error: errorText(error) });
+  });
+  if (settled) return await closing;
+  let cancel = () => {};
+  const timeout = new Promise<"stuck">((resolve) => {
+    cancel = clock.after(STUCK_TIMEOUT_MS, () => resolve("stuck"));
+  });
+  if (await Promise.race([closing, timeout]) === "stuck") {
+    log.error("renderer_stuck", { renderer, ms: STUCK_TIMEOUT_MS });
+  }
+  cancel();
+}
