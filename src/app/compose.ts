@@ -8,16 +8,18 @@ import type { IdleLibrary } from "../media/idle/library.ts";
 import { createOpusEncoder } from "../media/opus_encoder.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
 import { PortLeases } from "../ports/leases.ts";
+import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
-import type { UdpPort } from "../ports/udp_port.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { createAccessCheck } from "../signalling/access.ts";
 import { createHttpApp } from "../signalling/http_app.ts";
+import { PathProbe } from "../transport/path_probe.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
 import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
 import { VIEWER_ASSETS } from "../viewer/assets.ts";
 import { openIdleLibrary } from "./idle.ts";
-import { createPublicAddressFinder, resolveByHost } from "./public_address.ts";
+import { createPathChecks } from "./path_checks.ts";
+import { publicAddressesOf, type PublicAddressFinder, publicPortOf } from "./public_address.ts";
 import { openRenderer } from "./renderer.ts";
 import { readSecret } from "./secret.ts";
 import type { Observers, Setting } from "./setting.ts";
@@ -33,8 +35,10 @@ export class StartError extends AppError<"listen_failed" | "tls_files"> {}
 export interface RunningServer {
   /** The address of HTTP and WebSocket; its port is the bound one. */
   readonly address: Deno.NetAddr;
-  /** The bound UDP ports. */
+  /** The bound media ports. */
   readonly mediaPorts: readonly number[];
+  /** Those of them that take TCP too. */
+  readonly tcpMediaPorts: readonly number[];
   /** Ends viewers, then sessions, then the renderer, then the sockets. Idempotent. */
   close(): Promise<void>;
 }
@@ -66,6 +70,10 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     ],
     metricsText: observers.metricsText,
     sessionsJson: () => registry.report,
+    pathChecks: createPathChecks({
+      ...parts,
+      publicPort: (localPort) => publicPortOf(localPort, config.webrtc),
+    }),
     allowedOrigins: config.server.allowedOrigins,
     ...(secret === undefined ? {} : { access: createAccessCheck(secret) }),
     log: observers.log,
@@ -91,13 +99,16 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
   return {
     address: server.addr,
     mediaPorts: parts.ports.map(({ port }) => port),
+    tcpMediaPorts: parts.ports.filter(({ takesTcp }) => takesTcp).map(({ port }) => port),
     close: () => running.disposeAsync(),
   };
 }
 
 /** What sessions and peers are made with. */
 interface Parts {
-  readonly ports: readonly UdpPort[];
+  readonly ports: readonly MediaPort[];
+  readonly probe: PathProbe;
+  readonly publicAddress: PublicAddressFinder;
   readonly idle: IdleLibrary;
   readonly renderer: FrameSourceFactory;
   readonly certificate: ServerCertificate;
@@ -110,13 +121,14 @@ async function openParts(
   config: Config,
   { setting, started }: { setting: Setting; started: AsyncDisposableStack },
 ): Promise<Parts> {
-  const { log } = setting.observers;
-  const { listen, portMin, portMax } = config.webrtc;
-  const { ports, failed } = openPortRange({ hostname: listen, portMin, portMax });
+  const { log, meter } = setting.observers;
+  const { listen, portMin, portMax, tcp } = config.webrtc;
+  const range = { hostname: listen, portMin, portMax, tcp };
+  const { ports, failed } = openPortRange({ ...range, clock: SYSTEM_CLOCK, meter, log });
   started.defer(async () => {
     await Promise.all(ports.map((port) => port.close()));
   });
-  for (const { port, reason } of failed) log.error("port_not_bound", { port, reason });
+  for (const each of failed) log.error("port_not_bound", { ...each });
   const idle = await openIdleLibrary(config, log);
   started.defer(() => idle.close());
   // Leased for good, so that a session that falls idle never waits for it to be decoded.
@@ -126,6 +138,8 @@ async function openParts(
   started.defer(() => renderer.close());
   return {
     ports,
+    probe: new PathProbe(ports.map(({ port }) => port), { clock: SYSTEM_CLOCK }),
+    publicAddress: publicAddressesOf(config),
     idle,
     renderer,
     certificate: await createServerCertificate(),
@@ -159,13 +173,7 @@ function createRegistry(
     },
     sessionsMax: sessions.max,
     viewersPerSession: sessions.viewersPerSession,
-    publicAddress: createPublicAddressFinder({
-      publicIp: webrtc.publicIp,
-      portMin: webrtc.portMin,
-      publicPortMin: webrtc.publicPortMin,
-      ipv6: webrtc.listen.includes(":"),
-      resolve: resolveByHost,
-    }),
+    publicAddress: parts.publicAddress,
   });
 }
 

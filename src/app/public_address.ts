@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import type { Config } from "../config/config.ts";
 import { ViewerError } from "../session/door.ts";
 
 /** Looks up the addresses of a DNS name: IPv4 and IPv6 literals. */
@@ -30,11 +31,30 @@ export type PublicAddressFinder = (
  * names are resolved here, each time anew, because an address behind dynamic DNS changes.
  */
 export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
-  const { publicIp, portMin, publicPortMin } = options;
+  const { publicIp } = options;
   return async (localPort, reachedHost) => ({
     address: await addressOf(publicIp ?? reachedHost, options),
-    port: localPort - portMin + publicPortMin,
+    port: publicPortOf(localPort, options),
   });
+}
+
+/** {@link createPublicAddressFinder} for a configuration, with this host's resolver. */
+export function publicAddressesOf({ webrtc }: Config): PublicAddressFinder {
+  return createPublicAddressFinder({
+    publicIp: webrtc.publicIp,
+    portMin: webrtc.portMin,
+    publicPortMin: webrtc.publicPortMin,
+    ipv6: webrtc.listen.includes(":"),
+    resolve: resolveByHost,
+  });
+}
+
+/** The public port that leads to a local one. */
+export function publicPortOf(
+  localPort: number,
+  { portMin, publicPortMin }: Pick<PublicAddressOptions, "portMin" | "publicPortMin">,
+): number {
+  return localPort - portMin + publicPortMin;
 }
 
 async function addressOf(host: string, options: PublicAddressOptions): Promise<string> {

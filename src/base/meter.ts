@@ -17,7 +17,7 @@ const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 
 export const METRICS = {
   port_places: {
     kind: "gauge",
-    help: "Places for viewers on each bound UDP port, by state.",
+    help: "Places for viewers on each bound media port, by state.",
     labels: ["port", "state"],
   },
   sessions: { kind: "gauge", help: "Open sessions." },
@@ -95,22 +95,37 @@ export const METRICS = {
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {
     kind: "counter",
-    help: "Bytes of RTP packets sent, without UDP and IP headers.",
+    help: "Bytes of RTP packets sent, without the headers of UDP or TCP and IP.",
   },
   rtp_packets_retransmitted_total: {
     kind: "counter",
     help: "RTP packets sent again after a NACK.",
   },
-  send_errors_total: { kind: "counter", help: "Datagrams that the host refused to send." },
+  send_errors_total: { kind: "counter", help: "Packets that the host refused to send." },
   stun_requests_total: { kind: "counter", help: "STUN requests that were answered." },
   stun_rejected_total: {
     kind: "counter",
     help: "STUN messages that were dropped, by reason.",
     labels: ["reason"],
   },
+  path_checks_total: {
+    kind: "counter",
+    help: "Requests for a path check, by outcome.",
+    labels: ["outcome"],
+  },
   packets_dropped_total: {
     kind: "counter",
-    help: "Datagrams on the media ports that were dropped, by reason.",
+    help: "Packets on the media ports that were dropped, by reason.",
+    labels: ["reason"],
+  },
+  ice_tcp_connections: {
+    kind: "gauge",
+    help: "Open ICE-TCP connections on each media port, by whether an authentic packet came.",
+    labels: ["port", "state"],
+  },
+  ice_tcp_ended_total: {
+    kind: "counter",
+    help: "ICE-TCP connections that ended, by reason.",
     labels: ["reason"],
   },
   event_loop_lag_seconds: {

@@ -1,19 +1,15 @@
 import { openIdleLibrary } from "../app/idle.ts";
-import { unavailableKeys } from "../app/unavailable.ts";
 import { NULL_LOGGER } from "../base/log.ts";
-import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { readEnvironment } from "../config/variables.ts";
 import { printOut } from "./print.ts";
 
 /**
  * Loads the configuration that a command works with.
- * @throws {ConfigError} With every problem, those included that only this version has with it.
+ * @throws {ConfigError} With every problem.
  */
-export async function loadUsableConfig(path: string | undefined): Promise<LoadedConfig> {
-  const loaded = await loadConfig({ path, env: readEnvironment() });
-  const problems = unavailableKeys(loaded.config, loaded.file ?? "environment");
-  if (problems.length > 0) throw new ConfigError(problems);
-  return loaded;
+export function loadUsableConfig(path: string | undefined): Promise<LoadedConfig> {
+  return loadConfig({ path, env: readEnvironment() });
 }
 
 /** `pinhole check`: says that the configuration is valid, or throws what is wrong with it. */

@@ -43,7 +43,7 @@ export const SCHEMA = {
     },
   },
   webrtc: {
-    help: "The UDP ports for media, and the public address that leads to them.",
+    help: "The ports for media, and the public address that leads to them.",
     keys: {
       public_ip: {
         type: "host",
@@ -60,14 +60,14 @@ export const SCHEMA = {
         default: 10111,
         min: 1,
         max: 65535,
-        help: "First local UDP port of the range. Each port of it is bound at start and kept.",
+        help: "First local port of the range. Each port of it is bound at start and kept.",
       },
       port_max: {
         type: "integer",
         default: 10115,
         min: 1,
         max: 65535,
-        help: "Last local UDP port of the range, inclusive.",
+        help: "Last local port of the range, inclusive.",
       },
       public_port_min: {
         type: "integer",
@@ -81,7 +81,7 @@ export const SCHEMA = {
       listen: {
         type: "ip_address",
         default: "0.0.0.0",
-        help: 'Local address of the UDP ports. Behind frpc on this host "127.0.0.1" is enough.',
+        help: 'Local address of these ports. Behind frpc on this host "127.0.0.1" is enough.',
       },
       peers_per_port: {
         type: "integer",
@@ -97,7 +97,8 @@ export const SCHEMA = {
         default: false,
         help:
           "Also offer ICE-TCP on the same port numbers, for viewers whose network blocks UDP. " +
-          "The tunnel must then map the ports for TCP too.",
+          "Browsers prefer UDP where it works. The tunnel or firewall must pass the ports for TCP " +
+          "too; see docs/ice_tcp.md.",
       },
       connect_timeout_s: {
         type: "integer",

@@ -1,11 +1,16 @@
+import type { Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
-import { openUdpPort, type UdpPort } from "./udp_port.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { MediaTransport } from "./media_address.ts";
+import { type MediaPort, openMediaPort } from "./media_port.ts";
 
 /** No port of the range could be bound. */
 export class PortsError extends AppError<"no_port_bound"> {}
 
 /** A port that could not be bound, and why. */
 export interface FailedPort {
+  readonly transport: MediaTransport;
   readonly port: number;
   readonly reason: string;
 }
@@ -13,25 +18,42 @@ export interface FailedPort {
 /** What {@link openPortRange} bound. */
 export interface PortRange {
   /** Bound ports, at least one. The caller closes them. */
-  readonly ports: readonly UdpPort[];
-  /** Ports of the range that another program has, or that the host refused. */
+  readonly ports: readonly MediaPort[];
+  /**
+   * Ports of the range that another program has, or that the host refused. One that failed for TCP alone is among
+   * `ports` all the same.
+   */
   readonly failed: readonly FailedPort[];
+}
+
+/** How a {@link PortRange} is opened. */
+export interface PortRangeOptions {
+  readonly hostname: string;
+  readonly portMin: number;
+  readonly portMax: number;
+  /** Whether each port takes TCP too. */
+  readonly tcp: boolean;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
 }
 
 /**
  * Binds each port of an inclusive range and keeps it bound, so that no other program can slip in between two viewers.
  * @throws {PortsError} When not one port could be bound.
  */
-export function openPortRange(
-  options: { hostname: string; portMin: number; portMax: number },
-): PortRange {
-  const ports: UdpPort[] = [];
+export function openPortRange(options: PortRangeOptions): PortRange {
+  const { tcp, ...shared } = options;
+  const ports: MediaPort[] = [];
   const failed: FailedPort[] = [];
   for (let port = options.portMin; port <= options.portMax; port++) {
+    const fail = (transport: MediaTransport, error: unknown) =>
+      failed.push({ transport, port, reason: bindFailure(error, transport) });
     try {
-      ports.push(openUdpPort(options.hostname, port));
+      const tcpFailed = (error: unknown) => fail("tcp", error);
+      ports.push(openMediaPort({ ...shared, port, ...(tcp ? { tcpFailed } : {}) }));
     } catch (error) {
-      failed.push({ port, reason: bindFailure(error) });
+      fail("udp", error);
     }
   }
   if (ports.length === 0) {
@@ -44,8 +66,10 @@ export function openPortRange(
   return { ports, failed };
 }
 
-function bindFailure(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) return "another program has it (see `ss -ulpn`)";
+function bindFailure(error: unknown, transport: MediaTransport): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `another program has it (see \`ss -${transport === "udp" ? "u" : "t"}lpn\`)`;
+  }
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return "webrtc.listen is no address of this host";
   }

@@ -9,8 +9,8 @@ const AUDIENCE = "pinhole";
 /** Longest token that is looked at, in characters; ours have about 200. */
 const TOKEN_CHARS_MAX = 4096;
 
-/** Says whether a request may do something with a session. */
-export type AccessCheck = (request: Request, sessionId: string) => Promise<boolean>;
+/** Says whether a request may do something with a session; `undefined` for what any valid token allows. */
+export type AccessCheck = (request: Request, sessionId: string | undefined) => Promise<boolean>;
 
 /** What a token is minted for. */
 export interface TokenGrant {
@@ -54,9 +54,11 @@ export function mintToken(secret: Uint8Array, { session, ttlS }: TokenGrant): Pr
 
 function tokenOf(request: Request): string | undefined {
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "")?.[1];
-  return bearer ?? new URL(request.url).searchParams.get("token") ?? undefined;
+  // Deno puts the Host header into the address, and that may be anything.
+  return bearer ?? URL.parse(request.url)?.searchParams.get("token") ?? undefined;
 }
 
-function covers(granted: string, sessionId: string): boolean {
+function covers(granted: string, sessionId: string | undefined): boolean {
+  if (sessionId === undefined) return true;
   return granted.endsWith("*") ? sessionId.startsWith(granted.slice(0, -1)) : granted === sessionId;
 }

@@ -8,6 +8,7 @@ import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, type Refusal } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import { isOriginAllowed, parseReachedHost } from "./origins.ts";
+import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
 /** What the HTTP side of the server is made of. */
@@ -21,6 +22,7 @@ export interface HttpAppOptions {
   readonly metricsText: () => Promise<string>;
   /** What `/api/sessions` shows; anything that JSON can hold. */
   readonly sessionsJson: () => unknown;
+  readonly pathChecks: PathCheckDoor;
   /** Origins of pages besides the server's own; `*` for every page. */
   readonly allowedOrigins: readonly string[];
   /** Checks access tokens; left out where everybody may come in. */
@@ -87,6 +89,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     }
     return c.json(sessionsJson(), 200, { "Cache-Control": "no-store" });
   });
+  addPathCheck(app, options);
   app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { SocketAddress } from "../ports/udp_port.ts";
+import { addressKey, type MediaAddress } from "../ports/media_address.ts";
 import { type StunMessage, verifyMessageIntegrity } from "./stun.ts";
 import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";
 
@@ -36,8 +36,10 @@ const SELECTED_SILENT_MS = 2_500;
 const ADDRESSES_MAX = 8;
 
 interface Path {
-  readonly address: SocketAddress;
+  readonly address: MediaAddress;
   heardAtMs: number;
+  /** A TCP connection that has ended. */
+  gone: boolean;
 }
 
 /** New random {@link IceCredentials}. */
@@ -49,11 +51,6 @@ export function createIceCredentials(): IceCredentials {
   };
 }
 
-/** Text that tells two socket addresses apart. */
-export function addressKey({ hostname, port }: SocketAddress): string {
-  return `${hostname}|${port}`;
-}
-
 /**
  * The server's half of ICE for one viewer: an ICE-lite agent (RFC 8445 §2.5) that answers checks and never sends
  * one. It owns no socket and no clock: `nowMs` is an argument.
@@ -61,7 +58,8 @@ export function addressKey({ hostname, port }: SocketAddress): string {
  * Where packets go: to the address of the latest check with USE-CANDIDATE. Until there is one, to the latest address
  * with an authenticated check. An address that has been silent gives way to the next one that authenticates, and any
  * gives way at once to the source of newer SRTCP, since a tunnel client that reconnects gives the browser a new source
- * port without the browser's knowing.
+ * port without the browser's knowing. From the first SRTCP on, USE-CANDIDATE counts no more than a plain check: whoever
+ * saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere reports from there.
  */
 export class IceAgent {
   readonly local: IceCredentials;
@@ -70,6 +68,8 @@ export class IceAgent {
   readonly #paths = new Map<string, Path>();
   #selected: Path | undefined;
   #nominated = false;
+  /** Whether SRTCP, which cannot be replayed, says where the browser is. */
+  #reports = false;
   #heardAtMs: number;
 
   constructor(options: { local: IceCredentials; remoteUfrag: string; nowMs: number }) {
@@ -79,9 +79,9 @@ export class IceAgent {
     this.#heardAtMs = options.nowMs;
   }
 
-  /** Where packets for the browser go; `undefined` before the first authenticated check. */
-  get selected(): SocketAddress | undefined {
-    return this.#selected?.address;
+  /** Where packets for the browser go; `undefined` before the first authenticated check, and while it has no way. */
+  get selected(): MediaAddress | undefined {
+    return this.#selected?.gone === false ? this.#selected.address : undefined;
   }
 
   /** When the last authenticated packet came; the agent's creation before that. */
@@ -90,12 +90,12 @@ export class IceAgent {
   }
 
   /** Every address from which the browser authenticated a check, oldest first. */
-  get addresses(): SocketAddress[] {
+  get addresses(): MediaAddress[] {
     return [...this.#paths.values()].map(({ address }) => address);
   }
 
   /** Answers a binding request whose FINGERPRINT was found right (RFC 8445 §7.3). */
-  handleRequest(message: StunMessage, context: { from: SocketAddress; nowMs: number }): IceOutcome {
+  handleRequest(message: StunMessage, context: { from: MediaAddress; nowMs: number }): IceOutcome {
     if (message.username !== this.#username) return { kind: "rejected", reason: "username" };
     const key = this.#key;
     if (!verifyMessageIntegrity(message, key)) return { kind: "rejected", reason: "integrity" };
@@ -129,34 +129,45 @@ export class IceAgent {
    * behind a tunnel client that reconnects reports from its new source port long before it checks again.
    * @returns Whether packets went elsewhere before.
    */
-  followTo(from: SocketAddress, nowMs: number): boolean {
+  followTo(from: MediaAddress, nowMs: number): boolean {
     const path = this.#hear(from, nowMs);
     const moved = this.#selected !== undefined && this.#selected !== path;
     this.#selected = path;
+    this.#reports = true;
     this.#forgetOldest();
     return moved;
   }
 
   /** Notes a packet that was authenticated by other means (SRTCP, DTLS) from an address that is already known. */
-  heardFrom(from: SocketAddress, nowMs: number): void {
+  heardFrom(from: MediaAddress, nowMs: number): void {
     const path = this.#paths.get(addressKey(from));
     if (path === undefined) return;
     path.heardAtMs = nowMs;
     this.#heardAtMs = nowMs;
   }
 
-  #validate(nominates: boolean, { from, nowMs }: { from: SocketAddress; nowMs: number }): boolean {
+  /** A TCP connection ended. If packets went there, the next address that authenticates takes its place. */
+  forget(address: MediaAddress): void {
+    const key = addressKey(address);
+    const path = this.#paths.get(key);
+    if (path === undefined) return;
+    path.gone = true;
+    this.#paths.delete(key);
+  }
+
+  #validate(nominates: boolean, { from, nowMs }: { from: MediaAddress; nowMs: number }): boolean {
     const path = this.#hear(from, nowMs);
     const before = this.#selected;
-    if (nominates || !this.#nominated || this.#isSilent(before, nowMs)) this.#selected = path;
+    const mayDecide = !this.#reports && (nominates || !this.#nominated);
+    if (mayDecide || this.#isSilent(before, nowMs)) this.#selected = path;
     this.#nominated ||= nominates;
     this.#forgetOldest();
     return before !== undefined && this.#selected !== before;
   }
 
-  #hear(from: SocketAddress, nowMs: number): Path {
+  #hear(from: MediaAddress, nowMs: number): Path {
     const key = addressKey(from);
-    const path = this.#paths.get(key) ?? { address: from, heardAtMs: nowMs };
+    const path = this.#paths.get(key) ?? { address: from, heardAtMs: nowMs, gone: false };
     path.heardAtMs = nowMs;
     this.#heardAtMs = nowMs;
     // Deleted and set again so that the map stays ordered by when each was last proved.
@@ -166,7 +177,7 @@ export class IceAgent {
   }
 
   #isSilent(path: Path | undefined, nowMs: number): boolean {
-    return path === undefined || nowMs - path.heardAtMs >= SELECTED_SILENT_MS;
+    return path === undefined || path.gone || nowMs - path.heardAtMs >= SELECTED_SILENT_MS;
   }
 
   #forgetOldest(): void {

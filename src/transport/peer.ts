@@ -5,7 +5,7 @@ import { errorText } from "../base/errors.ts";
 import type { Meter } from "../base/meter.ts";
 import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
-import type { SocketAddress } from "../ports/udp_port.ts";
+import type { MediaAddress } from "../ports/media_address.ts";
 import {
   type AnswerCandidate,
   buildAnswer,
@@ -128,6 +128,7 @@ export class WebRtcPeer implements Peer, PortMember {
   get stats(): PeerStats {
     const { report, roundTripMs } = this.#rtp.receiver;
     return {
+      transport: this.ice.selected?.transport,
       roundTripMs,
       fractionLost: report?.fractionLost ?? 0,
       jitterMs: ((report?.jitter ?? 0) * 1000) / VIDEO_CLOCK_RATE,
@@ -159,7 +160,7 @@ export class WebRtcPeer implements Peer, PortMember {
     if (reason !== undefined) this.#options.meter.count("packets_dropped_total", { reason });
   }
 
-  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+  receiveRtcp(packet: Uint8Array, from: MediaAddress): RtcpVerdict {
     const { clock, meter, listener } = this.#options;
     const verdict = this.#rtp.receive(packet);
     if (verdict === "late") this.ice.heardFrom(from, clock.now());
@@ -185,7 +186,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   #answer(): ReturnType<typeof buildAnswer> {
-    const { offer, certificate, publicAddress } = this.#options;
+    const { offer, certificate, mux, publicAddress } = this.#options;
     const { video, audio } = offer;
     return buildAnswer({
       offer: offer.offer,
@@ -199,7 +200,7 @@ export class WebRtcPeer implements Peer, PortMember {
       }),
       ice: this.ice.local,
       fingerprint: certificate.fingerprint,
-      candidate: publicAddress,
+      candidate: { ...publicAddress, tcp: mux.takesTcp },
       // RFC 9429 §5.3.1: 62 random bits.
       sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
     });

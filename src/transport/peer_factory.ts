@@ -2,9 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
-import type { UdpPort } from "../ports/udp_port.ts";
+import type { MediaPort } from "../ports/media_port.ts";
 import { readUsableOffer } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
+import type { PathProbe } from "./path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
 import type { ServerCertificate } from "./secure_channel.ts";
@@ -12,10 +13,12 @@ import type { ServerCertificate } from "./secure_channel.ts";
 /** What every peer of a process shares. */
 export interface PeerFactoryOptions {
   /** Bound ports; they stay the caller's to close, after every peer. */
-  readonly ports: readonly UdpPort[];
+  readonly ports: readonly MediaPort[];
   /** What may be sent, best first. */
   readonly codecs: readonly VideoCodec[];
   readonly certificate: ServerCertificate;
+  /** Answers path checks on all ports; left out where there are none. */
+  readonly probe?: PathProbe;
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
@@ -23,9 +26,10 @@ export interface PeerFactoryOptions {
 
 /** Listens on the ports and makes a connection of each offer that is accepted. */
 export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
-  const { clock, meter, log, certificate } = options;
+  const { clock, meter, log, certificate, probe } = options;
+  const shared = { clock, meter, log, ...(probe === undefined ? {} : { probe }) };
   const muxes = new Map(
-    options.ports.map((port) => [port.port, new PortMux(port, { clock, meter, log })]),
+    options.ports.map((port) => [port.port, new PortMux(port, shared)]),
   );
   return {
     read(sdp) {

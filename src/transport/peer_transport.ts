@@ -1,5 +1,6 @@
 import type { EncodedAudio } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
+import type { MediaTransport } from "../ports/media_address.ts";
 
 /** When and how a frame's packets leave. */
 export interface FrameInfo {
@@ -28,6 +29,8 @@ export type PeerMessage = string | Uint8Array;
 
 /** What a viewer's receiver reported, and what it was sent. */
 export interface PeerStats {
+  /** How packets go to the viewer; `undefined` while there is no way. */
+  readonly transport: MediaTransport | undefined;
   /** Round trip by RTCP, in milliseconds. */
   readonly roundTripMs: number | undefined;
   /** Share of packets lost in the last report, 0–1. */

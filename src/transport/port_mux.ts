@@ -3,11 +3,13 @@ import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
-import type { SocketAddress, UdpPort } from "../ports/udp_port.ts";
-import { addressKey, type IceAgent } from "./ice_agent.ts";
+import { addressKey, type MediaAddress } from "../ports/media_address.ts";
+import type { MediaPort } from "../ports/media_port.ts";
+import type { IceAgent } from "./ice_agent.ts";
 import { classifyPacket } from "./packet_kind.ts";
+import type { PathProbe } from "./path_probe.ts";
 import type { RtcpVerdict } from "./rtp_session.ts";
-import { parseStun, verifyFingerprint } from "./stun.ts";
+import { parseStun, type StunMessage, verifyFingerprint } from "./stun.ts";
 
 /** The only method of ICE (RFC 8489 §18.1). */
 const BINDING = 1;
@@ -17,10 +19,10 @@ export interface PortMember {
   readonly ice: IceAgent;
   /** An authenticated check came; `moved` when packets go to another address from now on. */
   pathValidated(event: { moved: boolean }): void;
-  /** A DTLS datagram from an address of this viewer. Only valid until the call returns. */
-  receiveDtls(packet: Uint8Array, from: SocketAddress): void;
+  /** A DTLS packet from an address of this viewer. Only valid until the call returns. */
+  receiveDtls(packet: Uint8Array, from: MediaAddress): void;
   /** An SRTCP packet that may be this viewer's, from any address. Only valid until the call returns. */
-  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict;
+  receiveRtcp(packet: Uint8Array, from: MediaAddress): RtcpVerdict;
 }
 
 /**
@@ -30,30 +32,46 @@ export interface PortMember {
 const TRIALS_PER_SECOND_MAX = 200;
 
 /**
- * Sorts the datagrams of one UDP port among the viewers on it: STUN by our username fragment, everything else by the
- * source address that a viewer's packets have proved (RFC 7983 for telling them apart).
+ * Sorts the packets of one media port, over UDP and TCP, among the viewers on it: STUN by our username fragment,
+ * everything else by the source address that a viewer's packets have proved (RFC 7983 for telling them apart).
  */
 export class PortMux {
-  readonly #port: UdpPort;
+  readonly #port: MediaPort;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #log: Logger;
+  readonly #probe: PathProbe | undefined;
   readonly #byUfrag = new Map<string, PortMember>();
-  readonly #byAddress = new Map<string, PortMember>();
+  readonly #byAddress = new Map<string, { readonly address: MediaAddress; owner: PortMember }>();
   readonly #trials = { left: TRIALS_PER_SECOND_MAX, sinceMs: 0 };
 
-  /** Listens on a port; the port stays the caller's to close. */
-  constructor(port: UdpPort, options: { clock: Clock; meter: Meter; log: Logger }) {
+  /**
+   * Listens on a port; the port stays the caller's to close.
+   * @param options.probe Takes the requests that no viewer's agent knows; all ports share it.
+   */
+  constructor(
+    port: MediaPort,
+    options: { clock: Clock; meter: Meter; log: Logger; probe?: PathProbe },
+  ) {
     this.#port = port;
     this.#clock = options.clock;
     this.#meter = options.meter;
     this.#log = options.log;
-    port.onDatagram((packet, from) => this.#receive(packet, from));
+    this.#probe = options.probe;
+    port.listen({
+      packet: (packet, from) => this.#receive(packet, from),
+      disconnected: (address) => this.#disconnected(address),
+    });
   }
 
   /** The local port. */
   get port(): number {
     return this.#port.port;
+  }
+
+  /** Whether viewers can connect by TCP too. */
+  get takesTcp(): boolean {
+    return this.#port.takesTcp;
   }
 
   /** Viewers on this port. */
@@ -66,22 +84,20 @@ export class PortMux {
     this.#byUfrag.set(member.ice.local.ufrag, member);
   }
 
-  /** Forgets a viewer and all its addresses. */
+  /** Forgets a viewer and all its addresses, and ends its TCP connections. */
   remove(member: PortMember): void {
     this.#byUfrag.delete(member.ice.local.ufrag);
-    for (const [key, owner] of this.#byAddress) {
-      if (owner === member) this.#byAddress.delete(key);
-    }
+    this.#releaseOthers(member, new Set());
   }
 
-  /** Sends one datagram. A refusal by the host is counted and otherwise a loss like any other. */
-  send(packet: Uint8Array, to: SocketAddress): void {
+  /** Sends one packet. A refusal by the host is counted and otherwise a loss like any other. */
+  send(packet: Uint8Array, to: MediaAddress): void {
     void this.#port.send(packet, to).then((sent) => {
       if (!sent) this.#meter.count("send_errors_total");
     });
   }
 
-  #receive(packet: Uint8Array, from: SocketAddress): void {
+  #receive(packet: Uint8Array, from: MediaAddress): void {
     try {
       this.#dispatch(packet, from);
     } catch (error) {
@@ -91,13 +107,13 @@ export class PortMux {
     }
   }
 
-  #dispatch(packet: Uint8Array, from: SocketAddress): void {
+  #dispatch(packet: Uint8Array, from: MediaAddress): void {
     if (packet.length > DATAGRAM_BYTES_MAX) return this.#drop("too_long");
     const kind = classifyPacket(packet);
     if (kind === "stun") return this.#receiveStun(packet, from);
     if (kind === "unknown") return this.#drop("unknown_kind");
     if (kind === "rtcp") return this.#receiveRtcp(packet, from);
-    const member = this.#byAddress.get(addressKey(from));
+    const member = this.#byAddress.get(addressKey(from))?.owner;
     if (member === undefined) return this.#drop("unknown_source");
     switch (kind) {
       case "dtls":
@@ -108,19 +124,20 @@ export class PortMux {
     }
   }
 
-  #receiveRtcp(packet: Uint8Array, from: SocketAddress): void {
-    const owner = this.#byAddress.get(addressKey(from));
+  #receiveRtcp(packet: Uint8Array, from: MediaAddress): void {
+    const owner = this.#byAddress.get(addressKey(from))?.owner;
     const verdict = owner?.receiveRtcp(packet, from) ?? "unknown_source";
     if (verdict === "newest" || verdict === "late") return;
     const sender = this.#findSender(packet, { from, owner });
     if (sender === undefined) return this.#drop(verdict);
+    this.#port.prove(from);
     this.#claim(from, sender);
   }
 
   /** The viewer that this SRTCP packet shows to be at a new address. */
   #findSender(
     packet: Uint8Array,
-    { from, owner }: { from: SocketAddress; owner: PortMember | undefined },
+    { from, owner }: { from: MediaAddress; owner: PortMember | undefined },
   ): PortMember | undefined {
     for (const member of this.#byUfrag.values()) {
       if (member === owner) continue;
@@ -140,7 +157,7 @@ export class PortMux {
     return trials.left-- > 0;
   }
 
-  #receiveStun(packet: Uint8Array, from: SocketAddress): void {
+  #receiveStun(packet: Uint8Array, from: MediaAddress): void {
     const message = parseStun(packet);
     if ("invalid" in message) return this.#reject(message.invalid);
     if (message.messageClass !== "request" || message.method !== BINDING) {
@@ -148,25 +165,47 @@ export class PortMux {
     }
     if (!verifyFingerprint(message)) return this.#reject("fingerprint");
     const member = this.#byUfrag.get(message.username?.split(":", 1)[0] ?? "");
-    if (member === undefined) return this.#reject("unknown_user");
+    if (member === undefined) return this.#receiveProbe(message, from);
     const outcome = member.ice.handleRequest(message, { from, nowMs: this.#clock.now() });
     if (outcome.kind === "rejected") return this.#reject(outcome.reason);
     this.#meter.count("stun_requests_total");
     this.send(outcome.reply, from);
     if (!outcome.validated) return;
+    this.#port.prove(from);
     // A source port that frpc gives to one browser after another belongs to the last that proved it.
     this.#claim(from, member);
     member.pathValidated({ moved: outcome.moved });
   }
 
-  #claim(from: SocketAddress, member: PortMember): void {
+  /** A check of a path rather than of a viewer's browser: see {@link PathProbe}. */
+  #receiveProbe(message: StunMessage, from: MediaAddress): void {
+    const outcome = this.#probe?.answer(message, { localPort: this.port, from });
+    if (outcome === undefined) return this.#reject("unknown_user");
+    if ("rejected" in outcome) return this.#reject(outcome.rejected);
+    this.#meter.count("stun_requests_total");
+    this.send(outcome.reply, from);
+  }
+
+  #claim(from: MediaAddress, member: PortMember): void {
     const key = addressKey(from);
-    if (this.#byAddress.get(key) === member) return;
-    this.#byAddress.set(key, member);
-    const known = new Set(member.ice.addresses.map(addressKey));
-    for (const [other, owner] of this.#byAddress) {
-      if (owner === member && !known.has(other)) this.#byAddress.delete(other);
+    if (this.#byAddress.get(key)?.owner === member) return;
+    this.#byAddress.set(key, { address: from, owner: member });
+    this.#releaseOthers(member, new Set(member.ice.addresses.map(addressKey)));
+  }
+
+  /** Gives up the addresses of a viewer that are not among these. */
+  #releaseOthers(member: PortMember, known: ReadonlySet<string>): void {
+    for (const [key, { address, owner }] of this.#byAddress) {
+      if (owner !== member || known.has(key)) continue;
+      this.#byAddress.delete(key);
+      this.#port.release(address);
     }
+  }
+
+  #disconnected(address: MediaAddress): void {
+    const key = addressKey(address);
+    this.#byAddress.get(key)?.owner.ice.forget(address);
+    this.#byAddress.delete(key);
   }
 
   #drop(reason: string): void {

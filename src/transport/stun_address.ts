@@ -36,7 +36,8 @@ export function formatXorAddress(address: SocketAddress, mask: Uint8Array): Uint
  */
 export function parseXorAddress(value: Uint8Array, mask: Uint8Array): SocketAddress | undefined {
   const family = value[1];
-  const bytes = family === FAMILY_IPV4 ? IPV4_BYTES : family === FAMILY_IPV6 ? IPV6_BYTES : -1;
+  if (family !== FAMILY_IPV4 && family !== FAMILY_IPV6) return undefined;
+  const bytes = family === FAMILY_IPV4 ? IPV4_BYTES : IPV6_BYTES;
   if (value.length !== HEADER_BYTES + bytes) return undefined;
   const plain = value.slice(2);
   const port = ((plain[0] ?? 0) ^ (mask[0] ?? 0)) << 8 | (plain[1] ?? 0) ^ (mask[1] ?? 0);

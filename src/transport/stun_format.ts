@@ -27,6 +27,11 @@ interface MessageOptions {
   readonly transactionId: Uint8Array;
   /** Key of the MESSAGE-INTEGRITY attribute: in ICE the password of the agent that answers. */
   readonly key: StunKey;
+  /**
+   * Smallest size of the whole message, in bytes and a multiple of 4: a PADDING attribute (RFC 5780 §7.6) makes a
+   * shorter one that long. Default 0.
+   */
+  readonly sizeBytes?: number;
 }
 
 /** Options of {@link formatBindingSuccess}. */
@@ -36,7 +41,7 @@ export interface BindingSuccessOptions extends MessageOptions {
 }
 
 /** Options of {@link formatBindingError}. */
-export interface BindingErrorOptions extends Omit<MessageOptions, "key"> {
+export interface BindingErrorOptions extends Omit<MessageOptions, "key" | "sizeBytes"> {
   /** 300–699 (RFC 8489 §14.8, RFC 8445 §20.3). */
   readonly code: number;
   /** Text for people, at most 763 bytes as UTF-8. */
@@ -126,9 +131,10 @@ export function formatBindingRequest(options: BindingRequestOptions): Uint8Array
 
 function formatMessage(
   type: number,
-  { transactionId, key, attributes }: {
+  { transactionId, key, sizeBytes = 0, attributes: given }: {
     transactionId: Uint8Array;
     key?: StunKey;
+    sizeBytes?: number;
     attributes: readonly Attribute[];
   },
 ): Uint8Array<ArrayBuffer> {
@@ -137,11 +143,10 @@ function formatMessage(
       `Cannot write a STUN transaction id of ${transactionId.length} bytes: it has ${TRANSACTION_ID_BYTES}`,
     );
   }
-  let bytes = STUN_HEADER_BYTES + STUN_ATTRIBUTE_HEADER_BYTES + FINGERPRINT_BYTES;
-  if (key !== undefined) bytes += STUN_ATTRIBUTE_HEADER_BYTES + STUN_INTEGRITY_BYTES;
-  for (const { value } of attributes) {
-    bytes += STUN_ATTRIBUTE_HEADER_BYTES + paddedBytes(value.length);
-  }
+  const tailBytes = STUN_ATTRIBUTE_HEADER_BYTES + FINGERPRINT_BYTES +
+    (key === undefined ? 0 : STUN_ATTRIBUTE_HEADER_BYTES + STUN_INTEGRITY_BYTES);
+  const attributes = padTo(sizeBytes - STUN_HEADER_BYTES - tailBytes, given);
+  const bytes = STUN_HEADER_BYTES + sizeOf(attributes) + tailBytes;
   const packet = new Uint8Array(bytes);
   const view = new DataView(packet.buffer);
   view.setUint16(0, type);
@@ -164,4 +169,18 @@ function formatMessage(
   new DataView(fingerprint.buffer).setUint32(0, stunFingerprint(packet.subarray(0, at)));
   append({ type: STUN_ATTRIBUTE.fingerprint, value: fingerprint });
   return packet;
+}
+
+function sizeOf(attributes: readonly Attribute[]): number {
+  return attributes.reduce(
+    (sum, { value }) => sum + STUN_ATTRIBUTE_HEADER_BYTES + paddedBytes(value.length),
+    0,
+  );
+}
+
+/** The attributes, and behind them as much padding as they lack to have so many bytes together. */
+function padTo(bytes: number, attributes: readonly Attribute[]): readonly Attribute[] {
+  const missing = bytes - sizeOf(attributes) - STUN_ATTRIBUTE_HEADER_BYTES;
+  if (missing < 0) return attributes;
+  return [...attributes, { type: STUN_ATTRIBUTE.padding, value: new Uint8Array(missing) }];
 }

@@ -11,7 +11,7 @@ export const STUN_INTEGRITY_BYTES = 20;
 /** "STUN" in ASCII (RFC 8489 §14.7). */
 const FINGERPRINT_MASK = 0x5354_554e;
 
-/** Attribute types that an ICE agent understands (RFC 8489 §18.3, RFC 8445 §20.2). */
+/** Attribute types that an ICE agent understands (RFC 8489 §18.3, RFC 8445 §20.2), and PADDING (RFC 5780 §7.6). */
 export const STUN_ATTRIBUTE = {
   username: 0x0006,
   messageIntegrity: 0x0008,
@@ -20,6 +20,7 @@ export const STUN_ATTRIBUTE = {
   xorMappedAddress: 0x0020,
   priority: 0x0024,
   useCandidate: 0x0025,
+  padding: 0x0026,
   software: 0x8022,
   fingerprint: 0x8028,
   iceControlled: 0x8029,

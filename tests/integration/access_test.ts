@@ -1,7 +1,9 @@
 import assert from "assert";
 import { SignJWT } from "jose";
+import { NULL_LOGGER } from "../../src/base/log.ts";
 import { readSecret, SecretError } from "../../src/app/secret.ts";
 import { createAccessCheck, mintToken } from "../../src/signalling/access.ts";
+import { serveFakeDoor } from "../support/fake_door.ts";
 import { startTestServer } from "../support/test_server.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
@@ -95,4 +97,16 @@ Deno.test("readSecret: short, readable and missing files are refused in words", 
   await refused(short.path, /5 bytes, fewer than 32/);
   await refused(open.path, /everybody.*chmod 600/);
   await refused("/nowhere/secret", /auth\.secret_file "\/nowhere\/secret"/);
+});
+
+Deno.test("access: a Host header that makes no address is refused like any other without a token", async () => {
+  const failures: unknown[] = [];
+  const log = { ...NULL_LOGGER, error: (event: string) => failures.push(event) };
+  await using server = serveFakeDoor({ access: createAccessCheck(key), log });
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const head = "GET /api/sessions?token=x HTTP/1.1\r\nHost: example.com:99999\r\n";
+  await connection.write(new TextEncoder().encode(`${head}Connection: close\r\n\r\n`));
+  const answer = await new Response(connection.readable).text();
+  assert.match(answer, /^HTTP\/1\.1 401 /);
+  assert.deepEqual(failures, []);
 });

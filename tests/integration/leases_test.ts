@@ -107,7 +107,7 @@ Deno.test("leases: a port that another program has is reported, and the rest ser
   });
   assert.deepEqual(server.mediaPorts, [span.portMax]);
   const reason = "another program has it (see `ss -ulpn`)";
-  assert.deepEqual(errors, [["port_not_bound", { port: span.portMin, reason }]]);
+  assert.deepEqual(errors, [["port_not_bound", { transport: "udp", port: span.portMin, reason }]]);
   await using viewer = await WeriftViewer.play(`ws://127.0.0.1:${server.address.port}/ws/main`);
   assert.match(viewer.answerSdp, new RegExp(`^m=video ${span.portMax} `, "m"));
   await server.close();

@@ -19,6 +19,17 @@ export interface ServerProcessOptions {
   readonly config?: ConfigValues;
   /** Size of the range of media ports. Default: 5. */
   readonly ports?: number;
+  /** What is run instead of the task `start`. */
+  readonly launch?: Launch;
+}
+
+/** A program that is started instead of the task `start`. */
+export interface Launch {
+  /** The program, then its arguments. */
+  readonly command: readonly [program: string, ...args: string[]];
+  readonly cwd: string;
+  /** All its variables, beside those of the configuration. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** One line of the server's log. */
@@ -45,9 +56,13 @@ export class ServerProcess implements AsyncDisposable {
   #origin = "";
   #startup = { listeningMs: Number.NaN, readyMs: Number.NaN };
 
-  private constructor(portMin: number, config: ConfigValues) {
+  private constructor(
+    portMin: number,
+    config: ConfigValues,
+    { launch = startTask() }: ServerProcessOptions,
+  ) {
     this.portMin = portMin;
-    this.#child = spawnServer(config);
+    this.#child = spawnServer(config, launch);
     this.#reading = this.#read();
   }
 
@@ -65,7 +80,7 @@ export class ServerProcess implements AsyncDisposable {
         "webrtc.port_min": portMin,
         "webrtc.port_max": portMin + ports - 1,
         ...options.config,
-      });
+      }, options);
       await server.#becomeReady();
       if (!server.log.some(({ event }) => event === "port_not_bound")) return server;
       await server[Symbol.asyncDispose]();
@@ -181,20 +196,29 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** By the very task that users run, so that its permissions are those that suffice. */
-function spawnServer(config: ConfigValues): Deno.ChildProcess {
+/** The very task that users run, so that its permissions are those that suffice. */
+function startTask(): Launch {
   const [program, ...args] = denoJson.tasks.start.split(" ");
   assert.equal(program, "deno");
   const inherited = Object.entries(Deno.env.toObject())
     .filter(([name]) => !name.startsWith("PINHOLE_"));
+  return {
+    // An empty file is a valid config, and not the one of the working directory.
+    command: [Deno.execPath(), ...args, "--config", "/dev/null"],
+    cwd: ROOT,
+    env: Object.fromEntries(inherited),
+  };
+}
+
+function spawnServer(config: ConfigValues, { command, cwd, env }: Launch): Deno.ChildProcess {
+  const [program, ...args] = command;
   const given = Object.entries({ ...config, "log.format": "json" })
     .map(([key, value]) => [`PINHOLE_${key.replace(".", "_").toUpperCase()}`, String(value)]);
-  return new Deno.Command(Deno.execPath(), {
-    // An empty file is a valid config, and not the one of the working directory.
-    args: [...args, "--config", "/dev/null"],
-    cwd: ROOT,
+  return new Deno.Command(program, {
+    args,
+    cwd,
     clearEnv: true,
-    env: Object.fromEntries([...inherited, ...given]),
+    env: { ...env, ...Object.fromEntries(given) },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

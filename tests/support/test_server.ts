@@ -8,7 +8,7 @@ import { createMetrics, METRIC_PREFIX } from "../../src/observability/metrics.ts
 import type { SessionReport } from "../../src/session/report.ts";
 import { eventually } from "./deadline.ts";
 
-/** Servers in the process of a test isolate no library. */
+/** Servers in the process of a test isolate no library, unless told how. */
 export const NO_HOST = ["false"] as const;
 
 /** Keys of config.toml, as the file has them. */
@@ -20,6 +20,8 @@ export interface TestServerOptions {
   readonly ports?: number;
   /** Default: no log. */
   readonly log?: Logger;
+  /** Starts the process of an isolated library. Default: {@link NO_HOST}. */
+  readonly bridgeHostCommand?: readonly [program: string, ...args: string[]];
 }
 
 /** A small picture, so that tests are light. Ports are added. */
@@ -100,14 +102,14 @@ export class TestServer implements AsyncDisposable {
 /** Starts the server. It is warm when the promise settles. */
 export async function startTestServer(
   overrides: ConfigOverrides = {},
-  { ports = 2, log = NULL_LOGGER }: TestServerOptions = {},
+  { ports = 2, log = NULL_LOGGER, bridgeHostCommand = NO_HOST }: TestServerOptions = {},
 ): Promise<TestServer> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const config = testConfig(overrides, freePortRange(ports));
     const { meter, metricsText } = createMetrics();
     const server = await startServer(config, {
       observers: { log, meter, metricsText },
-      bridgeHostCommand: NO_HOST,
+      bridgeHostCommand,
     });
     // Another test may have taken a port in between.
     if (server.mediaPorts.length === ports) {
@@ -138,7 +140,7 @@ export function testConfig(overrides: ConfigOverrides, { portMin, portMax }: Por
   return parsed.config;
 }
 
-/** UDP ports of 127.0.0.1 in a row that nobody has at this moment. */
+/** Ports of 127.0.0.1 in a row that nobody has at this moment, by UDP and by TCP. */
 export function freePortRange(count: number): PortSpan {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const portMin = PORTS_FROM + Math.floor(Math.random() * (PORTS_TO - PORTS_FROM));
@@ -149,10 +151,11 @@ export function freePortRange(count: number): PortSpan {
 }
 
 function isFree({ portMin, portMax }: PortSpan): boolean {
-  const sockets: Deno.DatagramConn[] = [];
+  const sockets: { close(): void }[] = [];
   try {
     for (let port = portMin; port <= portMax; port++) {
       sockets.push(Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port }));
+      sockets.push(Deno.listen({ hostname: "127.0.0.1", port }));
     }
     return true;
   } catch {

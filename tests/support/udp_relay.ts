@@ -3,6 +3,14 @@ import type { SocketAddress } from "../../src/ports/udp_port.ts";
 const LOOPBACK = "127.0.0.1";
 const DATAGRAM_BYTES_MAX = 2048;
 
+/** What a {@link UdpRelay} does beside passing packets on. */
+export interface UdpRelayOptions {
+  /** Changes what goes back to the visitors. */
+  readonly alterReply?: (reply: Uint8Array) => Uint8Array;
+  /** Hears what visitors send, before it is passed on. Only valid until the call returns. */
+  readonly overhear?: (packet: Uint8Array) => void;
+}
+
 /**
  * Passes UDP datagrams on as frpc does: each visitor has a socket of its own towards the server, which therefore sees
  * `127.0.0.1` and a port that is not the visitor's.
@@ -12,13 +20,18 @@ export class UdpRelay implements AsyncDisposable {
   /** Sockets towards the server, by visitor. */
   readonly #far = new Map<string, Deno.DatagramConn>();
   readonly #pumps = new Set<Promise<void>>();
+  readonly #options: UdpRelayOptions;
   #target: SocketAddress | undefined;
 
   /**
    * Opens a relay; it drops everything until {@link passTo} names its target.
    * @param at Default: a free port of 127.0.0.1.
    */
-  constructor(at: SocketAddress = { hostname: LOOPBACK, port: 0 }) {
+  constructor(
+    at: SocketAddress = { hostname: LOOPBACK, port: 0 },
+    options: UdpRelayOptions = {},
+  ) {
+    this.#options = options;
     this.#near = Deno.listenDatagram({ transport: "udp", ...at });
     this.#pump(this.#near, (packet, visitor) => this.#forward(packet, visitor));
   }
@@ -28,9 +41,9 @@ export class UdpRelay implements AsyncDisposable {
     return addressOf(this.#near.addr).port;
   }
 
-  /** Port of the server on 127.0.0.1. */
-  passTo(port: number): void {
-    this.#target = { hostname: LOOPBACK, port };
+  /** Where packets go: a port of 127.0.0.1 if no other address is named. */
+  passTo(port: number, hostname: string = LOOPBACK): void {
+    this.#target = { hostname, port };
   }
 
   /** Every visitor gets a new socket, and with it a new source port, as when frpc reconnects. */
@@ -46,13 +59,18 @@ export class UdpRelay implements AsyncDisposable {
   }
 
   #forward(packet: Uint8Array, visitor: SocketAddress): Promise<void> {
+    this.#options.overhear?.(packet);
     if (this.#target === undefined) return Promise.resolve();
     const key = `${visitor.hostname}|${visitor.port}`;
     let socket = this.#far.get(key);
     if (socket === undefined) {
       socket = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
       this.#far.set(key, socket);
-      this.#pump(socket, (reply) => send(this.#near, { packet: reply, to: visitor }));
+      const { alterReply = (reply) => reply } = this.#options;
+      this.#pump(
+        socket,
+        (reply) => send(this.#near, { packet: alterReply(reply), to: visitor }),
+      );
     }
     return send(socket, { packet, to: this.#target });
   }

@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   transport: ["base", "ports", "sdp", "media"],
   session: ["base", "media", "ports", "transport"],
   signalling: ["base", "session"],
+  tunnel: ["base"],
+  doctor: ["base", "ports", "transport"],
   viewer: [],
   app: [
     "base",
@@ -32,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "app",
     "base",
     "config",
+    "doctor",
     "media",
     "observability",
     "ports",
@@ -39,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "transport",
     "sdp",
     "signalling",
+    "tunnel",
   ],
 };
 
@@ -47,6 +51,8 @@ const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
   { from: "session", to: "transport", allowed: /\/peer_transport\.ts$/ },
   { from: "signalling", to: "session", allowed: /\/door\.ts$/ },
   { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
+  { from: "doctor", to: "transport", allowed: /\/(path_client|test_viewer)\.ts$/ },
+  { from: "doctor", to: "ports", allowed: /\/udp_port\.ts$/ },
 ];
 
 /** The folder that alone may import a package. */

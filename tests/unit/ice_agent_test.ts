@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { createIceCredentials, IceAgent, type IceOutcome } from "../../src/transport/ice_agent.ts";
 import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/stun.ts";
 import {
@@ -10,9 +10,9 @@ import {
   parseMessage,
 } from "../support/checks.ts";
 
-const A = { hostname: "127.0.0.1", port: 40_001 };
-const B = { hostname: "127.0.0.1", port: 40_002 };
-const C = { hostname: "192.0.2.1", port: 40_001 };
+const A: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_001 };
+const B: MediaAddress = { ...A, port: 40_002 };
+const C: MediaAddress = { ...A, hostname: "192.0.2.1" };
 
 function newAgent(nowMs = 0): IceAgent {
   return new IceAgent({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG, nowMs });
@@ -21,7 +21,7 @@ function newAgent(nowMs = 0): IceAgent {
 /** One check from an address at a time. */
 function check(
   agent: IceAgent,
-  at: { from: SocketAddress; nowMs: number } & CheckOptions,
+  at: { from: MediaAddress; nowMs: number } & CheckOptions,
 ): IceOutcome {
   return agent.handleRequest(checkMessage(agent, at), at);
 }
@@ -48,7 +48,7 @@ Deno.test("IceAgent: an authentic check is answered with the sender's address, a
   const reply = replyTo(agent.handleRequest(request, { from: A, nowMs: 5 }));
   assert.equal(reply.messageClass, "success");
   assert.deepEqual(reply.transactionId, request.transactionId);
-  assert.deepEqual(reply.xorMappedAddress, A);
+  assert.deepEqual(reply.xorMappedAddress, { hostname: A.hostname, port: A.port });
   assert.ok(verifyMessageIntegrity(reply, agent.local.pwd));
   assert.ok(verifyFingerprint(reply));
   assert.equal(agent.heardAtMs, 5);
@@ -177,7 +177,7 @@ Deno.test("IceAgent: media from an address without a check says nothing", () => 
   assert.deepEqual(agent.addresses, [A]);
 });
 
-Deno.test("IceAgent: follows newer media to an address without a check, and back by a check", () => {
+Deno.test("IceAgent: follows newer media to an address without a check, and back", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });
   assert.ok(!agent.followTo(A, 100), "there already");
@@ -186,20 +186,53 @@ Deno.test("IceAgent: follows newer media to an address without a check, and back
   assert.equal(agent.heardAtMs, 200);
   check(agent, { from: A, nowMs: 300 });
   assert.deepEqual(agent.selected, B);
-  check(agent, { from: A, nowMs: 400, useCandidate: true });
+  assert.ok(agent.followTo(A, 400));
   assert.deepEqual(agent.selected, A);
+});
+
+Deno.test("IceAgent: a check that is sent again from elsewhere moves nobody who reports by media", () => {
+  const agent = newAgent();
+  const nominating = checkMessage(agent, { useCandidate: true });
+  agent.handleRequest(nominating, { from: A, nowMs: 0 });
+  agent.followTo(A, 10);
+  for (let nowMs = 20; nowMs < 60_000; nowMs += 20) {
+    if (nowMs % 2_000 === 0) agent.followTo(A, nowMs);
+    const outcome = agent.handleRequest(nominating, { from: { ...C, port: nowMs }, nowMs });
+    assert.ok(outcome.kind === "answered" && !outcome.moved);
+    assert.deepEqual(agent.selected, A);
+  }
+});
+
+Deno.test("IceAgent: media without a nomination fixes the address as well", () => {
+  const agent = newAgent();
+  check(agent, { from: A, nowMs: 0 });
+  agent.followTo(A, 10);
+  check(agent, { from: B, nowMs: 20 });
+  assert.deepEqual(agent.selected, A);
+});
+
+Deno.test("IceAgent: who reported and fell silent is found by a check, and again by media", () => {
+  const agent = newAgent();
+  check(agent, { from: A, nowMs: 0, useCandidate: true });
+  agent.followTo(A, 100);
+  check(agent, { from: B, nowMs: 2_599, useCandidate: true });
+  assert.deepEqual(agent.selected, A);
+  check(agent, { from: B, nowMs: 2_600, useCandidate: true });
+  assert.deepEqual(agent.selected, B);
+  assert.ok(agent.followTo(C, 2_700), "a check that was sent again held it for that long only");
+  assert.deepEqual(agent.selected, C);
 });
 
 Deno.test("IceAgent: keeps eight addresses, the selected one among them", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });
   for (let port = 1; port <= 500; port++) {
-    check(agent, { from: { hostname: "192.0.2.9", port }, nowMs: 1 });
+    check(agent, { from: { ...A, hostname: "192.0.2.9", port }, nowMs: 1 });
     assert.ok(agent.addresses.length <= 8);
   }
   assert.deepEqual(agent.selected, A);
   assert.ok(agent.addresses.some(({ port }) => port === A.port));
-  assert.deepEqual(agent.addresses.at(-1), { hostname: "192.0.2.9", port: 500 });
-  agent.heardFrom({ hostname: "192.0.2.9", port: 1 }, 77);
+  assert.deepEqual(agent.addresses.at(-1), { ...A, hostname: "192.0.2.9", port: 500 });
+  agent.heardFrom({ ...A, hostname: "192.0.2.9", port: 1 }, 77);
   assert.equal(agent.heardAtMs, 1, "an address that was forgotten is not heard");
 });

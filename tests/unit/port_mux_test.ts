@@ -1,6 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import type { DatagramHandler, SocketAddress, UdpPort } from "../../src/ports/udp_port.ts";
+import type { MediaAddress, MediaPortListener } from "../../src/ports/media_address.ts";
+import type { MediaPort } from "../../src/ports/media_port.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
 import type { RtcpVerdict } from "../../src/transport/rtp_session.ts";
 import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
@@ -9,9 +10,12 @@ import { FakeClock, settle } from "../support/fake_clock.ts";
 import { Random } from "../support/random.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 
-const A = { hostname: "127.0.0.1", port: 40_001 };
-const B = { hostname: "127.0.0.1", port: 40_002 };
-const C = { hostname: "127.0.0.1", port: 40_003 };
+const A: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_001 };
+const B: MediaAddress = { ...A, port: 40_002 };
+const C: MediaAddress = { ...A, port: 40_003 };
+/** The same numbers as {@link A}, by another way. */
+const TCP_A: MediaAddress = { ...A, transport: "tcp" };
+const TCP_B: MediaAddress = { ...B, transport: "tcp" };
 const DTLS = Uint8Array.of(22, 254, 253, ...new Uint8Array(20));
 const RTCP = Uint8Array.of(0x80, 201, ...new Uint8Array(20));
 const RTP = Uint8Array.of(0x80, 96, ...new Uint8Array(20));
@@ -23,18 +27,32 @@ function signedRtcp(signature: number, index: number): Uint8Array {
   return packet;
 }
 
-class FakePort implements UdpPort {
+class FakePort implements MediaPort {
   readonly port = 10_111;
-  readonly sent: { readonly packet: Uint8Array; readonly to: SocketAddress }[] = [];
+  readonly sent: { readonly packet: Uint8Array; readonly to: MediaAddress }[] = [];
   /** Whether the host takes what is sent. */
   takes = true;
-  receive: DatagramHandler = () => {};
+  readonly takesTcp = true;
+  /** Addresses that checks proved, and that nobody needs any more. */
+  readonly proven: MediaAddress[] = [];
+  readonly released: MediaAddress[] = [];
+  receive: MediaPortListener["packet"] = () => {};
+  disconnected: MediaPortListener["disconnected"] = () => {};
 
-  onDatagram(handler: DatagramHandler): void {
-    this.receive = handler;
+  listen({ packet, disconnected }: MediaPortListener): void {
+    this.receive = packet;
+    this.disconnected = disconnected;
   }
 
-  send(packet: Uint8Array, to: SocketAddress): Promise<boolean> {
+  prove(address: MediaAddress): void {
+    this.proven.push(address);
+  }
+
+  release(address: MediaAddress): void {
+    this.released.push(address);
+  }
+
+  send(packet: Uint8Array, to: MediaAddress): Promise<boolean> {
     this.sent.push({ packet, to });
     return Promise.resolve(this.takes);
   }
@@ -65,11 +83,11 @@ class FakeMember implements PortMember {
     this.heard.push(moved ? "moved" : "validated");
   }
 
-  receiveDtls(_packet: Uint8Array, from: SocketAddress): void {
+  receiveDtls(_packet: Uint8Array, from: MediaAddress): void {
     this.heard.push(`dtls ${from.port}`);
   }
 
-  receiveRtcp(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+  receiveRtcp(packet: Uint8Array, from: MediaAddress): RtcpVerdict {
     this.tried++;
     const verdict = this.#judge(packet, from);
     if (verdict !== "srtcp_forged") this.heard.push(`rtcp ${from.port}`);
@@ -78,7 +96,7 @@ class FakeMember implements PortMember {
   }
 
   /** Anonymous packets are authentic at the viewer's own addresses, signed ones anywhere. */
-  #judge(packet: Uint8Array, from: SocketAddress): RtcpVerdict {
+  #judge(packet: Uint8Array, from: MediaAddress): RtcpVerdict {
     const [signature = 0, index = 0] = packet.subarray(8);
     if (signature === 0) {
       return this.ice.addresses.some(({ port }) => port === from.port) ? "late" : "srtcp_forged";
@@ -113,7 +131,9 @@ Deno.test("PortMux: two viewers on one port are told apart, by username first an
   assert.deepEqual(one.heard, ["validated", "dtls 40001", "rtcp 40001"]);
   assert.deepEqual(two.heard, ["validated", "dtls 40002", "rtcp 40002"]);
   assert.deepEqual(port.sent.map(({ to }) => to), [A, B]);
-  assert.deepEqual(parseMessage(port.sent[1]?.packet ?? DTLS).xorMappedAddress, B);
+  const { hostname, port: mapped } = B;
+  const { xorMappedAddress } = parseMessage(port.sent[1]?.packet ?? DTLS);
+  assert.deepEqual(xorMappedAddress, { hostname, port: mapped });
 });
 
 Deno.test("PortMux: nothing but a check of its own makes an address known", () => {
@@ -197,11 +217,11 @@ Deno.test("PortMux: an address that the viewer's agent forgot is nobody's any mo
   const { port, meter, one } = setUp();
   port.receive(checkPacket(one.ice, { useCandidate: true }), A);
   for (let other = 1; other <= 20; other++) {
-    port.receive(checkPacket(one.ice), { hostname: "192.0.2.1", port: other });
+    port.receive(checkPacket(one.ice), { ...A, hostname: "192.0.2.1", port: other });
   }
   one.heard.length = 0;
-  port.receive(RTCP, { hostname: "192.0.2.1", port: 1 });
-  port.receive(RTCP, { hostname: "192.0.2.1", port: 20 });
+  port.receive(RTCP, { ...A, hostname: "192.0.2.1", port: 1 });
+  port.receive(RTCP, { ...A, hostname: "192.0.2.1", port: 20 });
   port.receive(RTCP, A);
   assert.deepEqual(one.heard, ["rtcp 20", "rtcp 40001"]);
   assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1);
@@ -297,10 +317,71 @@ Deno.test("PortMux: thousands of mutated packets are dropped, from strangers and
     const packet = random.oneIn(8) ? random.bytes(random.below(200)) : random.mutate(seed);
     // A byte may be changed into itself.
     if (packet.join() === check.join()) continue;
-    const stranger = { hostname: "192.0.2.7", port: random.below(65_536) };
+    const stranger = { ...A, hostname: "192.0.2.7", port: random.below(65_536) };
     port.receive(packet, random.oneIn(2) ? A : stranger);
   }
   assert.equal(meter.value("packets_dropped_total", { reason: "internal_error" }), 0);
   assert.deepEqual(one.ice.selected, A, "no mutation of a check is authentic");
   assert.deepEqual(one.ice.addresses, [A]);
+});
+
+Deno.test("PortMux: one address by UDP and by TCP is two, and each belongs to who proved it", () => {
+  const { port, one, two } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.receive(checkPacket(two.ice, { useCandidate: true }), TCP_A);
+  for (const from of [A, TCP_A]) port.receive(RTCP, from);
+  assert.deepEqual([one.heard, two.heard], [
+    ["validated", "rtcp 40001"],
+    ["validated", "rtcp 40001"],
+  ]);
+  assert.deepEqual(port.sent.map(({ to }) => to), [A, TCP_A]);
+  assert.deepEqual(port.proven, [A, TCP_A]);
+});
+
+Deno.test("PortMux: an authentic check or newer SRTCP proves a TCP connection, nothing else does", () => {
+  const { port, one } = setUp();
+  port.receive(checkPacket(one.ice, { password: "y".repeat(32) }), TCP_A);
+  port.receive(checkPacket(one.ice, { username: "nobody:at:all" }), TCP_A);
+  port.receive(checkPacket(one.ice, { role: "controlled" }), TCP_A);
+  port.receive(signedRtcp(3, 1), TCP_A);
+  assert.deepEqual(port.proven, []);
+  port.receive(signedRtcp(1, 1), TCP_A);
+  assert.deepEqual(port.proven, [TCP_A]);
+  assert.deepEqual(one.ice.selected, TCP_A);
+});
+
+Deno.test("PortMux: a TCP connection that ended is nobody's, and the next check finds another way", () => {
+  const { port, meter, one } = setUp();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), TCP_A);
+  port.disconnected(TCP_A);
+  assert.equal(one.ice.selected, undefined);
+  port.receive(DTLS, TCP_A);
+  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1);
+  port.receive(checkPacket(one.ice), TCP_B);
+  assert.deepEqual(one.ice.selected, TCP_B);
+  assert.deepEqual(one.heard, ["validated", "moved"]);
+});
+
+Deno.test("PortMux: a TCP connection that is not in use may end without a consequence", () => {
+  const { port, one } = setUp();
+  port.receive(checkPacket(one.ice), TCP_A);
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.disconnected(TCP_A);
+  port.disconnected(TCP_B);
+  assert.deepEqual(one.ice.selected, A);
+  assert.deepEqual(one.ice.addresses, [A]);
+});
+
+Deno.test("PortMux: addresses that a viewer leaves behind are given up, all of them when it is removed", () => {
+  const { port, mux, one, two } = setUp();
+  port.receive(checkPacket(two.ice, { useCandidate: true }), B);
+  const connections = Array.from(
+    { length: 9 },
+    (_, at): MediaAddress => ({ ...TCP_A, port: at + 1 }),
+  );
+  for (const from of connections) port.receive(checkPacket(one.ice), from);
+  assert.deepEqual(port.released, connections.slice(0, 1));
+  port.released.length = 0;
+  mux.remove(one);
+  assert.deepEqual(port.released, connections.slice(1));
 });

@@ -1,13 +1,23 @@
 import assert from "assert";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import { NULL_METER } from "../../src/base/meter.ts";
 import { openPortRange, PortsError } from "../../src/ports/port_range.ts";
 import { openUdpPort, type SocketAddress } from "../../src/ports/udp_port.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { freePortRange } from "../support/test_server.ts";
 
 const HOST = "127.0.0.1";
+const UDP = {
+  hostname: HOST,
+  tcp: false,
+  clock: new FakeClock(),
+  meter: NULL_METER,
+  log: NULL_LOGGER,
+};
 
 Deno.test("openPortRange: binds each port of the range, and keeps it", async () => {
   const span = freePortRange(3);
-  const range = openPortRange({ hostname: HOST, ...span });
+  const range = openPortRange({ ...UDP, ...span });
   const { portMin } = span;
   assert.deepEqual(range.ports.map(({ port }) => port), [portMin, portMin + 1, portMin + 2]);
   assert.deepEqual(range.failed, []);
@@ -18,7 +28,7 @@ Deno.test("openPortRange: binds each port of the range, and keeps it", async () 
 Deno.test("openPortRange: a port that another program has is reported by number, the others serve", async () => {
   const span = freePortRange(3);
   const other = openUdpPort(HOST, span.portMin + 1);
-  const range = openPortRange({ hostname: HOST, ...span });
+  const range = openPortRange({ ...UDP, ...span });
   assert.deepEqual(range.ports.map(({ port }) => port), [span.portMin, span.portMax]);
   assert.deepEqual(range.failed.map(({ port }) => port), [span.portMin + 1]);
   assert.match(range.failed[0]?.reason ?? "", /another program/);
@@ -28,7 +38,7 @@ Deno.test("openPortRange: a port that another program has is reported by number,
 Deno.test("openPortRange: no port at all is an error that names range, address and reason", async () => {
   const span = freePortRange(2);
   const others = [openUdpPort(HOST, span.portMin), openUdpPort(HOST, span.portMax)];
-  assert.throws(() => openPortRange({ hostname: HOST, ...span }), (error) => {
+  assert.throws(() => openPortRange({ ...UDP, ...span }), (error) => {
     assert.ok(error instanceof PortsError);
     assert.equal(error.code, "no_port_bound");
     assert.match(error.message, new RegExp(`${span.portMin}-${span.portMax} on ${HOST}`));
@@ -40,9 +50,36 @@ Deno.test("openPortRange: no port at all is an error that names range, address a
 
 Deno.test("openPortRange: an address that the host does not have is named as such", () => {
   assert.throws(
-    () => openPortRange({ hostname: "203.0.113.7", portMin: 30_000, portMax: 30_001 }),
+    () => openPortRange({ ...UDP, hostname: "203.0.113.7", portMin: 30_000, portMax: 30_001 }),
     /webrtc\.listen is no address of this host/,
   );
+});
+
+Deno.test("openPortRange: with TCP each port takes both, and one that TCP does not get serves UDP", async () => {
+  const span = freePortRange(2);
+  const other = Deno.listen({ hostname: HOST, port: span.portMin });
+  const range = openPortRange({ ...UDP, ...span, tcp: true });
+  assert.deepEqual(range.ports.map(({ port, takesTcp }) => [port, takesTcp]), [
+    [span.portMin, false],
+    [span.portMax, true],
+  ]);
+  assert.deepEqual(range.failed.map(({ transport, port }) => [transport, port]), [
+    ["tcp", span.portMin],
+  ]);
+  assert.match(range.failed[0]?.reason ?? "", /ss -tlpn/);
+  other.close();
+  await Promise.all(range.ports.map((port) => port.close()));
+});
+
+Deno.test("openPortRange: without TCP nothing listens there", async () => {
+  const span = freePortRange(1);
+  const range = openPortRange({ ...UDP, ...span });
+  assert.deepEqual(range.ports.map(({ takesTcp }) => takesTcp), [false]);
+  await assert.rejects(
+    Deno.connect({ hostname: HOST, port: span.portMin }),
+    Deno.errors.ConnectionRefused,
+  );
+  await Promise.all(range.ports.map((port) => port.close()));
 });
 
 Deno.test("UdpPort: datagrams of no bytes and of far too many arrive as such, and the port goes on", async () => {

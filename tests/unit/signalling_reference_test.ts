@@ -47,6 +47,7 @@ Deno.test("docs/signalling.md: its limits are those of the code", () => {
     `${limits.QUEUED_MESSAGES_MAX}, and ${limits.QUEUED_BYTES_MAX} bytes together`,
     `${limits.FIRST_MESSAGE_WAIT_MS / 1000} s`,
     `${limits.WEB_SOCKET_IDLE_S} s`,
+    `${limits.RENDERER_BUFFERED_BYTES_MAX} bytes`,
     `${limits.BUFFERED_BYTES_MAX} bytes`,
     `${limits.WEB_SOCKETS_MAX}`,
   ]);

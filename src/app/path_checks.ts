@@ -1,0 +1,49 @@
+import type { PathCheckDoor } from "../signalling/path_check.ts";
+import { PATH_CHECK_TTL_MS, type PathProbe } from "../transport/path_probe.ts";
+import type { PublicAddressFinder } from "./public_address.ts";
+
+const UDP = ["udp"] as const;
+const BOTH = ["udp", "tcp"] as const;
+
+/** Announces the ports of path checks by the same addresses as answers do. */
+export function createPathChecks(
+  { probe, ports, publicAddress, publicPort }: {
+    probe: PathProbe;
+    /** The local media ports. */
+    ports: readonly { readonly port: number; readonly takesTcp: boolean }[];
+    publicAddress: PublicAddressFinder;
+    publicPort: (localPort: number) => number;
+  },
+): PathCheckDoor {
+  const announce = async (reachedHost: string) =>
+    new Map(
+      await Promise.all(ports.map(async ({ port, takesTcp }) => {
+        const address = await publicAddress(port, reachedHost);
+        return [port, { ...address, transports: takesTcp ? BOTH : UDP }] as const;
+      })),
+    );
+  return {
+    get roomInMs() {
+      return probe.roomInMs;
+    },
+    async open(reachedHost) {
+      // First the addresses: a check that nobody hears of would take room until it expires.
+      const announced = await announce(reachedHost);
+      const check = probe.open();
+      return check && {
+        id: check.id,
+        expiresInMs: PATH_CHECK_TTL_MS,
+        ports: check.ports.flatMap(({ localPort, credentials }) => {
+          const announcement = announced.get(localPort);
+          return announcement === undefined ? [] : [{ localPort, ...announcement, credentials }];
+        }),
+      };
+    },
+    report: (id) =>
+      probe.find(id)?.ports.map(({ localPort, arrivals }) => ({
+        localPort,
+        port: publicPort(localPort),
+        arrivals,
+      })),
+  };
+}

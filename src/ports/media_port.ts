@@ -1,0 +1,84 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { MediaAddress, MediaPortListener } from "./media_address.ts";
+import { TcpPort } from "./tcp_port.ts";
+import { openUdpPort } from "./udp_port.ts";
+
+/**
+ * One port number that several viewers may share: a UDP socket, and a TCP listener beside it where that is wanted. It
+ * stays bound until `close`. To whoever listens both look alike, but for the transport of an address.
+ */
+export interface MediaPort {
+  /** The local port that is bound. */
+  readonly port: number;
+  /** Whether it takes TCP too. */
+  readonly takesTcp: boolean;
+  /** Receives packets from now on; replaces a former listener. */
+  listen(listener: MediaPortListener): void;
+  /**
+   * Sends one packet, which must not be changed from now on. The promise settles when UDP has it, and is `false` when
+   * the host refused to send or the TCP connection is over: a loss like any other.
+   */
+  send(packet: Uint8Array, to: MediaAddress): Promise<boolean>;
+  /** An authentic packet came from there: a TCP connection may stay for a while. */
+  prove(address: MediaAddress): void;
+  /** Nobody needs this address any more: a TCP connection ends when what was sent on it has left. */
+  release(address: MediaAddress): void;
+  /** Closes the sockets and every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How a {@link MediaPort} is opened. */
+export interface MediaPortOptions {
+  readonly hostname: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+  /** The port listens on UDP alone, since TCP could not be bound. Without this function TCP is not tried. */
+  readonly tcpFailed?: (error: unknown) => void;
+}
+
+/**
+ * Binds a media port.
+ * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied} When UDP cannot be bound.
+ */
+export function openMediaPort(options: MediaPortOptions): MediaPort {
+  const udp = openUdpPort(options.hostname, options.port);
+  const tcp = openTcp({ ...options, port: udp.port });
+  return {
+    port: udp.port,
+    takesTcp: tcp !== undefined,
+    listen(listener) {
+      udp.onDatagram((packet, { hostname, port }) =>
+        listener.packet(packet, { transport: "udp", hostname, port })
+      );
+      tcp?.listen(listener);
+    },
+    send(packet, to) {
+      if (to.transport === "udp") return udp.send(packet, to);
+      return Promise.resolve(tcp?.send(packet, to) ?? false);
+    },
+    prove(address) {
+      if (address.transport === "tcp") tcp?.prove(address);
+    },
+    release(address) {
+      if (address.transport === "tcp") tcp?.release(address);
+    },
+    async close() {
+      await Promise.all([udp.close(), tcp?.close()]);
+    },
+  };
+}
+
+function openTcp(options: MediaPortOptions): TcpPort | undefined {
+  if (options.tcpFailed === undefined) return undefined;
+  try {
+    return new TcpPort(options);
+  } catch (error) {
+    options.tcpFailed(error);
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+import { type Clock, sleep } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import {
+  TCP_CONNECTIONS_MAX,
+  TCP_UNPROVEN_CONNECTIONS_MAX,
+  TCP_UNSENT_BYTES_MAX,
+} from "./limits.ts";
+import { addressKey, type MediaAddress, type MediaPortListener } from "./media_address.ts";
+import { limitUnsent } from "./socket_options.ts";
+import { TcpConnection, type TcpEnd } from "./tcp_connection.ts";
+
+/** Pause after a connection could not be accepted (no file descriptor is left, say), in milliseconds. */
+const ACCEPT_RETRY_MS = 100;
+
+/** What a {@link TcpPort} is opened with. */
+export interface TcpPortOptions {
+  readonly hostname: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+}
+
+/**
+ * The TCP side of a media port (RFC 6544, passive): browsers connect, and each connection is an address of its own.
+ * It stays bound until `close`.
+ */
+export class TcpPort {
+  /** The local port that is bound. */
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  readonly #clock: Clock;
+  readonly #meter: Meter;
+  /** By {@link addressKey}, oldest first. */
+  readonly #connections = new Map<string, TcpConnection>();
+  /** Of connections, those that are over and not yet gone included. */
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  readonly #accepting: Promise<void>;
+  #to: MediaPortListener = { packet() {}, disconnected() {} };
+
+  /**
+   * Binds the port.
+   * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied}
+   */
+  constructor({ hostname, port, clock, meter, log }: TcpPortOptions) {
+    this.#listener = Deno.listen({ hostname, port });
+    this.port = this.#listener.addr.port;
+    this.#clock = clock;
+    this.#meter = meter;
+    const reason = limitUnsent(this.port, TCP_UNSENT_BYTES_MAX);
+    if (reason !== undefined) log.warn("tcp_unsent_unlimited", { port: this.port, reason });
+    this.#accepting = this.#accept();
+  }
+
+  /** Receives packets from now on; replaces a former listener. */
+  listen(listener: MediaPortListener): void {
+    this.#to = listener;
+  }
+
+  /**
+   * Sends one packet, which must not be changed from now on.
+   * @returns False when that connection is over.
+   */
+  send(packet: Uint8Array, to: MediaAddress): boolean {
+    const connection = this.#connections.get(addressKey(to));
+    connection?.send(packet);
+    return connection !== undefined;
+  }
+
+  /** An authentic packet came over this connection. */
+  prove(address: MediaAddress): void {
+    const connection = this.#connections.get(addressKey(address));
+    if (connection === undefined) return;
+    const isNews = !connection.isProven;
+    connection.prove();
+    if (isNews) this.#showCounts();
+  }
+
+  /** Ends a connection when what was sent on it has left. */
+  release(address: MediaAddress): void {
+    this.#connections.get(addressKey(address))?.release();
+  }
+
+  /** Ends every connection and stops listening. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort();
+      this.#listener.close();
+      for (const connection of [...this.#connections.values()]) connection.end("closed");
+    }
+    await this.#accepting;
+    await Promise.all(this.#running);
+  }
+
+  async #accept(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        this.#add(await this.#listener.accept());
+      } catch {
+        await sleep(this.#clock, ACCEPT_RETRY_MS, signal);
+      }
+    }
+  }
+
+  #add(conn: Deno.TcpConn): void {
+    const connection: TcpConnection = new TcpConnection(conn, {
+      clock: this.#clock,
+      packet: (packet) => this.#to.packet(packet, connection.address),
+      dropped: (count) =>
+        this.#meter.count("packets_dropped_total", { reason: "tcp_backlog" }, count),
+      ended: (reason) => this.#remove(connection, reason),
+    });
+    const key = addressKey(connection.address);
+    // One address of a host may connect to two of ours, where the port listens on all of them.
+    this.#connections.get(key)?.end("crowded");
+    this.#connections.set(key, connection);
+    const running = connection.finished().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    this.#keepLimits(connection);
+    this.#showCounts();
+  }
+
+  #keepLimits(newest: TcpConnection): void {
+    if (this.#connections.size > TCP_CONNECTIONS_MAX) return newest.end("crowded");
+    const unproven = this.#unproven();
+    if (unproven.length > TCP_UNPROVEN_CONNECTIONS_MAX) unproven[0]?.end("crowded");
+  }
+
+  #unproven(): TcpConnection[] {
+    return [...this.#connections.values()].filter(({ isProven }) => !isProven);
+  }
+
+  #remove(connection: TcpConnection, reason: TcpEnd): void {
+    const key = addressKey(connection.address);
+    if (this.#connections.get(key) !== connection) return;
+    this.#connections.delete(key);
+    this.#meter.count("ice_tcp_ended_total", { reason });
+    this.#showCounts();
+    this.#to.disconnected(connection.address);
+  }
+
+  #showCounts(): void {
+    const unproven = this.#unproven().length;
+    const proven = this.#connections.size - unproven;
+    this.#meter.gauge("ice_tcp_connections", proven, { port: this.port, state: "proven" });
+    this.#meter.gauge("ice_tcp_connections", unproven, { port: this.port, state: "unproven" });
+  }
+}

@@ -1,0 +1,201 @@
+import type { Context, Hono } from "hono";
+import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
+import type { Meter } from "../base/meter.ts";
+import type { AccessCheck } from "./access.ts";
+import { ERROR_TABLE, type Refusal, refusalOf } from "./errors.ts";
+import { PATH_CHECKS_PER_SECOND_MAX } from "./limits.ts";
+import { isOriginAllowed, parseReachedHost } from "./origins.ts";
+
+/** One media port as a path check announces it. */
+export interface AnnouncedPort {
+  readonly localPort: number;
+  /** Public IP literal. */
+  readonly address: string;
+  /** Public port. */
+  readonly port: number;
+  readonly transports: readonly ("udp" | "tcp")[];
+  /** What the checks of this port are signed with. */
+  readonly credentials: { readonly ufrag: string; readonly pwd: string };
+}
+
+/** A path check that has begun. */
+export interface OpenedPathCheck {
+  /** Unguessable. */
+  readonly id: string;
+  readonly expiresInMs: number;
+  readonly ports: readonly AnnouncedPort[];
+}
+
+/** What has arrived for one port's credentials. */
+export interface PortReport {
+  readonly localPort: number;
+  /** Public port. */
+  readonly port: number;
+  readonly arrivals: readonly {
+    /** Where it arrived. */
+    readonly localPort: number;
+    readonly from: {
+      readonly transport: "udp" | "tcp";
+      readonly hostname: string;
+      readonly port: number;
+    };
+    readonly count: number;
+  }[];
+}
+
+/** What signalling needs of path checks. */
+export interface PathCheckDoor {
+  /** How long until another check can be opened, in milliseconds; 0 when it can be now. */
+  readonly roomInMs: number;
+  /**
+   * Starts a check for somebody who reached the server by `reachedHost`.
+   * @returns `undefined` when there is no room.
+   * @throws {ViewerError} When no public address is known.
+   */
+  open(reachedHost: string): Promise<OpenedPathCheck | undefined>;
+  /** What has arrived so far; `undefined` for a check that never was, or has expired. */
+  report(id: string): readonly PortReport[] | undefined;
+}
+
+/** How {@link addPathCheck} lets people in. */
+export interface PathCheckOptions {
+  readonly pathChecks: PathCheckDoor;
+  readonly allowedOrigins: readonly string[];
+  readonly access?: AccessCheck;
+  readonly meter: Meter;
+  readonly clock?: Clock;
+}
+
+type Status = 400 | 401 | 403 | 404 | 429 | 500 | 503;
+
+const PATH = "/api/path-check";
+const NO_STORE = { "Cache-Control": "no-store" };
+
+const ORIGIN_REFUSED: Refusal = {
+  code: "origin_not_allowed",
+  message:
+    "Pages of this origin may not check the path; server.allowed_origins lists those that may",
+};
+
+const TOKEN_REFUSED: Refusal = {
+  code: "unauthorized",
+  message: "A path check needs an access token that is valid; see `pinhole token`",
+};
+
+/** Adds the two requests of a path check (see docs/signalling.md) to the HTTP side. */
+export function addPathCheck(app: Hono, options: PathCheckOptions): void {
+  const rate = new RateLimit(options.clock ?? SYSTEM_CLOCK);
+  app.post(PATH, (c) => open(c, { ...options, rate }));
+  app.get(`${PATH}/:id`, (c) => {
+    if (!allowOrigin(c, options)) return refuse(c, ORIGIN_REFUSED);
+    // Whoever knows the id was let in when it was made.
+    const ports = options.pathChecks.report(c.req.param("id"));
+    if (ports !== undefined) return c.json({ ports: ports.map(formatReport) }, 200, NO_STORE);
+    const message = "There is no such path check; it may have expired";
+    return c.json({ code: "no_such_path_check", message }, 404, NO_STORE);
+  });
+}
+
+async function open(
+  c: Context,
+  options: PathCheckOptions & { rate: RateLimit },
+): Promise<Response> {
+  const { pathChecks, access, meter, rate } = options;
+  if (!allowOrigin(c, options)) return refuse(c, ORIGIN_REFUSED);
+  if (access !== undefined && !await access(c.req.raw, undefined)) return refuse(c, TOKEN_REFUSED);
+  const reachedHost = parseReachedHost(hostOf(c));
+  if (reachedHost === undefined) {
+    return refuse(c, { code: "bad_message", message: "The Host header names no host" });
+  }
+  const waitMs = pathChecks.roomInMs || rate.takeOrWait();
+  if (waitMs > 0) return tooMany(c, { waitMs, meter });
+  try {
+    const check = await pathChecks.open(reachedHost);
+    if (check === undefined) return tooMany(c, { waitMs: pathChecks.roomInMs, meter });
+    meter.count("path_checks_total", { outcome: "opened" });
+    return c.json(formatCheck(check), 201, NO_STORE);
+  } catch (error) {
+    return refuse(c, refusalOf(error));
+  }
+}
+
+/** Whether the page may ask; if it may, it may read the answer too. */
+function allowOrigin(c: Context, { allowedOrigins }: PathCheckOptions): boolean {
+  const origin = c.req.header("Origin");
+  if (!isOriginAllowed({ origin, host: hostOf(c), allowed: allowedOrigins })) return false;
+  if (origin !== undefined) {
+    c.header("Access-Control-Allow-Origin", origin);
+    c.header("Vary", "Origin");
+  }
+  return true;
+}
+
+function hostOf(c: Context): string {
+  return c.req.header("Host") ?? new URL(c.req.url).host;
+}
+
+function refuse(c: Context, { code, message }: Refusal): Response {
+  return c.json({ code, message }, ERROR_TABLE[code].httpStatus as Status, NO_STORE);
+}
+
+function tooMany(c: Context, { waitMs, meter }: { waitMs: number; meter: Meter }): Response {
+  meter.count("path_checks_total", { outcome: "refused" });
+  const message = "Too many path checks at once; try again later";
+  const retryAfter = String(Math.max(1, Math.ceil(waitMs / 1000)));
+  return c.json({ code: "too_many_path_checks", message }, 429, {
+    ...NO_STORE,
+    "Retry-After": retryAfter,
+  });
+}
+
+function formatCheck({ id, expiresInMs, ports }: OpenedPathCheck): unknown {
+  return {
+    id,
+    expires_in_s: Math.floor(expiresInMs / 1000),
+    ports: ports.map(({ localPort, address, port, transports, credentials }) => ({
+      local_port: localPort,
+      address,
+      port,
+      transports,
+      ufrag: credentials.ufrag,
+      pwd: credentials.pwd,
+    })),
+  };
+}
+
+function formatReport({ localPort, port, arrivals }: PortReport): unknown {
+  return {
+    local_port: localPort,
+    port,
+    arrivals: arrivals.map(({ localPort, from, count }) => ({
+      local_port: localPort,
+      transport: from.transport,
+      from: from.hostname.includes(":")
+        ? `[${from.hostname}]:${from.port}`
+        : `${from.hostname}:${from.port}`,
+      count,
+    })),
+  };
+}
+
+/** So many in any second, for all who ask together: through a tunnel everybody has the same address. */
+class RateLimit {
+  readonly #clock: Clock;
+  #recentMs: number[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes a turn. @returns 0, or when there is none how long to wait for one, in milliseconds. */
+  takeOrWait(): number {
+    const nowMs = this.#clock.now();
+    this.#recentMs = this.#recentMs.filter((takenMs) => nowMs - takenMs < 1000);
+    const [oldestMs] = this.#recentMs;
+    if (oldestMs !== undefined && this.#recentMs.length >= PATH_CHECKS_PER_SECOND_MAX) {
+      return oldestMs + 1000 - nowMs;
+    }
+    this.#recentMs.push(nowMs);
+    return 0;
+  }
+}

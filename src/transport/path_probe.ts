@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { addressKey, type MediaAddress } from "../ports/media_address.ts";
+import { createIceCredentials, type IceCredentials } from "./ice_agent.ts";
+import { type StunMessage, verifyMessageIntegrity } from "./stun.ts";
+import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";
+import { STUN_ATTRIBUTE } from "./stun_wire.ts";
+
+/** How long a path check is answered, in milliseconds: a browser tries for about 15 s. */
+export const PATH_CHECK_TTL_MS = 30_000;
+
+/** Path checks that are alive at one time: each takes a few kilobytes. */
+export const PATH_CHECKS_MAX = 16;
+
+/** Different arrivals that one check notes: five ports, and the handful of addresses that a browser sends from. */
+export const PATH_ARRIVALS_MAX = 64;
+
+/** Where and from where requests for one port's credentials arrived. */
+export interface PathArrival {
+  /** The media port that took them; another one than the credentials' own tells that ports are mixed up. */
+  readonly localPort: number;
+  readonly from: MediaAddress;
+  readonly count: number;
+}
+
+/** One media port of a path check. */
+export interface PathCheckPort {
+  readonly localPort: number;
+  /** Of this port alone, so that what arrives tells which port it was meant for. */
+  readonly credentials: IceCredentials;
+  /** In the order of their first request. */
+  readonly arrivals: readonly PathArrival[];
+}
+
+/** A path check that is alive. */
+export interface PathCheck {
+  /** Unguessable: 128 random bits as base64url. */
+  readonly id: string;
+  readonly ports: readonly PathCheckPort[];
+}
+
+/** Where a request arrived. */
+export interface ArrivedAt {
+  readonly localPort: number;
+  readonly from: MediaAddress;
+}
+
+/** What became of a request that no viewer's agent takes. */
+export type ProbeOutcome =
+  | { readonly reply: Uint8Array }
+  | { readonly rejected: "unknown_user" | "integrity" };
+
+type Arrival = { -readonly [Key in keyof PathArrival]: PathArrival[Key] };
+
+interface OpenPort extends PathCheckPort {
+  readonly arrivals: Arrival[];
+}
+
+interface OpenCheck extends PathCheck {
+  readonly ports: readonly OpenPort[];
+  readonly expiresAtMs: number;
+}
+
+/**
+ * Proves to whoever may ask that the media ports can be reached, without a viewer, a lease or DTLS: for a while it
+ * answers the STUN checks that carry the credentials of a path check, at whichever port they arrive, and notes where
+ * that was. One for all ports. It owns no socket and no timer; what has expired is forgotten when it is next asked.
+ */
+export class PathProbe {
+  readonly #ports: readonly number[];
+  readonly #clock: Clock;
+  readonly #checks = new Map<string, OpenCheck>();
+  readonly #byUfrag = new Map<string, { readonly check: OpenCheck; readonly port: OpenPort }>();
+
+  /** @param ports The local media ports. */
+  constructor(ports: readonly number[], { clock }: { clock: Clock }) {
+    this.#ports = ports;
+    this.#clock = clock;
+  }
+
+  /** Starts a path check. @returns `undefined` when {@link PATH_CHECKS_MAX} are alive. */
+  open(): PathCheck | undefined {
+    this.#forgetExpired();
+    if (this.#checks.size >= PATH_CHECKS_MAX) return undefined;
+    const check: OpenCheck = {
+      id: randomBytes(16).toString("base64url"),
+      ports: this.#ports.map((localPort) => ({
+        localPort,
+        credentials: createIceCredentials(),
+        arrivals: [],
+      })),
+      expiresAtMs: this.#clock.now() + PATH_CHECK_TTL_MS,
+    };
+    this.#checks.set(check.id, check);
+    for (const port of check.ports) this.#byUfrag.set(port.credentials.ufrag, { check, port });
+    return check;
+  }
+
+  /** How long until another check can be opened, in milliseconds; 0 when it can be now. */
+  get roomInMs(): number {
+    this.#forgetExpired();
+    const [oldest] = this.#checks.values();
+    const isFull = oldest !== undefined && this.#checks.size >= PATH_CHECKS_MAX;
+    return isFull ? oldest.expiresAtMs - this.#clock.now() : 0;
+  }
+
+  /** A check that is alive, with what has arrived so far. */
+  find(id: string): PathCheck | undefined {
+    this.#forgetExpired();
+    return this.#checks.get(id);
+  }
+
+  /**
+   * Answers a Binding request whose FINGERPRINT was found right, when its username begins with the fragment of a check
+   * (RFC 8445 §7.3). The role of the sender does not matter, since nothing is ever nominated here.
+   */
+  answer(message: StunMessage, at: ArrivedAt): ProbeOutcome {
+    this.#forgetExpired();
+    const found = this.#byUfrag.get(message.username?.split(":", 1)[0] ?? "");
+    if (found === undefined) return { rejected: "unknown_user" };
+    const { check, port } = found;
+    const key = port.credentials.pwd;
+    if (!verifyMessageIntegrity(message, key)) return { rejected: "integrity" };
+    const { transactionId } = message;
+    const unknown = message.unknownRequired.filter((type) => type !== STUN_ATTRIBUTE.padding);
+    if (unknown.length > 0) {
+      return {
+        reply: formatBindingError({
+          transactionId,
+          code: 420,
+          reason: "Unknown Attribute",
+          unknownAttributes: unknown,
+          key,
+        }),
+      };
+    }
+    note(check, { port, at });
+    // RFC 5780 §7.6: padding is answered by padding, here up to the size of the request, so that a datagram of that
+    // size is known to pass both ways. Without it an answer is about as long as its request.
+    const isPadded = message.unknownRequired.length > 0;
+    const sizeBytes = isPadded ? message.packet.length : 0;
+    return {
+      reply: formatBindingSuccess({ transactionId, mappedAddress: at.from, key, sizeBytes }),
+    };
+  }
+
+  #forgetExpired(): void {
+    const nowMs = this.#clock.now();
+    // Oldest first, since all live equally long.
+    for (const check of this.#checks.values()) {
+      if (check.expiresAtMs > nowMs) return;
+      this.#checks.delete(check.id);
+      for (const { credentials } of check.ports) this.#byUfrag.delete(credentials.ufrag);
+    }
+  }
+}
+
+function note(check: OpenCheck, { port, at }: { port: OpenPort; at: ArrivedAt }): void {
+  const { localPort, from } = at;
+  const known = port.arrivals.find((arrival) =>
+    arrival.localPort === localPort && addressKey(arrival.from) === addressKey(from)
+  );
+  if (known !== undefined) {
+    known.count++;
+    return;
+  }
+  const noted = check.ports.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
+  if (noted < PATH_ARRIVALS_MAX) port.arrivals.push({ localPort, from, count: 1 });
+}
