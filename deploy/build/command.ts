@@ -1,0 +1,64 @@
+/** Something that the build needs is missing or does not work. */
+export class BuildError extends Error {
+  override name = "BuildError";
+}
+
+/** Where and how a command runs. */
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Beside the variables of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How a command ended. */
+export interface CommandResult {
+  readonly ok: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Variables under which tools print the same everywhere, and Deno no colours. */
+const PLAIN = { LC_ALL: "C", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" } as const;
+
+/**
+ * Runs a command to its end.
+ * @param command The program, then its arguments.
+ * @throws {BuildError} When there is no such program.
+ */
+export async function tryCommand(
+  command: readonly [program: string, ...args: string[]],
+  { cwd, env = {} }: CommandOptions = {},
+): Promise<CommandResult> {
+  const [program, ...args] = command;
+  try {
+    const output = await new Deno.Command(program, {
+      args,
+      ...(cwd === undefined ? {} : { cwd }),
+      env: { ...PLAIN, ...env },
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    return {
+      ok: output.success,
+      stdout: decoder.decode(output.stdout),
+      stderr: decoder.decode(output.stderr).trim(),
+    };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new BuildError(`The build needs the program "${program}"; install it`, { cause: error });
+  }
+}
+
+/**
+ * Runs a command that has to succeed.
+ * @returns What it printed.
+ * @throws {BuildError} With its own words when it fails.
+ */
+export async function runCommand(
+  command: readonly [program: string, ...args: string[]],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { ok, stdout, stderr } = await tryCommand(command, options);
+  if (!ok) throw new BuildError(`\`${command.join(" ")}\` failed:\n${stderr || stdout.trim()}`);
+  return stdout;
+}

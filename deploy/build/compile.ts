@@ -1,0 +1,115 @@
+/**
+ * `deno task compile`: writes Pinhole as one executable file. Options: see {@link USAGE}.
+ */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BuildError } from "./command.ts";
+import { denoCompile } from "./deno_compile.ts";
+import { readRevision, type Revision } from "./revision.ts";
+import { writeSelfExtracting } from "./self_extracting.ts";
+import { type Stage, stageApplication } from "./stage.ts";
+import { findTarget, type Target } from "./target.ts";
+
+const USAGE = `Usage: deno task compile [OPTIONS]
+  --target TRIPLE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu (default: this machine)
+  --output FILE      (default: dist/pinhole)
+  --self-extracting  a self-extracting executable even where \`deno compile\` could make one
+  --deno FILE        the deno program to put into a self-extracting executable`;
+
+/** Folder of the project. */
+export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/** What an executable is made of. */
+export interface CompileOptions {
+  readonly target: Target;
+  readonly revision: Revision;
+  readonly stage: Stage;
+  /** Path of the executable. */
+  readonly output: string;
+  /** Whether it has to be a self-extracting one. */
+  readonly selfExtracting: boolean;
+  /** The `deno` program to put into a self-extracting one. */
+  readonly deno?: string | undefined;
+}
+
+/** Writes the executable, by `deno compile` where that is possible. */
+export async function compile(options: CompileOptions): Promise<void> {
+  const permissions = await readPermissions();
+  const shared = { ...options, permissions };
+  if (!options.selfExtracting) {
+    if (await denoCompile(shared)) return;
+    say(
+      "Deno's runtime for compiled programs (denort) cannot be downloaded and DENORT_BIN is not set: " +
+        "writing a self-extracting executable instead",
+    );
+  }
+  await writeSelfExtracting(shared);
+}
+
+/**
+ * Those of the task `start-isolated`: whether a library is to run in a process of its own is only known when the
+ * configuration is read.
+ */
+async function readPermissions(): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
+  const words: string[] = tasks["start-isolated"].command.split(" ");
+  return words.filter((word) => word.startsWith("--allow-"));
+}
+
+/** Prints a line. */
+export function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+/**
+ * Runs a task of the build.
+ * @returns The exit code: 1 with the reason on standard error when it fails for one that is no defect of the build, 2 for
+ * wrong options.
+ */
+export async function runTask(task: () => Promise<void>): Promise<number> {
+  try {
+    await task();
+    return 0;
+  } catch (error) {
+    const isUsage = error instanceof TypeError && "code" in error &&
+      String(error.code).startsWith("ERR_PARSE_ARGS");
+    if (!isUsage && !(error instanceof BuildError)) throw error;
+    Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));
+    return isUsage ? 2 : 1;
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    args: [...Deno.args],
+    options: {
+      "target": { type: "string" },
+      "output": { type: "string", default: `${ROOT}/dist/pinhole` },
+      "self-extracting": { type: "boolean", default: false },
+      "deno": { type: "string" },
+      "help": { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return say(USAGE);
+  const output = await Deno.realPath(await makeFolderOf(values.output))
+    .then((folder) => `${folder}/${values.output.split("/").at(-1)}`);
+  const target = findTarget(values.target);
+  const revision = await readRevision(ROOT);
+  await using stage = await stageApplication({ root: ROOT, target, revision });
+  const { deno, "self-extracting": selfExtracting } = values;
+  await compile({ target, revision, stage, output, selfExtracting, deno });
+  const { size } = await Deno.stat(output);
+  say(`${values.output}: Pinhole ${revision.version} for ${target.triple}, ${toMB(size)} MB`);
+}
+
+async function makeFolderOf(file: string): Promise<string> {
+  const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : ".";
+  await Deno.mkdir(folder, { recursive: true });
+  return folder;
+}
+
+function toMB(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+if (import.meta.main) Deno.exit(await runTask(main));

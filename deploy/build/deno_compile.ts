@@ -1,0 +1,40 @@
+import { BuildError, tryCommand } from "./command.ts";
+import type { Stage } from "./stage.ts";
+import type { Target } from "./target.ts";
+
+/** What `deno compile` is given. */
+export interface DenoCompileOptions {
+  readonly stage: Stage;
+  readonly target: Target;
+  /** Permission flags. */
+  readonly permissions: readonly string[];
+  /** Path of the executable. */
+  readonly output: string;
+}
+
+/**
+ * Runs `deno compile`, which needs Deno's runtime for compiled programs (denort): the file that `DENORT_BIN` names, or
+ * else a download.
+ * @returns Whether the runtime was there.
+ * @throws {BuildError} When it fails for any other reason.
+ */
+export async function denoCompile(
+  { stage, target, permissions, output }: DenoCompileOptions,
+): Promise<boolean> {
+  const result = await tryCommand([
+    Deno.execPath(),
+    "compile",
+    "--no-check",
+    "--no-prompt",
+    "--cached-only",
+    "--app-name=pinhole",
+    `--target=${target.triple}`,
+    `--output=${output}`,
+    ...permissions,
+    "main.ts",
+  ], { cwd: stage.folder });
+  if (result.ok) return true;
+  const isDownload = /denort-[\w-]+\.zip/.test(result.stderr);
+  if (isDownload && Deno.env.get("DENORT_BIN") === undefined) return false;
+  throw new BuildError(`\`deno compile\` failed:\n${result.stderr}`);
+}

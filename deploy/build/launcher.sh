@@ -1,0 +1,110 @@
+#!/bin/sh
+# Pinhole @VERSION@ as one file: this script, and behind its first @HEADER_BYTES@ bytes a tar.gz of the program.
+# The first start unpacks it into a folder of the user; every start then runs it from there.
+set -u
+
+name='pinhole-@VERSION@-@SHORT_SHA256@'
+sha256='@SHA256@'
+# Of the two large files, in bytes: a look at them tells a folder that was tampered with or cut short by a full disk.
+sizes='@SIZES@'
+
+fail() {
+  printf 'pinhole: %s\n' "$*" >&2
+  exit 1
+}
+
+# The system's own tools, whatever PATH says, and without translated messages; PATH itself goes on untouched.
+tool() {
+  PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C "$@"
+}
+
+choose_cache() {
+  elsewhere='set CACHE_DIRECTORY to a folder of your own on another disk'
+  xdg=${XDG_CACHE_HOME-} home=${HOME-}
+  if [ -n "${CACHE_DIRECTORY-}" ]; then
+    # systemd lists several folders with colons.
+    cache=${CACHE_DIRECTORY%%:*}
+  elif [ "${xdg#/}" != "$xdg" ]; then
+    cache=$xdg/pinhole
+  elif [ "${home#/}" != "$home" ] && [ -d "$home" ] && [ -O "$home" ]; then
+    # Not the home of somebody else, which `sudo` may leave in place, and not that of a service user who has none.
+    cache=$home/.cache/pinhole
+  else
+    cache=/var/tmp/pinhole-$(tool id -u)
+    # Anybody may put a link there.
+    [ ! -L "$cache" ] || fail "Cannot unpack into $cache: it is a link; remove it, or $elsewhere"
+  fi
+}
+
+# Makes the folder, and refuses one in which others could replace what is run here.
+check_cache() {
+  [ -d "$cache" ] || said=$(umask 077 && tool mkdir -p -- "$cache" 2>&1) ||
+    fail "Cannot unpack: ${said#mkdir: }; $elsewhere"
+  said=$(tool stat -c '%u %a' -- "$cache/." 2>&1) || fail "Cannot unpack: ${said#stat: }; $elsewhere"
+  owner=${said% *} mode=${said#* } user=$(tool id -u)
+  [ "$owner" = "$user" ] ||
+    fail "Cannot unpack into $cache: it belongs to user $owner, not to $user; $elsewhere"
+  case $mode in
+    *[2367] | *[2367]?)
+      fail "Cannot unpack into $cache: others may write there (mode $mode); run chmod go-w on it, or $elsewhere"
+      ;;
+  esac
+}
+
+is_whole() {
+  [ "$(tool stat -c %s -- "$home/pinhole" "$home/@ADDON@" 2>/dev/null)" = "$sizes" ]
+}
+
+# While a process holds this lock, which outlives `exec`, a newer version does not remove the folder.
+hold() {
+  command exec 9<"$home/.in-use" && tool flock -s 9 && is_whole
+} 2>/dev/null
+
+payload() {
+  tool tail -c +$((@HEADER_BYTES@ + 1)) <"$0"
+}
+
+unpack() {
+  umask 077
+  said=$({ : >>"$cache/.lock"; } 2>&1) ||
+    fail "Cannot unpack into $cache: ${said##*: }; $elsewhere"
+  # Two first starts at once: the second waits, and finds the work done.
+  exec 8>>"$cache/.lock"
+  said=$(tool flock 8 2>&1) || fail "Cannot lock $cache/.lock: $said"
+  ! is_whole || return 0
+  sum=$(payload | tool sha256sum)
+  [ "${sum%% *}" = "$sha256" ] ||
+    fail "$0 is damaged (its contents have another SHA-256 than they were built with); copy it here again"
+  for old in "$cache"/pinhole-*; do
+    # One that lacks the lock file is not ours to remove.
+    [ ! -f "$old/.in-use" ] || tool flock -n "$old/.in-use" rm -rf -- "$old"
+  done
+  new=$cache/.new
+  tool rm -rf -- "$new" "$home"
+  said=$({ tool mkdir -- "$new" && payload | tool tar -xzo -f - -C "$new"; } 2>&1) || {
+    tool rm -rf -- "$new"
+    case $said in
+      *'No space left'*) said='No space left on the disk' ;;
+    esac
+    said=${said%%"
+"*}
+    fail "Cannot unpack into $cache, which takes @UNPACKED_MB@ MB: ${said##*: }; make room, or $elsewhere"
+  }
+  said=$(tool mv -- "$new" "$home" 2>&1) || fail "Cannot unpack into $cache: $said"
+}
+
+[ -f "$0" ] || fail "Cannot find itself as \"$0\"; start it by its path"
+choose_cache
+check_cache
+home=$cache/$name
+if ! hold; then
+  (unpack) || exit 1
+  hold || fail "$home is gone right after it was unpacked; remove it and start again"
+fi
+[ -x "$home/pinhole" ] ||
+  fail "Cannot run programs in $cache: its disk is mounted noexec, or a policy forbids it; $elsewhere"
+
+# What Deno would find in the folders above, such as a package.json in the user's home, is none of its business.
+export DENO_DIR="$home/deno_dir" DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
+exec "$home/pinhole" run --no-prompt --no-remote --cached-only --config "$home/app/deno.json" \
+  @PERMISSIONS@ "$home/app/main.ts" "$@"

@@ -1,0 +1,131 @@
+import { writeArchive } from "./archive.ts";
+import { BuildError, runCommand } from "./command.ts";
+import { sha256, writeJson } from "./files.ts";
+import type { Revision } from "./revision.ts";
+import type { Stage } from "./stage.ts";
+import type { Target } from "./target.ts";
+
+/** Size of the script before the payload: fixed, so that the script can name it. */
+const HEADER_BYTES = 8192;
+
+const LAUNCHER = new URL("launcher.sh", import.meta.url);
+
+/** What a self-extracting executable is made of. */
+export interface SelfExtractingOptions {
+  readonly stage: Stage;
+  readonly revision: Revision;
+  readonly target: Target;
+  /** Flags of `deno run`. */
+  readonly permissions: readonly string[];
+  /** Path of the executable. */
+  readonly output: string;
+  /** The `deno` program for the target. Default: the running one, or that of npm for another machine. */
+  readonly deno?: string | undefined;
+}
+
+/**
+ * Writes an executable that unpacks itself at its first start: a script of the POSIX shell, and the `deno` program and
+ * the application behind it as a tar.gz, which every Debian can unpack.
+ */
+export async function writeSelfExtracting(options: SelfExtractingOptions): Promise<void> {
+  const { stage, revision, output } = options;
+  const folder = await Deno.makeTempDir({ prefix: "pinhole-build-" });
+  try {
+    await runCommand(["cp", "--archive", "--link", stage.folder, `${folder}/app`]);
+    await placeDeno(folder, options);
+    await Deno.writeTextFile(`${folder}/.in-use`, "");
+    const payload = `${folder}/payload`;
+    const names = [".in-use", "app", "pinhole"];
+    await writeArchive({ output: payload, folder, names, timeS: revision.timeS });
+    // Beside the target until it is whole.
+    const partial = `${output}.partial`;
+    await Deno.writeFile(partial, await formatHeader(folder, options));
+    {
+      using source = await Deno.open(payload);
+      using target = await Deno.open(partial, { append: true });
+      await source.readable.pipeTo(target.writable);
+    }
+    await Deno.chmod(partial, 0o755);
+    await Deno.rename(partial, output);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function placeDeno(
+  folder: string,
+  { target, deno }: SelfExtractingOptions,
+): Promise<void> {
+  const program = `${folder}/pinhole`;
+  if (deno !== undefined) await Deno.copyFile(deno, program);
+  else if (target.triple === Deno.build.target) await Deno.copyFile(Deno.execPath(), program);
+  else await fetchDeno(program, target);
+  await Deno.chmod(program, 0o755);
+}
+
+/** Takes Deno's npm package for another machine, of the version that runs. */
+async function fetchDeno(program: string, { denoPackage, arch }: Target): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "pinhole-build-" });
+  try {
+    const wanted = `npm:${denoPackage}@${Deno.version.deno}`;
+    await writeJson(`${folder}/deno.json`, {
+      workspace: [],
+      nodeModulesDir: "manual",
+      imports: { deno: wanted },
+    });
+    const install = ["install", "--node-modules-linker=hoisted", "--os=linux", `--arch=${arch}`];
+    await runCommand([Deno.execPath(), ...install], { cwd: folder });
+    await Deno.copyFile(`${folder}/node_modules/${denoPackage}/deno`, program);
+  } catch (error) {
+    const message = `Cannot get Deno ${Deno.version.deno} for ${arch} (package ${denoPackage}); ` +
+      `give its program with --deno FILE`;
+    throw new BuildError(message, { cause: error });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function formatHeader(
+  folder: string,
+  { stage, revision, permissions }: SelfExtractingOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const addon = `app/${stage.addon}`;
+  const sizes = await Promise.all(
+    [`${folder}/pinhole`, `${folder}/${addon}`].map(async (path) => (await Deno.stat(path)).size),
+  );
+  const hash = await sha256(`${folder}/payload`);
+  const values: Readonly<Record<string, string>> = {
+    VERSION: revision.version,
+    HEADER_BYTES: String(HEADER_BYTES),
+    SHA256: hash,
+    SHORT_SHA256: hash.slice(0, 12),
+    SIZES: sizes.join("\n"),
+    ADDON: addon,
+    UNPACKED_MB: String(Math.ceil(await sizeOf(folder) / 1e6)),
+    PERMISSIONS: permissions.join(" "),
+  };
+  const script = (await Deno.readTextFile(LAUNCHER)).replaceAll(
+    /@([A-Z0-9_]+)@/g,
+    (_, name: string) => {
+      const value = values[name];
+      // They become words of a script.
+      if (value === undefined || !/^[\w.+@/=:\n -]+$/.test(value)) {
+        throw new BuildError(`launcher.sh cannot take "${value}" for @${name}@`);
+      }
+      return value;
+    },
+  );
+  const bytes = new TextEncoder().encode(script);
+  if (bytes.length >= HEADER_BYTES) {
+    throw new BuildError(`launcher.sh has ${bytes.length} bytes; raise HEADER_BYTES`);
+  }
+  const header = new Uint8Array(HEADER_BYTES).fill("\n".charCodeAt(0));
+  header.set(bytes);
+  return header;
+}
+
+/** Bytes that the unpacked folder takes. */
+async function sizeOf(folder: string): Promise<number> {
+  const text = await runCommand(["du", "--bytes", "--summarize", "--exclude=payload", folder]);
+  return Number.parseInt(text);
+}
