@@ -3,10 +3,18 @@ export interface Figure {
   /** What was measured, in words. */
   readonly name: string;
   readonly value: number;
-  /** `ms`, `µs`, `MiB`, `%`, or empty for a ratio. */
+  /** `ms`, `µs`, `MiB`, `%`, `/s`, or empty for a ratio or a number of things. */
   readonly unit: string;
   /** The value that it should stay below. */
   readonly aim?: number;
+  /** The value that it should reach. */
+  readonly aimAtLeast?: number;
+}
+
+/** Whether a figure has an aim and falls short of it; no figure at all (NaN) does too. */
+export function isMissed({ value, aim, aimAtLeast }: Figure): boolean {
+  return (aim !== undefined && !(value < aim)) ||
+    (aimAtLeast !== undefined && !(value >= aimAtLeast));
 }
 
 /** Measures one subject; long work tells `progress` what it is about to do. */
@@ -32,12 +40,28 @@ export function percentile(values: readonly number[], percent: number): number {
 /** Figures as lines of aligned columns. */
 export function formatTable(figures: readonly Figure[]): string {
   const nameWidth = Math.max(...figures.map(({ name }) => name.length));
-  return figures.map(({ name, value, unit, aim }) => {
-    const shown = `${formatValue(value).padStart(9)} ${unit.padEnd(3)}`;
-    if (aim === undefined) return `${name.padEnd(nameWidth)} ${shown}`.trimEnd();
-    const verdict = value < aim ? "met" : "missed";
-    return `${name.padEnd(nameWidth)} ${shown}  aim < ${formatValue(aim)}: ${verdict}`;
+  return figures.map((figure) => {
+    const { name, value, unit } = figure;
+    const aim = formatAim(figure);
+    const shown = `${name.padEnd(nameWidth)} ${formatValue(value).padStart(9)} ${unit.padEnd(3)}`;
+    if (aim === undefined) return shown.trimEnd();
+    return `${shown}  aim ${aim}: ${isMissed(figure) ? "MISSED" : "met"}`;
   }).join("\n");
+}
+
+/** How many aims were met, and which were not: a line below an empty one, or nothing where there are no aims. */
+export function formatVerdict(figures: readonly Figure[]): string {
+  const aims = figures.filter((figure) => formatAim(figure) !== undefined);
+  const missed = aims.filter(isMissed);
+  if (aims.length === 0) return "";
+  const names = missed.map(({ name }) => name).join("; ");
+  const met = `${aims.length - missed.length} of ${aims.length} aims met`;
+  return `\n${met}${names === "" ? "" : `; MISSED: ${names}`}\n`;
+}
+
+function formatAim({ aim, aimAtLeast }: Figure): string | undefined {
+  if (aim !== undefined) return `< ${formatValue(aim)}`;
+  return aimAtLeast === undefined ? undefined : `>= ${formatValue(aimAtLeast)}`;
 }
 
 function formatValue(value: number): string {

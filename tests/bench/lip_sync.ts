@@ -16,7 +16,9 @@ export async function measureLips(progress: Progress): Promise<Figure[]> {
   await page.goto(`${server.origin}/healthz`);
   progress("two minutes of flashes and beeps");
   const url = `${server.origin.replace("http", "ws")}/ws/lips`;
-  const errors = await measureLipSync(page, { url, seconds: SECONDS });
+  const opened = () => server.log.find(({ event }) => event === "session_opened");
+  const sessionStartMs = () => Date.parse(String(opened()?.ts));
+  const errors = await measureLipSync(page, { url, seconds: SECONDS, sessionStartMs });
   const sizes = errors.slice(SETTLING).map(Math.abs);
   return [
     { name: "beep after flash, median", value: median(errors.slice(SETTLING)), unit: "ms" },

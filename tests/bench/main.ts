@@ -3,13 +3,17 @@
  * to stderr.
  */
 import { parseArgs } from "node:util";
-import { type Figure, formatTable, type Part, type Progress } from "./figure.ts";
+import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
+import { measureIdle } from "./idle.ts";
+import { measureIdleSwitch } from "./idle_switch.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLips } from "./lip_sync.ts";
 import { measureLoad } from "./load.ts";
 import { measurePacketCost } from "./packet_cost.ts";
 import { measureRebinding } from "./rebinding.ts";
+import { measureRenderer } from "./renderer.ts";
+import { measureSessions } from "./sessions.ts";
 import { measureStartup } from "./startup.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
@@ -18,6 +22,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   latency: measureLatency,
   "lip-sync": measureLips,
   load: measureLoad,
+  sessions: measureSessions,
+  idle: measureIdle,
+  "idle-switch": measureIdleSwitch,
+  renderer: measureRenderer,
   rebinding: measureRebinding,
   packet: measurePacketCost,
 };
@@ -47,7 +55,8 @@ async function main(args: string[]): Promise<number> {
     report[name] = await PARTS[name]?.(progressOf(name)) ?? [];
   }
   say(Deno.stdout, `${machine()}\n\n`);
-  say(Deno.stdout, `${formatTable(Object.values(report).flat())}\n`);
+  const figures = Object.values(report).flat();
+  say(Deno.stdout, `${formatTable(figures)}\n${formatVerdict(figures)}`);
   if (values.json !== undefined) {
     const content = { date: new Date().toISOString(), machine: machine(), parts: report };
     await Deno.writeTextFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);

@@ -7,6 +7,7 @@ import { type Figure, median, type Progress } from "./figure.ts";
 const RECONNECTS = 12;
 /** The browser repeats its checks each 2.5 s, and begins that count anew with each move. */
 const CHECK_INTERVAL_FRAMES = 75;
+const WORST_AIM_MS = 1_000;
 
 /** How long the picture stands still when a tunnel client reconnects and gives the browser a new source port. */
 export async function measureRebinding(progress: Progress): Promise<Figure[]> {
@@ -31,7 +32,12 @@ export async function measureRebinding(progress: Progress): Promise<Figure[]> {
   }
   return [
     { name: "new source port to picture, median", value: median(gaps), unit: "ms" },
-    { name: "new source port to picture, worst", value: Math.max(...gaps), unit: "ms" },
+    {
+      name: "new source port to picture, worst",
+      value: Math.max(...gaps),
+      unit: "ms",
+      aim: WORST_AIM_MS,
+    },
   ];
 }
 

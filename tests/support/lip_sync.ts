@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import type { Page } from "playwright-core";
+import { readBlockCode } from "../../src/renderer/block_code.ts";
 
 /** Chromium plays sound without a gesture, and brings it into the page undelayed. */
 export const LIP_SYNC_ARGS = ["--autoplay-policy=no-user-gesture-required"] as const;
@@ -9,31 +10,60 @@ interface TrackProcessor {
   readonly readable: ReadableStream<AudioData>;
 }
 
+/** How lip sync is measured. */
+export interface LipSyncOptions {
+  /** `ws://` address of a session that shows the test pattern. */
+  readonly url: string;
+  readonly seconds: number;
+  /**
+   * Wall-clock milliseconds at which the session began, asked for in the end. The flash is as late as the first frame
+   * of its second, up to one frame interval; without this, that counts as an error.
+   */
+  readonly sessionStartMs?: () => number;
+}
+
 /**
  * Plays a session with sound and holds each flash of the picture against its beep.
  * @returns Of each second, how much later the beep was heard than the flash was seen, in milliseconds.
  */
 export async function measureLipSync(
   page: Page,
-  options: { url: string; seconds: number },
+  { url, seconds, sessionStartMs }: LipSyncOptions,
 ): Promise<number[]> {
-  const heard = await page.evaluate(watchAndListen, options);
-  const { flashes } = heard;
+  await page.addScriptTag({ content: `${readBlockCode}` });
+  const heard = await page.evaluate(watchAndListen, { url, seconds });
+  const startMs = sessionStartMs?.();
+  const lateMs = startMs === undefined ? 0 : flashDelayMs(heard.flashes, startMs);
   // The page gets the sound before the loudspeaker does; what is seen is timed by when it is on the screen.
   const beeps = heard.beeps.map((beep) => beep + heard.outputLatencyMs);
-  return flashes.flatMap((flash) => {
+  return heard.flashes.flatMap(({ seenMs }) => {
+    const dueMs = seenMs - lateMs;
     const nearest = beeps.reduce(
-      (best, beep) => Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best,
+      (best, beep) => Math.abs(beep - dueMs) < Math.abs(best - dueMs) ? beep : best,
       Number.POSITIVE_INFINITY,
     );
-    return Math.abs(nearest - flash) < 500 ? [nearest - flash] : [];
+    return Math.abs(nearest - dueMs) < 500 ? [nearest - dueMs] : [];
   });
 }
 
-/** Runs in the page; times are those of `performance.now()`. */
+/** A frame with which a flash begins. */
+interface Flash {
+  /** When it was due on the screen. */
+  readonly seenMs: number;
+  /** When it was drawn; wall-clock milliseconds. */
+  readonly drawnAtMs: number;
+}
+
+/** How long after a full second of the session its flashes were drawn: always the same, as frames are evenly spaced. */
+function flashDelayMs(flashes: readonly Flash[], startMs: number): number {
+  const delays = flashes.map(({ drawnAtMs }) => (drawnAtMs - startMs) % 1000);
+  return delays.toSorted((a, b) => a - b)[Math.floor(delays.length / 2)] ?? Number.NaN;
+}
+
+/** Runs in the page, where {@link readBlockCode} is; times are those of `performance.now()`. */
 async function watchAndListen(
   { url, seconds }: { url: string; seconds: number },
-): Promise<{ flashes: number[]; beeps: number[]; outputLatencyMs: number }> {
+): Promise<{ flashes: Flash[]; beeps: number[]; outputLatencyMs: number }> {
   const peer = new RTCPeerConnection({ iceServers: [] });
   const stream = new MediaStream();
   const video = document.createElement("video");
@@ -41,20 +71,27 @@ async function watchAndListen(
   document.body.append(video);
   peer.addTransceiver("video", { direction: "recvonly" });
   peer.addTransceiver("audio", { direction: "recvonly" });
-  const flashes: number[] = [];
+  const flashes: Flash[] = [];
   const beeps: number[] = [];
 
   const watch = (): void => {
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [1, 1];
-    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const readable = (width: number, height: number) =>
+      new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    const context = readable(1, 1);
+    const whole = readable(320, 180);
+    const noteFlash = (seenMs: number): void => {
+      whole?.drawImage(video, 0, 0, 320, 180);
+      const picture = whole?.getImageData(0, 0, 320, 180);
+      const code = picture && readBlockCode(picture);
+      if (code !== undefined) flashes.push({ seenMs, drawnAtMs: code.sentAtMs });
+    };
     let lit = true;
     const look = (_now: number, { expectedDisplayTime }: VideoFrameCallbackMetadata): void => {
       // One pixel of the corner that flashes.
       const { videoWidth, videoHeight } = video;
       context?.drawImage(video, videoWidth * 0.9, videoHeight * 0.9, 1, 1, 0, 0, 1, 1);
       const white = (context?.getImageData(0, 0, 1, 1).data[0] ?? 0) > 128;
-      if (white && !lit) flashes.push(expectedDisplayTime);
+      if (white && !lit) noteFlash(expectedDisplayTime);
       lit = white;
       video.requestVideoFrameCallback(look);
     };
