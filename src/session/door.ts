@@ -92,6 +92,10 @@ export interface ViewerHandle {
   readonly state: ViewerState;
   /** Hands UTF-8 text to the renderer's session. */
   message(data: string): void;
+  /** Our username fragment that the viewer was told last; another after each restart of ICE. */
+  readonly iceUfrag: string;
+  /** The viewer restarts ICE. @returns Our new credentials (RFC 8839 §5.4). */
+  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string };
   /** Ends the viewer and frees its place at once. Idempotent. */
   bye(): void;
   /**

@@ -240,6 +240,14 @@ class Attachment implements ViewerHandle {
     return this.#viewer.state;
   }
 
+  get iceUfrag(): string {
+    return this.#viewer.peer.iceUfrag;
+  }
+
+  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string } {
+    return this.#viewer.peer.restartIce(remote);
+  }
+
   message(data: string): void {
     if (this.#powers.isCurrent()) this.#powers.message(data);
   }

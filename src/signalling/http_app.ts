@@ -9,6 +9,7 @@ import { failureText, type Refusal } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import { isOriginAllowed, parseReachedHost } from "./origins.ts";
 import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
+import { createWhepApp } from "./whep.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
 /** What the HTTP side of the server is made of. */
@@ -90,6 +91,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return c.json(sessionsJson(), 200, { "Cache-Control": "no-store" });
   });
   addPathCheck(app, options);
+  app.route("/whep", createWhepApp(options));
   app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {

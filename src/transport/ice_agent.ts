@@ -42,6 +42,13 @@ interface Path {
   gone: boolean;
 }
 
+/** What the checks of one ICE session are authenticated with; a restart begins another. */
+interface Generation {
+  readonly local: IceCredentials;
+  readonly username: string;
+  readonly key: Uint8Array;
+}
+
 /** New random {@link IceCredentials}. */
 export function createIceCredentials(): IceCredentials {
   // The alphabet of base64 is ice-char (RFC 8839 §5.4); whole groups of 3 bytes need no padding.
@@ -62,9 +69,8 @@ export function createIceCredentials(): IceCredentials {
  * saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere reports from there.
  */
 export class IceAgent {
-  readonly local: IceCredentials;
-  readonly #username: string;
-  readonly #key: Uint8Array;
+  /** The latest first; the one before it counts until the browser has used the latest. */
+  #generations: readonly [Generation, ...Generation[]];
   readonly #paths = new Map<string, Path>();
   #selected: Path | undefined;
   #nominated = false;
@@ -73,10 +79,23 @@ export class IceAgent {
   #heardAtMs: number;
 
   constructor(options: { local: IceCredentials; remoteUfrag: string; nowMs: number }) {
-    this.local = options.local;
-    this.#username = `${options.local.ufrag}:${options.remoteUfrag}`;
-    this.#key = new TextEncoder().encode(options.local.pwd);
+    this.#generations = [generation(options)];
     this.#heardAtMs = options.nowMs;
+  }
+
+  /** The credentials that the browser was told last. */
+  get local(): IceCredentials {
+    return this.#generations[0].local;
+  }
+
+  /** Our username fragments that checks may still name. */
+  get ufrags(): string[] {
+    return this.#generations.map(({ local }) => local.ufrag);
+  }
+
+  /** Takes checks with new credentials from now on: the browser restarts ICE (RFC 8445 §9). Packets go on as they did. */
+  restart(options: { local: IceCredentials; remoteUfrag: string }): void {
+    this.#generations = [generation(options), this.#generations[0]];
   }
 
   /** Where packets for the browser go; `undefined` before the first authenticated check, and while it has no way. */
@@ -96,8 +115,9 @@ export class IceAgent {
 
   /** Answers a binding request whose FINGERPRINT was found right (RFC 8445 §7.3). */
   handleRequest(message: StunMessage, context: { from: MediaAddress; nowMs: number }): IceOutcome {
-    if (message.username !== this.#username) return { kind: "rejected", reason: "username" };
-    const key = this.#key;
+    const used = this.#generations.find(({ username }) => username === message.username);
+    if (used === undefined) return { kind: "rejected", reason: "username" };
+    const { key } = used;
     if (!verifyMessageIntegrity(message, key)) return { kind: "rejected", reason: "integrity" };
     const { transactionId } = message;
     if (message.unknownRequired.length > 0) {
@@ -105,6 +125,7 @@ export class IceAgent {
     }
     // A lite agent is always controlled, so a controlled browser is the one that has to switch (RFC 8445 §7.3.1.1).
     if (message.iceControlled !== undefined) return refuse({ code: 487, reason: "Role Conflict" });
+    if (used === this.#generations[0]) this.#enter(used);
     const moved = this.#validate(message.useCandidate, context);
     const reply = formatBindingSuccess({ transactionId, mappedAddress: context.from, key });
     return { kind: "answered", reply, validated: true, moved };
@@ -155,6 +176,13 @@ export class IceAgent {
     this.#paths.delete(key);
   }
 
+  /** The browser has come to the latest generation; where it will be is open again. */
+  #enter(latest: Generation): void {
+    if (this.#generations.length === 1) return;
+    this.#generations = [latest];
+    this.#nominated = this.#reports = false;
+  }
+
   #validate(nominates: boolean, { from, nowMs }: { from: MediaAddress; nowMs: number }): boolean {
     const path = this.#hear(from, nowMs);
     const before = this.#selected;
@@ -186,4 +214,11 @@ export class IceAgent {
       if (path !== this.#selected) this.#paths.delete(key);
     }
   }
+}
+
+function generation(
+  { local, remoteUfrag }: { local: IceCredentials; remoteUfrag: string },
+): Generation {
+  const username = `${local.ufrag}:${remoteUfrag}`;
+  return { local, username, key: new TextEncoder().encode(local.pwd) };
 }

@@ -15,7 +15,7 @@ import {
 import type { CodecChoice } from "../sdp/codec.ts";
 import type { OfferMedia } from "../sdp/model.ts";
 import type { DataChannel } from "./data_channel.ts";
-import { createIceCredentials, IceAgent } from "./ice_agent.ts";
+import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
 import { answerSections, type UsableOffer } from "./offer_reader.ts";
 import type {
   AudioSink,
@@ -147,6 +147,17 @@ export class WebRtcPeer implements Peer, PortMember {
 
   sendMessage(data: PeerMessage): boolean {
     return !this.#closed && (this.#data?.send(data) ?? false);
+  }
+
+  get iceUfrag(): string {
+    return this.ice.local.ufrag;
+  }
+
+  restartIce({ ufrag: remoteUfrag }: { readonly ufrag: string }): IceCredentials {
+    const local = createIceCredentials();
+    this.ice.restart({ local, remoteUfrag });
+    if (!this.#closed) this.#options.mux.add(this);
+    return local;
   }
 
   pathValidated({ moved }: { moved: boolean }): void {

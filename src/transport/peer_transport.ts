@@ -80,6 +80,14 @@ export interface Peer {
    * @returns False when there is no open channel, or too much waits in it already.
    */
   sendMessage(data: PeerMessage): boolean;
+  /** Our username fragment that the browser was told last (RFC 8839 §5.4). */
+  readonly iceUfrag: string;
+  /**
+   * The browser restarts ICE: checks with these credentials count from now on, and the former ones until the first of
+   * them comes. Media goes on meanwhile.
+   * @returns Our new credentials.
+   */
+  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string };
   /** Ends the connection at once. Idempotent. */
   close(): void;
 }

@@ -76,17 +76,18 @@ export class PortMux {
 
   /** Viewers on this port. */
   get size(): number {
-    return this.#byUfrag.size;
+    return new Set(this.#byUfrag.values()).size;
   }
 
-  /** Routes packets to a viewer from now on. */
+  /** Routes packets to a viewer from now on; again after each restart of its ICE. */
   add(member: PortMember): void {
-    this.#byUfrag.set(member.ice.local.ufrag, member);
+    this.#forgetUfrags(member);
+    for (const ufrag of member.ice.ufrags) this.#byUfrag.set(ufrag, member);
   }
 
   /** Forgets a viewer and all its addresses, and ends its TCP connections. */
   remove(member: PortMember): void {
-    this.#byUfrag.delete(member.ice.local.ufrag);
+    this.#forgetUfrags(member);
     this.#releaseOthers(member, new Set());
   }
 
@@ -139,7 +140,7 @@ export class PortMux {
     packet: Uint8Array,
     { from, owner }: { from: MediaAddress; owner: PortMember | undefined },
   ): PortMember | undefined {
-    for (const member of this.#byUfrag.values()) {
+    for (const member of new Set(this.#byUfrag.values())) {
       if (member === owner) continue;
       if (!this.#takeTrial()) return undefined;
       if (member.receiveRtcp(packet, from) === "newest") return member;
@@ -184,6 +185,12 @@ export class PortMux {
     if ("rejected" in outcome) return this.#reject(outcome.rejected);
     this.#meter.count("stun_requests_total");
     this.send(outcome.reply, from);
+  }
+
+  #forgetUfrags(member: PortMember): void {
+    for (const [ufrag, owner] of this.#byUfrag) {
+      if (owner === member) this.#byUfrag.delete(ufrag);
+    }
   }
 
   #claim(from: MediaAddress, member: PortMember): void {

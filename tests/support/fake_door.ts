@@ -29,6 +29,7 @@ export class FakeViewer {
   readonly id: string = crypto.randomUUID();
   readonly answerSdp = "v=0\r\n";
   state: ViewerState = "connecting";
+  iceUfrag = "ufrag0";
   /** Text that came for the renderer. */
   readonly heard: string[] = [];
   /** What its latest signalling connection did last. */
@@ -53,6 +54,7 @@ export class FakeViewer {
       if (isCurrent()) this.fate = fate;
     };
     const currentState = () => this.state;
+    const currentUfrag = () => this.iceUfrag;
     return {
       id: this.id,
       sessionId: this.sessionId,
@@ -60,6 +62,13 @@ export class FakeViewer {
       candidate: FAKE_CANDIDATE,
       get state() {
         return currentState();
+      },
+      get iceUfrag() {
+        return currentUfrag();
+      },
+      restartIce: () => {
+        this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;
+        return { ufrag: this.iceUfrag, pwd: "p".repeat(32) };
       },
       message: (data) => isCurrent() && void this.heard.push(data),
       bye: () => leave("bye"),

@@ -64,6 +64,13 @@ export class FakePeer implements Peer {
     this.candidate = { candidate, sdpMid: "0", sdpMLineIndex: 0 };
   }
 
+  iceUfrag = "ufrag0";
+
+  restartIce(): { ufrag: string; pwd: string } {
+    this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;
+    return { ufrag: this.iceUfrag, pwd: "p".repeat(32) };
+  }
+
   sendMessage(data: PeerMessage): boolean {
     if (this.takesMessages) this.messages.push(data);
     return this.takesMessages;

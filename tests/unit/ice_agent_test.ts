@@ -223,6 +223,34 @@ Deno.test("IceAgent: who reported and fell silent is found by a check, and again
   assert.deepEqual(agent.selected, C);
 });
 
+Deno.test("IceAgent: after a restart the former credentials count until the new ones are used", () => {
+  const agent = newAgent();
+  const former = agent.local;
+  check(agent, { from: A, nowMs: 0, useCandidate: true });
+  agent.followTo(A, 1);
+  const local = createIceCredentials();
+  agent.restart({ local, remoteUfrag: "NEXT" });
+  assert.deepEqual(agent.local, local);
+  assert.deepEqual(agent.ufrags, [local.ufrag, former.ufrag]);
+  assert.deepEqual(agent.selected, A, "media goes on meanwhile");
+  const old = { username: `${former.ufrag}:${BROWSER_UFRAG}`, password: former.pwd };
+  assert.equal(check(agent, { from: A, nowMs: 2, ...old }).kind, "answered");
+
+  const next = { username: `${local.ufrag}:NEXT`, password: local.pwd };
+  check(agent, { from: B, nowMs: 3, useCandidate: true, ...next });
+  assert.deepEqual(agent.selected, B, "a nomination counts again, in spite of reports from A");
+  assert.equal(check(agent, { from: A, nowMs: 4, ...old }).kind, "rejected");
+  assert.deepEqual(agent.ufrags, [local.ufrag]);
+});
+
+Deno.test("IceAgent: a browser that restarts again and again has two sets of credentials at most", () => {
+  const agent = newAgent();
+  for (let i = 0; i < 50; i++) {
+    agent.restart({ local: createIceCredentials(), remoteUfrag: `R${i}` });
+  }
+  assert.equal(agent.ufrags.length, 2);
+});
+
 Deno.test("IceAgent: keeps eight addresses, the selected one among them", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });

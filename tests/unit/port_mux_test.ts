@@ -227,6 +227,21 @@ Deno.test("PortMux: an address that the viewer's agent forgot is nobody's any mo
   assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1);
 });
 
+Deno.test("PortMux: a viewer that restarted ICE is found by its new and its former name, and removed with both", () => {
+  const { port, mux, meter, one } = setUp();
+  const former = checkPacket(one.ice);
+  one.ice.restart({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG });
+  mux.add(one);
+  port.receive(former, A);
+  port.receive(checkPacket(one.ice), A);
+  assert.deepEqual([port.sent.length, mux.size], [2, 2]);
+  mux.remove(one);
+  port.receive(former, A);
+  port.receive(checkPacket(one.ice), A);
+  assert.deepEqual([port.sent.length, mux.size], [2, 1]);
+  assert.equal(meter.value("stun_rejected_total", { reason: "unknown_user" }), 2);
+});
+
 Deno.test("PortMux: a viewer that was removed is forgotten with all its addresses", () => {
   const { port, meter, mux, one, two } = setUp();
   port.receive(checkPacket(one.ice, { useCandidate: true }), A);
