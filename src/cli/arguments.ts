@@ -1,5 +1,9 @@
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
-import { type OptionSpec, readArguments } from "./options.ts";
+import { isHost, parseOrigin, parseSocketAddress } from "../config/address.ts";
+import { type Endpoint, TUNNEL_PROTOCOLS } from "../tunnel/settings.ts";
+import { ADMIN_PORTS, type FrpcOptions, FRPS_PORT, TUNNEL_DEFAULTS } from "./frpc.ts";
+import type { DoctorOptions } from "./doctor.ts";
+import { FLAG, type OptionSpecs, readArguments } from "./options.ts";
 import type { TokenOptions } from "./token.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
 
@@ -14,6 +18,8 @@ export type Command =
     readonly logLevel: LogLevel | undefined;
   }
   | ({ readonly name: "renderer-test" } & RendererTestOptions)
+  | ({ readonly name: "frpc" } & FrpcOptions)
+  | ({ readonly name: "doctor" } & DoctorOptions)
   | ({ readonly name: "token" } & TokenOptions);
 
 const { width, height, fps, seconds } = RENDERER_TEST_DEFAULTS;
@@ -25,6 +31,8 @@ through a few fixed UDP ports, without STUN and TURN.
 Usage:
   pinhole [serve] [--config FILE]   run the server
   pinhole check [--config FILE]     validate the configuration and print every problem
+  pinhole frpc [--config FILE]      print the frpc.toml that matches the configuration
+  pinhole doctor [--config FILE]    check the whole path to a browser and say what to mend
   pinhole renderer-test LIBRARY     try a renderer library out and print what is wrong with it
   pinhole token --session ID        print an access token for a session
   pinhole --help
@@ -33,6 +41,21 @@ Usage:
 Options:
   --config FILE      configuration (default: ./config.toml; built-in defaults if there is none)
   --log-level LEVEL  ${LOG_LEVELS.join(", ")}; overrides log.level
+
+Options of frpc, besides --config:
+  --server ADDRESS[:PORT]  where frps is (default: the configured public address; ${FRPS_PORT})
+  --protocol NAME    the way there: ${TUNNEL_PROTOCOLS.join(", ")} (default: tcp)
+  --token-env NAME   variable that holds the token (default: ${TUNNEL_DEFAULTS.tokenVariable})
+  --admin ADDRESS:PORT  frpc's admin API (default: 127.0.0.1:${ADMIN_PORTS.all};
+                     with --media-only 127.0.0.1:${ADMIN_PORTS.media})
+  --media-only, --signalling-only  one half of the mapping, for two clients side by side
+  --frps             print the lines for frps.toml instead
+  --plain            print the mapping for a router, nftables, iptables and WireGuard instead
+
+Options of doctor, besides --config:
+  --json             print one JSON document
+  --frpc-admin URL   frpc's admin API (default: http://127.0.0.1:${ADMIN_PORTS.all}, and
+                     http://127.0.0.1:${ADMIN_PORTS.media} for a client for media alone)
 
 Options of renderer-test:
   --options JSON     what [renderer.options] would say (default: {})
@@ -55,7 +78,7 @@ const SERVE_OPTIONS = {
     read: (text) => LOG_LEVELS.find((known) => known === text),
     rule: `one of ${LOG_LEVELS.join(", ")}`,
   },
-} as const satisfies Record<string, OptionSpec>;
+} as const satisfies OptionSpecs;
 
 const RENDERER_TEST_OPTIONS = {
   "--options": { read: parseObject, rule: "a JSON object" },
@@ -63,7 +86,31 @@ const RENDERER_TEST_OPTIONS = {
   "--height": { read: (text) => parseSide(text), rule: "an even number from 2 to 16384" },
   "--fps": { read: (text) => parseWhole(text, 240), rule: "a whole number from 1 to 240" },
   "--seconds": { read: (text) => parseWhole(text, 3600), rule: "a whole number from 1 to 3600" },
-} as const satisfies Record<string, OptionSpec>;
+} as const satisfies OptionSpecs;
+
+const FRPC_OPTIONS = {
+  "--config": SERVE_OPTIONS["--config"],
+  "--server": { read: parseServer, rule: "ADDRESS or ADDRESS:PORT, IPv6 with a port in brackets" },
+  "--protocol": {
+    read: (text) => TUNNEL_PROTOCOLS.find((known) => known === text),
+    rule: `one of ${TUNNEL_PROTOCOLS.join(", ")}`,
+  },
+  "--token-env": {
+    read: (text) => /^[A-Za-z_]\w*$/.test(text) ? text : undefined,
+    rule: "the name of a variable: letters, digits and _",
+  },
+  "--admin": { read: parseEndpoint, rule: "ADDRESS:PORT" },
+  "--frps": FLAG,
+  "--plain": FLAG,
+  "--media-only": FLAG,
+  "--signalling-only": FLAG,
+} as const satisfies OptionSpecs;
+
+const DOCTOR_OPTIONS = {
+  "--config": SERVE_OPTIONS["--config"],
+  "--json": FLAG,
+  "--frpc-admin": { read: parseOrigin, rule: "a URL such as http://127.0.0.1:7400" },
+} as const satisfies OptionSpecs;
 
 const TOKEN_OPTIONS = {
   "--config": SERVE_OPTIONS["--config"],
@@ -72,7 +119,7 @@ const TOKEN_OPTIONS = {
     rule: "1 to 64 of A-Z a-z 0-9 _ -, with * at the end for a beginning",
   },
   "--ttl": { read: parseDuration, rule: "a time such as 90s, 15m, 12h or 7d" },
-} as const satisfies Record<string, OptionSpec>;
+} as const satisfies OptionSpecs;
 
 const TTL_DEFAULT_S = 3600;
 
@@ -87,6 +134,10 @@ export function parseArguments(args: readonly string[]): Command | string {
       return parseServe(first, others);
     case "renderer-test":
       return parseRendererTest(others);
+    case "frpc":
+      return parseFrpc(others);
+    case "doctor":
+      return parseDoctor(others);
     case "token":
       return parseToken(others);
     case "bridge-host":
@@ -94,7 +145,7 @@ export function parseArguments(args: readonly string[]): Command | string {
     default:
       return first.startsWith("-")
         ? parseServe("serve", args)
-        : `Unknown command "${first}"; known are serve, check, renderer-test and token`;
+        : `Unknown command "${first}"; known are serve, check, frpc, doctor, renderer-test and token`;
   }
 }
 
@@ -124,6 +175,42 @@ function parseRendererTest(args: readonly string[]): Command | string {
   };
 }
 
+function parseFrpc(args: readonly string[]): Command | string {
+  const read = readArguments(args, FRPC_OPTIONS);
+  if (typeof read === "string") return read;
+  const [extra] = read.words;
+  if (extra !== undefined) return `frpc takes no argument "${extra}"`;
+  const { values } = read;
+  if (values["--frps"] && values["--plain"]) return "frpc takes --frps or --plain, not both";
+  if (values["--media-only"] && values["--signalling-only"]) {
+    return "frpc takes --media-only or --signalling-only, not both";
+  }
+  return {
+    name: "frpc",
+    config: values["--config"],
+    output: values["--frps"] ? "frps" : values["--plain"] ? "plain" : "frpc",
+    part: values["--media-only"] ? "media" : values["--signalling-only"] ? "signalling" : "all",
+    server: values["--server"],
+    protocol: values["--protocol"] ?? TUNNEL_DEFAULTS.protocol,
+    tokenVariable: values["--token-env"] ?? TUNNEL_DEFAULTS.tokenVariable,
+    admin: values["--admin"],
+  };
+}
+
+function parseDoctor(args: readonly string[]): Command | string {
+  const read = readArguments(args, DOCTOR_OPTIONS);
+  if (typeof read === "string") return read;
+  const [extra] = read.words;
+  if (extra !== undefined) return `doctor takes no argument "${extra}"`;
+  const { values } = read;
+  return {
+    name: "doctor",
+    config: values["--config"],
+    json: values["--json"] ?? false,
+    frpcAdmin: values["--frpc-admin"],
+  };
+}
+
 function parseToken(args: readonly string[]): Command | string {
   const read = readArguments(args, TOKEN_OPTIONS);
   if (typeof read === "string") return read;
@@ -134,6 +221,16 @@ function parseToken(args: readonly string[]): Command | string {
   if (session === undefined) return "token needs --session";
   const ttlS = values["--ttl"] ?? TTL_DEFAULT_S;
   return { name: "token", config: values["--config"], session, ttlS };
+}
+
+function parseServer(text: string): Endpoint | undefined {
+  const bare = text.replace(/^\[(.*:.*)\]$/, "$1");
+  return isHost(bare) ? { hostname: bare, port: FRPS_PORT } : parseEndpoint(text);
+}
+
+function parseEndpoint(text: string): Endpoint | undefined {
+  const found = parseSocketAddress(text);
+  return found?.port === 0 ? undefined : found;
 }
 
 function parseGrant(text: string): string | undefined {

@@ -5,6 +5,8 @@ import { formatProblem } from "../config/problem.ts";
 import { type Command, HELP, parseArguments } from "./arguments.ts";
 import { bridgeHost } from "./bridge_host.ts";
 import { check } from "./check.ts";
+import { doctor, type DoctorVerdict } from "./doctor.ts";
+import { frpc } from "./frpc.ts";
 import { printError, printOut } from "./print.ts";
 import { rendererTest } from "./renderer_test.ts";
 import { serve } from "./serve.ts";
@@ -12,6 +14,12 @@ import { token } from "./token.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+const DOCTOR_EXIT: Readonly<Record<DoctorVerdict, number>> = {
+  healthy: EXIT.done,
+  failed: EXIT.failed,
+  bad_config: EXIT.usage,
+};
 
 /**
  * Runs one command to its end.
@@ -52,6 +60,11 @@ async function run(command: Command): Promise<number> {
       return EXIT.done;
     case "renderer-test":
       return await rendererTest(command) ? EXIT.done : EXIT.failed;
+    case "frpc":
+      await frpc(command);
+      return EXIT.done;
+    case "doctor":
+      return DOCTOR_EXIT[await doctor(command)];
     case "token":
       await token(command);
       return EXIT.done;

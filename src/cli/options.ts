@@ -1,4 +1,4 @@
-/** One option of a command. */
+/** An option of a command that takes a value. */
 export interface OptionSpec {
   /** Reads the value; `undefined` when it breaks the rule. */
   readonly read: (text: string) => unknown;
@@ -6,21 +6,29 @@ export interface OptionSpec {
   readonly rule: string;
 }
 
+/** An option that stands alone. */
+export const FLAG = "flag";
+
+/** Every option of a command, by name. */
+export type OptionSpecs = Readonly<Record<string, OptionSpec | typeof FLAG>>;
+
 /** What stood on a command line. */
-export interface ReadArguments<Specs extends Record<string, OptionSpec>> {
-  /** Values of the options that were given. */
+export interface ReadArguments<Specs extends OptionSpecs> {
+  /** Values of the options that were given; `true` for those that stand alone. */
   readonly values: {
-    readonly [Name in keyof Specs]?: NonNullable<ReturnType<Specs[Name]["read"]>>;
+    readonly [Name in keyof Specs]?: Specs[Name] extends OptionSpec
+      ? NonNullable<ReturnType<Specs[Name]["read"]>>
+      : true;
   };
   /** What is no option. */
   readonly words: readonly string[];
 }
 
 /**
- * Reads `--name value` and `--name=value` in any order. Pure.
+ * Reads `--name value`, `--name=value` and `--flag` in any order. Pure.
  * @returns A text says what is wrong.
  */
-export function readArguments<Specs extends Record<string, OptionSpec>>(
+export function readArguments<Specs extends OptionSpecs>(
   args: readonly string[],
   specs: Specs,
 ): ReadArguments<Specs> | string {
@@ -40,6 +48,11 @@ export function readArguments<Specs extends Record<string, OptionSpec>>(
       }, --help and --version`;
     }
     if (name in values) return `Option ${name} is given twice`;
+    if (spec === FLAG) {
+      if (inline !== undefined) return `Option ${name} takes no value`;
+      values[name] = true;
+      continue;
+    }
     const text = inline ?? args[++at];
     if (text === undefined || text === "") return `Option ${name} needs a value`;
     const value = spec.read(text);

@@ -5,6 +5,8 @@ import { SdpError } from "./model.ts";
 const OFFER_CHARACTERS_MAX = 128 * 1024;
 /** Chrome's video section with every codec has 190 lines. The bound keeps the time to read an offer in milliseconds. */
 const OFFER_LINES_MAX = 4096;
+/** Control and formatting characters, which JSON leaves as they are where it may. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** One level of a description: the session, or one media section. */
 export interface SdpLevel {
@@ -92,5 +94,8 @@ export function listField(
 
 /** A peer's text for a message: quoted, control characters escaped, cut to a readable length. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).replaceAll(
+    INVISIBLE,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
 }

@@ -1,4 +1,6 @@
 import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
+import { formatTunnel, FRPS_PORT, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
+import { parseConfig } from "../../src/config/parse.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
@@ -14,7 +16,11 @@ export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig },
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: formatMetricsReference },
+  { path: "frpc.toml", text: formatShippedTunnel },
 ];
+
+/** The public server of the mapping that Pinhole is shipped for; the ports are those of the defaults. */
+const SHIPPED_SERVER = "51.161.209.200";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -33,6 +39,17 @@ export async function findStale(): Promise<string[]> {
     if (found !== text()) stale.push(path);
   }
   return stale;
+}
+
+/** What `pinhole frpc --server 51.161.209.200` prints with the defaults. */
+function formatShippedTunnel(): string {
+  const parsed = parseConfig({ text: "", fileName: "defaults", env: {} });
+  if ("problems" in parsed) throw new Error("The defaults are no valid configuration");
+  return formatTunnel(parsed.config, {
+    ...TUNNEL_DEFAULTS,
+    source: "defaults",
+    server: { hostname: SHIPPED_SERVER, port: FRPS_PORT },
+  });
 }
 
 if (import.meta.main) {

@@ -1,0 +1,119 @@
+import { errorText } from "../base/errors.ts";
+import { openUdpPort } from "../ports/udp_port.ts";
+import { within } from "./deadline.ts";
+import type { DoctorPlan, OwnServer } from "./plan.ts";
+import { judgePorts, type LocalPorts } from "./ports.ts";
+import { type CheckResult, skipped } from "./result.ts";
+import { isRunning, judgeServer, type OpenCheck, openCheck, type ServerFound } from "./server.ts";
+import { findHolders } from "./sockets.ts";
+import { judgeEncoder, judgeRenderer } from "./source.ts";
+
+/** A server may take so long to start, in milliseconds. */
+const START_MS_MAX = 8_000;
+
+/** The server that the path is checked with. */
+export interface Site {
+  readonly origin: string;
+  readonly check: OpenCheck;
+  /** Whether the doctor started it. */
+  readonly isOwn: boolean;
+}
+
+/**
+ * Looks at this host alone: ports, renderer, encoder, and the server, which is started when none runs.
+ * @param started Closes the server in the end.
+ * @returns `undefined` when there is no server to check the path with.
+ */
+export async function* examineHost(
+  plan: DoctorPlan,
+  started: AsyncDisposableStack,
+): AsyncGenerator<CheckResult, Site | undefined> {
+  const { origin, token, http, media } = plan;
+  const isServerRunning = await isRunning(origin);
+  const found = isServerRunning ? await openCheck({ origin, token }) : undefined;
+  const { hostname, port } = http;
+  const httpHolder = (await findHolders("tcp", { hostname, ports: [port] })).get(port);
+  if (found !== undefined && "problem" in found) {
+    yield skipped("ports", "The running server does not tell which it has");
+  } else {
+    for (const protocol of media.tcp ? ["udp", "tcp"] as const : ["udp"] as const) {
+      const bound = found?.ports.filter(({ transports }) => transports.includes(protocol));
+      const ports = bound?.map(({ localPort }) => localPort);
+      yield* judgePorts({ ...await lookAtPorts(media, { protocol, bound: ports }), httpHolder });
+    }
+  }
+
+  const [renderer, encoder] = await Promise.all([
+    plan.tryRenderer({ isServerRunning }),
+    plan.tryEncoder(),
+  ]);
+  yield judgeRenderer(renderer);
+  yield judgeEncoder(encoder);
+
+  const server = found === undefined
+    ? await startOwn(plan, { testPattern: renderer.kind === "failed", started })
+    : readRunning(origin, found);
+  const address = new URL(origin).host;
+  yield judgeServer(server.found, { address, ...media, holder: httpHolder });
+  return server.site;
+}
+
+async function lookAtPorts(
+  { listen, portMin, portMax }: DoctorPlan["media"],
+  { protocol, bound }: { protocol: "tcp" | "udp"; bound: readonly number[] | undefined },
+): Promise<Omit<LocalPorts, "httpHolder">> {
+  const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
+  const holders = await findHolders(protocol, { hostname: listen, ports: all });
+  const taken: number[] = [];
+  for (const port of bound === undefined ? all : []) {
+    if (!await canBind(protocol, { hostname: listen, port })) taken.push(port);
+  }
+  return { protocol, portMin, portMax, bound, taken, holders };
+}
+
+async function canBind(
+  protocol: "tcp" | "udp",
+  at: { hostname: string; port: number },
+): Promise<boolean> {
+  try {
+    if (protocol === "udp") await openUdpPort(at.hostname, at.port).close();
+    else Deno.listen(at).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface ServerAndSite {
+  readonly found: ServerFound;
+  readonly site?: Site;
+}
+
+function readRunning(
+  origin: string,
+  check: OpenCheck | { readonly problem: string },
+): ServerAndSite {
+  if ("problem" in check) return { found: { kind: "unhelpful", reason: check.problem } };
+  const ports = check.ports.map(({ localPort }) => localPort);
+  return { found: { kind: "running", ports }, site: { origin, check, isOwn: false } };
+}
+
+async function startOwn(
+  { startServer, token }: DoctorPlan,
+  { testPattern, started }: { testPattern: boolean; started: AsyncDisposableStack },
+): Promise<ServerAndSite> {
+  let server: OwnServer;
+  try {
+    server = await within(startServer({ testPattern }), {
+      ms: START_MS_MAX,
+      what: "It did not start",
+    });
+  } catch (error) {
+    return { found: { kind: "none", reason: errorText(error) } };
+  }
+  started.defer(() => server.close());
+  const { origin } = server;
+  const check = await openCheck({ origin, token });
+  if ("problem" in check) return { found: { kind: "unhelpful", reason: check.problem } };
+  return { found: { kind: "started" }, site: { origin, check, isOwn: true } };
+}

@@ -1,0 +1,101 @@
+import assert from "assert";
+import { fileURLToPath } from "node:url";
+import { CHECKS, STATUSES } from "../../src/doctor/result.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { freePortRange } from "../support/test_server.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Where no frpc is: whoever runs these tests may have one. */
+const NO_FRPC = "http://127.0.0.1:9";
+
+/** Runs `pinhole doctor` in a process of its own. */
+async function doctor(args: readonly string[], values: Readonly<Record<string, string>>) {
+  const inherited = Object.entries(Deno.env.toObject())
+    .filter(([name]) => !name.startsWith("PINHOLE_"));
+  const given = Object.entries(values)
+    .map(([key, value]) => [`PINHOLE_${key.replace(".", "_").toUpperCase()}`, value]);
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "main.ts", "doctor", "--config", "/dev/null", ...args],
+    cwd: ROOT,
+    clearEnv: true,
+    env: Object.fromEntries([...inherited, ...given]),
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+/** Two free media ports, on loopback; the port of HTTP is any free one. */
+function freePorts(): Record<string, string> {
+  const { portMin, portMax } = freePortRange(2);
+  return {
+    "server.listen": "127.0.0.1:0",
+    "webrtc.listen": "127.0.0.1",
+    "webrtc.port_min": `${portMin}`,
+    "webrtc.port_max": `${portMax}`,
+    "video.width": "160",
+    "video.height": "120",
+  };
+}
+
+Deno.test("pinhole doctor: prints a line for each check, with the fix below, and leaves with 0", async () => {
+  const { code, out, err } = await doctor(["--frpc-admin", NO_FRPC], freePorts());
+  assert.equal(err, "");
+  assert.equal(code, 0, out);
+  const lines = out.trimEnd().split("\n");
+  assert.match(lines.at(-1) ?? "", /^\d+ ok, \d+ warnings?, 0 failed, \d+ skipped$/);
+  for (const line of lines.slice(0, -1)) {
+    assert.match(line, /^(ok|warning|skipped) +[a-z_]+( \d+)? +\S|^ {9}-> \S/);
+  }
+  assert.ok(lines.some((line) => line.startsWith("ok       webrtc  ")), out);
+  assert.ok(!out.includes("\x1b"), "no colour but on a terminal");
+});
+
+Deno.test("pinhole doctor --json: prints one document, and leaves with 1 when something failed", async () => {
+  const values = { ...freePorts(), "renderer.library": "/nowhere/lib.so" };
+  const { code, out } = await doctor(["--json", "--frpc-admin", NO_FRPC], values);
+  assert.equal(code, 1);
+  const { healthy, counts, checks } = JSON.parse(out);
+  assert.ok(healthy === false);
+  assert.deepEqual(Object.keys(counts), [...STATUSES]);
+  assert.equal(counts.failed, 1);
+  for (const { check, status, text } of checks) {
+    assert.ok(CHECKS.includes(check), check);
+    assert.ok(STATUSES.includes(status), status);
+    assert.equal(typeof text, "string");
+  }
+  const failed = checks.filter(({ status }: { status: string }) => status === "failed");
+  assert.equal(failed[0].check, "renderer");
+});
+
+Deno.test("pinhole doctor: tells every problem of the configuration, and leaves with 2", async () => {
+  const values = { "webrtc.port_min": "0", "video.codec": "av1" };
+  const { code, out } = await doctor(["--json"], values);
+  assert.equal(code, 2);
+  const { checks } = JSON.parse(out);
+  assert.deepEqual(
+    checks.map(({ check, status }: Record<string, string>) => `${check} ${status}`),
+    ["config failed", "config failed"],
+  );
+  const keys = checks.map(({ text }: Record<string, string>) => text?.split(":")[0]);
+  // A process has its variables in no particular order.
+  assert.deepEqual(keys.sort(), ["PINHOLE_VIDEO_CODEC", "PINHOLE_WEBRTC_PORT_MIN"]);
+});
+
+Deno.test("parseArguments: doctor takes --config, --json and --frpc-admin", () => {
+  const defaults = { name: "doctor", config: undefined, json: false, frpcAdmin: undefined };
+  assert.deepEqual(parseArguments(["doctor"]), defaults);
+  const all = ["doctor", "--json", "--config", "a.toml", "--frpc-admin=http://127.0.0.1:7500/"];
+  assert.deepEqual(parseArguments(all), {
+    name: "doctor",
+    config: "a.toml",
+    json: true,
+    frpcAdmin: "http://127.0.0.1:7500",
+  });
+  assert.match(String(parseArguments(["doctor", "x"])), /doctor takes no argument "x"/);
+  assert.match(
+    String(parseArguments(["doctor", "--frpc-admin", "7400"])),
+    /"7400" but must be a URL/,
+  );
+});

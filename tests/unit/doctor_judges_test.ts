@@ -1,0 +1,264 @@
+import assert from "assert";
+import { judgeClock } from "../../src/doctor/clock.ts";
+import { judgeFirewall } from "../../src/doctor/firewall.ts";
+import { type ExpectedProxy, judgeFrpc, readFrpcStatus } from "../../src/doctor/frpc.ts";
+import {
+  type CheckedPath,
+  judgeMapping,
+  judgePacketSizes,
+  judgePaths,
+  judgePublicAddress,
+} from "../../src/doctor/paths.ts";
+import type { CheckResult } from "../../src/doctor/result.ts";
+import { judgeServer } from "../../src/doctor/server.ts";
+import { judgeSignalling } from "../../src/doctor/signalling.ts";
+import { judgeEncoder, judgeRenderer } from "../../src/doctor/source.ts";
+import { judgeViewer } from "../../src/doctor/viewer.ts";
+import type { Viewing } from "../../src/transport/test_viewer.ts";
+
+function statuses(results: readonly CheckResult[]): string[] {
+  return results.map(({ check, status }) => `${check} ${status}`);
+}
+
+const EXPECTED: readonly ExpectedProxy[] = [
+  { name: "gpu_server_api", protocol: "tcp", localPort: 9000, publicPort: 80, mayDiffer: true },
+  { name: "udp_1", protocol: "udp", localPort: 11, publicPort: 1, mayDiffer: false },
+  { name: "udp_2", protocol: "udp", localPort: 12, publicPort: 2, mayDiffer: false },
+];
+
+function frpc(groups: unknown, status = 200): CheckResult[] {
+  const answer = readFrpcStatus({ status, body: JSON.stringify(groups) });
+  return judgeFrpc(new Map([["http://127.0.0.1:7400", answer]]), EXPECTED);
+}
+
+function proxy(name: string, [remote, local]: [number, number], more: object = {}) {
+  const addresses = { local_addr: `127.0.0.1:${local}`, remote_addr: `51.0.0.1:${remote}` };
+  return { name, type: "", status: "running", err: "", ...addresses, plugin: "", ...more };
+}
+
+Deno.test("judgeFrpc: takes proxies of any name that lead where they should", () => {
+  const groups = {
+    tcp: [proxy("gpu_server_api", [80, 9000])],
+    udp: [proxy("mine", [1, 11]), proxy("udp_1", [2, 12])],
+  };
+  assert.deepEqual(statuses(frpc(groups)), ["frpc ok"]);
+});
+
+Deno.test("judgeFrpc: names what is missing, broken and mixed up", () => {
+  assert.match(frpc({})[0]?.text ?? "", /not logged in/);
+  const groups = {
+    tcp: [proxy("gpu_server_api", [10_110, 9000])],
+    udp: [proxy("udp_2", [2, 11], { status: "start error", err: "port already used" })],
+  };
+  const results = frpc(groups);
+  assert.deepEqual(results.map(({ status, subject }) => [status, subject]), [
+    ["warning", "gpu_server_api"],
+    ["failed", "udp_1"],
+    ["failed", "udp_2"],
+  ]);
+  assert.match(results[1]?.text ?? "", /No udp proxy leads public port 1 to local port 11/);
+  assert.match(results[2]?.text ?? "", /port already used/);
+});
+
+Deno.test("judgeFrpc: several clients are taken together, and silence is a warning", () => {
+  const half = (groups: unknown) => readFrpcStatus({ status: 200, body: JSON.stringify(groups) });
+  const both = new Map([
+    ["a", half({ tcp: [proxy("gpu_server_api", [80, 9000])] })],
+    ["b", half({ udp: [proxy("udp_1", [1, 11]), proxy("udp_2", [2, 12])] })],
+  ]);
+  assert.deepEqual(statuses(judgeFrpc(both, EXPECTED)), ["frpc ok"]);
+  assert.deepEqual(statuses(frpc({}, 401)), ["frpc warning"]);
+  assert.deepEqual(statuses(frpc({}, 502)), ["frpc warning"]);
+  for (const body of ["", "null", "[1]", '{"udp":1}', '{"udp":[null]}']) {
+    assert.equal(readFrpcStatus({ status: 200, body }).kind, "strange", body);
+  }
+});
+
+function path(publicPort: number, outcome: CheckedPath["outcome"]): CheckedPath {
+  const localPort = publicPort + 10;
+  return { transport: "udp", localPort, address: "203.0.113.7", publicPort, outcome };
+}
+
+const SILENT = { kind: "silent" } as const;
+const ANSWERED = {
+  kind: "answered",
+  roundTripMs: 12.34,
+  seenFrom: { hostname: "127.0.0.1", port: 4 },
+} as const;
+
+Deno.test("judgePaths: tells apart what never arrives, what is lost on the way back, and what is altered", () => {
+  const arrival = { localPort: 12, transport: "udp", from: "127.0.0.1:40123" };
+  const arrivals = [{ localPort: 11, arrivals: [] }, { localPort: 12, arrivals: [arrival] }];
+  const results = judgePaths(
+    [
+      path(1, SILENT),
+      path(2, SILENT),
+      path(3, { kind: "altered" }),
+      path(4, { kind: "refused", reason: "no" }),
+      path(5, ANSWERED),
+    ],
+    arrivals,
+  );
+  assert.deepEqual(results.map(({ status, subject }) => `${subject} ${status}`), [
+    "1 failed",
+    "2 failed",
+    "3 failed",
+    "4 failed",
+    "5 ok",
+  ]);
+  assert.match(results[0]?.text ?? "", /no check of it arrives/);
+  assert.match(results[1]?.text ?? "", /arrive at the server from 127\.0\.0\.1:40123/);
+  assert.match(results[2]?.text ?? "", /not with what the server signed/);
+  assert.match(results[4]?.text ?? "", /203\.0\.113\.7:5\/udp answers in 12\.3 ms/);
+});
+
+Deno.test("judgeMapping: is right, wrong or not known", () => {
+  const to = (localPort: number) => [{ localPort, transport: "udp", from: "x" }];
+  const paths = [path(1, ANSWERED), path(2, ANSWERED)];
+  const judge = (one: number, two: number) =>
+    judgeMapping(paths, [{ localPort: 11, arrivals: to(one) }, {
+      localPort: 12,
+      arrivals: to(two),
+    }]);
+  assert.deepEqual(statuses(judge(11, 12)), ["port_mapping ok"]);
+  assert.deepEqual(judge(12, 11).map(({ text }) => text), [
+    "Public udp port 1 leads to local port 12, and should lead to 11",
+    "Public udp port 2 leads to local port 11, and should lead to 12",
+  ]);
+  assert.deepEqual(statuses(judgeMapping(paths, [])), ["port_mapping skipped"]);
+});
+
+Deno.test("judgePacketSizes: 1200 bytes have to pass, and the largest is told", () => {
+  const sizes = (...passing: number[]) =>
+    new Map(
+      [1200, 1300, 1400].map((size) => [size, passing.includes(size) ? ANSWERED : SILENT]),
+    );
+  assert.equal(judgePacketSizes(sizes(1200, 1300)).values?.bytes, 1300);
+  assert.equal(judgePacketSizes(sizes()).status, "failed");
+  assert.equal(judgePacketSizes(new Map()).status, "skipped");
+});
+
+Deno.test("judgePublicAddress: speaks of hairpin only where nothing at all came back", () => {
+  const judge = (
+    outcome: CheckedPath["outcome"],
+    isSignallingSilent: boolean,
+    { isTunnelBroken = false } = {},
+  ) => {
+    const paths = [path(1, SILENT), path(2, outcome)];
+    return judgePublicAddress("h", { paths, isSignallingSilent, isTunnelBroken });
+  };
+  const SIGNALLING = { silent: true, heard: false };
+  assert.equal(judge(SILENT, SIGNALLING.silent).status, "failed");
+  assert.match(judge(SILENT, SIGNALLING.silent).fix ?? "", /hairpin/);
+  const broken = judge(SILENT, SIGNALLING.silent, { isTunnelBroken: true });
+  assert.match(broken.fix ?? "", /see frpc/);
+  assert.equal(judge(SILENT, SIGNALLING.heard).status, "ok");
+  assert.equal(judge(ANSWERED, SIGNALLING.silent).status, "ok");
+  assert.equal(judge({ kind: "altered" }, SIGNALLING.silent).status, "ok");
+  const none = { paths: [], isSignallingSilent: true, isTunnelBroken: false };
+  assert.equal(judgePublicAddress(undefined, none).status, "warning");
+});
+
+Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked WebSocket apart", () => {
+  const reply = (status: number, body: string, location?: string) => ({
+    status,
+    body,
+    location,
+    dateMs: undefined,
+    receivedMs: 0,
+  });
+  const health = reply(200, "ok\n");
+  const known = reply(200, '{"ports":[]}');
+  const judge = (found: Partial<Parameters<typeof judgeSignalling>[1]>) =>
+    statuses(
+      judgeSignalling("http://h", { health, known, webSocketProblem: undefined, ...found }),
+    );
+  assert.deepEqual(judge({}), ["signalling ok", "same_server ok", "websocket ok"]);
+  assert.deepEqual(judge({ health: { problem: "no" } }), ["signalling failed"]);
+  assert.deepEqual(judge({ health: reply(301, "", "https://h/") }), ["signalling failed"]);
+  assert.deepEqual(judge({ health: reply(200, "hello") }), ["signalling failed"]);
+  const missing = reply(404, '{"code":"no_such_path_check","message":"m"}');
+  assert.equal(judge({ known: missing })[1], "same_server failed");
+  assert.equal(judge({ known: reply(502, "") })[1], "same_server failed");
+  assert.equal(judge({ webSocketProblem: "no" })[2], "websocket failed");
+});
+
+Deno.test("judgeServer: says which server it is, and why there is none", () => {
+  const context = { address: "127.0.0.1:9000", portMin: 11, portMax: 12, holder: undefined };
+  const status = (found: Parameters<typeof judgeServer>[0]) => judgeServer(found, context).status;
+  assert.equal(status({ kind: "running", ports: [11, 12] }), "ok");
+  assert.equal(status({ kind: "running", ports: [11, 13] }), "warning");
+  assert.equal(status({ kind: "started" }), "ok");
+  assert.equal(status({ kind: "unhelpful", reason: "x" }), "failed");
+  const holder = { process: { name: "nginx", pid: 7 } };
+  const none = judgeServer({ kind: "none", reason: "x" }, { ...context, holder });
+  assert.equal(none.status, "failed");
+  assert.match(none.text, /nginx, process 7/);
+});
+
+Deno.test("judgeViewer: names the layer at which a connection stopped", () => {
+  const steps = { pathMs: 1, securedMs: 2, packetMs: 3, frameMs: 4, problem: undefined };
+  const judge = (more: Partial<Viewing>) =>
+    judgeViewer({
+      kind: "watched",
+      answeredMs: 5,
+      candidate: "h port 1",
+      viewing: { ...steps, ...more },
+    });
+  const none = { pathMs: undefined, securedMs: undefined, packetMs: undefined, frameMs: undefined };
+  assert.deepEqual(judge({}).values, {
+    answer_ms: 5,
+    ice_ms: 1,
+    dtls_ms: 2,
+    first_packet_ms: 3,
+    first_picture_ms: 4,
+  });
+  assert.match(judge(none).text, /no ICE check of h port 1 was answered/);
+  assert.match(judge({ ...none, pathMs: 1 }).text, /DTLS handshake does not end/);
+  assert.match(judge({ packetMs: undefined, frameMs: undefined }).text, /no packet of video/);
+  assert.match(judge({ frameMs: undefined }).text, /no picture is whole/);
+  const refused = (code: string) => judgeViewer({ kind: "refused", code, reason: "r" }).status;
+  assert.equal(refused("no_free_port"), "warning");
+  assert.equal(refused("renderer_failed"), "failed");
+});
+
+Deno.test("judgeFirewall: is a hint only, which answering ports overrule", () => {
+  const nothing = { nft: undefined, iptables: undefined, ufw: undefined };
+  const judge = (texts: Partial<typeof nothing | Record<keyof typeof nothing, string>>) => {
+    const found = { ...nothing, ...texts };
+    const unreached = judgeFirewall(found, { isReached: false }).status;
+    return [unreached, judgeFirewall(found, { isReached: true }).status];
+  };
+  const chain = "table inet filter {\n chain input {\n" +
+    "  type filter hook input priority filter; policy drop;\n }\n}\n";
+  assert.deepEqual(judge({ nft: chain }), ["warning", "ok"]);
+  assert.deepEqual(judge({ nft: chain.replace("drop", "accept") }), ["ok", "ok"]);
+  assert.deepEqual(judge({ nft: chain.replace("input p", "forward p") }), ["ok", "ok"]);
+  assert.deepEqual(judge({ iptables: "-P INPUT DROP\n" }), ["warning", "ok"]);
+  assert.deepEqual(judge({ ufw: "# ufw\nENABLED=yes\n" }), ["warning", "ok"]);
+  assert.deepEqual(judge({ ufw: "ENABLED=no\n" }), ["ok", "ok"]);
+  assert.deepEqual(judge({}), ["skipped", "skipped"]);
+});
+
+Deno.test("judgeClock: a difference counts always, a clock without NTP only for tokens", () => {
+  const at = (dateMs: number) => ({ dateMs, receivedMs: 1_000_000 });
+  const judge = (found: Partial<Parameters<typeof judgeClock>[0]>) =>
+    judgeClock({ reply: undefined, isSynchronized: undefined, usesTokens: false, ...found });
+  assert.equal(judge({}).status, "skipped");
+  assert.equal(judge({ reply: at(999_000) }).status, "ok");
+  assert.equal(judge({ reply: at(990_000) }).values?.difference_s, 10);
+  assert.equal(judge({ reply: at(1_010_000) }).status, "warning");
+  assert.equal(judge({ isSynchronized: false }).status, "skipped");
+  assert.equal(judge({ isSynchronized: false, usesTokens: true }).status, "warning");
+  assert.equal(judge({ isSynchronized: true, usesTokens: true }).status, "ok");
+});
+
+Deno.test("judgeRenderer, judgeEncoder: say what opens, and what does not", () => {
+  const frame = { kind: "frame", what: "x.so", format: "i420", ms: 1.4 } as const;
+  assert.deepEqual(judgeRenderer(frame).values, { format: "i420", first_frame_ms: 1 });
+  assert.equal(judgeRenderer({ kind: "idle", what: "x.so" }).status, "ok");
+  assert.equal(judgeRenderer({ kind: "untouched", why: "y" }).status, "skipped");
+  assert.equal(judgeRenderer({ kind: "failed", what: "x.so", reason: "z" }).status, "failed");
+  assert.equal(judgeEncoder({ name: "libx264" }).status, "ok");
+  assert.equal(judgeEncoder({ problem: "none" }).status, "failed");
+});
