@@ -1,0 +1,28 @@
+/// <reference lib="dom" />
+import assert from "assert";
+import { browserTest } from "../support/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+const DOCUMENT = new URL("../../docs/port_mapping.md", import.meta.url);
+
+/** The script under a heading of the document. */
+async function scriptOf(heading: string): Promise<string> {
+  const text = await Deno.readTextFile(DOCUMENT);
+  const section = text.slice(text.indexOf(`\n## ${heading}\n`));
+  const script = /```js\n([\s\S]*?)```/.exec(section)?.[1];
+  assert.ok(script, `docs/port_mapping.md has a script under "${heading}"`);
+  return script;
+}
+
+browserTest("docs/port_mapping.md: its front end plays", async (browser) => {
+  await using server = await ServerProcess.start({ ports: 1 });
+  await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`);
+  await viewer.page.evaluate(() => {
+    document.body.innerHTML = "<video autoplay muted playsinline></video>";
+    // The video reader looks for its video when a page is loaded.
+    dispatchEvent(new Event("DOMContentLoaded"));
+  });
+  await viewer.page.addScriptTag({ content: await scriptOf("The front end") });
+  assertSteady(await viewer.read(15), { gapMax: 15 });
+});
