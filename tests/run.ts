@@ -6,7 +6,14 @@ import { browserAdvice, BROWSERS, findBrowser } from "./support/browser.ts";
 import { findFrp, frpAdvice } from "./support/frp_programs.ts";
 
 /** Suites in the order of their speed, so that a simple mistake shows at once. */
-const SUITES = ["tests/tree", "tests/unit", "tests/integration", "tests/browser", "tests/frp"];
+const SUITES = [
+  "tests/tree",
+  "tests/unit",
+  "tests/fuzz",
+  "tests/integration",
+  "tests/browser",
+  "tests/frp",
+];
 
 const ROOT = new URL("../", import.meta.url);
 

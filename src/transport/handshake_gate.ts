@@ -85,7 +85,10 @@ export class HandshakeGate {
   #release(): Uint8Array[] {
     const ready: Uint8Array[] = [];
     for (let next = this.#waiting.get(this.#nextSequence); next !== undefined;) {
-      this.#waiting.delete(this.#nextSequence++);
+      this.#waiting.delete(this.#nextSequence);
+      // Pieces may have come of what came whole too; each would hold 32 KiB for 25 bytes.
+      this.#partial.delete(this.#nextSequence);
+      this.#nextSequence++;
       ready.push(next.record);
       this.#keysReady ||= next.type === CERTIFICATE_VERIFY;
       next = this.#waiting.get(this.#nextSequence);

@@ -4,6 +4,7 @@ import {
   readSsrcs,
   type RtcpFeedback,
 } from "./rtcp_feedback.ts";
+import { TRANSPORT_FEEDBACK_PACKETS_MAX } from "./transport_feedback.ts";
 
 /** RTCP packet types (RFC 3550 §12.1, RFC 4585 §6.1). */
 const TYPE_SENDER_REPORT = 200;
@@ -83,12 +84,16 @@ export interface RtcpCompound {
  */
 export function parseRtcp(compound: Uint8Array): RtcpCompound {
   const packets: RtcpPacket[] = [];
+  let arrivals = 0;
   let offset = 0;
   do {
     const body = bodyAt(compound, offset);
     if (body === undefined) return { packets, malformed: true };
     const packet = parseBody(body);
     if (packet === "malformed") return { packets, malformed: true };
+    if (packet?.type === "transport_feedback") arrivals += packet.arrivals.length;
+    // For the compound as for one message: sixty of them fit into it, and would cost the event loop 30 ms.
+    if (arrivals > TRANSPORT_FEEDBACK_PACKETS_MAX) return { packets, malformed: true };
     if (packet !== undefined) packets.push(packet);
     offset = body.end;
   } while (offset < compound.length);

@@ -62,6 +62,7 @@ const SERVER_MESSAGES: readonly ServerMessage[] = [
   { type: "want_frame", session: 1, timestampUs: 2 ** 45 },
   { type: "want_audio", session: 1, timestampUs: 0 },
   { type: "bitrate", session: 1, bitsPerSecond: 2_500_000 },
+  { type: "dropped", session: 1, count: 6 },
 ];
 
 /** Reads one message out of its bytes. */

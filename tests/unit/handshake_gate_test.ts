@@ -1,6 +1,7 @@
 import assert from "assert";
 import { splitDtlsRecords } from "../../src/transport/dtls_records.ts";
 import { HandshakeGate } from "../../src/transport/handshake_gate.ts";
+import { heldBytes } from "../support/memory.ts";
 import { Random } from "../support/random.ts";
 
 const CLIENT_HELLO = 1;
@@ -127,4 +128,23 @@ Deno.test("HandshakeGate: random and mutated records never throw", () => {
       whole.map((each) => random.mutate(each)).filter((each) => splitDtlsRecords(each)),
     );
   }
+});
+
+Deno.test("HandshakeGate: pieces of a message that comes whole as well are not kept", () => {
+  const gate = new HandshakeGate();
+  const before = heldBytes();
+  const count = 255;
+  for (let sequence = 0; sequence < count; sequence++) {
+    const piece = { type: 11, sequence, body: Uint8Array.of(1), length: 16_384 };
+    const whole = { type: 11, sequence, body: Uint8Array.of(2) };
+    assert.equal(through(gate, [datagram([...message(piece), ...message(whole)])]).length, 1);
+  }
+  const keptBytes = heldBytes() - before;
+  assert.ok(keptBytes < 1_000_000, `${keptBytes} bytes are kept`);
+  assert.deepEqual(
+    through(gate, [datagram(message({ type: 1, sequence: count, body: body(0) }))]),
+    [
+      `1/${count}:body 0`,
+    ],
+  );
 });

@@ -229,3 +229,13 @@ Deno.test("parseRtcp: reads from views into a larger buffer", () => {
   const view = buffer.subarray(13, 13 + RECEIVER_REPORT.length);
   assert.deepEqual(parseRtcp(view), parseRtcp(RECEIVER_REPORT));
 });
+
+Deno.test("parseRtcp: a compound reports on no more packets than one message may", () => {
+  // Two runs say of 8192 packets that none arrived.
+  const runs = [0x1f, 0xff, 0x1f, 0xff];
+  const message = packetOf(205, 15, [...SOURCES, 0, 0, 0x20, 0, 0, 0, 0, 1, ...runs]);
+  assert.ok(!parseRtcp(message).malformed);
+  const { packets, malformed } = parseRtcp(compoundOf(...Array<Uint8Array>(60).fill(message)));
+  assert.ok(malformed);
+  assert.equal(packets.length, 1);
+});

@@ -219,3 +219,12 @@ Deno.test("parseStun: random and mutated packets never throw", () => {
   }
   assert.ok(valid > 1_000, `only ${valid} mutants reached the attributes`);
 });
+
+Deno.test("parseStun: an address of a family that there is not, whatever its length, is malformed", () => {
+  for (const bytes of [0, 1, 2, 3, 4, 8, 20]) {
+    const packet = new Uint8Array(24 + bytes + (-bytes & 3));
+    packet.set([0, 1, 0, packet.length - 20, 0x21, 0x12, 0xa4, 0x42]);
+    packet.set([0, 0x20, 0, bytes], 20);
+    assert.deepEqual(parseStun(packet), { invalid: "bad_attribute" }, `${bytes} bytes`);
+  }
+});

@@ -1,0 +1,219 @@
+import assert from "assert";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import { NULL_METER } from "../../src/base/meter.ts";
+import { type AccessCheck, createAccessCheck, mintToken } from "../../src/signalling/access.ts";
+import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
+import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
+import { FakeDoor } from "../support/fake_door.ts";
+import type { Random } from "../support/random.ts";
+import { fuzz, hostileText } from "./harness.ts";
+
+const SECRET = new Uint8Array(32).fill(7);
+const TOKEN = await mintToken(SECRET, { session: "*", ttlS: 3_600 });
+
+const METHODS = [
+  "GET",
+  "GET",
+  "GET",
+  "HEAD",
+  "POST",
+  "POST",
+  "PUT",
+  "DELETE",
+  "OPTIONS",
+  "PATCH",
+  "QUERY",
+];
+const PATHS = [
+  ...VIEWER_ASSETS.keys(),
+  ...["/healthz", "/readyz", "/metrics", "/api/sessions", "/ws/main", "/ws/", "/ws", "/whep/main"],
+  ...["/api/path-check", "/api/path-check/x", "/api/path-check", "/nowhere"],
+];
+const HEADERS: Readonly<Record<string, readonly string[]>> = {
+  "Host": ["127.0.0.1:9000", "[::1]:9000", "", "a b", "example.com:99999", "..", "[::1", "\x7f"],
+  "Origin": [
+    "null",
+    "http://127.0.0.1:9000",
+    "https://evil.example",
+    "http://",
+    "::",
+    "http://[::1",
+  ],
+  "Upgrade": ["websocket", "WebSocket", "h2c", ""],
+  "Connection": ["Upgrade", "close", "keep-alive, Upgrade", ""],
+  "Sec-WebSocket-Key": ["dGhlIHNhbXBsZSBub25jZQ==", "", "x"],
+  "Sec-WebSocket-Version": ["13", "8", ""],
+  "Authorization": [
+    "Bearer x",
+    "Bearer",
+    "Bearer  a.b.c",
+    "Basic eDp5",
+    "Bearer eyJhbGciOiJub25lIn0.e30.",
+  ],
+  "If-None-Match": ["*", '"x"', 'W/"x"', "x"],
+  "Accept-Encoding": ["gzip", "br;q=2", "*"],
+  "Range": ["bytes=0-", "bytes=9-1"],
+  "Content-Length": ["0", "-1", "99999999999999999999"],
+  "Transfer-Encoding": ["chunked", "x"],
+  "Expect": ["100-continue"],
+};
+
+function hostilePath(random: Random): string {
+  const path = random.pick(PATHS);
+  switch (random.below(9)) {
+    case 0:
+      return `${path}${encode(random, hostileText(random, random.oneIn(100) ? 8_000 : 60))}`;
+    case 1:
+      return `${path}?token=${encode(random, hostileText(random))}&session=%ff`;
+    case 2:
+      return `/${path.slice(1).replaceAll("/", random.pick(["//", "/./", "/../", "%2f", "\\"]))}`;
+    case 3:
+    case 4:
+      return `${path}?token=${TOKEN}`;
+    default:
+      return path;
+  }
+}
+
+/** What may stand in a URL, with escapes that decode to no UTF-8 among it. */
+function encode(random: Random, text: string): string {
+  if (random.oneIn(2)) return encodeURIComponent(text.toWellFormed());
+  return text.replaceAll(
+    /[^\w%./-]/g,
+    () => random.pick(["%", "%f", "%ff", "%00", "%c3%28", "%zz"]),
+  );
+}
+
+function hostileHeaders(random: Random): Headers {
+  const headers = new Headers();
+  for (let count = random.below(6); count > 0; count--) {
+    const [name, values] = random.pick(Object.entries(HEADERS));
+    const value = random.oneIn(6)
+      ? hostileText(random, random.oneIn(50) ? 5_000 : 40)
+      : random.pick(values);
+    // Only what a header may hold gets through Deno's own parser.
+    headers.append(name, value.replaceAll(/[^\x20-\x7e]/g, "?"));
+  }
+  return headers;
+}
+
+/** An app whose every part answers, and what it logged as its own failure. */
+function open(
+  access: AccessCheck = createAccessCheck(SECRET),
+): { app: HttpApp; door: FakeDoor; failures: unknown[] } {
+  const door = new FakeDoor();
+  const failures: unknown[] = [];
+  const options: HttpAppOptions = {
+    door,
+    assets: VIEWER_ASSETS,
+    health: () => ["warming up"],
+    metricsText: () => Promise.resolve("metrics 1\n"),
+    sessionsJson: () => [],
+    pathChecks: {
+      roomInMs: 0,
+      open: () => Promise.resolve({ id: "id", expiresInMs: 1_000, ports: [] }),
+      report: (id) => (id === "x" ? [] : undefined),
+    },
+    allowedOrigins: ["https://page.example"],
+    access,
+    log: {
+      ...NULL_LOGGER,
+      // That a client left in the middle of its body is Deno's news, and no failure of the app.
+      error: (_, { error, ...rest } = {}) =>
+        /read request body/.test(String(error)) || failures.push({ error, ...rest }),
+    },
+    meter: NULL_METER,
+  };
+  return { app: createHttpApp(options), door, failures };
+}
+
+const INFO = {
+  remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 },
+  completed: Promise.resolve(),
+} as const;
+
+fuzz("createHttpApp: any path, method and header gets an answer that is no failure of the server", {
+  seed: 8,
+  open: () => open(),
+  async feed({ app, failures }, random) {
+    const method = random.pick(METHODS);
+    const url = `http://127.0.0.1:9000${hostilePath(random)}`;
+    const request = new Request(url, { method, headers: hostileHeaders(random) });
+    const response = await app(request, INFO);
+    assert.deepEqual(failures, [], url);
+    assert.ok(response.status < 500 || response.status === 503, `${response.status} for ${url}`);
+    assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff", url);
+    if (response.status >= 400) {
+      assert.ok((await response.text()).length < 500, url);
+    }
+    return String(response.status);
+  },
+  reaches: ["200", "400", "401", "403", "404", "426", "429", "503"],
+});
+
+/**
+ * A request as bytes, good or not. None asks for a WebSocket: Deno never settles the upgrade of a client that leaves in
+ * the middle of it, which would count as a leak of this test.
+ */
+function hostileRequest(random: Random): Uint8Array {
+  const lines = [`${random.pick(METHODS)} ${hostilePath(random)} HTTP/1.1`];
+  for (const [name, values] of Object.entries(HEADERS)) {
+    if (name !== "Upgrade" && random.oneIn(3)) lines.push(`${name}: ${random.pick(values)}`);
+  }
+  if (random.oneIn(4)) lines.push(`${hostileText(random)}: ${hostileText(random)}`);
+  const bytes = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+  return random.oneIn(3) ? random.mutate(bytes) : bytes;
+}
+
+/** How long a server may think before its client gives up: it waits for the rest of what seems to be cut off. */
+const PATIENCE_MS = 20;
+
+/** Sends the bytes, waits for the first of an answer, or not, and leaves. */
+async function talk(random: Random, port: number): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(hostileRequest(random));
+  if (random.oneIn(3)) return "left";
+  const answer = new Uint8Array(20);
+  let waited = false;
+  const giveUp = setTimeout(() => {
+    waited = true;
+    connection.close();
+  }, PATIENCE_MS);
+  const bytes = await connection.read(answer).catch(() => null);
+  clearTimeout(giveUp);
+  if (waited) return "no answer";
+  return bytes === null ? "closed" : new TextDecoder().decode(answer).slice(9, 12);
+}
+
+fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
+  seed: 9,
+  // Each is a TCP connection of its own, which costs a quarter of a millisecond or more.
+  inputs: 2_000,
+  open() {
+    const check = createAccessCheck(SECRET);
+    // The token is looked at as always, and then let in for one session.
+    const parts = open(async (request, session) =>
+      await check(request, session) || session === "main"
+    );
+    const closing = new AbortController();
+    const { signal } = closing;
+    const listening = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };
+    return { ...parts, closing, server: Deno.serve(listening, parts.app) };
+  },
+  async feed({ server, failures }, random) {
+    const outcome = await talk(random, server.addr.port);
+    assert.deepEqual(failures, []);
+    return outcome;
+  },
+  async close({ server, closing, door, failures }) {
+    const response = await fetch(`http://127.0.0.1:${server.addr.port}/healthz`);
+    assert.equal(await response.text(), "ok\n");
+    // Not by `shutdown`, which waits for ever for a client that left in the middle of an upgrade.
+    closing.abort();
+    await server.finished;
+    assert.ok(door.viewers.every(({ fate }) => fate !== "attached"));
+    assert.deepEqual(failures, []);
+  },
+  reaches: ["200", "400", "404", "503", "left"],
+  growthBytesMax: 5_000_000,
+});

@@ -1,0 +1,325 @@
+import assert from "assert";
+import { createServerCertificate, SecureChannel } from "../../src/transport/secure_channel.ts";
+import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { eventually, within } from "../support/deadline.ts";
+import { TestDtlsClient } from "../support/dtls_client.ts";
+import { ServerProcess } from "../support/server_process.ts";
+import { TcpRelay } from "../support/tcp_relay.ts";
+import { WeriftViewer } from "../support/werift_viewer.ts";
+
+/** Cycles of each kind; half of them end by a clean close, the others by a TCP reset. */
+const CYCLES = {
+  silent: 300,
+  offered: 250,
+  answered: 250,
+  handshaking: 180,
+  watching: 20,
+} as const;
+
+/** How many of them go on at a time. */
+const TOGETHER = 8;
+const WATCHERS_TOGETHER = 4;
+
+/** Descriptors that a busy runtime may have open for a moment beyond what it began with. */
+const SPARE_DESCRIPTORS = 4;
+
+/** Growth in bytes that is garbage yet to be collected: four times as many viewers leave as little behind. */
+const GROWTH_BYTES_MAX = 150e6;
+
+const OFFER = await Deno.readTextFile(
+  new URL("../testdata/sdp/chrome_156_sendrecv_data.offer.sdp", import.meta.url),
+);
+
+/** A small picture, and deadlines as short as viewers on a busy host can meet. */
+const CONFIG = {
+  "webrtc.connect_timeout_s": 3,
+  "webrtc.idle_timeout_s": 6,
+  "webrtc.peers_per_port": 16,
+  "sessions.viewers_per_session": 40,
+  "video.width": 160,
+  "video.height": 120,
+  "video.fps": 10,
+} as const;
+
+/** A place comes free within seconds of its viewer's end; five tries are a second. */
+const TRIES_MAX = 200;
+
+type Ending = "closed" | "cut";
+
+/** A WebSocket by hand, since nothing else can be cut in the middle (RFC 6455). */
+class RawSocket {
+  readonly #connection: Deno.TcpConn;
+
+  private constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+  }
+
+  /** Connects, and reads the first byte of the server's answer to the handshake. */
+  static async open(server: ServerProcess, session: string): Promise<RawSocket> {
+    const { hostname, port } = new URL(server.origin);
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    const socket = new RawSocket(connection);
+    const lines = [
+      `GET /ws/${session} HTTP/1.1`,
+      `Host: ${hostname}:${port}`,
+      "Upgrade: websocket",
+      "Connection: Upgrade",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    await socket.#write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+    await socket.#read(1);
+    return socket;
+  }
+
+  /** Sends one JSON message. */
+  async say(message: unknown): Promise<void> {
+    await this.#sendFrame(1, new TextEncoder().encode(JSON.stringify(message)));
+  }
+
+  /** Reads messages until one of these types comes; what comes behind it stays unread. */
+  async hear(...types: string[]): Promise<Record<string, unknown>> {
+    let head = "";
+    while (!head.endsWith("\r\n\r\n")) head += new TextDecoder().decode(await this.#read(1));
+    for (;;) {
+      const message = JSON.parse(new TextDecoder().decode(await this.#readFrame()));
+      if (types.includes(message.type)) return message;
+    }
+  }
+
+  /** Ends the connection: by a close frame, or at once, which is a reset since something is left unread. */
+  async end(by: Ending): Promise<void> {
+    if (by === "closed") {
+      await this.#sendFrame(8, Uint8Array.of(1000 >>> 8, 1000 & 0xff)).catch(() => {});
+      const rest = new Uint8Array(4096);
+      while (await this.#connection.read(rest).catch(() => null) !== null);
+    }
+    this.#connection.close();
+  }
+
+  async #sendFrame(opcode: number, payload: Uint8Array): Promise<void> {
+    const { length } = payload;
+    const size = length < 126 ? [length] : [126, length >>> 8, length & 0xff];
+    // A mask of zeros is a mask.
+    const header = [0x80 | opcode, 0x80 | (size[0] ?? 0), ...size.slice(1), 0, 0, 0, 0];
+    await this.#write(Uint8Array.of(...header, ...payload));
+  }
+
+  async #readFrame(): Promise<Uint8Array> {
+    const [, size = 0] = await this.#read(2);
+    if (size < 126) return await this.#read(size);
+    const [high = 0, low = 0] = await this.#read(2);
+    return await this.#read((high << 8) | low);
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+  }
+
+  async #read(length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const count = await this.#connection.read(bytes.subarray(at));
+      if (count === null) throw new Error("The server closed the connection");
+      at += count;
+    }
+    return bytes;
+  }
+}
+
+/** One viewer that comes and goes. */
+interface Cycle {
+  readonly server: ServerProcess;
+  readonly session: string;
+  readonly ending: Ending;
+}
+
+async function silent({ server, session, ending }: Cycle): Promise<void> {
+  const socket = await RawSocket.open(server, session);
+  await socket.end(ending);
+}
+
+async function offered({ server, session, ending }: Cycle): Promise<void> {
+  const socket = await RawSocket.open(server, session);
+  await socket.say({ type: "offer", sdp: OFFER });
+  // Else the reset may take the offer along before the server has read it.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await socket.end(ending);
+}
+
+async function answered(cycle: Cycle): Promise<void> {
+  const { socket } = await join(cycle);
+  await socket.end(cycle.ending);
+}
+
+/** Offers until there is a place, as pages do. */
+async function join({ server, session }: Cycle): Promise<{ socket: RawSocket; sdp: string }> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const socket = await RawSocket.open(server, session);
+    await socket.say({ type: "offer", sdp: OFFER });
+    const { type, code, sdp } = await socket.hear("answer", "error");
+    if (type === "answer") return { socket, sdp: String(sdp) };
+    assert.equal(code, "no_free_port");
+    await socket.end("closed");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error("No place became free");
+}
+
+/** Proves its path, begins the handshake, and is never heard again. */
+async function handshaking(cycle: Cycle): Promise<void> {
+  const { socket, sdp } = await join(cycle);
+  const udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const port = Number(/^m=\w+ (\d+)/m.exec(sdp)?.[1]);
+  const to = { transport: "udp", hostname: "127.0.0.1", port } as const;
+  const field = (name: string, text: string) =>
+    new RegExp(`^a=${name}:(\\S+)`, "m").exec(text)?.[1] ?? assert.fail(name);
+  const check = formatBindingRequest({
+    transactionId: new Uint8Array(12),
+    key: field("ice-pwd", sdp),
+    username: `${field("ice-ufrag", sdp)}:${field("ice-ufrag", OFFER)}`,
+    priority: 1,
+    role: "controlling",
+    tieBreaker: 1n,
+    useCandidate: true,
+  });
+  for (const packet of [check, await clientHello()]) {
+    await udp.send(packet, to);
+    await within(udp.receive(), { what: "for an answer over UDP" });
+  }
+  udp.close();
+  await socket.end(cycle.ending);
+}
+
+let hello: Promise<Uint8Array> | undefined;
+
+/** The first datagram of a DTLS handshake; one for all. */
+function clientHello(): Promise<Uint8Array> {
+  return hello ??= (async () => {
+    const certificate = await createServerCertificate();
+    const remoteFingerprints = [certificate.fingerprint];
+    const send = (packet: Uint8Array) => client.receive(packet);
+    const channel = new SecureChannel({ certificate, remoteFingerprints, send });
+    await using client = new TestDtlsClient(() => channel, { certificate });
+    const established = channel.establish();
+    await client.connect();
+    await established;
+    channel.close();
+    return client.sent[0] ?? assert.fail("no hello");
+  })();
+}
+
+/** Watches for a while, falls silent, and loses its WebSocket. */
+async function watching({ server, session, ending }: Cycle): Promise<void> {
+  const port = Number(new URL(server.origin).port);
+  const relay = ending === "cut" ? new TcpRelay(port) : undefined;
+  const url = `ws://127.0.0.1:${relay?.port ?? port}/ws/${session}`;
+  await using viewer = await WeriftViewer.play(url);
+  await viewer.receives(10);
+  await viewer.vanish();
+  relay?.close();
+}
+
+/** Runs `count` cycles, some at a time, half of them with each ending. */
+async function repeat(
+  server: ServerProcess,
+  cycle: (cycle: Cycle) => Promise<void>,
+  { count, together = TOGETHER }: { count: number; together?: number },
+): Promise<void> {
+  let begun = 0;
+  const worker = async () => {
+    while (begun < count) {
+      const number = begun++;
+      const ending = number % 2 === 0 ? "closed" : "cut";
+      await cycle({ server, session: `s${number % 6}`, ending });
+    }
+  };
+  await Promise.all(Array.from({ length: together }, worker));
+}
+
+/**
+ * Every kind, a share of {@link CYCLES}. Those who watch come when the others are gone, since they would find no place
+ * among them, or too little time for their handshake.
+ */
+async function everyKind(
+  server: ServerProcess,
+  { share, descriptorsMax }: { share: number; descriptorsMax: number },
+): Promise<void> {
+  const part = (count: number) => Math.round(count * share);
+  await Promise.all([
+    repeat(server, silent, { count: part(CYCLES.silent) }),
+    repeat(server, offered, { count: part(CYCLES.offered) }),
+    repeat(server, answered, { count: part(CYCLES.answered) }),
+    repeat(server, handshaking, { count: part(CYCLES.handshaking) }),
+  ]);
+  await becomesEmpty(server, descriptorsMax);
+  await repeat(server, watching, { count: part(CYCLES.watching), together: WATCHERS_TOGETHER });
+  await becomesEmpty(server, descriptorsMax);
+}
+
+/** What a process holds. */
+function held({ pid }: ServerProcess): { descriptors: number; children: number; bytes: number } {
+  const read = (file: string) => Deno.readTextFileSync(`/proc/${pid}/${file}`);
+  const tasks = [...Deno.readDirSync(`/proc/${pid}/task`)];
+  const children = tasks.flatMap(({ name }) => read(`task/${name}/children`).split(" "));
+  return {
+    descriptors: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
+    children: children.filter((child) => child !== "").length,
+    bytes: 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(read("status"))?.[1]),
+  };
+}
+
+/** Waits until the server has no viewer, session or place in use, and no more descriptors than it may. */
+async function becomesEmpty(server: ServerProcess, descriptorsMax: number): Promise<void> {
+  let left = {};
+  await eventually(async () => {
+    left = {
+      sessions: await server.metric("sessions"),
+      viewers: await server.metric("viewers"),
+      places: await server.metric("port_places", { state: "used" }),
+      surplus: Math.max(0, held(server).descriptors - descriptorsMax),
+    };
+    return Object.values(left).every((count) => count === 0);
+  }, { what: () => `for the server to be empty: ${JSON.stringify(left)}` });
+  const response = await fetch(`${server.origin}/api/sessions`);
+  assert.deepEqual(await response.json(), []);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+Deno.test("vanish: of a thousand viewers that come and go in every way nothing is left", async () => {
+  await using server = await ServerProcess.start({ config: CONFIG });
+  const fresh = held(server);
+  const descriptorsMax = fresh.descriptors + SPARE_DESCRIPTORS;
+  await everyKind(server, { share: 0.2, descriptorsMax });
+  const warm = held(server);
+  await everyKind(server, { share: 0.8, descriptorsMax });
+  const last = held(server);
+  const grown = last.bytes - warm.bytes;
+  const figures = `resident: ${megabytes(fresh.bytes)} at first, ${megabytes(warm.bytes)} after ` +
+    `a fifth, ${megabytes(last.bytes)} in the end`;
+  Deno.stdout.writeSync(new TextEncoder().encode(`${figures}\n`));
+  assert.ok(grown < GROWTH_BYTES_MAX, `${megabytes(grown)} of memory are left behind`);
+  assert.equal(last.children, fresh.children);
+  const joined = await server.metric("viewers_joined_total");
+  const ended = await server.metric("viewers_ended_total");
+  assert.equal(joined, ended);
+  assert.ok(joined >= CYCLES.answered + CYCLES.handshaking + CYCLES.watching, `${joined} joined`);
+  assert.equal(await server.metric("packets_dropped_total", { reason: "internal_error" }), 0);
+  assert.deepEqual(server.complaints.filter(({ level }) => level === "error"), []);
+});
+
+Deno.test("vanish: two hundred WebSockets that say nothing keep nobody out", async () => {
+  await using server = await ServerProcess.start({ config: CONFIG });
+  const before = held(server);
+  const sockets = await Promise.all(
+    Array.from({ length: 200 }, () => RawSocket.open(server, "main")),
+  );
+  assert.ok(held(server).descriptors >= before.descriptors + 200);
+  await answered({ server, session: "main", ending: "closed" });
+  await watching({ server, session: "main", ending: "closed" });
+  await Promise.all(sockets.map((socket, at) => socket.end(at % 2 === 0 ? "cut" : "closed")));
+  await becomesEmpty(server, before.descriptors + SPARE_DESCRIPTORS);
+});
