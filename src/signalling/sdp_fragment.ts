@@ -1,14 +1,21 @@
-import type { AnnouncedCandidate } from "../session/door.ts";
-
 /** The part of an SDP fragment that a server which dials nobody reads (RFC 8840 §9, RFC 8839 §5.4). */
 export interface SdpFragment {
-  /** The browser's new credentials; `undefined` where the fragment brings candidates alone. */
-  readonly ice: { readonly ufrag: string; readonly pwd: string } | undefined;
+  /** The browser's credentials; `undefined` where the fragment brings candidates alone. */
+  readonly ice: IceCredentials | undefined;
+}
+
+/** Username fragment and password (RFC 8839 §5.4). */
+export interface IceCredentials {
+  readonly ufrag: string;
+  readonly pwd: string;
 }
 
 /** ICE credentials (RFC 8839 §5.4). */
 const UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
 const PWD = /^[A-Za-z0-9+/]{22,256}$/;
+
+/** What a restart has to repeat of the answer's session part (RFC 8840 §9.2). */
+const SESSION_LINES = /^a=(?:ice-lite|ice-options:.*|group:BUNDLE .*)$/;
 
 /** Reads a fragment of type `application/trickle-ice-sdpfrag`; `undefined` when it is none. */
 export function parseSdpFragment(text: string): SdpFragment | undefined {
@@ -21,23 +28,31 @@ export function parseSdpFragment(text: string): SdpFragment | undefined {
   return UFRAG.test(ufrag) && PWD.test(pwd) ? { ice: { ufrag, pwd } } : undefined;
 }
 
-/** A fragment that answers an ICE restart. Lines end in CRLF. */
-export function formatSdpFragment(
-  { ufrag, pwd, candidate }: { ufrag: string; pwd: string; candidate: AnnouncedCandidate },
-): string {
-  return [
-    "a=ice-lite",
+/**
+ * Writes the fragment that answers a restart of ICE: new credentials, and all candidates of the answer again, since a
+ * restart makes the browser forget those that it had (RFC 8839 §4.4.1.1.1).
+ * @param answerSdp An answer of ours.
+ * @returns Lines end in CRLF.
+ */
+export function formatSdpFragment(answerSdp: string, { ufrag, pwd }: IceCredentials): string {
+  const [session = "", ...media] = answerSdp.split(/^(?=m=)/m);
+  const transport = linesOf(media.find((section) => section.includes("\na=candidate:")) ?? "");
+  const lines = [
+    ...linesOf(session).filter((line) => SESSION_LINES.test(line)),
     `a=ice-ufrag:${ufrag}`,
     `a=ice-pwd:${pwd}`,
-    `m=video 9 UDP/TLS/RTP/SAVPF 0`,
-    `a=mid:${candidate.sdpMid}`,
-    `a=${candidate.candidate}`,
-    "a=end-of-candidates",
-    "",
-  ].join("\r\n");
+    // RFC 8840 §9.2: the port of such a line means nothing.
+    ...transport.slice(0, 1).map((line) => line.replace(/^(m=\w+) \d+/, "$1 9")),
+    ...transport.filter((line) => /^a=(?:mid:|candidate:|end-of-candidates$)/.test(line)),
+  ];
+  return lines.map((line) => `${line}\r\n`).join("");
 }
 
 function attribute(lines: readonly string[], name: string): string | undefined {
   const prefix = `a=${name}:`;
   return lines.find((line) => line.startsWith(prefix))?.slice(prefix.length).trim();
+}
+
+function linesOf(text: string): string[] {
+  return text.split(/\r?\n/).filter((line) => line !== "");
 }

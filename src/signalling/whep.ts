@@ -1,12 +1,17 @@
-import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { type Context, Hono, type Next } from "hono";
 import { cors } from "hono/cors";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { type SessionDoor, ViewerError, type ViewerListener } from "../session/door.ts";
 import type { AccessCheck } from "./access.ts";
+import { type BodyFailure, readBody } from "./body.ts";
 import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
-import { MESSAGE_BYTES_MAX, SESSION_ID_PATTERN, VIEWER_ID_CHARS_MAX } from "./limits.ts";
+import {
+  MESSAGE_BYTES_MAX,
+  REQUEST_BODY_WAIT_MS,
+  SESSION_ID_PATTERN,
+  VIEWER_ID_CHARS_MAX,
+} from "./limits.ts";
 import { fitsParams, isIdleName, isObject, type JsonObject, PARAMS_TOO_LONG } from "./messages.ts";
 import { isOriginAllowed, parseReachedHost } from "./origins.ts";
 import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
@@ -20,21 +25,50 @@ export interface WhepOptions {
   readonly meter: Meter;
 }
 
-/** What a request is refused with: a code of signalling, or one of HTTP alone. */
-type WhepRefusal = Refusal | {
-  readonly status: 404 | 412 | 413 | 415 | 428;
-  readonly code: string;
-  readonly message: string;
-};
+/** Why a request is refused. */
+interface WhepRefusal extends Refusal {
+  /** Default: the status of the code. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Outcome = Response | WhepRefusal;
+
+interface RespondOptions extends WhepOptions {
+  readonly handle: (c: Context, options: WhepOptions) => Promise<Outcome> | Outcome;
+}
 
 const SDP = "application/sdp";
 const SDP_FRAGMENT = "application/trickle-ice-sdpfrag";
 const EXPOSED_HEADERS = ["Location", "ETag", "Accept-Patch", "Retry-After", "WWW-Authenticate"];
 
+const ORIGIN_REFUSED: WhepRefusal = {
+  code: "origin_not_allowed",
+  message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
+};
+
+const TOKEN_REFUSED: WhepRefusal = {
+  code: "unauthorized",
+  message: "This session needs an access token that is valid for it; see `pinhole token`",
+};
+
 const NO_RESOURCE: WhepRefusal = {
-  status: 404,
   code: "no_such_viewer",
   message: "There is no such resource, or it has ended",
+};
+
+const BODY_REFUSED: Readonly<Record<BodyFailure, WhepRefusal>> = {
+  too_long: {
+    status: 413,
+    code: "bad_message",
+    message: `A body may have ${MESSAGE_BYTES_MAX} bytes at most`,
+  },
+  too_slow: {
+    status: 408,
+    code: "bad_message",
+    message: `A body may take ${REQUEST_BODY_WAIT_MS / 1000} s at most`,
+  },
+  broken_off: { code: "bad_message", message: "The body broke off" },
 };
 
 /** A WHEP client hears nothing besides its media: there is nobody to tell. */
@@ -53,56 +87,42 @@ const SILENT: ViewerListener = {
  */
 export function createWhepApp(options: WhepOptions): Hono {
   const whep = new Hono();
-  whep.use(async (c, next) => {
-    // The answer to OPTIONS is made by what comes next, and keeps these.
-    if (c.req.method === "OPTIONS") {
-      c.header("Accept-Post", SDP);
-      c.header("Accept-Patch", SDP_FRAGMENT);
-    }
-    await next();
-  });
-  whep.use(crossOrigin(options));
-  whep.use(async (c, next) => {
-    if (isAllowed(c, c.req.header("Origin"), options)) return await next();
-    const message = "server.allowed_origins does not list this page's origin";
-    return refuse(c, { code: "origin_not_allowed", message });
-  });
-  whep.use(bodyLimit({
-    maxSize: MESSAGE_BYTES_MAX,
-    onError: (c) =>
-      refuse(c, {
-        status: 413,
-        code: "bad_message",
-        message: `A body may have ${MESSAGE_BYTES_MAX} bytes at most`,
-      }),
+  whep.use(answerOptions);
+  whep.use(cors({
+    origin: (origin, c) => isAllowed(c, origin, options) ? origin : null,
+    allowMethods: ["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
+    allowHeaders: ["Content-Type", "Authorization", "If-Match"],
+    exposeHeaders: EXPOSED_HEADERS,
+    maxAge: 600,
   }));
-  whep.post("/:session", (c) => guarded(c, options, () => join(c, options)));
-  whep.patch("/:session/:viewer", (c) => guarded(c, options, () => patch(c, options)));
-  whep.delete("/:session/:viewer", (c) => guarded(c, options, () => leave(c, options)));
+  const on = (handle: RespondOptions["handle"]) => (c: Context) =>
+    respond(c, { ...options, handle });
+  // RFC 9725 §4.1: neither has a representation.
+  whep.get("/:session", on((c) => c.body(null, 204)));
+  whep.post("/:session", on(join));
+  whep.all("/:session", on(() => wrongMethod("GET, POST, OPTIONS")));
+  whep.get("/:session/:viewer", on((c) => find(c, options) ? c.body(null, 204) : NO_RESOURCE));
+  whep.patch("/:session/:viewer", on(patch));
+  whep.delete("/:session/:viewer", on(leave));
+  whep.all("/:session/:viewer", on(() => wrongMethod("GET, PATCH, DELETE, OPTIONS")));
   return whep;
 }
 
-async function join(c: Context, options: WhepOptions): Promise<Response> {
-  const { door, access } = options;
+async function join(c: Context, { access, door }: WhepOptions): Promise<Outcome> {
   const sessionId = c.req.param("session") ?? "";
   if (!SESSION_ID_PATTERN.test(sessionId)) {
-    return refuse(c, {
-      code: "bad_message",
-      message: "A session id is 1 to 64 of A-Z a-z 0-9 _ -",
-    });
+    return badMessage("A session id is 1 to 64 of A-Z a-z 0-9 _ -");
   }
-  if (access !== undefined && !await access(c.req.raw, sessionId)) {
-    const message = "This session needs an access token that is valid for it; see `pinhole token`";
-    return refuse(c, { code: "unauthorized", message });
-  }
-  if (!hasType(c, SDP)) return refuse(c, wrongType(SDP));
+  const granted = access && await access(c.req.raw, { session: sessionId });
+  if (access !== undefined && granted === undefined) return TOKEN_REFUSED;
+  if (!hasType(c, SDP)) return wrongType("Accept-Post", SDP);
   const reachedHost = parseReachedHost(hostOf(c));
-  if (reachedHost === undefined) {
-    return refuse(c, { code: "bad_message", message: "The Host header names no host" });
-  }
+  if (reachedHost === undefined) return badMessage("The Host header names no host");
   const wishes = readWishes(c);
-  if ("code" in wishes) return refuse(c, wishes);
-  const request = { sessionId, reachedHost, sdp: await c.req.text(), ...wishes };
+  if ("code" in wishes) return wishes;
+  const body = await readBody(c.req.raw);
+  if (typeof body !== "string") return BODY_REFUSED[body.failure];
+  const request = { sessionId, reachedHost, sdp: body, ...wishes, ...granted };
   const viewer = await door.join(request, SILENT, { signal: c.req.raw.signal });
   // From here on only its packets show that the client is there.
   viewer.detach();
@@ -116,52 +136,43 @@ async function join(c: Context, options: WhepOptions): Promise<Response> {
 }
 
 /** Candidates are taken and not dialled; new credentials restart ICE (RFC 9725 §4.3, which WHEP follows). */
-async function patch(c: Context, options: WhepOptions): Promise<Response> {
-  const viewer = resume(c, options);
-  if (viewer === undefined) return refuse(c, NO_RESOURCE);
-  // Taking it up again made it ours; nobody else may have held it.
-  try {
-    if (!hasType(c, SDP_FRAGMENT)) return refuse(c, wrongType(SDP_FRAGMENT));
-    const fragment = parseSdpFragment(await c.req.text());
-    if (fragment === undefined) {
-      return refuse(c, { code: "bad_message", message: "The body is no SDP fragment" });
-    }
-    const match = c.req.header("If-Match");
-    if (match === undefined) {
-      const message = "If-Match names the ICE session: the ETag of the answer, or * to restart it";
-      return refuse(c, { status: 428, code: "bad_message", message });
-    }
-    if (match !== "*" && match !== etag(viewer.iceUfrag)) {
-      const message = "If-Match names an ICE session that was restarted since";
-      return refuse(c, { status: 412, code: "bad_message", message });
-    }
-    if (fragment.ice === undefined || match !== "*") return c.body(null, 204);
-    const restarted = viewer.restartIce(fragment.ice);
-    return c.body(formatSdpFragment({ ...restarted, candidate: viewer.candidate }), 200, {
-      "Content-Type": SDP_FRAGMENT,
-      "ETag": etag(restarted.ufrag),
-    });
-  } finally {
-    viewer.detach();
+async function patch(c: Context, options: WhepOptions): Promise<Outcome> {
+  if (!hasType(c, SDP_FRAGMENT)) return wrongType("Accept-Patch", SDP_FRAGMENT);
+  const body = await readBody(c.req.raw);
+  if (typeof body !== "string") return BODY_REFUSED[body.failure];
+  const viewer = find(c, options);
+  if (viewer === undefined) return NO_RESOURCE;
+  const match = c.req.header("If-Match");
+  if (match === undefined) {
+    const message = "If-Match names the ICE session: the ETag of the answer, or * to restart it";
+    return { status: 428, code: "bad_message", message };
   }
+  if (!matches(match, viewer.iceUfrag)) {
+    const message = "If-Match names an ICE session that was restarted since";
+    return { status: 412, code: "bad_message", message };
+  }
+  const fragment = parseSdpFragment(body);
+  if (fragment === undefined) return badMessage("The body is no SDP fragment");
+  // Some clients send * with every candidate: only new credentials tell a restart.
+  const restarted = fragment.ice && viewer.restartIce(fragment.ice);
+  if (restarted === undefined) return c.body(null, 204);
+  return c.body(formatSdpFragment(viewer.answerSdp, restarted), 200, {
+    "Content-Type": SDP_FRAGMENT,
+    "ETag": etag(restarted.ufrag),
+    "Cache-Control": "no-store",
+  });
 }
 
-function leave(c: Context, options: WhepOptions): Response {
-  const viewer = resume(c, options);
-  if (viewer === undefined) return refuse(c, NO_RESOURCE);
+function leave(c: Context, options: WhepOptions): Outcome {
+  const viewer = find(c, options);
+  if (viewer === undefined) return NO_RESOURCE;
   viewer.bye();
   return c.body(null, 200);
 }
 
-function resume(c: Context, { door }: WhepOptions): ReturnType<SessionDoor["resume"]> | undefined {
+function find(c: Context, { door }: WhepOptions): ReturnType<SessionDoor["find"]> {
   const [session = "", viewer = ""] = [c.req.param("session"), c.req.param("viewer")];
-  if (viewer.length > VIEWER_ID_CHARS_MAX) return undefined;
-  try {
-    return door.resume(session, viewer, SILENT);
-  } catch (error) {
-    if (error instanceof ViewerError && error.code === "no_such_viewer") return undefined;
-    throw error;
-  }
+  return viewer.length > VIEWER_ID_CHARS_MAX ? undefined : door.find(session, viewer);
 }
 
 /** What an offer over a WebSocket brings beside its SDP comes in the query: `?idle=NAME&params={…}`. */
@@ -175,58 +186,64 @@ function readWishes(
   } catch {
     // Refused below.
   }
-  if (!isObject(params)) return { code: "bad_message", message: "params is a JSON object" };
-  if (!fitsParams(params)) return { code: "bad_message", message: PARAMS_TOO_LONG };
+  if (!isObject(params)) return badMessage("params is a JSON object");
+  if (!fitsParams(params)) return badMessage(PARAMS_TOO_LONG);
   if (idle === undefined) return { params };
-  if (!isIdleName(idle)) return { code: "bad_message", message: "idle names an idle source" };
-  return { params, idle };
+  return isIdleName(idle) ? { params, idle } : badMessage("idle names an idle source");
 }
 
-/** Answers what the sessions refuse, and counts it. */
-async function guarded(
-  c: Context,
-  { log }: WhepOptions,
-  handle: () => Promise<Response> | Response,
-): Promise<Response> {
+/** Answers a request, whatever happens. A refused offer is counted and logged, as on a WebSocket. */
+async function respond(c: Context, { handle, ...options }: RespondOptions): Promise<Response> {
+  const outcome = await outcomeOf(c, { handle, ...options });
+  if (outcome instanceof Response) return outcome;
+  const session = c.req.param("session") ?? "";
+  const isOffer = c.req.method === "POST" && c.req.param("viewer") === undefined;
+  // A client that has gone was refused nothing.
+  if (isOffer && !c.req.raw.signal.aborted) {
+    const { code, message: reason } = outcome;
+    options.meter.count("viewers_refused_total", { code });
+    const known = SESSION_ID_PATTERN.test(session) ? { session } : {};
+    options.log.info("viewer_refused", { ...known, code, reason });
+  }
+  return refuse(c, outcome);
+}
+
+async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Promise<Outcome> {
+  if (!isAllowed(c, c.req.header("Origin"), options)) return ORIGIN_REFUSED;
   try {
-    return await handle();
+    return await handle(c, options);
   } catch (error) {
     if (!(error instanceof ViewerError)) {
-      log.error("whep_failed", { session: c.req.param("session"), error: failureText(error) });
+      // Not the path, which may hold a viewer's secret.
+      const session = c.req.param("session");
+      options.log.error("whep_failed", { session, error: failureText(error) });
     }
-    return refuse(c, refusalOf(error));
+    return refusalOf(error);
   }
 }
 
 /** An error body as problem details (RFC 9457). */
 function refuse(c: Context, refusal: WhepRefusal): Response {
-  const { code, message } = refusal;
-  const status = "status" in refusal ? refusal.status : ERROR_TABLE[refusal.code].httpStatus;
-  const retryAfterMs = "retryAfterMs" in refusal ? refusal.retryAfterMs : undefined;
-  const headers = {
+  const { code, message: detail, retryAfterMs, headers = {} } = refusal;
+  const { status = ERROR_TABLE[code].httpStatus } = refusal;
+  const problem = { title: code.replaceAll("_", " "), status, detail, code };
+  const wait = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
+  return c.body(JSON.stringify({ ...problem, ...wait }), status as 400, {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
-    ...(status === 401 ? { "WWW-Authenticate": "Bearer" } : {}),
+    ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="pinhole"' } : {}),
     ...(retryAfterMs === undefined ? {} : { "Retry-After": `${Math.ceil(retryAfterMs / 1000)}` }),
-  };
-  const details = {
-    type: "about:blank",
-    title: code.replaceAll("_", " "),
-    status,
-    detail: message,
-  };
-  const extension = retryAfterMs === undefined ? { code } : { code, retry_after_ms: retryAfterMs };
-  return c.body(JSON.stringify({ ...details, ...extension }), status as 400, headers);
+    ...headers,
+  });
 }
 
-function crossOrigin(options: WhepOptions): ReturnType<typeof cors> {
-  return cors({
-    origin: (origin, c) => isAllowed(c, origin, options) ? origin : null,
-    allowMethods: ["POST", "PATCH", "DELETE", "OPTIONS"],
-    allowHeaders: ["Content-Type", "Authorization", "If-Match"],
-    exposeHeaders: EXPOSED_HEADERS,
-    maxAge: 600,
-  });
+/** RFC 9725 §4.2 asks for 200 where others answer 204, and for what may be posted. */
+async function answerOptions(c: Context, next: Next): Promise<void> {
+  await next();
+  if (c.req.method !== "OPTIONS") return;
+  c.res = new Response(null, { status: 200, headers: c.res.headers });
+  c.res.headers.set("Accept-Post", SDP);
+  c.res.headers.set("Accept-Patch", SDP_FRAGMENT);
 }
 
 function isAllowed(c: Context, origin: string | undefined, options: WhepOptions): boolean {
@@ -241,10 +258,27 @@ function hasType(c: Context, type: string): boolean {
   return c.req.header("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() === type;
 }
 
-function wrongType(type: string): WhepRefusal {
-  return { status: 415, code: "bad_message", message: `The body's Content-Type has to be ${type}` };
+function badMessage(message: string): WhepRefusal {
+  return { code: "bad_message", message };
 }
 
+/** RFC 9110 §15.5.16 and RFC 5789 §2.2: with what would have been taken. */
+function wrongType(header: "Accept-Post" | "Accept-Patch", type: string): WhepRefusal {
+  const message = `The body's Content-Type has to be ${type}`;
+  return { ...badMessage(message), status: 415, headers: { [header]: type } };
+}
+
+function wrongMethod(allowed: string): WhepRefusal {
+  return { ...badMessage(`Only ${allowed} go here`), status: 405, headers: { Allow: allowed } };
+}
+
+/** Names the ICE session (RFC 9725 §4.3.1): the characters of a username fragment are those of a tag. */
 function etag(iceUfrag: string): string {
   return `"${iceUfrag}"`;
+}
+
+/** RFC 9110 §13.1.1. The draft's own example has `*` in quotation marks, and no tag of ours is one. */
+function matches(ifMatch: string, iceUfrag: string): boolean {
+  const tags = ifMatch.split(",").map((tag) => tag.trim());
+  return tags.some((tag) => tag === "*" || tag === '"*"' || tag === etag(iceUfrag));
 }

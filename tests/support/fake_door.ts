@@ -4,8 +4,10 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { type Meter, NULL_METER } from "../../src/base/meter.ts";
 import {
   type AnnouncedCandidate,
+  type JoinOptions,
   type JoinRequest,
   type SessionDoor,
+  type ViewerControl,
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
@@ -25,11 +27,13 @@ export const FAKE_CANDIDATE: AnnouncedCandidate = {
 };
 
 /** A viewer without media, and what happened to it. */
-export class FakeViewer {
+export class FakeViewer implements ViewerControl {
   readonly id: string = crypto.randomUUID();
-  readonly answerSdp = "v=0\r\n";
+  answerSdp = "v=0\r\n";
   state: ViewerState = "connecting";
   iceUfrag = "ufrag0";
+  /** The username fragment that it showed last; the first to come is that of its offer. */
+  remoteUfrag: string | undefined;
   /** Text that came for the renderer. */
   readonly heard: string[] = [];
   /** What its latest signalling connection did last. */
@@ -54,7 +58,6 @@ export class FakeViewer {
       if (isCurrent()) this.fate = fate;
     };
     const currentState = () => this.state;
-    const currentUfrag = () => this.iceUfrag;
     return {
       id: this.id,
       sessionId: this.sessionId,
@@ -63,17 +66,24 @@ export class FakeViewer {
       get state() {
         return currentState();
       },
-      get iceUfrag() {
-        return currentUfrag();
-      },
-      restartIce: () => {
-        this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;
-        return { ufrag: this.iceUfrag, pwd: "p".repeat(32) };
-      },
+      iceUfrag: this.iceUfrag,
+      restartIce: (remote) => this.restartIce(remote),
       message: (data) => isCurrent() && void this.heard.push(data),
       bye: () => leave("bye"),
       detach: () => leave("detached"),
     };
+  }
+
+  restartIce({ ufrag }: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
+    const former = this.remoteUfrag;
+    this.remoteUfrag = ufrag;
+    if (former === undefined || former === ufrag) return undefined;
+    this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;
+    return { ufrag: this.iceUfrag, pwd: "p".repeat(32) };
+  }
+
+  bye(): void {
+    this.fate = "bye";
   }
 
   /** The peer connection changes its state. */
@@ -104,11 +114,18 @@ export class FakeViewer {
 export class FakeDoor implements SessionDoor {
   readonly requests: JoinRequest[] = [];
   readonly viewers: FakeViewer[] = [];
+  /** Of the offer that came last: aborts when its client has gone. */
+  departure: AbortSignal | undefined;
   /** Awaited before an offer is answered; what it rejects with refuses the offer. */
   gate: () => Promise<void> = () => Promise.resolve();
 
-  async join(request: JoinRequest, listener: ViewerListener): Promise<ViewerHandle> {
+  async join(
+    request: JoinRequest,
+    listener: ViewerListener,
+    { signal }: JoinOptions = {},
+  ): Promise<ViewerHandle> {
     this.requests.push(request);
+    this.departure = signal;
     const viewer = new FakeViewer(request.sessionId);
     const handle = viewer.attach(listener);
     this.viewers.push(viewer);
@@ -122,11 +139,15 @@ export class FakeDoor implements SessionDoor {
   }
 
   resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle {
-    const viewer = this.viewers.find(({ id }) => id === viewerId);
-    if (viewer?.sessionId !== sessionId || !viewer.isAlive) {
-      throw new ViewerError("no_such_viewer", "This viewer has ended");
-    }
+    const viewer = this.find(sessionId, viewerId);
+    if (viewer === undefined) throw new ViewerError("no_such_viewer", "This viewer has ended");
     return viewer.attach(listener);
+  }
+
+  find(sessionId: string, viewerId: string): FakeViewer | undefined {
+    return this.viewers.find((viewer) =>
+      viewer.id === viewerId && viewer.sessionId === sessionId && viewer.isAlive
+    );
   }
 
   /** The viewer that joined last. */
@@ -291,6 +312,7 @@ export function serveFakeDoor(options: Partial<HttpAppOptions> = {}): FakeDoorSe
     health: () => [],
     metricsText: () => Promise.resolve(""),
     sessionsJson: () => [],
+    portsJson: () => [],
     pathChecks: NO_PATH_CHECKS,
     allowedOrigins: [],
     log: NULL_LOGGER,

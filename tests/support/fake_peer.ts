@@ -42,6 +42,7 @@ export class FakePeer implements Peer {
     roundTripMs: undefined,
     fractionLost: 0,
     jitterMs: 0,
+    bitrateKbps: 0,
     packetsSent: 0,
     bytesSent: 0,
     packetsRetransmitted: 0,
@@ -66,7 +67,7 @@ export class FakePeer implements Peer {
 
   iceUfrag = "ufrag0";
 
-  restartIce(): { ufrag: string; pwd: string } {
+  restartIce(): { ufrag: string; pwd: string } | undefined {
     this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;
     return { ufrag: this.iceUfrag, pwd: "p".repeat(32) };
   }
