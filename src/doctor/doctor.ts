@@ -79,7 +79,10 @@ async function* examinePath(
   } else {
     yield judgePublicAddress(plan.publicHost, {
       paths: checked.paths,
-      isSignallingSilent: reached === undefined || "problem" in reached.health,
+      signallingHost: publicUrl === undefined || reached === undefined ||
+          "problem" in reached.health
+        ? undefined
+        : new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1"),
       isTunnelBroken: tunnel.some(({ status }) => status === "failed"),
     });
     yield* told;

@@ -93,8 +93,9 @@ export function judgeFrpc(
   if (running.length === 0) {
     return [failed("frpc", {
       text: "frpc is running, but is not logged in to frps, or has no proxies",
-      fix: "frpc's log says why; usual are another serverAddr, serverPort or auth.token, or frps " +
-        "behind a firewall",
+      fix:
+        "frpc's log says why; usual are an frps that does not run or that a firewall hides, and " +
+        "another serverAddr, serverPort or auth.token",
     })];
   }
   const wrong = expected.flatMap((proxy) => judgeProxy(proxy, { expected, running }));
@@ -142,6 +143,21 @@ function findProxy(
     others.find((proxy) => proxy.localPort === localPort || proxy.remotePort === publicPort);
 }
 
+/** What mends a proxy that frps refused, by frps's words. */
+function refusalFix(error: string): string | undefined {
+  if (/port (already used|unavailable)/.test(error)) {
+    return "Another proxy, or another program on the public server, has that port: end it, or choose " +
+      "other public ports";
+  }
+  if (/port not allowed/.test(error)) {
+    return "allowPorts of frps.toml leaves that port out; `pinhole frpc --frps` prints the line";
+  }
+  if (/already exists/.test(error)) {
+    return "Another frpc has a proxy of that name at this frps: end it, or set `user` in frpc.toml";
+  }
+  return undefined;
+}
+
 function judgeProxy(expected: ExpectedProxy, context: Proxies): CheckResult[] {
   const { name, protocol, localPort, publicPort, mayDiffer } = expected;
   const way = `public port ${publicPort} to local port ${localPort}`;
@@ -153,7 +169,13 @@ function judgeProxy(expected: ExpectedProxy, context: Proxies): CheckResult[] {
   const subject = found.name;
   if (found.status !== "running" || found.error !== "") {
     const text = `The proxy ${subject} does not run: ${found.error || found.status}`;
-    return [failed("frpc", { subject, text, fix: "frpc's log says more; " + fix })];
+    return [
+      failed("frpc", {
+        subject,
+        text,
+        fix: refusalFix(found.error) ?? `frpc's log says more; ${fix}`,
+      }),
+    ];
   }
   const { localPort: local, remotePort: remote } = found;
   // frpc tells no remote port where frps chose it, or where it has none.

@@ -135,15 +135,16 @@ export function judgePacketSizes(outcomes: ReadonlyMap<number, PathOutcome>): Ch
 }
 
 /**
- * Says so when nothing at all came back from the public address: then this host alone cannot tell why. Pure.
+ * Says so when nothing at all came back from the public address: then this host alone cannot tell why; and when
+ * signalling alone answers, at another address. Pure.
  * @param publicHost `undefined` when no public address is configured.
  */
 export function judgePublicAddress(
   publicHost: string | undefined,
-  { paths, isSignallingSilent, isTunnelBroken }: {
+  { paths, signallingHost, isTunnelBroken }: {
     paths: readonly CheckedPath[];
-    /** Whether nothing at all came back from signalling's public address, or nothing was asked. */
-    isSignallingSilent: boolean;
+    /** Where signalling answers; `undefined` where nothing at all came back, or nothing was asked. */
+    signallingHost: string | undefined;
     /** Whether frpc itself says that something is wrong. */
     isTunnelBroken: boolean;
   },
@@ -154,9 +155,19 @@ export function judgePublicAddress(
       fix: "Set webrtc.public_ip and server.public_url to what browsers use",
     });
   }
-  const isDead = paths.length > 0 && isSignallingSilent &&
+  const isSilent = paths.length > 0 &&
     paths.every(({ outcome }) => outcome.kind === "silent" || outcome.kind === "refused");
-  if (!isDead) return ok("public_address", `Browsers are told ${publicHost}`);
+  if (
+    isSilent && signallingHost !== undefined && signallingHost !== publicHost && !isTunnelBroken
+  ) {
+    return warning("public_address", {
+      text: `No media port answers at ${publicHost}, while signalling answers at ${signallingHost}`,
+      fix: "Is webrtc.public_ip right? With frp it is the address of frps, as in server.public_url",
+    });
+  }
+  if (!isSilent || signallingHost !== undefined) {
+    return ok("public_address", `Browsers are told ${publicHost}`);
+  }
   return failed("public_address", {
     text: `Nothing at all comes back from ${publicHost}`,
     fix: isTunnelBroken

@@ -45,6 +45,7 @@ interface Path {
 /** What the checks of one ICE session are authenticated with; a restart begins another. */
 interface Generation {
   readonly local: IceCredentials;
+  readonly remoteUfrag: string;
   readonly username: string;
   readonly key: Uint8Array;
 }
@@ -69,7 +70,7 @@ export function createIceCredentials(): IceCredentials {
  * saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere reports from there.
  */
 export class IceAgent {
-  /** The latest first; the one before it counts until the browser has used the latest. */
+  /** The latest first; until the browser has used it, the one that it used last counts too. */
   #generations: readonly [Generation, ...Generation[]];
   readonly #paths = new Map<string, Path>();
   #selected: Path | undefined;
@@ -88,6 +89,16 @@ export class IceAgent {
     return this.#generations[0].local;
   }
 
+  /** The username fragment that the browser showed last. */
+  get remoteUfrag(): string {
+    return this.#generations[0].remoteUfrag;
+  }
+
+  /** Whether the browser has yet to use the credentials that it was told last. */
+  get isRestarting(): boolean {
+    return this.#generations.length > 1;
+  }
+
   /** Our username fragments that checks may still name. */
   get ufrags(): string[] {
     return this.#generations.map(({ local }) => local.ufrag);
@@ -95,7 +106,9 @@ export class IceAgent {
 
   /** Takes checks with new credentials from now on: the browser restarts ICE (RFC 8445 §9). Packets go on as they did. */
   restart(options: { local: IceCredentials; remoteUfrag: string }): void {
-    this.#generations = [generation(options), this.#generations[0]];
+    // An answer to an earlier restart may be lost: then the browser goes on with what it used before that.
+    const inUse = this.#generations.at(-1) ?? this.#generations[0];
+    this.#generations = [generation(options), inUse];
   }
 
   /** Where packets for the browser go; `undefined` before the first authenticated check, and while it has no way. */
@@ -220,5 +233,5 @@ function generation(
   { local, remoteUfrag }: { local: IceCredentials; remoteUfrag: string },
 ): Generation {
   const username = `${local.ufrag}:${remoteUfrag}`;
-  return { local, username, key: new TextEncoder().encode(local.pwd) };
+  return { local, remoteUfrag, username, key: new TextEncoder().encode(local.pwd) };
 }

@@ -1,7 +1,6 @@
 /// <reference lib="dom" />
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { within } from "../support/deadline.ts";
-import type { ServerProcess } from "../support/server_process.ts";
 import { VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
 
 /** Milliseconds from the open WebSocket on. */
@@ -27,11 +26,12 @@ export class ViewerPage implements AsyncDisposable {
 
   /**
    * Opens a page of the server's origin without viewers.
+   * @param server Where the browser finds it: `http://HOST:PORT`.
    * @param options.readFrames Whether the block code of each frame is read, which costs the browser some CPU time.
    */
   static async open(
     browser: Browser,
-    server: ServerProcess,
+    server: { readonly origin: string },
     { readFrames = false }: { readFrames?: boolean } = {},
   ): Promise<ViewerPage> {
     const context = await browser.newContext();
@@ -43,9 +43,17 @@ export class ViewerPage implements AsyncDisposable {
     return new ViewerPage(context, page);
   }
 
-  /** Adds a viewer and waits for its first frame. The first one takes the page's own video element. */
-  join(session: string): Promise<JoinTimes> {
-    return within(this.#page.evaluate(joinSession, session), { what: "for a first frame" });
+  /**
+   * Adds a viewer and waits for its first frame. The first one takes the page's own video element.
+   * @param options.transport The only one whose candidate the browser is shown. Default: it chooses.
+   */
+  join(
+    session: string,
+    { transport }: { transport?: "udp" | "tcp" } = {},
+  ): Promise<JoinTimes> {
+    const other = transport === undefined ? undefined : { udp: "tcp", tcp: "udp" }[transport];
+    const joined = this.#page.evaluate(joinSession, { session, hidden: other });
+    return within(joined, { what: "for a first frame" });
   }
 
   /** Ends the viewer that was added last. */
@@ -60,7 +68,9 @@ export class ViewerPage implements AsyncDisposable {
   }
 }
 
-async function joinSession(session: string): Promise<JoinTimes> {
+async function joinSession(
+  { session, hidden }: { session: string; hidden: string | undefined },
+): Promise<JoinTimes> {
   const peer = new RTCPeerConnection({ iceServers: [] });
   peer.addTransceiver("video", { direction: "recvonly" });
   // Ready before the WebSocket opens, so that the making of the browser's certificate is not measured.
@@ -92,7 +102,8 @@ async function joinSession(session: string): Promise<JoinTimes> {
       if (message.type === "error") reject(new Error(message.message));
       if (message.type !== "answer") return;
       resolve(performance.now());
-      await peer.setRemoteDescription({ type: "answer", sdp: message.sdp });
+      const candidates = new RegExp(`^a=candidate:\\S+ 1 ${hidden} .*\r\n`, "gm");
+      await peer.setRemoteDescription({ type: "answer", sdp: message.sdp.replace(candidates, "") });
     };
   });
   return {

@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
+import { measureFrp } from "./frp.ts";
 import { measureIdle } from "./idle.ts";
 import { measureIdleSwitch } from "./idle_switch.ts";
 import { measureLatency } from "./latency.ts";
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   "idle-switch": measureIdleSwitch,
   renderer: measureRenderer,
   rebinding: measureRebinding,
+  frp: measureFrp,
   packet: measurePacketCost,
 };
 

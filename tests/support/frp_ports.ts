@@ -4,6 +4,14 @@ export const PUBLIC_ADDRESS = "127.0.0.2";
 /** Below the ports that other tests take, and those that Linux gives to outgoing sockets. */
 const PORTS = { min: 3_000, max: 11_000 } as const;
 const TRIES = 200;
+/**
+ * Those of them that browsers connect to by nothing, neither HTTP nor WebRTC (Fetch standard §2.9, "bad ports"): SIP
+ * and IRC, for example.
+ */
+const BLOCKED_BY_BROWSERS: ReadonlySet<number> = new Set([
+  ...[3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10_080],
+]);
 
 /**
  * Ports of {@link PUBLIC_ADDRESS} in a row, held for UDP and TCP until the tunnel takes them over: frpc's admin API,
@@ -30,7 +38,9 @@ export class PublicPorts implements Disposable {
     for (let tries = 0; tries < TRIES; tries++) {
       const count = media + 3;
       const first = PORTS.min + Math.floor(Math.random() * (PORTS.max - PORTS.min - count));
-      const sockets = hold(Array.from({ length: count }, (_, at) => first + at));
+      const row = Array.from({ length: count }, (_, at) => first + at);
+      if (row.some((port) => BLOCKED_BY_BROWSERS.has(port))) continue;
+      const sockets = hold(row);
       if (sockets) return new PublicPorts(first, sockets);
     }
     throw new Error(`Found no ${media + 3} free ports in a row on ${PUBLIC_ADDRESS}`);

@@ -12,6 +12,7 @@ export class TcpRelay {
   readonly #target: Deno.ConnectOptions;
   readonly #connections = new Set<Deno.Conn>();
   #listener: Deno.Listener | undefined;
+  #bytesPassed = 0;
 
   /**
    * @param target Port that connections are passed on to, of 127.0.0.1 if no other address is named.
@@ -24,6 +25,11 @@ export class TcpRelay {
     const listener = Deno.listen(at);
     this.port = (listener.addr as Deno.NetAddr).port;
     this.#run(listener);
+  }
+
+  /** Bytes that were passed on so far, both ways together. */
+  get bytesPassed(): number {
+    return this.#bytesPassed;
   }
 
   /** Cuts every connection without a word of any protocol above TCP; new ones are passed on. */
@@ -74,8 +80,14 @@ export class TcpRelay {
   }
 
   async #pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+    const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform: (chunk, on) => {
+        this.#bytesPassed += chunk.length;
+        on.enqueue(chunk);
+      },
+    });
     // Either end may close, or cut() may, at any point.
-    await from.readable.pipeTo(to.writable).catch(() => {});
+    await from.readable.pipeThrough(counted).pipeTo(to.writable).catch(() => {});
     this.#connections.delete(from);
   }
 }

@@ -60,6 +60,32 @@ Deno.test("judgeFrpc: names what is missing, broken and mixed up", () => {
   assert.match(results[2]?.text ?? "", /port already used/);
 });
 
+Deno.test("judgeFrpc: what frps refused is mended where frps says", () => {
+  const fixOf = (err: string) => {
+    const refused = { status: "start error", err };
+    const results = frpc({
+      tcp: [proxy("gpu_server_api", [80, 9000])],
+      udp: [
+        proxy("udp_1", [1, 11], refused),
+        proxy("udp_2", [2, 12]),
+      ],
+    });
+    assert.deepEqual(statuses(results), ["frpc failed"]);
+    return results[0]?.fix ?? "";
+  };
+  assert.match(
+    fixOf("acquire port 1 error: port unavailable"),
+    /on the public server, has that port/,
+  );
+  assert.match(
+    fixOf("acquire port 1 error: port already used"),
+    /on the public server, has that port/,
+  );
+  assert.match(fixOf("acquire port 1 error: port not allowed"), /allowPorts of frps\.toml/);
+  assert.match(fixOf("proxy [udp_1] already exists"), /Another frpc/);
+  assert.match(fixOf("work connection closed"), /frpc's log says more/);
+});
+
 Deno.test("judgeFrpc: several clients are taken together, and silence is a warning", () => {
   const half = (groups: unknown) => readFrpcStatus({ status: 200, body: JSON.stringify(groups) });
   const both = new Map([
@@ -141,22 +167,31 @@ Deno.test("judgePacketSizes: 1200 bytes have to pass, and the largest is told", 
 Deno.test("judgePublicAddress: speaks of hairpin only where nothing at all came back", () => {
   const judge = (
     outcome: CheckedPath["outcome"],
-    isSignallingSilent: boolean,
+    signallingHost: string | undefined,
     { isTunnelBroken = false } = {},
   ) => {
     const paths = [path(1, SILENT), path(2, outcome)];
-    return judgePublicAddress("h", { paths, isSignallingSilent, isTunnelBroken });
+    return judgePublicAddress("h", { paths, signallingHost, isTunnelBroken });
   };
-  const SIGNALLING = { silent: true, heard: false };
-  assert.equal(judge(SILENT, SIGNALLING.silent).status, "failed");
-  assert.match(judge(SILENT, SIGNALLING.silent).fix ?? "", /hairpin/);
-  const broken = judge(SILENT, SIGNALLING.silent, { isTunnelBroken: true });
+  assert.equal(judge(SILENT, undefined).status, "failed");
+  assert.match(judge(SILENT, undefined).fix ?? "", /hairpin/);
+  const broken = judge(SILENT, undefined, { isTunnelBroken: true });
   assert.match(broken.fix ?? "", /see frpc/);
-  assert.equal(judge(SILENT, SIGNALLING.heard).status, "ok");
-  assert.equal(judge(ANSWERED, SIGNALLING.silent).status, "ok");
-  assert.equal(judge({ kind: "altered" }, SIGNALLING.silent).status, "ok");
-  const none = { paths: [], isSignallingSilent: true, isTunnelBroken: false };
+  assert.equal(judge(SILENT, "h").status, "ok");
+  assert.equal(judge(ANSWERED, undefined).status, "ok");
+  assert.equal(judge({ kind: "altered" }, undefined).status, "ok");
+  const none = { paths: [], signallingHost: undefined, isTunnelBroken: false };
   assert.equal(judgePublicAddress(undefined, none).status, "warning");
+});
+
+Deno.test("judgePublicAddress: doubts an address that is not signalling's, and alone is silent", () => {
+  const judge = (outcome: CheckedPath["outcome"], { isTunnelBroken = false } = {}) =>
+    judgePublicAddress("h", { paths: [path(1, outcome)], signallingHost: "i", isTunnelBroken });
+  assert.equal(judge(ANSWERED).status, "ok");
+  assert.equal(judge(SILENT, { isTunnelBroken: true }).status, "ok");
+  const { status, text } = judge(SILENT);
+  assert.equal(status, "warning");
+  assert.match(text, /at h, while signalling answers at i/);
 });
 
 Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked WebSocket apart", () => {
