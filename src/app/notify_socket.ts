@@ -10,6 +10,8 @@ const SYMBOLS = {
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+/** FFI runs on machines of this byte order only: x86-64 and arm64. */
+const LITTLE_ENDIAN = true;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 /** Bytes of a path in `struct sockaddr_un`. */
 const PATH_BYTES_MAX = 108;
@@ -50,7 +52,7 @@ function addressOf(path: string): Uint8Array<ArrayBuffer> {
     throw new RangeError(`"${path}" is too long for a Unix socket`);
   }
   const address = new Uint8Array(2 + name.length + (path.startsWith("@") ? 0 : 1));
-  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, LITTLE_ENDIAN);
   address.set(name, 2);
   return address;
 }

@@ -6,30 +6,43 @@ export class SecretError extends AppError<"secret_file"> {}
 /** Shortest secret, in bytes: HS256 has 256 bits (RFC 7518 §3.2). */
 const SECRET_BYTES_MIN = 32;
 
-/** Permissions of others than the file's owner and group. */
-const OTHERS = 0o007;
+/** Any access of everybody, and writing by the group. */
+const NEVER = 0o027;
+const GROUP_READS = 0o040;
 
 /**
  * Reads the secret that signs access tokens; white space at its end does not count.
- * @throws {SecretError} When the file cannot be read, is too short, or others may read it.
+ * @throws {SecretError} When the file cannot be read, is too short, or is not private.
  */
 export async function readSecret(path: string): Promise<Uint8Array> {
   const refuse = (why: string) =>
     new SecretError("secret_file", `Cannot use auth.secret_file "${path}": ${why}`);
   let text: string;
-  let mode: number | null;
   try {
+    await assertPrivate(path);
     text = (await Deno.readTextFile(path)).trimEnd();
-    mode = (await Deno.stat(path)).mode;
   } catch (error) {
     throw refuse(errorText(error));
-  }
-  if (mode !== null && (mode & OTHERS) !== 0) {
-    throw refuse(`everybody on this host may read it; \`chmod 600 ${path}\` mends that`);
   }
   const secret = new TextEncoder().encode(text);
   if (secret.length >= SECRET_BYTES_MIN) return secret;
   throw refuse(
     `it has ${secret.length} bytes, fewer than ${SECRET_BYTES_MIN}; \`openssl rand -base64 48 > ${path}\` makes a good one`,
+  );
+}
+
+/**
+ * Makes sure that nobody else reads or changes a file. The group may read what belongs to root: that is how a service
+ * gets a secret that it cannot change, and how the credentials of systemd look.
+ * @throws {SecretError} When the file is not private.
+ */
+export async function assertPrivate(path: string): Promise<void> {
+  const { mode, uid } = await Deno.stat(path);
+  if (mode === null) return;
+  const isShared = (mode & NEVER) !== 0 || ((mode & GROUP_READS) !== 0 && uid !== 0);
+  if (!isShared) return;
+  throw new SecretError(
+    "secret_file",
+    `others on this host may read or change it; \`chmod 600 ${path}\` mends that`,
   );
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import type { Tracer } from "../base/tracer.ts";
 
 /** Where log lines and measurements go. */
 export interface Observers {
@@ -7,6 +8,8 @@ export interface Observers {
   readonly meter: Meter;
   /** The measurements in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 /** What surrounds a server. */

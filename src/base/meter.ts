@@ -4,17 +4,50 @@ export interface MetricDefinition {
   readonly help: string;
   /** Label names; their values come from small fixed sets, never from a session id. */
   readonly labels?: readonly string[];
+  /**
+   * Every value of a counter's only label. Each is shown as 0 from the start: a first event is then an increase, which
+   * alerts see, and not a series that was not there before.
+   */
+  readonly values?: readonly string[];
   /** Upper bounds of a histogram's buckets, in the metric's unit. */
   readonly buckets?: readonly number[];
 }
 
-const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10] as const;
+/** From a connection on loopback to a renderer that loads its model first (30 s at most). */
+const JOINING = [0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30] as const;
+
+/** Dense about the interval of two pictures at 60, 30 and 25 a second; from 0.5 s on viewers see the idle picture. */
+const PER_FRAME = [
+  ...[0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024],
+  ...[0.033, 0.04, 0.066, 0.1, 0.2, 0.5, 2],
+] as const;
+
+/** A packet costs about 16 µs, a picture has some ten for each viewer, and keyframes have many times as many. */
+const SENDING = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
+
+/** Tunnels queue for seconds where networks would lose packets. */
+const ROUND_TRIP = [
+  ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
+  ...[0.15, 0.2, 0.3, 0.5, 1, 2, 5],
+] as const;
+
+/** Nothing, the little that is sent again unseen, and what shows. */
+const LOSS = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
+
+const LAG = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
+
+const CODECS = ["h264", "vp8"] as const;
 
 /**
  * Every metric that Pinhole has. `/metrics` shows each with the prefix `pinhole_`; the reference table in
  * docs/metrics.md is made from here.
  */
 export const METRICS = {
+  build_info: {
+    kind: "gauge",
+    help: "Always 1; the labels tell the versions of Pinhole and Deno.",
+    labels: ["version", "deno"],
+  },
   port_places: {
     kind: "gauge",
     help: "Places for viewers on each bound media port, by state.",
@@ -27,39 +60,76 @@ export const METRICS = {
     kind: "counter",
     help: "Offers and connections that were refused, by error code.",
     labels: ["code"],
+    values: [
+      ...["bad_message", "bad_sdp", "unsupported_codec", "unauthorized", "origin_not_allowed"],
+      ...["no_such_viewer", "session_full", "no_free_port", "renderer_failed", "internal"],
+      ...["too_many_offers", "shutting_down"],
+    ],
   },
   viewers_ended_total: {
     kind: "counter",
     help: "Viewers that ended, by reason.",
     labels: ["reason"],
+    values: [
+      ...["bye", "connect_timeout", "idle_timeout", "dtls_failed", "peer_closed"],
+      ...["place_reclaimed", "renderer_failed", "encoder_failed", "session_over", "shutting_down"],
+    ],
   },
   viewer_moves_total: {
     kind: "counter",
     help: "Viewers that went on from a new source address, by what proved it.",
     labels: ["proof"],
+    values: ["stun", "srtcp"],
+  },
+  answer_seconds: {
+    kind: "histogram",
+    help: "Time from an offer to its answer; opening the renderer's session is in it.",
+    buckets: JOINING,
   },
   connect_seconds: {
     kind: "histogram",
-    help: "Time from the offer to a finished DTLS handshake.",
-    buckets: SECONDS,
+    help: "Time from the answer to a finished DTLS handshake.",
+    buckets: JOINING,
   },
   first_frame_seconds: {
     kind: "histogram",
     help: "Time from the offer to the first video packet sent.",
-    buckets: SECONDS,
+    buckets: JOINING,
   },
-  render_seconds: { kind: "histogram", help: "Time of one call for a frame.", buckets: SECONDS },
+  renders_total: {
+    kind: "counter",
+    help: "Calls for a frame that came back, by what they brought.",
+    labels: ["result"],
+    values: ["frame", "unchanged", "idle", "end", "failed", "error"],
+  },
+  render_seconds: {
+    kind: "histogram",
+    help: "Time of one call for a frame, unless it failed.",
+    buckets: PER_FRAME,
+  },
   encode_seconds: {
     kind: "histogram",
     help: "Time to convert and encode one frame, by codec.",
     labels: ["codec"],
-    buckets: SECONDS,
+    buckets: PER_FRAME,
   },
-  frames_sent_total: { kind: "counter", help: "Encoded frames, by codec.", labels: ["codec"] },
+  send_seconds: {
+    kind: "histogram",
+    help: "Time to packetize one frame, and to encrypt and send it for all its viewers, by codec.",
+    labels: ["codec"],
+    buckets: SENDING,
+  },
+  frames_sent_total: {
+    kind: "counter",
+    help: "Encoded frames, by codec.",
+    labels: ["codec"],
+    values: CODECS,
+  },
   frames_dropped_total: {
     kind: "counter",
     help: "Frames dropped before they were encoded, by reason.",
     labels: ["reason"],
+    values: ["late", "superseded", "encoder_busy", "encoder_skipped"],
   },
   audio_packets_total: { kind: "counter", help: "Opus packets made; silence makes none." },
   audio_dropped_total: {
@@ -81,25 +151,42 @@ export const METRICS = {
     kind: "counter",
     help: "Calls of the renderer that took so long that viewers saw the idle picture, by call.",
     labels: ["call"],
+    values: ["render", "audio", "poll_message"],
   },
   renderer_errors_total: {
     kind: "counter",
-    help: "Failed calls of the renderer, by call.",
+    help: "Failed calls of the renderer, by call; `bridge` and `process` are its connection.",
     labels: ["call"],
+    values: ["open", "render", "audio", "poll_message", "close", "bridge", "process"],
   },
   keyframes_requested_total: {
     kind: "counter",
     help: "Keyframes asked for, by reason.",
     labels: ["reason"],
+    values: ["join", "pli", "fir", "moved"],
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {
     kind: "counter",
     help: "Bytes of RTP packets sent, without the headers of UDP or TCP and IP.",
   },
+  rtp_packets_nacked_total: {
+    kind: "counter",
+    help: "RTP packets that viewers asked for again by NACK.",
+  },
   rtp_packets_retransmitted_total: {
     kind: "counter",
     help: "RTP packets sent again after a NACK.",
+  },
+  round_trip_seconds: {
+    kind: "histogram",
+    help: "Round trip to a viewer, once for each of its reports.",
+    buckets: ROUND_TRIP,
+  },
+  packet_loss_ratio: {
+    kind: "histogram",
+    help: "Share of video packets that a viewer lost, 0 to 1, once for each of its reports.",
+    buckets: LOSS,
   },
   send_errors_total: { kind: "counter", help: "Packets that the host refused to send." },
   stun_requests_total: { kind: "counter", help: "STUN requests that were answered." },
@@ -131,7 +218,7 @@ export const METRICS = {
   event_loop_lag_seconds: {
     kind: "histogram",
     help: "How late a timer on the event loop fired.",
-    buckets: SECONDS,
+    buckets: LAG,
   },
 } as const satisfies Record<string, MetricDefinition>;
 

@@ -34,7 +34,7 @@ Usage:
   pinhole frpc [--config FILE]      print the frpc.toml that matches the configuration
   pinhole doctor [--config FILE]    check the whole path to a browser and say what to mend
   pinhole renderer-test LIBRARY     try a renderer library out and print what is wrong with it
-  pinhole token --session ID        print an access token for a session
+  pinhole token --session ID        print an access token for a session, or for --metrics
   pinhole --help
   pinhole --version
 
@@ -65,7 +65,10 @@ Options of renderer-test:
   --seconds SECONDS  how long a stream is watched (default: ${seconds})
 
 Options of token, besides --config:
-  --session ID       a session, or the beginning of some with * behind it
+  --session ID       a session, or the beginning of some with * behind it; * alone is all of
+                     them, and lists them at /api/sessions
+  --viewer-only      its holder may watch, and say nothing to the renderer
+  --metrics          instead of a session: for /metrics
   --ttl TIME         how long it holds, such as 90s, 15m, 12h or 7d (default: 1h)
 
 Every key of the configuration can be set by a variable as well: PINHOLE_<SECTION>_<KEY>.
@@ -118,6 +121,8 @@ const TOKEN_OPTIONS = {
     read: parseGrant,
     rule: "1 to 64 of A-Z a-z 0-9 _ -, with * at the end for a beginning",
   },
+  "--viewer-only": FLAG,
+  "--metrics": FLAG,
   "--ttl": { read: parseDuration, rule: "a time such as 90s, 15m, 12h or 7d" },
 } as const satisfies OptionSpecs;
 
@@ -217,10 +222,15 @@ function parseToken(args: readonly string[]): Command | string {
   const [extra] = read.words;
   if (extra !== undefined) return `token takes no argument "${extra}"`;
   const { values } = read;
-  const session = values["--session"];
-  if (session === undefined) return "token needs --session";
+  const { "--session": session, "--metrics": metrics, "--viewer-only": viewerOnly } = values;
+  const shared = { name: "token", config: values["--config"] } as const;
   const ttlS = values["--ttl"] ?? TTL_DEFAULT_S;
-  return { name: "token", config: values["--config"], session, ttlS };
+  if (metrics) {
+    if (session === undefined && !viewerOnly) return { ...shared, grant: { metrics, ttlS } };
+    return "token takes --metrics alone, without --session and --viewer-only";
+  }
+  if (session === undefined) return "token needs --session or --metrics";
+  return { ...shared, grant: { session, ttlS, ...(viewerOnly && { viewerOnly }) } };
 }
 
 function parseServer(text: string): Endpoint | undefined {

@@ -1,3 +1,5 @@
+import { readServiceVariables } from "../config/service_variables.ts";
+import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { runBridgeHost } from "../renderer/bridge/host.ts";
 import { printError } from "./print.ts";
@@ -29,7 +31,11 @@ export async function bridgeHost(): Promise<number> {
     input: Deno.stdin.readable,
     // Its standard error is the server's, so that the lines of both look alike.
     openLog: (settings) =>
-      createLogSink({ ...settings, isTerminal: Deno.stderr.isTerminal(), write: printError })
-        .logger,
+      createLogSink({
+        ...settings,
+        isTerminal: Deno.stderr.isTerminal(),
+        isJournal: isStderrJournal(readServiceVariables().JOURNAL_STREAM),
+        write: printError,
+      }).logger,
   });
 }

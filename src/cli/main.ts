@@ -7,7 +7,7 @@ import { bridgeHost } from "./bridge_host.ts";
 import { check } from "./check.ts";
 import { doctor, type DoctorVerdict } from "./doctor.ts";
 import { frpc } from "./frpc.ts";
-import { printError, printOut } from "./print.ts";
+import { printFailure, printOut } from "./print.ts";
 import { rendererTest } from "./renderer_test.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
@@ -29,20 +29,20 @@ const DOCTOR_EXIT: Readonly<Record<DoctorVerdict, number>> = {
 export async function main(args: readonly string[]): Promise<number> {
   const command = parseArguments(args);
   if (typeof command === "string") {
-    printError(`pinhole: ${command}. See \`pinhole --help\`.`);
+    printFailure(`pinhole: ${command}. See \`pinhole --help\`.`);
     return EXIT.usage;
   }
   try {
     return await run(command);
   } catch (error) {
     if (error instanceof ConfigError) {
-      for (const problem of error.problems) printError(`pinhole: ${formatProblem(problem)}`);
+      for (const problem of error.problems) printFailure(`pinhole: ${formatProblem(problem)}`);
       return EXIT.usage;
     }
     const debug = "logLevel" in command && command.logLevel === "debug";
     // An unexpected error without its stack is no help to anybody who could mend it.
     const stack = debug || !(error instanceof AppError) ? (error as Error).stack : undefined;
-    printError(`pinhole: ${stack ?? errorText(error)}`);
+    printFailure(`pinhole: ${stack ?? errorText(error)}`);
     return EXIT.failed;
   }
 }

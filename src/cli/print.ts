@@ -1,3 +1,7 @@
+import { readServiceVariables } from "../config/service_variables.ts";
+import { isStderrJournal } from "../observability/journal.ts";
+import { priorityPrefix } from "../observability/log_format.ts";
+
 /** Writes to standard output, with a line end if there is none. */
 export function printOut(text: string): void {
   write(Deno.stdout, text);
@@ -6,6 +10,12 @@ export function printOut(text: string): void {
 /** Writes a line to standard error. */
 export function printError(line: string): void {
   write(Deno.stderr, line);
+}
+
+/** Writes to standard error why a command failed; the journal files it as an error. */
+export function printFailure(line: string): void {
+  const isJournal = isStderrJournal(readServiceVariables().JOURNAL_STREAM);
+  printError(isJournal ? `${priorityPrefix("error")}${line}` : line);
 }
 
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {

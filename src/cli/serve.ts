@@ -1,62 +1,81 @@
-import { startServer } from "../app/compose.ts";
-import type { LogLevel } from "../base/log.ts";
-import type { Config } from "../config/config.ts";
+import { type RunningServer, startServer } from "../app/compose.ts";
+import { publicPortOf } from "../app/public_address.ts";
+import { announceService } from "../app/service.ts";
+import type { LogFields } from "../base/log.ts";
+import { readServiceVariables } from "../config/service_variables.ts";
+import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { createMetrics } from "../observability/metrics.ts";
+import { openTracer } from "../observability/traces.ts";
 import { bridgeHostCommand } from "./bridge_host.ts";
-import { loadUsableConfig } from "./check.ts";
 import { printError } from "./print.ts";
+import { type ConfigChoice, loadServerConfig, reloadServer } from "./reload.ts";
+import { listenForSignals } from "./signals.ts";
 
-/** Signals that stop the server in order. */
-const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
-
-/** How long closing may take before the process leaves anyway, in milliseconds. */
+/** How long closing may take, once the viewers have left or had their time, before the process leaves anyway. */
 const CLOSE_DEADLINE_MS = 10_000;
+
+/** What the service manager grants beyond that, so that it is not the one to end the process, in milliseconds. */
+const EXIT_MARGIN_MS = 5_000;
 
 /** `pinhole serve`: runs the server until it is told to stop. */
 export async function serve(
-  options: { config: string | undefined; logLevel: LogLevel | undefined; version: string },
+  { version, ...choice }: ConfigChoice & { version: string },
 ): Promise<void> {
   const startedMs = performance.now();
-  const { config: { log: logConfig, ...others }, file } = await loadUsableConfig(options.config);
-  const config = { ...others, log: { ...logConfig, level: options.logLevel ?? logConfig.level } };
-  const { logger: log } = createLogSink({
+  const { config, file } = await loadServerConfig(choice);
+  const variables = readServiceVariables();
+  const sink = createLogSink({
     ...config.log,
     isTerminal: Deno.stderr.isTerminal(),
+    isJournal: isStderrJournal(variables.JOURNAL_STREAM),
     write: printError,
   });
+  const { logger: log } = sink;
   const { meter, metricsText } = createMetrics();
-  // Before anything is opened, so that a stop during start-up is not lost.
-  const stopped = nextStopSignal();
-  log.info("starting", { version: options.version, config: file ?? "defaults" });
+  meter.gauge("build_info", 1, { version, deno: Deno.version.deno });
+  const starting = Promise.withResolvers<RunningServer>();
+  // Before anything is opened, so that nothing that is said during start-up is lost.
+  const stopped = listenForSignals({
+    reload: async () => await reloadServer(await starting.promise, { choice, sink }),
+    log,
+  });
+  log.info("starting", { version, config: file ?? "defaults" });
   const server = await startServer(config, {
-    observers: { log, meter, metricsText },
+    observers: { log, meter, metricsText, tracer: openTracer(version) },
     bridgeHostCommand: bridgeHostCommand(),
   });
-  const { hostname, port } = server.address;
-  log.info("listening", {
-    http: `${config.server.tlsCert === undefined ? "http" : "https"}://${hostname}:${port}`,
-    udp: portList(server.mediaPorts),
-    ...(config.webrtc.tcp ? { tcp: portList(server.tcpMediaPorts) } : {}),
-    public: publicMapping(config),
-    page: config.server.publicUrl ?? `http://localhost:${port}/`,
-    ms: Math.round(performance.now() - startedMs),
-  });
+  using service = announceService(server, variables);
+  log.info("listening", { ...listenersOf(server), ms: Math.round(performance.now() - startedMs) });
+  starting.resolve(server);
 
-  log.info("stopping", { signal: await stopped });
+  const signal = await stopped;
+  const { drainS } = server.config.server;
+  const withinMs = drainS * 1000 + CLOSE_DEADLINE_MS;
+  log.info("stopping", { signal, drain_s: drainS, now: server.occupancy });
+  service.stopping(withinMs + EXIT_MARGIN_MS);
   const deadline = setTimeout(() => {
-    log.error("stop_took_too_long", { ms: CLOSE_DEADLINE_MS });
+    log.error("stop_took_too_long", { ms: withinMs });
     Deno.exit(1);
-  }, CLOSE_DEADLINE_MS);
+  }, withinMs);
   await server.close();
   clearTimeout(deadline);
   log.info("stopped");
 }
 
-function nextStopSignal(): Promise<Deno.Signal> {
-  return new Promise((resolve) => {
-    for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, () => resolve(signal));
-  });
+/** Where the server listens, and where that is seen from outside. */
+function listenersOf({ address, config, mediaPorts, tcpMediaPorts }: RunningServer): LogFields {
+  const { server: { tlsCert, publicUrl }, webrtc } = config;
+  const { hostname, port } = address;
+  const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, webrtc));
+  const scheme = tlsCert === undefined ? "http" : "https";
+  return {
+    http: `${scheme}://${hostname}:${port}`,
+    udp: portList(mediaPorts),
+    ...(webrtc.tcp ? { tcp: portList(tcpMediaPorts) } : {}),
+    public: `${webrtc.publicIp ?? "(as reached)"}:${portList(publicPorts)}`,
+    page: publicUrl ?? `${scheme}://localhost:${port}/`,
+  };
 }
 
 /** The media ports on one line, runs of them shortened: `10111-10113,10115`. */
@@ -68,9 +87,4 @@ export function portList(ports: readonly number[]): string {
     else runs.push([port, port]);
   }
   return runs.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
-}
-
-function publicMapping({ webrtc }: Config): string {
-  const last = webrtc.publicPortMin + webrtc.portMax - webrtc.portMin;
-  return `${webrtc.publicIp ?? "(as reached)"}:${webrtc.publicPortMin}-${last}`;
 }

@@ -2,26 +2,24 @@ import { readSecret } from "../app/secret.ts";
 import { AppError } from "../base/errors.ts";
 import { loadConfig } from "../config/load.ts";
 import { readEnvironment } from "../config/variables.ts";
-import { mintToken } from "../signalling/access.ts";
+import { mintToken, type TokenGrant } from "../signalling/access.ts";
 import { printOut } from "./print.ts";
 
 /** What `pinhole token` is called with. */
 export interface TokenOptions {
   readonly config: string | undefined;
-  /** A session id, or the beginning of some with `*` behind it. */
-  readonly session: string;
-  readonly ttlS: number;
+  readonly grant: TokenGrant;
 }
 
 /** No token can be minted. */
 export class TokenError extends AppError<"no_secret"> {}
 
 /** `pinhole token`: prints an access token. */
-export async function token({ config: path, session, ttlS }: TokenOptions): Promise<void> {
+export async function token({ config: path, grant }: TokenOptions): Promise<void> {
   const { config } = await loadConfig({ path, env: readEnvironment() });
   const { secretFile } = config.auth;
   if (secretFile === undefined) {
     throw new TokenError("no_secret", "There is nothing to sign with: auth.secret_file is empty");
   }
-  printOut(await mintToken(await readSecret(secretFile), { session, ttlS }));
+  printOut(await mintToken(await readSecret(secretFile), grant));
 }

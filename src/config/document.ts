@@ -1,6 +1,6 @@
 import { keysOf, type SchemaKey, sectionNames } from "./keys.ts";
 import { SCHEMA } from "./schema.ts";
-import type { KeySpec } from "./spec.ts";
+import type { Effect, KeySpec } from "./spec.ts";
 import { ruleOf } from "./values.ts";
 import { RESERVED_PREFIX, RESERVED_VARIABLES } from "./variables.ts";
 
@@ -95,8 +95,23 @@ config.toml: webrtc.port_mni = 10111: unknown key; did you mean webrtc.port_min?
 config.toml: video.fps = "30": must be a whole number from 1 to 240
 \`\`\`
 
+## Change a running server
+
+\`SIGHUP\` (\`systemctl reload pinhole\`) makes the server read its file again. The column *after a reload* says what a
+changed key needs: \`at once\` also holds for the viewers that are there, \`new sessions\` for sessions that are opened
+from then on, and \`restart\` changes nothing until the server starts anew; one line of the log names such keys. The file of
+\`secret_file\` is read anew each time. A file with anything wrong changes nothing. See [service.md](service.md).
+
+## Paths
+
 Relative paths start at the directory that the server was started in. What is wrong with a file behind a
-path (a certificate, say) shows when the server starts, not here.`;
+path (a certificate, say) shows when the server starts or reloads, not here.`;
+
+const EFFECT_WORDS: Readonly<Record<Effect, string>> = {
+  live: "at once",
+  sessions: "new sessions",
+  restart: "restart",
+};
 
 function formatSectionReference(section: ReturnType<typeof sectionNames>[number]): string {
   const rows = keysOf(section).map(({ key, variable, spec }) =>
@@ -106,13 +121,14 @@ function formatSectionReference(section: ReturnType<typeof sectionNames>[number]
       `\`${formatToml(spec.default)}\``,
       `${ruleOf(spec)}${formatUnit(spec)}`,
       `\`${variable}\``,
+      EFFECT_WORDS[spec.effect],
       spec.help,
     ].map((cell) => cell.replaceAll(/[*|]/g, "\\$&")).join(" | ")
   );
   return [
     `## \`[${section}]\`\n\n${SCHEMA[section].help}\n`,
-    "| key | type | default | allowed | variable | meaning |",
-    "| --- | --- | --- | --- | --- | --- |",
+    "| key | type | default | allowed | variable | after a reload | meaning |",
+    "| --- | --- | --- | --- | --- | --- | --- |",
     ...rows.map((row) => `| ${row} |`),
   ].join("\n");
 }

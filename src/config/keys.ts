@@ -38,3 +38,8 @@ export function keysOf(section: SectionName): SchemaKey[] {
     spec,
   }));
 }
+
+/** A name of config.toml as the `Config` type has it: `port_min` is `portMin` there. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import { readFileText } from "./file.ts";
 import type { Given } from "./input.ts";
 import { type Problem, showPath, showRefused } from "./problem.ts";
-import { type KeyName, keysOf, SCHEMA_KEYS, sectionNames } from "./keys.ts";
+import { camelCase, type KeyName, keysOf, SCHEMA_KEYS, sectionNames } from "./keys.ts";
 import { showValue } from "./show.ts";
 import { type Fault, readValue } from "./values.ts";
 import { type Environment, readVariables } from "./variables.ts";
@@ -120,8 +120,4 @@ function resolve(config: Config): Config {
     webrtc: { ...webrtc, publicPortMin: webrtc.publicPortMin || webrtc.portMin },
     sessions: { ...sessions, max: sessions.max || places },
   };
-}
-
-function camelCase(name: string): string {
-  return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }

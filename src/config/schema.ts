@@ -1,4 +1,5 @@
 import { LOG_LEVELS } from "../base/log.ts";
+import { AUDIO_SECTION, VIDEO_SECTION } from "./media_sections.ts";
 import type { SectionSpec } from "./spec.ts";
 
 /**
@@ -11,6 +12,7 @@ export const SCHEMA = {
     keys: {
       listen: {
         type: "socket_address",
+        effect: "restart",
         default: "0.0.0.0:9000",
         help:
           'Address and TCP port of HTTP and WebSocket. Behind frpc on this host "127.0.0.1:9000" ' +
@@ -18,6 +20,7 @@ export const SCHEMA = {
       },
       public_url: {
         type: "url",
+        effect: "live",
         default: "",
         help:
           'What browsers use to reach this server, such as "http://203.0.113.7:10110". Start-up ' +
@@ -25,20 +28,43 @@ export const SCHEMA = {
       },
       tls_cert: {
         type: "path",
+        effect: "restart",
         default: "",
         help: "Certificate chain (PEM) to serve https and wss. Set it together with tls_key, or " +
           "leave both empty to serve plain http.",
       },
       tls_key: {
         type: "path",
+        effect: "restart",
         default: "",
         help: "Private key (PEM) of tls_cert.",
       },
+      admin_listen: {
+        type: "optional_socket_address",
+        effect: "restart",
+        default: "",
+        help:
+          'Address of a listener of its own for /metrics and /api/sessions, such as "127.0.0.1:9001". ' +
+          'They are served there alone then. "" serves them on server.listen: to everybody who reaches ' +
+          "it, unless auth.secret_file is set.",
+      },
       allowed_origins: {
         type: "origins",
+        effect: "live",
         default: [],
         help: "Pages of other sites that may connect, by origin. [] takes this server's own page " +
           'and programs that are no browser; ["*"] takes any page.',
+      },
+      drain_s: {
+        type: "integer",
+        effect: "live",
+        default: 0,
+        min: 0,
+        max: 86400,
+        unit: "seconds",
+        help:
+          "How long viewers may stay when the server is told to stop. They are told, nobody new comes in, " +
+          "and the server leaves with the last of them. 0 ends them at once.",
       },
     },
   },
@@ -47,6 +73,7 @@ export const SCHEMA = {
     keys: {
       public_ip: {
         type: "host",
+        effect: "live",
         default: "",
         help:
           "The mapped address: where the tunnel's public server (frps) takes the UDP packets of " +
@@ -57,6 +84,7 @@ export const SCHEMA = {
       },
       port_min: {
         type: "integer",
+        effect: "restart",
         default: 10111,
         min: 1,
         max: 65535,
@@ -64,6 +92,7 @@ export const SCHEMA = {
       },
       port_max: {
         type: "integer",
+        effect: "restart",
         default: 10115,
         min: 1,
         max: 65535,
@@ -71,6 +100,7 @@ export const SCHEMA = {
       },
       public_port_min: {
         type: "integer",
+        effect: "restart",
         default: 0,
         min: 0,
         max: 65535,
@@ -80,11 +110,13 @@ export const SCHEMA = {
       },
       listen: {
         type: "ip_address",
+        effect: "restart",
         default: "0.0.0.0",
         help: 'Local address of these ports. Behind frpc on this host "127.0.0.1" is enough.',
       },
       peers_per_port: {
         type: "integer",
+        effect: "restart",
         default: 1,
         min: 1,
         max: 256,
@@ -94,6 +126,7 @@ export const SCHEMA = {
       },
       tcp: {
         type: "boolean",
+        effect: "restart",
         default: false,
         help:
           "Also offer ICE-TCP on the same port numbers, for viewers whose network blocks UDP. " +
@@ -102,6 +135,7 @@ export const SCHEMA = {
       },
       connect_timeout_s: {
         type: "integer",
+        effect: "live",
         default: 10,
         min: 1,
         max: 300,
@@ -110,6 +144,7 @@ export const SCHEMA = {
       },
       idle_timeout_s: {
         type: "integer",
+        effect: "live",
         default: 30,
         min: 1,
         max: 3600,
@@ -118,102 +153,28 @@ export const SCHEMA = {
       },
     },
   },
-  video: {
-    help: "The picture of each session. It is encoded once and sent to all viewers of the session.",
-    keys: {
-      width: {
-        type: "integer",
-        default: 1280,
-        min: 16,
-        max: 7680,
-        even: true,
-        unit: "pixels",
-        help: "Width that the renderer is asked for.",
-      },
-      height: {
-        type: "integer",
-        default: 720,
-        min: 16,
-        max: 7680,
-        even: true,
-        unit: "pixels",
-        help: "Height that the renderer is asked for.",
-      },
-      fps: {
-        type: "integer",
-        default: 30,
-        min: 1,
-        max: 240,
-        unit: "frames per second",
-        help: "Frame rate that the renderer is asked for.",
-      },
-      codec: {
-        type: "choice",
-        default: "auto",
-        choices: ["auto", "h264", "vp8"],
-        help: "auto sends H.264, and VP8 to browsers that do not offer H.264.",
-      },
-      encoder: {
-        type: "choice",
-        default: "auto",
-        choices: ["auto", "nvenc", "x264", "vpx"],
-        help:
-          "auto tries NVENC first and goes on with x264; for VP8 it takes vpx. nvenc and x264 " +
-          "make H.264, vpx makes VP8.",
-      },
-      bitrate_kbps: {
-        type: "integer",
-        default: 2500,
-        min: 30,
-        max: 100000,
-        unit: "kbit/s",
-        help: "Ceiling of the video bitrate. The congestion controller works below it.",
-      },
-      min_bitrate_kbps: {
-        type: "integer",
-        default: 150,
-        min: 30,
-        max: 100000,
-        unit: "kbit/s",
-        help: "Floor of the video bitrate, however slow the tunnel is.",
-      },
-    },
-  },
-  audio: {
-    help: "The sound of each session, sent as Opus.",
-    keys: {
-      enabled: {
-        type: "boolean",
-        default: true,
-        help: "Send sound to browsers that offer to receive it.",
-      },
-      bitrate_kbps: {
-        type: "integer",
-        default: 48,
-        min: 6,
-        max: 510,
-        unit: "kbit/s",
-        help: "Bitrate of the sound; 24 to 48 is enough for speech.",
-      },
-    },
-  },
+  video: VIDEO_SECTION,
+  audio: AUDIO_SECTION,
   renderer: {
     help: "Where frames come from: a library, a bridge, or neither for the built-in test pattern.",
     keys: {
       library: {
         type: "path",
+        effect: "restart",
         default: "",
         help: 'Renderer library (a shared object with the Pinhole C ABI). "" = the built-in test ' +
           "pattern and tone.",
       },
       bridge: {
         type: "name",
+        effect: "restart",
         default: "",
         help: "Instead of a library: name of a shared-memory bridge (/dev/shm/pinhole-NAME) that " +
           "another process feeds.",
       },
       isolation: {
         type: "choice",
+        effect: "restart",
         default: "none",
         choices: ["none", "process"],
         help:
@@ -222,6 +183,7 @@ export const SCHEMA = {
       },
       options: {
         type: "json_table",
+        effect: "restart",
         default: {},
         example: "device = 0",
         help: "Handed to the library as one JSON object; the keys are the library's own.",
@@ -233,11 +195,13 @@ export const SCHEMA = {
     keys: {
       source: {
         type: "path",
+        effect: "sessions",
         default: "",
         help: 'Image, folder of images, or video. "" = a built-in card.',
       },
       sources: {
         type: "path_table",
+        effect: "sessions",
         default: {},
         example: 'anna = "/srv/idle/anna.mp4"',
         help: "More of them by name, for offers that ask for one by `idle` or `avatar_id`.",
@@ -249,6 +213,7 @@ export const SCHEMA = {
     keys: {
       max: {
         type: "integer",
+        effect: "live",
         default: 0,
         min: 0,
         max: 100000,
@@ -257,6 +222,7 @@ export const SCHEMA = {
       },
       viewers_per_session: {
         type: "integer",
+        effect: "live",
         default: 8,
         min: 1,
         max: 1000,
@@ -270,6 +236,7 @@ export const SCHEMA = {
     keys: {
       secret_file: {
         type: "path",
+        effect: "live",
         default: "",
         help:
           "File with the secret that signs access tokens. When it is set, every session needs a " +
@@ -282,12 +249,14 @@ export const SCHEMA = {
     keys: {
       level: {
         type: "choice",
+        effect: "live",
         default: "info",
         choices: LOG_LEVELS,
         help: "Least severe event that is written.",
       },
       format: {
         type: "choice",
+        effect: "restart",
         default: "auto",
         choices: ["auto", "pretty", "json"],
         help: "auto is pretty on a terminal and JSON elsewhere.",

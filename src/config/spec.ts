@@ -15,9 +15,17 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/**
+ * When a changed key takes effect in a server that reads its file again: `live` at once, `sessions` for sessions that
+ * are opened from then on, `restart` not before the server starts anew.
+ */
+export type Effect = "live" | "sessions" | "restart";
+
 interface CommonSpec {
   /** What the key does, for the operator; whole sentences. */
   readonly help: string;
+  /** When a change of the key takes effect. */
+  readonly effect: Effect;
   /** Unit of the value, in words. */
   readonly unit?: string;
 }
@@ -45,7 +53,14 @@ interface BooleanSpec extends CommonSpec {
 }
 
 interface TextSpec extends CommonSpec {
-  readonly type: "path" | "name" | "url" | "host" | "ip_address" | "socket_address";
+  readonly type:
+    | "path"
+    | "name"
+    | "url"
+    | "host"
+    | "ip_address"
+    | "socket_address"
+    | "optional_socket_address";
   readonly default: string;
 }
 
@@ -93,6 +108,7 @@ interface ParsedValues {
   /** IPv4 address, or IPv6 address without brackets. */
   ip_address: string;
   socket_address: SocketAddress;
+  optional_socket_address: SocketAddress | undefined;
   /** `*`, or origins as browsers send them. */
   origins: readonly string[];
   json_table: Readonly<Record<string, JsonValue>>;

@@ -54,6 +54,8 @@ export function ruleOf(spec: KeySpec): string {
       return "an IPv4 address, or an IPv6 address without brackets";
     case "socket_address":
       return "host:port, with brackets around an IPv6 address";
+    case "optional_socket_address":
+      return 'host:port, with brackets around an IPv6 address, or ""';
     case "origins":
       return 'a list of "*" and of origins such as "https://example.com"';
     case "json_table":
@@ -85,6 +87,8 @@ function readScalar(
       return isIpAddress(raw) ? { value: raw } : undefined;
     case "socket_address":
       return ifDefined(parseSocketAddress(raw));
+    case "optional_socket_address":
+      return raw === "" ? { value: undefined } : ifDefined(parseSocketAddress(raw));
     default:
       return raw === "" ? { value: undefined } : ifDefined(parseOptionalText(spec.type, raw));
   }

@@ -58,6 +58,14 @@ export function formatJson({ wallMs, level, event, fields }: LogEntry): string {
   return escapeDeceptive(JSON.stringify({ ...head, ...Object.fromEntries(cut), ...head }));
 }
 
+/** Priorities of syslog(3), as sd-daemon(3) has them in front of a line. */
+const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+
+/** What journald takes off a line's beginning and files it under. */
+export function priorityPrefix(level: LogLevel): string {
+  return `<${PRIORITY[level]}>`;
+}
+
 function prettyFields(fields: LogFields): string[] {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)

@@ -1,6 +1,12 @@
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from "../base/log.ts";
-import { formatColoured, formatJson, formatPretty, type LogEntry } from "./log_format.ts";
+import {
+  formatColoured,
+  formatJson,
+  formatPretty,
+  type LogEntry,
+  priorityPrefix,
+} from "./log_format.ts";
 
 /** How log lines look: `auto` is `pretty` on a terminal and `json` elsewhere. */
 export type LogFormat = "auto" | "pretty" | "json";
@@ -12,6 +18,8 @@ export interface LogSinkOptions {
   readonly level: LogLevel;
   /** Whether `write` ends on a terminal: decides `auto`, and whether `pretty` has colours. */
   readonly isTerminal: boolean;
+  /** Whether `write` ends in systemd's journal: each line then begins with its priority. Default: false. */
+  readonly isJournal?: boolean;
   /** Takes one line, without its end. */
   readonly write: (line: string) => void;
   /** Default: the host's clock. */
@@ -27,11 +35,12 @@ export interface LogSink {
 
 /** Opens a log. Whatever a peer put into a value, each event is one line and cannot look like another. */
 export function createLogSink(options: LogSinkOptions): LogSink {
-  const { write, isTerminal, clock = SYSTEM_CLOCK } = options;
+  const { write, isTerminal, isJournal = false, clock = SYSTEM_CLOCK } = options;
   const format = lineFormat(options.format, isTerminal);
   const emit = (level: LogLevel, event: string, fields: LogFields): void => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(sink.level)) return;
-    write(format({ wallMs: clock.wallMs(), level, event, fields }));
+    const line = format({ wallMs: clock.wallMs(), level, event, fields });
+    write(isJournal ? `${priorityPrefix(level)}${line}` : line);
   };
   const sink: LogSink = { level: options.level, logger: makeLogger(emit, {}) };
   return sink;

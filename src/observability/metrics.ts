@@ -21,6 +21,10 @@ export const PROCESS_METRICS = {
     kind: "gauge",
     help: "When the process began, in seconds since 1970.",
   },
+  process_heap_bytes: {
+    kind: "gauge",
+    help: "Memory of JavaScript objects, in bytes; pictures and encoders are not in it.",
+  },
   process_cpu_seconds_total: {
     kind: "counter",
     help: "CPU time of the process, user and system, in seconds.",
@@ -42,9 +46,13 @@ export function createMetrics(): Metrics {
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, Histogram>();
   for (const [name, definition] of Object.entries(METRICS) as [string, MetricDefinition][]) {
-    const { kind, buckets = [] } = definition;
+    const { kind, buckets = [], labels: [label] = [], values = [] } = definition;
     const configuration = configure(name, definition, registry);
-    if (kind === "counter") counters.set(name, new Counter(configuration));
+    if (kind === "counter") {
+      const counter = new Counter(configuration);
+      for (const value of values) if (label !== undefined) counter.inc({ [label]: value }, 0);
+      counters.set(name, counter);
+    }
     if (kind === "gauge") gauges.set(name, new Gauge(configuration));
     if (kind === "histogram") {
       histograms.set(name, new Histogram({ ...configuration, buckets: [...buckets] }));
@@ -106,6 +114,12 @@ function addProcessMetrics(registry: Registry): void {
     ...named("process_resident_memory_bytes"),
     collect() {
       this.set(Deno.memoryUsage().rss);
+    },
+  });
+  new Gauge({
+    ...named("process_heap_bytes"),
+    collect() {
+      this.set(Deno.memoryUsage().heapTotal);
     },
   });
   new Gauge({

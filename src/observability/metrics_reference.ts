@@ -22,6 +22,9 @@ export function formatMetricsReference(): string {
     table(own),
     "## Process\n",
     table(ofProcess),
+    "## Label values\n",
+    "Counters that are shown from the start, with 0 for each of these.\n",
+    values(),
     "## Buckets\n",
     "Upper bounds of the histograms, in the metric's unit; one above them all takes the rest.\n",
     buckets(),
@@ -35,9 +38,22 @@ function table(rows: readonly string[]): string {
 }
 
 function row(name: string, { kind, labels = [], help }: MetricDefinition): string {
-  return `| \`${name}\` | ${kind} | ${
-    labels.map((label) => `\`${label}\``).join(", ")
-  } | ${help} |`;
+  return `| \`${name}\` | ${kind} | ${labels.map(code).join(", ")} | ${help} |`;
+}
+
+function values(): string {
+  const rows = Object.entries(METRICS).flatMap(([name, definition]: [string, MetricDefinition]) =>
+    definition.values === undefined ? [] : [
+      `| \`${METRIC_PREFIX}${name}\` | ${definition.labels?.map(code)} | ${
+        definition.values.map(code).join(", ")
+      } |`,
+    ]
+  );
+  return ["| name | label | values |", "| --- | --- | --- |", ...rows, ""].join("\n");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
 }
 
 function buckets(): string {

@@ -7,6 +7,7 @@ export type ViewerErrorCode =
   | "no_such_viewer"
   | "session_full"
   | "no_free_port"
+  | "too_many_offers"
   | "renderer_failed"
   | "shutting_down"
   | "internal";
@@ -45,6 +46,8 @@ export interface JoinRequest {
   readonly sdp: string;
   /** Name of an idle source. */
   readonly idle?: string;
+  /** The viewer may say nothing to the renderer, by whatever way; its `params` are left out too. Default: false. */
+  readonly viewerOnly?: boolean;
   /** JSON object for the renderer's session. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Host name or IP address (no port, no brackets) by which this viewer reached the server. */
@@ -57,14 +60,19 @@ export interface JoinOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Something that a viewer should know of its messages, and that ends nothing. */
+/** Something that a viewer should know, and that ends nothing at this moment. */
 export interface ViewerNotice {
-  /** `messages_dropped`: of its messages to the renderer. `messages_missed`: of the renderer's to it. */
-  readonly code: "messages_dropped" | "messages_missed";
-  /** Why the latest of them was dropped, written for people. */
+  /**
+   * `messages_dropped`: of its messages to the renderer. `messages_missed`: of the renderer's to it. `shutting_down`: the
+   * server is about to leave.
+   */
+  readonly code: "messages_dropped" | "messages_missed" | "shutting_down";
+  /** For people: why the latest message was dropped, or until when the viewer may stay. */
   readonly message: string;
-  /** How many were dropped since the last notice of this code. */
-  readonly count: number;
+  /** How many messages were dropped since the last notice of this code. */
+  readonly count?: number;
+  /** How long the viewer may stay at most; only with `shutting_down`. */
+  readonly seconds?: number;
 }
 
 /** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
@@ -82,22 +90,31 @@ export interface ViewerListener {
   ended(error?: ViewerError): void;
 }
 
+/** One viewer, as whoever knows its id may control it without being its signalling connection. */
+export interface ViewerControl {
+  readonly answerSdp: string;
+  /** Our username fragment that the viewer was told last; another after each restart of ICE. */
+  readonly iceUfrag: string;
+  /**
+   * The viewer shows these credentials: others than before restart ICE (RFC 8839 §4.4.1.1.1).
+   * @returns Our new credentials, the same again if the viewer has yet to use them; `undefined` when nothing restarts.
+   */
+  restartIce(
+    remote: { readonly ufrag: string },
+  ): { readonly ufrag: string; readonly pwd: string } | undefined;
+  /** Ends the viewer and frees its place at once. Idempotent. */
+  bye(): void;
+}
+
 /** One viewer, as its signalling connection holds it. */
-export interface ViewerHandle {
+export interface ViewerHandle extends ViewerControl {
   /** Unguessable secret of this viewer (at least 128 random bits): whoever has it may take the viewer up again. */
   readonly id: string;
   readonly sessionId: string;
-  readonly answerSdp: string;
   readonly candidate: AnnouncedCandidate;
   readonly state: ViewerState;
   /** Hands UTF-8 text to the renderer's session. */
   message(data: string): void;
-  /** Our username fragment that the viewer was told last; another after each restart of ICE. */
-  readonly iceUfrag: string;
-  /** The viewer restarts ICE. @returns Our new credentials (RFC 8839 §5.4). */
-  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string };
-  /** Ends the viewer and frees its place at once. Idempotent. */
-  bye(): void;
   /**
    * The signalling connection broke off without a word: the viewer lives on while its media does, and may be
    * taken up with {@link SessionDoor.resume}. The listener is not called any more.
@@ -121,4 +138,6 @@ export interface SessionDoor {
    * @throws {ViewerError} `no_such_viewer`
    */
   resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle;
+  /** A living viewer, which stays with the signalling connection that it has; `undefined` when there is none. */
+  find(sessionId: string, viewerId: string): ViewerControl | undefined;
 }

@@ -62,6 +62,7 @@ type Outcome<T> =
 export class FrameLoop {
   readonly #options: FrameLoopOptions;
   readonly #pacer: Pacer;
+  #turns = 0;
   readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
     render: new ErrorPause(),
     audio: new ErrorPause(),
@@ -73,6 +74,11 @@ export class FrameLoop {
     this.#pacer = new Pacer({ intervalMs: 1000 / options.fps, startMs: options.clock.now() });
   }
 
+  /** Moments at which viewers were shown something, or could have been. It goes on while a call of the source is stuck. */
+  get turns(): number {
+    return this.#turns;
+  }
+
   /**
    * Runs to the end.
    * @returns `settled`: whether every call has come back; one that is stuck may still use the source. `failed`: whether
@@ -81,6 +87,7 @@ export class FrameLoop {
   async run(): Promise<{ settled: boolean; failed: boolean }> {
     const { clock, output, signal } = this.#options;
     while (!signal.aborted) {
+      this.#turns++;
       if (this.#pauses.render.lasts(clock.now())) {
         await output.idle();
       } else {
@@ -100,11 +107,13 @@ export class FrameLoop {
     const outcome = await this.#guard("render", source.render(timestampUs));
     if (outcome.kind === "aborted") return "aborted";
     if (outcome.kind === "error") {
+      meter.count("renders_total", { result: "error" });
       await this.#options.output.idle();
       return "go_on";
     }
     meter.observe("render_seconds", (clock.now() - begunMs) / 1000);
     const { status } = outcome.value;
+    meter.count("renders_total", { result: status });
     if (status === "end" || status === "failed") return status;
     // The sound is fetched first: while a picture is being converted, it would grow old.
     if (!await this.#sound() || !await this.#messages()) return "aborted";
@@ -171,6 +180,7 @@ export class FrameLoop {
     await wait(STALL_MS);
     if (outcome === undefined && !signal.aborted) output.stalled(call);
     while (outcome === undefined && !signal.aborted) {
+      this.#turns++;
       await output.idle();
       await wait(this.#pacer.next(clock.now()).waitMs);
     }

@@ -1,8 +1,8 @@
-import type { CancelTimer } from "../base/clock.ts";
-import { AppError, errorText } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { Lease, PortLeases } from "../ports/leases.ts";
-import type { Peer, PeerFactory, PeerListener, ReadOffer } from "../transport/peer_transport.ts";
+import { type CancelTimer, sleep } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Tracer } from "../base/tracer.ts";
+import type { Lease, PortLeases, PortUse } from "../ports/leases.ts";
+import type { Peer, PeerFactory, ReadOffer } from "../transport/peer_transport.ts";
 import {
   type JoinOptions,
   type JoinRequest,
@@ -11,6 +11,11 @@ import {
   type ViewerHandle,
   type ViewerListener,
 } from "./door.ts";
+import { showCounts } from "./counts.ts";
+import { Heartbeat, type Standstill } from "./heartbeat.ts";
+import { joinRefusal } from "./join_refusal.ts";
+import { Joining } from "./joining.ts";
+import { createPeerListener } from "./peer_listener.ts";
 import { Session, type SessionOptions, type SessionWish } from "./session.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
 import { SessionTable, type SessionVisit } from "./session_table.ts";
@@ -33,6 +38,8 @@ export interface RegistryOptions extends Omit<SessionOptions, "id" | keyof Sessi
     localPort: number,
     reachedHost: string,
   ) => Promise<{ address: string; port: number }>;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 /** How often deadlines are looked at, in milliseconds. */
@@ -46,8 +53,10 @@ export class SessionRegistry implements SessionDoor {
   readonly #options: RegistryOptions;
   readonly #table: SessionTable;
   readonly #viewers = new Map<string, Viewer>();
+  readonly #heartbeat = new Heartbeat(TICK_MS);
   #cancelTick: CancelTimer | undefined;
   #draining = false;
+  readonly #emptied = Promise.withResolvers<void>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -65,18 +74,35 @@ export class SessionRegistry implements SessionDoor {
     return [...this.#table.sessions].map(sessionReport);
   }
 
+  /** What `/api/ports` shows: the bound media ports and their places. */
+  get ports(): PortUse[] {
+    return this.#options.leases.use;
+  }
+
+  /** The open session that has shown nothing for longest; `undefined` while all go on. */
+  get standstill(): Standstill | undefined {
+    return this.#heartbeat.longest;
+  }
+
+  /** Changes the rate of the open sessions; those to come take theirs from the options. */
+  setBitrate(kbps: number): void {
+    for (const session of this.#table.sessions) session.setBitrate(kbps);
+  }
+
   async join(
     request: JoinRequest,
     listener: ViewerListener,
     { signal }: JoinOptions = {},
   ): Promise<ViewerHandle> {
     const { meter, log } = this.#options;
+    const joining = new Joining({ ...this.#options, sessionId: request.sessionId });
     try {
-      const viewer = await this.#admit(request, { listener, signal });
+      const viewer = await this.#admit(request, { listener, signal, joining });
       meter.count("viewers_joined_total");
       return viewer;
     } catch (error) {
-      const refusal = asViewerError(error);
+      const refusal = joinRefusal(error);
+      joining.failed(signal?.aborted ? "client_left" : refusal.code);
       if (refusal.code === "internal" && !signal?.aborted) {
         log.error("join_failed", { session: request.sessionId, error: errorText(error) });
       }
@@ -85,12 +111,33 @@ export class SessionRegistry implements SessionDoor {
   }
 
   resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle {
-    const viewer = this.#viewers.get(viewerId);
-    if (viewer === undefined || viewer.sessionId !== sessionId) {
+    const viewer = this.find(sessionId, viewerId);
+    if (viewer === undefined) {
       throw new ViewerError("no_such_viewer", "This viewer has ended; send a new offer");
     }
     this.#options.log.info("viewer_resumed", { session: sessionId, port: viewer.port });
     return viewer.attach(listener);
+  }
+
+  find(sessionId: string, viewerId: string): Viewer | undefined {
+    const viewer = this.#viewers.get(viewerId);
+    return viewer?.sessionId === sessionId ? viewer : undefined;
+  }
+
+  /**
+   * Lets nobody in any more, and tells the viewers how long they may stay, in seconds.
+   * @returns Settles when the last of them has left or the time is up.
+   */
+  async drain(seconds: number): Promise<void> {
+    this.#draining = true;
+    if (seconds === 0 || this.#viewers.size === 0) return;
+    const message = `The server is shutting down; this stream goes on for ${seconds} s at most`;
+    const notice = { code: "shutting_down", message, seconds } as const;
+    for (const viewer of this.#viewers.values()) viewer.notify(notice);
+    const waiting = new AbortController();
+    const isLate = sleep(this.#options.clock, seconds * 1000, waiting.signal);
+    await Promise.race([this.#emptied.promise, isLate]);
+    waiting.abort();
   }
 
   /** Lets nobody in any more, ends every viewer and closes every session. Idempotent. */
@@ -103,7 +150,11 @@ export class SessionRegistry implements SessionDoor {
 
   async #admit(
     request: JoinRequest,
-    { listener, signal }: { listener: ViewerListener; signal: AbortSignal | undefined },
+    { listener, signal, joining }: {
+      listener: ViewerListener;
+      signal: AbortSignal | undefined;
+      joining: Joining;
+    },
   ): Promise<ViewerHandle> {
     const { sessionId, reachedHost } = request;
     if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
@@ -115,13 +166,15 @@ export class SessionRegistry implements SessionDoor {
     let visit: SessionVisit | undefined;
     try {
       this.#assertRoom(sessionId);
-      visit = await this.#table.visit(sessionId, request);
+      // Who may only watch does not steer the renderer by its first words either.
+      const wish = request.viewerOnly ? { ...request, params: {} } : request;
+      visit = await this.#table.visit(sessionId, wish);
       const { session } = visit;
       const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
       await session.ready();
       signal?.throwIfAborted();
       if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
-      return this.#connect({ session, offer, lease, listener, publicAddress });
+      return this.#connect({ session, offer, lease, listener, publicAddress, joining, request });
     } catch (error) {
       lease.release();
       throw error;
@@ -173,20 +226,22 @@ export class SessionRegistry implements SessionDoor {
     lease: Lease;
     listener: ViewerListener;
     publicAddress: { address: string; port: number };
+    joining: Joining;
+    request: JoinRequest;
   }): ViewerHandle {
-    const { session, offer, lease, listener, publicAddress } = parts;
+    const { session, offer, lease, listener, publicAddress, joining } = parts;
     const { clock, meter, deadlines } = this.#options;
     const log = this.#options.log.child({ session: session.id });
-    const joinedMs = clock.now();
     const peer: Peer = offer.accept({
       localPort: lease.port,
       publicAddress,
       timelineUs: () => session.timelineUs,
       audio: session.hasAudio,
-      listener: this.#peerListener(session, { joinedMs, log, viewer: () => viewer }),
+      listener: createPeerListener(session, { joining, log, viewer: () => viewer }),
     });
     const viewer = new Viewer({
       sessionId: session.id,
+      viewerOnly: parts.request.viewerOnly ?? false,
       peer,
       lease,
       deadlines,
@@ -194,37 +249,17 @@ export class SessionRegistry implements SessionDoor {
       meter,
       log,
       onMessage: (data) => session.message(data),
-      onEnded: (ended) => this.#forget(session, ended),
+      onEnded: (ended) => {
+        joining.failed(ended.state);
+        this.#forget(session, ended);
+      },
     });
     this.#viewers.set(viewer.id, viewer);
     session.add(viewer);
     this.#showCounts();
     log.info("viewer_joined", { port: lease.port, codec: peer.codec });
+    joining.answered({ port: lease.port, codec: peer.codec });
     return viewer.attach(listener);
-  }
-
-  #peerListener(
-    session: Session,
-    context: { joinedMs: number; log: Logger; viewer: () => Viewer },
-  ): PeerListener {
-    const { clock, meter } = this.#options;
-    return {
-      secured: () => {
-        const viewer = context.viewer();
-        const ms = clock.now() - context.joinedMs;
-        meter.observe("connect_seconds", ms / 1000);
-        context.log.info("peer_connected", { port: viewer.port, ms: Math.round(ms) });
-        viewer.secured();
-        session.start(viewer);
-      },
-      failed: (error) => {
-        context.log.warn("peer_failed", { error: errorText(error) });
-        context.viewer().end("dtls_failed");
-      },
-      closed: () => context.viewer().end("peer_closed"),
-      message: (data) => context.viewer().say(data),
-      keyframeRequested: (reason) => session.requestKeyframe(context.viewer(), reason),
-    };
   }
 
   #forget(session: Session, viewer: Viewer): void {
@@ -232,38 +267,18 @@ export class SessionRegistry implements SessionDoor {
     session.remove(viewer);
     this.#table.closeIfUnused(session);
     this.#showCounts();
+    if (this.#draining && this.#viewers.size === 0) this.#emptied.resolve();
   }
 
   #tick(): void {
     for (const viewer of [...this.#viewers.values()]) viewer.tick();
+    this.#heartbeat.look(this.#table.sessions);
     this.#cancelTick = this.#options.clock.after(TICK_MS, () => this.#tick());
     this.#showCounts();
   }
 
   #showCounts(): void {
     const { meter, leases } = this.#options;
-    meter.gauge("sessions", this.#table.size);
-    const states = { connecting: 0, connected: 0, disconnected: 0 };
-    for (const { state } of this.#viewers.values()) {
-      if (state in states) states[state as keyof typeof states]++;
-    }
-    for (const [state, count] of Object.entries(states)) meter.gauge("viewers", count, { state });
-    for (const { port, used, places } of leases.use) {
-      meter.gauge("port_places", used, { port, state: "used" });
-      meter.gauge("port_places", places - used, { port, state: "free" });
-    }
+    showCounts(meter, { sessions: this.#table.size, viewers: this.#viewers.values(), leases });
   }
-}
-
-/** Codes that the transport's errors share with ours. */
-const OFFER_CODES = new Set(["bad_sdp", "unsupported_codec"] as const);
-
-function asViewerError(error: unknown): ViewerError {
-  if (error instanceof ViewerError) return error;
-  for (const code of OFFER_CODES) {
-    if (error instanceof AppError && error.code === code) {
-      return new ViewerError(code, error.message, { cause: error });
-    }
-  }
-  return new ViewerError("internal", "The server failed; its log says more", { cause: error });
 }

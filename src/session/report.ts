@@ -1,8 +1,9 @@
 import type { ViewerState } from "./door.ts";
 import type { Session } from "./session.ts";
 
-/** One viewer in `/api/sessions`. Its id is a secret and stays out. */
+/** One viewer in `/api/sessions`. Its id is a secret and stays out. docs/observability.md says what each field means. */
 export interface ViewerReport {
+  /** The local one. */
   readonly port: number;
   /** How packets go to the viewer; `null` while there is no way. */
   readonly transport: "udp" | "tcp" | null;
@@ -10,6 +11,7 @@ export interface ViewerReport {
   readonly codec: string;
   readonly age_s: number;
   readonly round_trip_ms: number | null;
+  readonly bitrate_kbps: number;
   readonly jitter_ms: number;
   readonly fraction_lost: number;
   readonly packets_sent: number;
@@ -38,6 +40,7 @@ export function sessionReport(session: Session): SessionReport {
         codec,
         age_s: seconds(viewer.ageMs),
         round_trip_ms: stats.roundTripMs ?? null,
+        bitrate_kbps: Math.round(stats.bitrateKbps),
         jitter_ms: stats.jitterMs,
         fraction_lost: stats.fractionLost,
         packets_sent: stats.packetsSent,

@@ -3,7 +3,7 @@ import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
-import type { EncoderFactory, VideoCodec } from "../media/encoder.ts";
+import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
 import type { FrameSource, FrameSourceFactory, MessageRefusal } from "../media/frame.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { PeerMessage } from "../transport/peer_transport.ts";
@@ -17,14 +17,7 @@ import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "./viewer_state.ts";
 
 /** The picture that every session sends. */
-export interface VideoSettings {
-  /** Pixels, even. */
-  readonly width: number;
-  /** Pixels, even. */
-  readonly height: number;
-  readonly fps: number;
-  readonly bitrateKbps: number;
-}
+export type VideoSettings = EncoderSettings;
 
 /** What the offer of a session's first viewer asks for. */
 export interface SessionWish {
@@ -67,6 +60,7 @@ export class Session {
   #audio: AudioBranch | undefined;
   #loop: Promise<{ settled: boolean }> = Promise.resolve({ settled: true });
   #open: FrameSource | undefined;
+  #frames: FrameLoop | undefined;
   #isOver = false;
 
   /** Begins to open the renderer's session. */
@@ -102,6 +96,11 @@ export class Session {
   /** Whether there is sound to send. Known once the session is ready. */
   get hasAudio(): boolean {
     return this.#audio !== undefined;
+  }
+
+  /** Counts up while the session shows something to its viewers; `undefined` before its first picture and after its last. */
+  get turns(): number | undefined {
+    return this.#isOver || this.#stop.signal.aborted ? undefined : this.#frames?.turns;
   }
 
   /** Settles when no frame will come any more: the renderer ended, or could not be opened. */
@@ -145,6 +144,12 @@ export class Session {
     this.#viewers.delete(viewer);
     this.#video.existing(codec)?.remove(video);
     if (audio !== undefined) this.#audio?.remove(audio);
+  }
+
+  /** Changes the target and ceiling of the video's rate. */
+  setBitrate(kbps: number): void {
+    this.#video.setBitrate(kbps);
+    this.#open?.setBitrate?.(kbps * 1000);
   }
 
   /** A viewer asks for a picture that depends on no other. */
@@ -201,7 +206,7 @@ export class Session {
   }
 
   async #run(source: FrameSource): Promise<{ settled: boolean }> {
-    const loop = new FrameLoop({
+    this.#frames = new FrameLoop({
       ...this.#options,
       source,
       fps: this.#options.video.fps,
@@ -209,7 +214,7 @@ export class Session {
       output: this.#output(source),
       signal: this.#stop.signal,
     });
-    const result = await loop.run();
+    const result = await this.#frames.run();
     this.#endAll(result.failed ? "renderer_failed" : "session_over");
     this.#isOver = true;
     this.#over.resolve();

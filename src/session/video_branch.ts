@@ -45,6 +45,8 @@ export class VideoBranch {
   /** Viewers, and whether each has had a keyframe: what comes before one cannot be decoded. */
   readonly #sinks = new Map<VideoSink, { started: boolean }>();
   #encoder: VideoEncoder | undefined;
+  /** What {@link setBitrate} was told last. */
+  #bitrateKbps: number | undefined;
   #waiting = false;
   #encoding: Promise<void> | undefined;
   #keyframeWanted = true;
@@ -80,6 +82,12 @@ export class VideoBranch {
   /** Stops sending to a viewer. */
   remove(sink: VideoSink): void {
     this.#sinks.delete(sink);
+  }
+
+  /** Changes the target and ceiling of the rate, where the encoder can while it is open. */
+  setBitrate(kbps: number): void {
+    this.#bitrateKbps = kbps;
+    this.#encoder?.setBitrate(kbps);
   }
 
   /** Makes one of the next frames a keyframe. */
@@ -145,6 +153,7 @@ export class VideoBranch {
     const { encoders, codec, settings, log } = this.#options;
     try {
       this.#encoder = await encoders.open(codec, settings);
+      if (this.#bitrateKbps !== undefined) this.#encoder.setBitrate(this.#bitrateKbps);
       log.info("encoder_opened", { codec, encoder: this.#encoder.name });
     } catch (error) {
       this.#fail(error);
@@ -188,15 +197,18 @@ export class VideoBranch {
   }
 
   #send(frame: EncodedFrame): void {
+    const { clock, meter } = this.#options;
+    const { codec } = frame;
+    const begun = this.#lastSentMs = clock.now();
     const payloads = this.#packetize(frame.data);
-    this.#lastSentMs = this.#options.clock.now();
-    this.#options.meter.count("frames_sent_total", { codec: frame.codec });
+    meter.count("frames_sent_total", { codec });
     for (const [sink, viewer] of this.#sinks) {
       viewer.started ||= frame.keyframe;
       if (viewer.started) {
         sink.sendFrame(payloads, { timestampUs: frame.timestampUs, keyframe: frame.keyframe });
       }
     }
+    meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
   }
 
   #drop(reason: string): void {

@@ -8,10 +8,12 @@ import type { Lease } from "../ports/leases.ts";
 import type { Peer, PeerMessage } from "../transport/peer_transport.ts";
 import {
   type AnnouncedCandidate,
+  type ViewerControl,
   ViewerError,
   type ViewerErrorCode,
   type ViewerHandle,
   type ViewerListener,
+  type ViewerNotice,
   type ViewerState,
 } from "./door.ts";
 import { DropTally } from "./drop_tally.ts";
@@ -32,6 +34,8 @@ export interface ViewerOptions {
   readonly sessionId: string;
   readonly peer: Peer;
   readonly lease: Lease;
+  /** It may say nothing to the renderer. */
+  readonly viewerOnly: boolean;
   readonly deadlines: ViewerDeadlines;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -51,6 +55,7 @@ const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, 
 
 /** What a viewer is told of messages that were dropped. */
 const DROP_WORDS = {
+  viewer_only: "This viewer's token lets it watch only",
   over_budget: "A viewer may say 120 messages and 256 KiB a second; more is dropped",
   not_taken: "The renderer takes no messages",
   no_writer: "No renderer is connected to hear messages",
@@ -62,7 +67,7 @@ const DROP_WORDS = {
 } as const;
 
 /** One viewer of a session: ties its connection, its lease and its signalling together. */
-export class Viewer {
+export class Viewer implements ViewerControl {
   /** 144 random bits. */
   readonly id: string = randomBytes(18).toString("base64url");
   readonly sessionId: string;
@@ -101,6 +106,22 @@ export class Viewer {
     return shownState(this.#status);
   }
 
+  get answerSdp(): string {
+    return this.peer.answerSdp;
+  }
+
+  get iceUfrag(): string {
+    return this.peer.iceUfrag;
+  }
+
+  restartIce(remote: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
+    return this.peer.restartIce(remote);
+  }
+
+  bye(): void {
+    this.end("bye");
+  }
+
   /** Milliseconds since the viewer joined. */
   get ageMs(): number {
     return this.#options.clock.now() - this.#status.joinedAtMs;
@@ -131,7 +152,11 @@ export class Viewer {
 
   /** The viewer says something to the renderer, by whatever way it came; it is told of what is dropped. */
   say(data: PeerMessage): void {
-    const { clock, meter, onMessage } = this.#options;
+    const { clock, meter, viewerOnly, onMessage } = this.#options;
+    if (viewerOnly) {
+      meter.count("messages_dropped_total", { direction: "to_renderer", reason: "viewer_only" });
+      return this.#dropped.add("viewer_only");
+    }
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
     if (!this.#budget.take(bytes, clock.now())) {
       meter.count("messages_dropped_total", { direction: "to_renderer", reason: "over_budget" });
@@ -156,6 +181,11 @@ export class Viewer {
     if (bySignalling && this.#listener?.message(data)) return true;
     this.#missed.add("no_way");
     return false;
+  }
+
+  /** Tells the viewer something, while a signalling connection has it. */
+  notify(notice: ViewerNotice): void {
+    this.#listener?.notice(notice);
   }
 
   /** DTLS is done. */
@@ -229,7 +259,7 @@ class Attachment implements ViewerHandle {
   }
 
   get answerSdp(): string {
-    return this.#viewer.peer.answerSdp;
+    return this.#viewer.answerSdp;
   }
 
   get candidate(): AnnouncedCandidate {
@@ -241,11 +271,11 @@ class Attachment implements ViewerHandle {
   }
 
   get iceUfrag(): string {
-    return this.#viewer.peer.iceUfrag;
+    return this.#viewer.iceUfrag;
   }
 
-  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string } {
-    return this.#viewer.peer.restartIce(remote);
+  restartIce(remote: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
+    return this.#viewer.restartIce(remote);
   }
 
   message(data: string): void {
@@ -253,7 +283,7 @@ class Attachment implements ViewerHandle {
   }
 
   bye(): void {
-    if (this.#powers.isCurrent()) this.#viewer.end("bye");
+    if (this.#powers.isCurrent()) this.#viewer.bye();
   }
 
   detach(): void {

@@ -1,4 +1,4 @@
-import { jwtVerify, SignJWT } from "jose";
+import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 
 /** The only signature that is taken (RFC 7518 §3.2); a token that names another one, or none, is refused. */
 const ALGORITHM = "HS256";
@@ -9,42 +9,72 @@ const AUDIENCE = "pinhole";
 /** Longest token that is looked at, in characters; ours have about 200. */
 const TOKEN_CHARS_MAX = 4096;
 
-/** Says whether a request may do something with a session; `undefined` for what any valid token allows. */
-export type AccessCheck = (request: Request, sessionId: string | undefined) => Promise<boolean>;
+/** The subprotocol of our WebSockets; a token may stand beside it. */
+export const SUBPROTOCOL = "pinhole";
 
-/** What a token is minted for. */
-export interface TokenGrant {
-  /** A session id, or the beginning of some with `*` behind it; `*` alone is all of them. */
-  readonly session: string;
-  /** Seconds until it ends. */
-  readonly ttlS: number;
-}
+const TOKEN_SUBPROTOCOL = "bearer.";
 
 /**
- * Makes the check for access tokens (JWT, RFC 7519): signed with the secret, not expired, and for this session. A token
- * comes as `Authorization: Bearer`, or as `?token=` from browsers, which cannot send headers with a WebSocket.
+ * What somebody wants to do: something with one session, something that a token of any session allows, list all
+ * sessions, or read the metrics.
+ */
+export type Purpose = { readonly session: string } | "any_session" | "all_sessions" | "metrics";
+
+/** What a token allows beyond the purpose that was asked for. */
+export interface Access {
+  /** It may watch, and say nothing to the renderer. */
+  readonly viewerOnly: boolean;
+}
+
+/** Says what a request may do; `undefined` when its token does not fit the purpose. Never rejects. */
+export type AccessCheck = (request: Request, purpose: Purpose) => Promise<Access | undefined>;
+
+/** What a token is minted for. */
+export type TokenGrant =
+  & {
+    /** Seconds until it ends. */
+    readonly ttlS: number;
+  }
+  & ({
+    /** A session id, or the beginning of some with `*` behind it; `*` alone is all of them. */
+    readonly session: string;
+    readonly viewerOnly?: boolean;
+  } | {
+    /** Reads the metrics and opens nothing else. */
+    readonly metrics: true;
+  });
+
+/**
+ * Makes the check for access tokens (JWT, RFC 7519): signed with the secret, not expired, and for this purpose. A token
+ * comes as `Authorization: Bearer`, beside the WebSocket's subprotocol, or as `?token=`: browsers cannot send headers
+ * with a WebSocket. The signature is compared in constant time, by WebCrypto.
  */
 export function createAccessCheck(secret: Uint8Array): AccessCheck {
-  return async (request, sessionId) => {
+  return async (request, purpose) => {
     const token = tokenOf(request);
-    if (token === undefined || token.length > TOKEN_CHARS_MAX) return false;
+    if (token === undefined || token.length > TOKEN_CHARS_MAX) return undefined;
     try {
       const { payload } = await jwtVerify(token, secret, {
         algorithms: [ALGORITHM],
         audience: AUDIENCE,
-        requiredClaims: ["exp", "session"],
+        requiredClaims: ["exp"],
       });
-      return typeof payload.session === "string" && covers(payload.session, sessionId);
+      return isMeantFor(payload, purpose)
+        ? { viewerOnly: payload.viewer_only === true }
+        : undefined;
     } catch {
       // Whatever is wrong with it, the answer is the same: it must not help to guess.
-      return false;
+      return undefined;
     }
   };
 }
 
 /** Signs a token. */
-export function mintToken(secret: Uint8Array, { session, ttlS }: TokenGrant): Promise<string> {
-  return new SignJWT({ session })
+export function mintToken(secret: Uint8Array, { ttlS, ...grant }: TokenGrant): Promise<string> {
+  const claims = "metrics" in grant
+    ? { metrics: true }
+    : { session: grant.session, ...(grant.viewerOnly ? { viewer_only: true } : {}) };
+  return new SignJWT(claims)
     .setProtectedHeader({ alg: ALGORITHM })
     .setAudience(AUDIENCE)
     .setIssuedAt()
@@ -52,13 +82,28 @@ export function mintToken(secret: Uint8Array, { session, ttlS }: TokenGrant): Pr
     .sign(secret);
 }
 
-function tokenOf(request: Request): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "")?.[1];
-  // Deno puts the Host header into the address, and that may be anything.
-  return bearer ?? URL.parse(request.url)?.searchParams.get("token") ?? undefined;
+/** Names in `Sec-WebSocket-Protocol` (RFC 6455 §4.1). */
+export function offeredSubprotocols(request: Request): string[] {
+  const header = request.headers.get("Sec-WebSocket-Protocol") ?? "";
+  return header.split(",").map((name) => name.trim());
 }
 
-function covers(granted: string, sessionId: string | undefined): boolean {
-  if (sessionId === undefined) return true;
+function tokenOf(request: Request): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "")?.[1];
+  const beside = offeredSubprotocols(request).find((name) => name.startsWith(TOKEN_SUBPROTOCOL));
+  return bearer ?? beside?.slice(TOKEN_SUBPROTOCOL.length) ??
+    // Deno puts the Host header into the address, and that may be anything.
+    URL.parse(request.url)?.searchParams.get("token") ?? undefined;
+}
+
+function isMeantFor({ session, metrics }: JWTPayload, purpose: Purpose): boolean {
+  if (purpose === "metrics") return metrics === true;
+  if (typeof session !== "string") return false;
+  if (purpose === "any_session") return true;
+  // No session can have the empty name, so only `*` covers it.
+  return covers(session, purpose === "all_sessions" ? "" : purpose.session);
+}
+
+function covers(granted: string, sessionId: string): boolean {
   return granted.endsWith("*") ? sessionId.startsWith(granted.slice(0, -1)) : granted === sessionId;
 }

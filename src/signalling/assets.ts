@@ -8,35 +8,18 @@ export interface Asset {
 }
 
 /**
- * What the viewer page may do: its own scripts and styles, nothing inline, no other site's anything. A page that sits
- * behind another name still opens its WebSocket to the server that it is told, hence `ws:` and `wss:`.
- */
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "media-src 'self' blob:",
-  "connect-src 'self' ws: wss:",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'self'",
-].join("; ");
-
-/**
  * Makes the function that answers requests for `asset`. Browsers keep it, and ask each time whether it is still the
  * same (RFC 9110 §13.1.2), so that a new version of the server is never paired with an old client.
  */
 export function assetResponder({ type, body }: Asset): (request: Request) => Response {
   const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
-  const headers: Record<string, string> = {
+  const headers = {
     "Content-Type": type,
     "Cache-Control": "no-cache",
     "ETag": etag,
     // Other people's pages import the client as a module, which browsers allow across origins only with this.
     "Access-Control-Allow-Origin": "*",
   };
-  if (type.startsWith("text/html")) headers["Content-Security-Policy"] = PAGE_POLICY;
   return (request) =>
     hasEtag(request.headers.get("If-None-Match"), etag)
       ? new Response(null, { status: 304, headers })

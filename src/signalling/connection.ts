@@ -36,6 +36,8 @@ export interface ViewerConnectionOptions {
   readonly sessionId: string;
   /** Host name or IP address by which the client reached the server. */
   readonly reachedHost: string;
+  /** The viewer may say nothing to the renderer. Default: false. */
+  readonly viewerOnly?: boolean;
   readonly door: SessionDoor;
   readonly clock: Clock;
   readonly log: Logger;
@@ -142,12 +144,13 @@ export class ViewerConnection {
 
   /** Answers an offer, then what came meanwhile. Never rejects. */
   async #join({ sdp, params, idle }: Extract<ClientMessage, { type: "offer" }>): Promise<void> {
-    const { door, sessionId, reachedHost } = this.#options;
+    const { door, sessionId, reachedHost, viewerOnly } = this.#options;
     const former = this.#link;
     const link = this.#link = this.#newLink();
     try {
       former?.leave("clean");
-      const offer = { sessionId, reachedHost, sdp, params };
+      const shared = { sessionId, reachedHost, sdp, params };
+      const offer = viewerOnly === undefined ? shared : { ...shared, viewerOnly };
       const request = idle === undefined ? offer : { ...offer, idle };
       const handle = await door.join(request, link, { signal: link.departed });
       link.open(handle, [

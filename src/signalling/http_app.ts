@@ -3,31 +3,31 @@ import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
-import type { AccessCheck } from "./access.ts";
+import type { Access } from "./access.ts";
 import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, type Refusal } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
+import { addOperators, type OperatorsOptions } from "./operators.ts";
 import { isOriginAllowed, parseReachedHost } from "./origins.ts";
 import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
+import { protectVisitors } from "./response_headers.ts";
 import { createWhepApp } from "./whep.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
 /** What the HTTP side of the server is made of. */
-export interface HttpAppOptions {
+export interface HttpAppOptions extends OperatorsOptions {
   readonly door: SessionDoor;
   /** Static files by path; `/` is the viewer page. */
   readonly assets: ReadonlyMap<string, Asset>;
   /** Why the server is not ready, one reason in words each; empty when it is. */
   readonly health: () => readonly string[];
-  /** The metrics in the text format of Prometheus. */
-  readonly metricsText: () => Promise<string>;
-  /** What `/api/sessions` shows; anything that JSON can hold. */
-  readonly sessionsJson: () => unknown;
+  /** Where operators look: here, unless {@link createOperatorsApp} serves them elsewhere. */
+  readonly operators?: "here" | "elsewhere";
+  /** Whether clients come over TLS. Default: false. */
+  readonly isTls?: boolean;
   readonly pathChecks: PathCheckDoor;
   /** Origins of pages besides the server's own; `*` for every page. */
   readonly allowedOrigins: readonly string[];
-  /** Checks access tokens; left out where everybody may come in. */
-  readonly access?: AccessCheck;
   readonly log: Logger;
   readonly meter: Meter;
   /** Default: the host's clock. */
@@ -36,17 +36,20 @@ export interface HttpAppOptions {
   readonly webSockets?: WebSocketsOptions;
 }
 
+/** What the keeper of a connection wants to know of it. */
+export interface ConnectionKeeper {
+  /** A message of its WebSocket was taken, whole. */
+  readonly taken: () => void;
+}
+
 /** Answers one HTTP request, as `Deno.serve` calls it. Never rejects. */
 export type HttpApp = (
   request: Request,
-  info: Deno.ServeHandlerInfo,
+  connection: Deno.ServeHandlerInfo | ConnectionKeeper,
 ) => Response | Promise<Response>;
 
-/** The type of Prometheus' text format, version 0.0.4. */
-const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-/** Stands for all sessions where one is asked for; no session can have it as its name. */
-const ALL_SESSIONS = "";
+/** How much of a path the log shows: what follows may be a viewer's secret id. */
+const SHOWN_SEGMENTS = 3;
 
 const ORIGIN_REFUSED: Refusal = {
   code: "origin_not_allowed",
@@ -60,14 +63,31 @@ const TOKEN_REFUSED: Refusal = {
 
 /** Builds the handler for `Deno.serve`: page, browser client, health, metrics, session list and signalling. */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { assets, health, metricsText, sessionsJson, log } = options;
+  const { assets, health, operators = "here" } = options;
   const sockets = new WebSockets(options.webSockets);
-  const app = new Hono();
+  const app = createApp(options, options);
+  addPages(app, { assets, health });
+  if (operators === "here") addOperators(app, options);
+  addPathCheck(app, options);
+  app.route("/whep", createWhepApp(options));
+  app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
+  return (request, connection) => app.fetch(request, connection);
+}
 
-  app.use(async (c, next) => {
-    await next();
-    c.res.headers.set("X-Content-Type-Options", "nosniff");
-  });
+/** Builds the handler of an address for operators alone: health, metrics, session list and what `assets` holds. */
+export function createOperatorsApp(
+  options: OperatorsOptions & Pick<HttpAppOptions, "assets" | "health" | "log" | "isTls">,
+): HttpApp {
+  const app = createApp(options, options);
+  addPages(app, options);
+  addOperators(app, options);
+  return (request) => app.fetch(request);
+}
+
+function addPages(
+  app: Hono,
+  { assets, health }: Pick<HttpAppOptions, "assets" | "health">,
+): void {
   for (const [path, asset] of assets) {
     const respond = assetResponder(asset);
     app.get(path, (c) => respond(c.req.raw));
@@ -77,29 +97,19 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const reasons = health();
     return reasons.length === 0 ? c.text("ready\n") : c.text(`${reasons.join("\n")}\n`, 503);
   });
-  app.get(
-    "/metrics",
-    async (c) => c.body(await metricsText(), 200, { "Content-Type": METRICS_TYPE }),
-  );
-  app.get("/api/sessions", async (c) => {
-    // The list names every session, so it takes a token for every session.
-    if (options.access !== undefined && !await options.access(c.req.raw, ALL_SESSIONS)) {
-      return c.text("This needs an access token for all sessions\n", 401, {
-        "WWW-Authenticate": "Bearer",
-      });
-    }
-    return c.json(sessionsJson(), 200, { "Cache-Control": "no-store" });
-  });
-  addPathCheck(app, options);
-  app.route("/whep", createWhepApp(options));
-  app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
+}
+
+function createApp({ log }: { log: Logger }, { isTls = false }: { isTls?: boolean }): Hono {
+  const app = new Hono();
+  app.use(protectVisitors({ isTls }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {
-    const { method, path } = c.req;
+    const { method } = c.req;
+    const path = c.req.path.split("/").slice(0, SHOWN_SEGMENTS).join("/");
     log.error("http_failed", { method, path, error: failureText(error) });
     return c.text("Internal server error\n", 500);
   });
-  return (request) => app.fetch(request);
+  return app;
 }
 
 async function openSignalling(
@@ -120,19 +130,29 @@ async function openSignalling(
     options.log.warn("web_sockets_full");
     return c.text("Too many connections; try again later\n", 503, { "Retry-After": "5" });
   }
-  const { door, log, meter, clock = SYSTEM_CLOCK, allowedOrigins, access } = options;
-  const connection = { sessionId, reachedHost, door, clock, log, meter };
-  const origin = c.req.header("Origin");
-  let refusal: Refusal | undefined;
-  if (!isOriginAllowed({ origin, host, allowed: allowedOrigins })) refusal = ORIGIN_REFUSED;
-  else if (access !== undefined && !await access(c.req.raw, sessionId)) refusal = TOKEN_REFUSED;
+  const { door, log, meter, clock = SYSTEM_CLOCK } = options;
+  const admission = await admit(c, { ...options, sessionId, host });
+  const connection = { sessionId, reachedHost, door, clock, log, meter, ...admission };
   try {
-    return sockets.accept(
-      c.req.raw,
-      refusal === undefined ? connection : { ...connection, refusal },
-    );
+    return sockets.accept(c.req.raw, { ...connection, ...keeperOf(c) });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return c.text(`${error.message}\n`, 400);
   }
+}
+
+async function admit(
+  c: Context,
+  { sessionId, host, allowedOrigins, access }: HttpAppOptions & { sessionId: string; host: string },
+): Promise<{ refusal: Refusal } | Partial<Access>> {
+  const origin = c.req.header("Origin");
+  if (!isOriginAllowed({ origin, host, allowed: allowedOrigins })) {
+    return { refusal: ORIGIN_REFUSED };
+  }
+  if (access === undefined) return {};
+  return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
+}
+
+function keeperOf({ env }: Context): Partial<ConnectionKeeper> {
+  return typeof env === "object" && "taken" in env ? env : {};
 }

@@ -1,8 +1,11 @@
 /**
- * Every cap of signalling, each with its reason.
+ * Every cap of the HTTP side, each with its reason. Through a tunnel all clients have one address, so none of them goes
+ * by address.
  *
- * One cap is not ours to set: Deno hands over whole WebSocket messages only, and holds up to 64 MiB of one frame (more
- * of a fragmented message) before it does (denoland/deno#15809). What is too long is refused as soon as it is seen.
+ * Deno 2.9.6 refuses a request's head above 64 KiB by itself, and waits for ever: for the rest of a head, for the next
+ * request, and for the rest of a body. It hands over whole WebSocket messages only and holds up to 64 MiB of one frame,
+ * more of a fragmented message (denoland/deno#15809). So every connection passes a relay of ours, which has the limits
+ * that begin with `CONNECTIONS`, `REQUEST` and `RELAY`.
  */
 
 /** Longest message from a client, in bytes of UTF-8. A browser's offer with every codec it has is under 20 KiB. */
@@ -77,6 +80,45 @@ export const CLOSE_LINGER_MS = 100;
 
 /** Longest reason of a close frame, in bytes (RFC 6455 §5.5: 125 with the code). */
 export const CLOSE_REASON_BYTES_MAX = 123;
+
+/**
+ * Connections at one time, WebSockets included: room for the page's other requests beside {@link WEB_SOCKETS_MAX}. Each
+ * takes three file descriptors and 16 KiB of buffers. When all are taken, the one that has asked for nothing for the
+ * longest time makes room.
+ */
+export const CONNECTIONS_MAX = WEB_SOCKETS_MAX + 256;
+
+/**
+ * How long a connection may go without a request, in milliseconds, be it that a head does not end. Browsers keep a
+ * connection for their next request, and open a new one when it is gone.
+ */
+export const REQUEST_WAIT_MS = 20_000;
+
+/** How long the body of a request may take, in milliseconds. An offer of 20 KiB takes 2 s at 80 kbit/s. */
+export const REQUEST_BODY_WAIT_MS = 15_000;
+
+/**
+ * What a client may send before something of it is taken, in bytes: a WebSocket message that is too long, but not
+ * absurdly so, should still be told why it is refused.
+ */
+export const RELAY_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
+
+/**
+ * How long a client may read nothing, or send on beyond {@link RELAY_WINDOW_BYTES}, in milliseconds. A tunnel that
+ * reconnects is away for seconds.
+ */
+export const RELAY_STUCK_MS = 30_000;
+
+/**
+ * Offers a second for all sessions together, in the long run and at once. Each may open a session of the renderer; when a
+ * tunnel comes back, everybody offers at once, and who is told to wait comes back by itself.
+ */
+export const OFFERS_PER_SECOND = 100;
+export const OFFERS_AT_ONCE = 400;
+
+/** Offers a second for one session: its viewers may all reload at once, and nobody keeps the others out for long. */
+export const SESSION_OFFERS_PER_SECOND = 20;
+export const SESSION_OFFERS_AT_ONCE = 100;
 
 /** Path checks that are opened in a second, for all who ask together: a page needs one for all ports. */
 export const PATH_CHECKS_PER_SECOND_MAX = 4;

@@ -102,7 +102,9 @@ async function open(
 ): Promise<Response> {
   const { pathChecks, access, meter, rate } = options;
   if (!allowOrigin(c, options)) return refuse(c, ORIGIN_REFUSED);
-  if (access !== undefined && !await access(c.req.raw, undefined)) return refuse(c, TOKEN_REFUSED);
+  if (access !== undefined && await access(c.req.raw, "any_session") === undefined) {
+    return refuse(c, TOKEN_REFUSED);
+  }
   const reachedHost = parseReachedHost(hostOf(c));
   if (reachedHost === undefined) {
     return refuse(c, { code: "bad_message", message: "The Host header names no host" });

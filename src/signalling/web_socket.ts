@@ -1,4 +1,5 @@
 import { errorText } from "../base/errors.ts";
+import { offeredSubprotocols, SUBPROTOCOL } from "./access.ts";
 import type { Refusal } from "./errors.ts";
 import {
   type SignallingSocket,
@@ -30,6 +31,8 @@ export interface AcceptOptions extends ViewerConnectionOptions {
    * a refusal that the page should understand has to come through one.
    */
   readonly refusal?: Refusal;
+  /** Told of each message that was taken. */
+  readonly taken?: () => void;
 }
 
 const SHUTTING_DOWN: Refusal = { code: "shutting_down", message: "The server is shutting down" };
@@ -63,8 +66,14 @@ export class WebSockets {
    * @returns The response that completes the upgrade.
    * @throws {TypeError} When the request is no valid WebSocket handshake.
    */
-  accept(request: Request, { refusal, ...options }: AcceptOptions): Response {
+  accept(request: Request, { refusal, taken, ...options }: AcceptOptions): Response {
+    // Before the upgrade, after which Deno gives the request's headers to nobody.
+    const speaksOurs = offeredSubprotocols(request).includes(SUBPROTOCOL);
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: this.#idleS });
+    // Chosen here since Deno takes no list without blanks. A token that stands in it never comes back.
+    if (speaksOurs) {
+      response.headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL);
+    }
     this.#sockets.set(socket, undefined);
     const cancelWait = options.clock.after(OPEN_WAIT_MS, () => this.#sockets.delete(socket));
     socket.onopen = () => {
@@ -74,7 +83,10 @@ export class WebSockets {
       const told = this.#signal?.aborted ? SHUTTING_DOWN : refusal;
       if (told !== undefined) connection.refuse(told);
     };
-    socket.onmessage = ({ data }) => this.#sockets.get(socket)?.receive(data);
+    socket.onmessage = ({ data }) => {
+      taken?.();
+      this.#sockets.get(socket)?.receive(data);
+    };
     socket.onclose = (event) => this.#gone(socket, departureOf(event));
     socket.onerror = (event) => options.log.debug("web_socket_error", { error: describe(event) });
     return response;

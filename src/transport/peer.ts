@@ -76,7 +76,6 @@ export class WebRtcPeer implements Peer, PortMember {
   readonly #data: DataChannel | undefined;
   readonly #keyframeExtensions: readonly RtpHeaderExtension[];
   readonly #cname = randomBytes(12).toString("base64url");
-  readonly #createdMs: number;
   #secured = false;
   #closed = false;
 
@@ -84,10 +83,9 @@ export class WebRtcPeer implements Peer, PortMember {
   constructor(options: WebRtcPeerOptions) {
     const { offer: { offer, video, audio, data }, mux, certificate, clock, listener } = options;
     this.#options = options;
-    this.#createdMs = clock.now();
     this.codec = video.choice.codec;
     const local = createIceCredentials();
-    this.ice = new IceAgent({ local, remoteUfrag: offer.iceUfrag, nowMs: this.#createdMs });
+    this.ice = new IceAgent({ local, remoteUfrag: offer.iceUfrag, nowMs: clock.now() });
     this.#channel = new SecureChannel({
       certificate,
       remoteFingerprints: offer.fingerprints,
@@ -132,6 +130,7 @@ export class WebRtcPeer implements Peer, PortMember {
       roundTripMs,
       fractionLost: report?.fractionLost ?? 0,
       jitterMs: ((report?.jitter ?? 0) * 1000) / VIDEO_CLOCK_RATE,
+      bitrateKbps: this.#rtp.bitrateKbps,
       packetsSent: this.#video.packetsSent,
       bytesSent: this.#video.bytesSent + (this.#audio?.bytesSent ?? 0),
       packetsRetransmitted: this.#video.packetsRetransmitted,
@@ -153,7 +152,10 @@ export class WebRtcPeer implements Peer, PortMember {
     return this.ice.local.ufrag;
   }
 
-  restartIce({ ufrag: remoteUfrag }: { readonly ufrag: string }): IceCredentials {
+  restartIce({ ufrag: remoteUfrag }: { readonly ufrag: string }): IceCredentials | undefined {
+    if (remoteUfrag === this.ice.remoteUfrag) {
+      return this.ice.isRestarting ? this.ice.local : undefined;
+    }
     const local = createIceCredentials();
     this.ice.restart({ local, remoteUfrag });
     if (!this.#closed) this.#options.mux.add(this);
@@ -250,9 +252,8 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   #firstFrame(): void {
-    const { clock, meter } = this.#options;
     this.#rtp.sendReports();
-    meter.observe("first_frame_seconds", (clock.now() - this.#createdMs) / 1000);
+    this.#options.listener.firstFrame();
   }
 
   #sendAudio({ data, timestampUs, startsTalkspurt }: EncodedAudio): void {

@@ -37,6 +37,8 @@ export interface PeerStats {
   readonly fractionLost: number;
   /** Interarrival jitter of the last report, in milliseconds. */
   readonly jitterMs: number;
+  /** What was sent in the last full second, in kbit/s. */
+  readonly bitrateKbps: number;
   readonly packetsSent: number;
   readonly bytesSent: number;
   readonly packetsRetransmitted: number;
@@ -46,6 +48,8 @@ export interface PeerStats {
 export interface PeerListener {
   /** DTLS is done: frames reach the browser from now on. */
   secured(): void;
+  /** The first packets of video are about to leave. */
+  firstFrame(): void;
   /** DTLS failed. */
   failed(error: Error): void;
   /** The browser closed the connection by a DTLS alert. */
@@ -83,11 +87,13 @@ export interface Peer {
   /** Our username fragment that the browser was told last (RFC 8839 §5.4). */
   readonly iceUfrag: string;
   /**
-   * The browser restarts ICE: checks with these credentials count from now on, and the former ones until the first of
-   * them comes. Media goes on meanwhile.
-   * @returns Our new credentials.
+   * The browser shows these credentials. Others than before restart ICE: checks with them count from now on, and the
+   * former ones until the first of them comes. Media goes on meanwhile.
+   * @returns Our new credentials, the same again if the browser has yet to use them; `undefined` when nothing restarts.
    */
-  restartIce(remote: { readonly ufrag: string }): { readonly ufrag: string; readonly pwd: string };
+  restartIce(
+    remote: { readonly ufrag: string },
+  ): { readonly ufrag: string; readonly pwd: string } | undefined;
   /** Ends the connection at once. Idempotent. */
   close(): void;
 }

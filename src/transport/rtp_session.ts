@@ -37,6 +37,12 @@ export interface ReceiverView {
   readonly roundTripMs: number | undefined;
 }
 
+/** What had been sent at a moment. */
+interface SentMark {
+  readonly atMs: number;
+  readonly bytes: number;
+}
+
 /**
  * RTCP of one viewer (RFC 3550, RFC 4585): sender reports that tie all streams to one wall clock, and what the receiver
  * answers.
@@ -48,6 +54,8 @@ export class RtpSession {
   #cancelReport: CancelTimer = () => {};
   #report: ReportBlock | undefined;
   #roundTripMs: number | undefined;
+  #sent: SentMark | undefined;
+  #bitrateKbps = 0;
 
   constructor(options: RtpSessionOptions) {
     this.#options = options;
@@ -56,6 +64,11 @@ export class RtpSession {
 
   get receiver(): ReceiverView {
     return { report: this.#report, roundTripMs: this.#roundTripMs };
+  }
+
+  /** What all streams sent in the last full second, retransmissions and RTP headers included, in kbit/s. */
+  get bitrateKbps(): number {
+    return this.#bitrateKbps;
   }
 
   /** Lets packets out from now on. */
@@ -107,10 +120,21 @@ export class RtpSession {
 
   #reportEverySecond(): void {
     this.sendReports();
+    this.#measureBitrate();
     this.#cancelReport = this.#options.clock.after(
       SENDER_REPORT_INTERVAL_MS,
       () => this.#reportEverySecond(),
     );
+  }
+
+  #measureBitrate(): void {
+    let bytes = 0;
+    for (const { bytesSent } of this.#streams.values()) bytes += bytesSent;
+    const now = { atMs: this.#options.clock.now(), bytes };
+    const before = this.#sent ?? now;
+    this.#sent = now;
+    // Bits in a millisecond are kilobits in a second.
+    this.#bitrateKbps = 8 * (bytes - before.bytes) / Math.max(1, now.atMs - before.atMs);
   }
 
   #handle(packet: RtcpPacket): void {
@@ -121,7 +145,9 @@ export class RtpSession {
         return this.#noteReports(packet.reports);
       case "nack": {
         const stream = this.#streams.get(packet.mediaSsrc);
-        const resent = stream?.resend(packet.sequenceNumbers, clock.now()) ?? 0;
+        if (stream === undefined) return;
+        meter.count("rtp_packets_nacked_total", {}, packet.sequenceNumbers.length);
+        const resent = stream.resend(packet.sequenceNumbers, clock.now());
         return meter.count("rtp_packets_retransmitted_total", {}, resent);
       }
       case "pli":
@@ -138,7 +164,11 @@ export class RtpSession {
     const report = reports.find(({ ssrc }) => ssrc === video?.ssrc);
     if (report === undefined) return;
     this.#report = report;
-    const measured = roundTripMs(report, this.#options.clock.wallMs());
-    if (measured !== undefined && measured <= ROUND_TRIP_MS_MAX) this.#roundTripMs = measured;
+    const { clock, meter } = this.#options;
+    meter.observe("packet_loss_ratio", report.fractionLost);
+    const measured = roundTripMs(report, clock.wallMs());
+    if (measured === undefined || measured > ROUND_TRIP_MS_MAX) return;
+    this.#roundTripMs = measured;
+    meter.observe("round_trip_seconds", measured / 1000);
   }
 }

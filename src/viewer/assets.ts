@@ -23,6 +23,12 @@ import playback from "./pinhole/playback.js" with { type: "text" };
 import problems from "./pinhole/problems.js" with { type: "text" };
 import signalling from "./pinhole/signalling.js" with { type: "text" };
 import stats from "./pinhole/stats.js" with { type: "text" };
+import statusPage from "./status.html" with { type: "text" };
+import statusServer from "./status/server.js" with { type: "text" };
+import statusStyle from "./status/status.css" with { type: "text" };
+import statusScript from "./status/status.js" with { type: "text" };
+import statusTable from "./status/table.js" with { type: "text" };
+import statusWords from "./status/words.js" with { type: "text" };
 import trial from "./pinhole/trial.js" with { type: "text" };
 
 /** One file that the server hands to browsers as it is. */
@@ -38,22 +44,27 @@ const STYLE = "text/css; charset=utf-8";
 const TYPES = "application/typescript; charset=utf-8";
 const SVG = "image/svg+xml";
 
+/** What both pages are made of. */
+const SHARED: readonly (readonly [path: string, asset: ViewerAsset])[] = [
+  ["/icon.svg", { type: SVG, body: icon }],
+  ["/page.css", { type: STYLE, body: pageStyle }],
+  ["/page/dom.js", { type: SCRIPT, body: dom }],
+  ["/page/figures.css", { type: STYLE, body: figuresStyle }],
+  ["/page/layers.css", { type: STYLE, body: layersStyle }],
+  ["/page/plot.js", { type: SCRIPT, body: plot }],
+];
+
 /**
  * The viewer page and the browser client by URL path. Every one of them is needed: the scripts import each other by
  * relative path. They ask for nothing from elsewhere and have no inline script or style, so a content policy of `'self'`
  * fits them.
  */
 export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
+  ...SHARED,
   ["/", { type: HTML, body: page }],
-  ["/icon.svg", { type: SVG, body: icon }],
-  ["/page.css", { type: STYLE, body: pageStyle }],
   ["/page.js", { type: SCRIPT, body: pageScript }],
-  ["/page/dom.js", { type: SCRIPT, body: dom }],
-  ["/page/figures.css", { type: STYLE, body: figuresStyle }],
-  ["/page/layers.css", { type: STYLE, body: layersStyle }],
   ["/page/path_check.css", { type: STYLE, body: pathStyle }],
   ["/page/path_check.js", { type: SCRIPT, body: pathView }],
-  ["/page/plot.js", { type: SCRIPT, body: plot }],
   ["/page/stage.css", { type: STYLE, body: stageStyle }],
   ["/page/words.js", { type: SCRIPT, body: words }],
   ["/pinhole.d.ts", { type: TYPES, body: types }],
@@ -70,4 +81,15 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/pinhole/signalling.js", { type: SCRIPT, body: signalling }],
   ["/pinhole/stats.js", { type: SCRIPT, body: stats }],
   ["/pinhole/trial.js", { type: SCRIPT, body: trial }],
+]);
+
+/** The status page by URL path, with the same promises as {@link VIEWER_ASSETS}. */
+export const STATUS_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
+  ...SHARED,
+  ["/status", { type: HTML, body: statusPage }],
+  ["/status/server.js", { type: SCRIPT, body: statusServer }],
+  ["/status/status.css", { type: STYLE, body: statusStyle }],
+  ["/status/status.js", { type: SCRIPT, body: statusScript }],
+  ["/status/table.js", { type: SCRIPT, body: statusTable }],
+  ["/status/words.js", { type: SCRIPT, body: statusWords }],
 ]);

@@ -89,15 +89,24 @@ export interface SelectedCandidate {
   readonly protocol: string;
 }
 
-/** Messages that were dropped on their way. The stream goes on. */
-export interface PlayerNotice {
-  /** `messages_dropped`: of this page to the renderer. `messages_missed`: of the renderer to this page. */
-  readonly code: "messages_dropped" | "messages_missed";
-  /** Why, for people, in English. */
-  readonly message: string;
-  /** How many since the last notice of this code. */
-  readonly count: number;
-}
+/** Something that a page may want to show. The stream goes on. */
+export type PlayerNotice =
+  | {
+    /** Messages were dropped: of this page to the renderer, or of the renderer to this page. */
+    readonly code: "messages_dropped" | "messages_missed";
+    /** Why, for people, in English. */
+    readonly message: string;
+    /** How many since the last notice of this code. */
+    readonly count: number;
+  }
+  | {
+    /** The server is about to leave. */
+    readonly code: "shutting_down";
+    /** For people, in English. */
+    readonly message: string;
+    /** How long the stream goes on at most. */
+    readonly seconds: number;
+  };
 
 /** What a player is made of. */
 export interface PinholePlayerOptions {
@@ -130,7 +139,7 @@ export interface PinholePlayerEventMap {
   stats: CustomEvent<PlayerStats>;
   /** Text or bytes from the renderer. */
   message: CustomEvent<string | ArrayBuffer>;
-  /** The server dropped messages; once a second at most for each code. */
+  /** The server dropped messages or is about to leave; once a second at most for each code. */
   notice: CustomEvent<PlayerNotice>;
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;

@@ -180,8 +180,8 @@ export class PinholePlayer extends EventTarget {
       case "message":
         return this.#emit("message", message.data);
       case "notice": {
-        const { code, message: words, count } = message;
-        return this.#emit("notice", { code, message: words, count });
+        const { type: _, ...notice } = message;
+        return this.#emit("notice", notice);
       }
       case "error":
         return this.#refused(message.code, message);

@@ -17,7 +17,9 @@ async function scriptOf(heading: string): Promise<string> {
 
 browserTest("docs/port_mapping.md: its front end plays", async (browser) => {
   await using server = await ServerProcess.start({ ports: 1 });
-  await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`);
+  await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`, {
+    bypassCSP: true,
+  });
   await viewer.page.evaluate(() => {
     document.body.innerHTML = "<video autoplay muted playsinline></video>";
     // The video reader looks for its video when a page is loaded.

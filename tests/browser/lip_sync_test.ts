@@ -11,7 +11,7 @@ const ERROR_MS_MAX = 80;
 
 browserTest("sound: the beep comes with the flash", async (browser) => {
   await using server = await ServerProcess.start();
-  const page = await browser.newPage();
+  const page = await browser.newPage({ bypassCSP: true });
   await page.goto(`${server.origin}/healthz`);
   const url = `${server.origin.replace("http", "ws")}/ws/lips`;
   const errors = (await measureLipSync(page, { url, seconds: SECONDS })).slice(SETTLING);

@@ -88,11 +88,11 @@ browserTest("messages: a page that floods the renderer is told, and plays on", a
   await using viewer = await BrowserPage.open(browser, `${server.origin}/healthz`);
   const { notices, state } = await viewer.page.evaluate(flood, `${server.origin}/pinhole.js`);
   assert.equal(state, "playing");
-  for (const { code, message, count } of notices) {
-    assert.equal(code, "messages_dropped");
+  for (const notice of notices) {
+    assert.ok(notice.code === "messages_dropped");
     // Whichever limit was met first.
-    assert.match(message, /120 messages and 256 KiB a second|does not read as fast/);
-    assert.ok(count > 0);
+    assert.match(notice.message, /120 messages and 256 KiB a second|does not read as fast/);
+    assert.ok(notice.count > 0);
   }
   assert.ok(server.log.some(({ event }) => event === "viewer_messages_dropped"));
 });

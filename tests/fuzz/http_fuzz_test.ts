@@ -109,6 +109,7 @@ function open(
     health: () => ["warming up"],
     metricsText: () => Promise.resolve("metrics 1\n"),
     sessionsJson: () => [],
+    portsJson: () => [],
     pathChecks: {
       roomInMs: 0,
       open: () => Promise.resolve({ id: "id", expiresInMs: 1_000, ports: [] }),
@@ -192,9 +193,11 @@ fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
   open() {
     const check = createAccessCheck(SECRET);
     // The token is looked at as always, and then let in for one session.
-    const parts = open(async (request, session) =>
-      await check(request, session) || session === "main"
-    );
+    const parts = open(async (request, purpose) => {
+      const access = await check(request, purpose);
+      const letIn = typeof purpose === "object" && purpose.session === "main";
+      return access ?? (letIn ? { viewerOnly: false } : undefined);
+    });
     const closing = new AbortController();
     const { signal } = closing;
     const listening = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };

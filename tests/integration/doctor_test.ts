@@ -252,7 +252,7 @@ Deno.test("doctor: a certificate that browsers refuse is told, and does not hide
   try {
     const { certificate } = await createServerCertificate();
     await Deno.writeTextFile(cert, certificate.certPem);
-    await Deno.writeTextFile(key, certificate.privateKey);
+    await Deno.writeTextFile(key, certificate.privateKey, { mode: 0o600 });
     const config = { server: { tls_cert: cert, tls_key: key } };
     await using site = await TunnelledSite.open({ config });
     const publicUrl = site.config.server.publicUrl?.replace("http:", "https:");

@@ -136,6 +136,24 @@ Deno.test("createHttpApp: a failing handler is a plain 500 and a logged event", 
   ]);
 });
 
+Deno.test("createHttpApp: the log of a failure holds neither the query nor a secret id of the path", async () => {
+  const shown: unknown[] = [];
+  const fail = () => {
+    throw new Error("broken");
+  };
+  await using server = serve({
+    log: { ...NULL_LOGGER, error: (_event, fields) => shown.push(fields?.path) },
+    pathChecks: { roomInMs: 0, open: fail, report: fail },
+    sessionsJson: fail,
+  });
+  for (const path of ["/api/path-check/secret?token=secret", "/api/sessions?token=secret"]) {
+    const response = await fetch(server.url + path);
+    await response.body?.cancel();
+    assert.equal(response.status, 500);
+  }
+  assert.deepEqual(shown, ["/api/path-check", "/api/sessions"]);
+});
+
 Deno.test("createHttpApp: a broken handshake is 400", async () => {
   await using server = serve();
   const statusOf = async (lines: string[]) => {

@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { eventually } from "./deadline.ts";
 import { type SeenFrame, VIDEO_READER_SCRIPT, VideoReader } from "./video_reader.ts";
 
@@ -38,9 +38,16 @@ export class BrowserPage implements AsyncDisposable {
     });
   }
 
-  /** Opens `url`. `await using` closes the page, and the browser stays. */
-  static async open(browser: Browser, url: string): Promise<BrowserPage> {
-    const context = await browser.newContext();
+  /**
+   * Opens `url`. `await using` closes the page, and the browser stays.
+   * @param options What the page's context is made with, such as `bypassCSP` for scripts that a test adds.
+   */
+  static async open(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions = {},
+  ): Promise<BrowserPage> {
+    const context = await browser.newContext(options);
     const page = await context.newPage();
     await page.addInitScript({ content: VIDEO_READER_SCRIPT });
     const opened = new BrowserPage(context, page);

@@ -34,7 +34,13 @@ export class TcpRelay {
 
   /** Cuts every connection without a word of any protocol above TCP; new ones are passed on. */
   cut(): void {
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) {
+      try {
+        connection.close();
+      } catch {
+        // It closed by itself when both its streams had ended, and its pump has yet to notice.
+      }
+    }
     this.#connections.clear();
   }
 

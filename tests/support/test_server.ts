@@ -53,6 +53,11 @@ export class TestServer implements AsyncDisposable {
     return `127.0.0.1:${this.#server.address.port}`;
   }
 
+  /** Where operators have an address of their own. */
+  get adminPort(): number | undefined {
+    return this.#server.adminAddress?.port;
+  }
+
   /** Where viewers of a session connect. */
   signallingUrl(session: string): string {
     return `ws://${this.host}/ws/${session}`;

@@ -1,4 +1,5 @@
-import { StartError, startServer } from "../../src/app/compose.ts";
+import { startServer } from "../../src/app/compose.ts";
+import { ListenError } from "../../src/app/listener.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -115,7 +116,7 @@ export class TunnelledSite implements AsyncDisposable {
       if (isServed) opened.use(await serve(config, { portsMin: ports }));
     } catch (error) {
       // Somebody else took a port between our look and now.
-      if (error instanceof Deno.errors.AddrInUse || error instanceof StartError) return undefined;
+      if (error instanceof Deno.errors.AddrInUse || error instanceof ListenError) return undefined;
       throw error;
     }
     const admin = opened.use(new FakeFrpcAdmin(matchingProxies(config)));

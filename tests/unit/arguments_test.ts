@@ -2,6 +2,21 @@ import assert from "assert";
 import { HELP, parseArguments } from "../../src/cli/arguments.ts";
 import { portList } from "../../src/cli/serve.ts";
 
+Deno.test("parseArguments: a token is for sessions, to talk or to watch, or for metrics", () => {
+  const grant = (...args: string[]) => {
+    const command = parseArguments(["token", ...args]);
+    assert(typeof command === "object" && command.name === "token", String(command));
+    return command.grant;
+  };
+  assert.deepEqual(grant("--session", "a"), { session: "a", ttlS: 3600 });
+  assert.deepEqual(grant("--session", "a-*", "--viewer-only", "--ttl", "2d"), {
+    session: "a-*",
+    viewerOnly: true,
+    ttlS: 172_800,
+  });
+  assert.deepEqual(grant("--metrics", "--ttl", "90s"), { metrics: true, ttlS: 90 });
+});
+
 Deno.test("parseArguments: serve is what a bare call and bare options mean", () => {
   const serve = { name: "serve", config: undefined, logLevel: undefined };
   assert.deepEqual(parseArguments([]), serve);
@@ -37,7 +52,9 @@ Deno.test("parseArguments: what is wrong is said in words that name it", () => {
     [["renderer-test", "a.so", "b.so"], /"b.so"/],
     [["renderer-test", "a.so", "--width", "7"], /--width is "7".*even/],
     [["renderer-test", "a.so", "--options", "[1]"], /--options.*JSON object/],
-    [["token"], /--session/],
+    [["token"], /--session or --metrics/],
+    [["token", "--metrics", "--session", "a"], /--metrics alone/],
+    [["token", "--metrics", "--viewer-only"], /--metrics alone/],
     [["token", "--session", "a b"], /--session is "a b"/],
     [["token", "--session", "a", "--ttl", "soon"], /--ttl is "soon".*12h/],
     [["bridge-host", "x"], /no arguments/],

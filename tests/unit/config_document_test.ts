@@ -6,7 +6,7 @@ import { findStale } from "../support/generate.ts";
 
 /** The keys of config.toml as its contract lists them, in its order. */
 const KEYS = {
-  server: "listen public_url tls_cert tls_key allowed_origins",
+  server: "listen public_url tls_cert tls_key admin_listen allowed_origins drain_s",
   webrtc: "public_ip port_min port_max public_port_min listen peers_per_port tcp " +
     "connect_timeout_s idle_timeout_s",
   video: "width height fps codec encoder bitrate_kbps min_bitrate_kbps",
@@ -56,11 +56,11 @@ Deno.test("formatDefaultConfig: has a comment above each key, and lines of at mo
   assert.deepEqual(lines.filter((line) => line.length > 100), []);
 });
 
-Deno.test("formatConfigReference: has one row of six cells for each key, with its variable", () => {
+Deno.test("formatConfigReference: has one row of seven cells for each key, with its variable", () => {
   const rows = formatConfigReference().split("\n").filter((line) => line.startsWith("| `"));
   const variables = rows.map((row) => {
     const cells = row.split(/(?<!\\)\|/);
-    assert.equal(cells.length, 8, row);
+    assert.equal(cells.length, 9, row);
     return cells[5]?.trim();
   });
   assert.deepEqual(variables, SCHEMA_KEYS.map(({ variable }) => `\`${variable}\``));

@@ -25,7 +25,9 @@ Deno.test("parseConfig: an empty file gives every default, resolved", () => {
       publicUrl: undefined,
       tlsCert: undefined,
       tlsKey: undefined,
+      adminListen: undefined,
       allowedOrigins: [],
+      drainS: 0,
     },
     webrtc: {
       publicIp: undefined,

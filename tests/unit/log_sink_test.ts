@@ -59,6 +59,25 @@ Deno.test("createLogSink: auto is pretty and coloured on a terminal, json elsewh
   assert.equal(lineOf("json", terminal)[0], "{");
 });
 
+Deno.test("createLogSink: in the journal each line begins with its priority, whatever its format", () => {
+  for (const format of ["auto", "json", "pretty"] as const) {
+    const lines: string[] = [];
+    const { logger } = createLogSink({
+      format,
+      level: "debug",
+      isTerminal: false,
+      isJournal: true,
+      write: (line) => lines.push(line),
+    });
+    logger.debug("a");
+    logger.info("b");
+    logger.warn("c");
+    logger.error("d");
+    assert.deepEqual(lines.map((line) => line.slice(0, 3)), ["<7>", "<6>", "<4>", "<3>"]);
+    assert.equal(lines[0]?.startsWith("<7>{"), format !== "pretty");
+  }
+});
+
 Deno.test("createLogSink: the level is a filter that changes at run time, for children too", () => {
   const { sink, lines } = open({ level: "warn" });
   const child = sink.logger.child({ session: "main" });

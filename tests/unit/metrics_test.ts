@@ -1,9 +1,14 @@
 import assert from "assert";
 import process from "node:process";
-import { type MetricName, METRICS } from "../../src/base/meter.ts";
+import { type MetricDefinition, type MetricName, METRICS } from "../../src/base/meter.ts";
 import { measureEventLoopLag } from "../../src/observability/event_loop.ts";
 import { createMetrics, PROCESS_METRICS } from "../../src/observability/metrics.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
+import type { SourceCall } from "../../src/session/frame_loop.ts";
+import type { KeyframeReason } from "../../src/session/video_branch.ts";
+import type { EndReason } from "../../src/session/viewer_state.ts";
+import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import type { RenderResult } from "../../src/media/frame.ts";
 import { ManualClock } from "../support/fake_door.ts";
 
 /** Value of one series in Prometheus' text format. */
@@ -54,6 +59,50 @@ Deno.test("createMetrics: wrong names, kinds and labels are programmer errors", 
   assert.throws(() => meter.gauge("sessions", 1, { session: "main" }), TypeError);
 });
 
+Deno.test("createMetrics: counters whose label values are known begin with 0 for each", async () => {
+  const text = await createMetrics().metricsText();
+  for (const [name, definition] of Object.entries(METRICS) as [string, MetricDefinition][]) {
+    if (definition.values === undefined) continue;
+    assert.deepEqual([definition.kind, definition.labels?.length], ["counter", 1], name);
+    for (const value of definition.values) {
+      assert.equal(valueOf(text, `pinhole_${name}{${definition.labels}="${value}"}`), 0);
+    }
+  }
+});
+
+Deno.test("METRICS: label values are those that the program has, all of them", () => {
+  // The compiler holds each list complete.
+  const ended: Record<EndReason, true> = {
+    bye: true,
+    connect_timeout: true,
+    idle_timeout: true,
+    dtls_failed: true,
+    peer_closed: true,
+    place_reclaimed: true,
+    renderer_failed: true,
+    encoder_failed: true,
+    session_over: true,
+    shutting_down: true,
+  };
+  const keyframes: Record<KeyframeReason, true> = { join: true, pli: true, fir: true, moved: true };
+  const calls: Record<SourceCall, true> = { render: true, audio: true, poll_message: true };
+  const results: Record<RenderResult["status"] | "error", true> = {
+    frame: true,
+    unchanged: true,
+    idle: true,
+    end: true,
+    failed: true,
+    error: true,
+  };
+  const same = (values: readonly string[], program: object) =>
+    assert.deepEqual([...values].sort(), Object.keys(program).sort());
+  same(METRICS.viewers_ended_total.values, ended);
+  same(METRICS.viewers_refused_total.values, ERROR_TABLE);
+  same(METRICS.keyframes_requested_total.values, keyframes);
+  same(METRICS.renderer_stalls_total.values, calls);
+  same(METRICS.renders_total.values, results);
+});
+
 Deno.test("createMetrics: label values are escaped", async () => {
   const { meter, metricsText } = createMetrics();
   meter.count("viewers_refused_total", { code: 'a"b\nc\\d' });
@@ -72,6 +121,8 @@ Deno.test("createMetrics: the process' own metrics are plausible, and CPU time d
   const cpuS = valueOf(text, "process_cpu_seconds_total") ?? 0;
   const { user, system } = process.cpuUsage();
   assert.ok(cpuS > 0 && cpuS <= (user + system) / 1e6, `${cpuS}`);
+  const heap = valueOf(text, "process_heap_bytes") ?? 0;
+  assert.ok(heap > 1e6, `${heap}`);
 });
 
 Deno.test("measureEventLoopLag: observes how late timers fire, until it is closed", async () => {

@@ -33,6 +33,7 @@ function setUp(
     health: () => [],
     metricsText: () => Promise.resolve(""),
     sessionsJson: () => [],
+    portsJson: () => [],
     pathChecks: {
       get roomInMs() {
         return roomInMs();

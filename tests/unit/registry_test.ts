@@ -182,6 +182,7 @@ Deno.test("registry: the report shows what goes on, and no secret", async () => 
       jitter_ms: 0,
       fraction_lost: 0,
       packets_sent: 0,
+      bitrate_kbps: 0,
       bytes_sent: 0,
       packets_retransmitted: 0,
     }],

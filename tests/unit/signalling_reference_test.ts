@@ -24,6 +24,7 @@ Deno.test("ERROR_TABLE: has the close codes that the interfaces promise", () => 
     no_such_viewer: 4404,
     session_full: 4429,
     no_free_port: 4429,
+    too_many_offers: 4429,
     renderer_failed: 4500,
     internal: 4500,
     shutting_down: 1001,

@@ -1,8 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Draws the last minute of some figures, one strip each, over one time axis. @module */
+/** Draws the recent past of some figures, one strip each, over one time axis. @module */
 
-const SPAN_MS = 60_000;
 const GUTTER = 44;
 const TITLE = 22;
 const FOOT = 20;
@@ -19,16 +18,19 @@ const GAP = 14;
 export class Plot {
   #canvas;
   #series;
+  #spanMs;
   /** @type {{ atMs: number, values: readonly (number | null)[] }[]} */
   #points = [];
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {readonly Series[]} series From top to bottom.
+   * @param {{ spanMs?: number }} [options] How far back the axis goes; a minute unless told.
    */
-  constructor(canvas, series) {
+  constructor(canvas, series, { spanMs = 60_000 } = {}) {
     this.#canvas = canvas;
     this.#series = series;
+    this.#spanMs = spanMs;
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
@@ -40,7 +42,7 @@ export class Plot {
    */
   add(atMs, values) {
     this.#points.push({ atMs, values });
-    while ((this.#points[0]?.atMs ?? atMs) < atMs - SPAN_MS) this.#points.shift();
+    while ((this.#points[0]?.atMs ?? atMs) < atMs - this.#spanMs) this.#points.shift();
     this.draw();
   }
 
@@ -62,8 +64,8 @@ export class Plot {
     });
     context.fillStyle = style.getPropertyValue("--quiet");
     context.textBaseline = "alphabetic";
-    const labels = /** @type {const} */ ([["60 s ago", 0], ["30 s ago", 0.5], ["now", 1]]);
-    for (const [text, part] of labels) {
+    for (const part of [0, 0.5, 1]) {
+      const text = part === 1 ? "now" : `${(1 - part) * this.#spanMs / 1000} s ago`;
       context.textAlign = part === 0 ? "left" : part === 1 ? "right" : "center";
       context.fillText(text, GUTTER + part * (width - 8 - GUTTER), height - 4);
     }
@@ -112,7 +114,7 @@ export class Plot {
     this.#points.forEach(({ atMs }, index) => {
       const value = values[index] ?? null;
       if (value !== null) {
-        const x = box.right - (nowMs - atMs) / SPAN_MS * (box.right - box.left);
+        const x = box.right - (nowMs - atMs) / this.#spanMs * (box.right - box.left);
         const y = box.bottom - value / most * (box.bottom - box.top);
         if (drawing) path.lineTo(x, y);
         else path.moveTo(x, y);

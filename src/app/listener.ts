@@ -1,0 +1,261 @@
+import { type CancelTimer, type Clock, sleep } from "../base/clock.ts";
+import { AppError, errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { HttpApp } from "../signalling/http_app.ts";
+import { CONNECTIONS_MAX } from "../signalling/limits.ts";
+import { Relay } from "./relay.ts";
+import { readTlsFiles, type TlsCertificate, type TlsFiles } from "./tls_files.ts";
+
+/** An address cannot be listened on. */
+export class ListenError extends AppError<"listen_failed"> {}
+
+/** What a {@link Listener} is made of. */
+export interface ListenerOptions {
+  readonly hostname: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The key of the configuration that holds the address, for messages. */
+  readonly key: string;
+  /** Left out for plain HTTP. */
+  readonly tls?: TlsFiles;
+  readonly app: HttpApp;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Connections at one time. Default {@link CONNECTIONS_MAX}. */
+  readonly connectionsMax?: number;
+}
+
+/** How often connections are looked at, in milliseconds. */
+const SWEEP_MS = 1000;
+
+/** How often the certificate's files are read again, in milliseconds. */
+const TLS_CHECK_MS = 60_000;
+
+/** How long accepting pauses after it failed, in milliseconds; mostly the file descriptors have run out. */
+const ACCEPT_PAUSE_MS = 100;
+
+/**
+ * One address where HTTP is served. `Deno.serve` answers behind it, on a port of loopback that takes only connections
+ * from here: it has no deadlines of its own and cannot change its certificate, and connections that pass through our
+ * hands can have both.
+ */
+export class Listener implements AsyncDisposable {
+  readonly #options: ListenerOptions;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #closing = new AbortController();
+  readonly #serving = new AbortController();
+  /** By the port from which the connection behind the relay comes. */
+  readonly #relays = new Map<number, Relay>();
+  readonly #running = new Set<Promise<void>>();
+  #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
+  #certificate: TlsCertificate | undefined;
+  /** Why the files were refused last, so that it is said once. */
+  #refusedFor: string | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+  #cancelSweep: CancelTimer;
+  #cancelCheck: CancelTimer = () => {};
+
+  private constructor(options: ListenerOptions, certificate: TlsCertificate | undefined) {
+    this.#options = options;
+    this.#certificate = certificate;
+    this.#listener = this.#listen(options.port, certificate);
+    const { signal } = this.#serving;
+    const back = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };
+    this.#server = Deno.serve(back, (request, info) => this.#answer(request, info));
+    this.#accept(this.#listener);
+    this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
+    if (certificate !== undefined) this.#checkLater();
+  }
+
+  /**
+   * Starts to listen.
+   * @throws {ListenError} When the address is taken or is none of this host.
+   * @throws {TlsFilesError} When the certificate's files cannot be used.
+   */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const { hostname, port, key, tls } = options;
+    const certificate = tls === undefined ? undefined : await readTlsFiles(tls);
+    try {
+      // Listeners that take turns share their port (SO_REUSEPORT), also with another server of the same user.
+      if (certificate !== undefined) Deno.listen({ hostname, port }).close();
+      return new Listener(options, certificate);
+    } catch (error) {
+      const reason = error instanceof Deno.errors.AddrInUse
+        ? "another program has it (see `ss -tlpn`)"
+        : errorText(error);
+      throw new ListenError(
+        "listen_failed",
+        `Cannot listen on ${hostname}:${port} (${key}): ${reason}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Where clients connect. */
+  get address(): Deno.NetAddr {
+    return this.#listener.addr as Deno.NetAddr;
+  }
+
+  /**
+   * Reads the certificate's files again. If they changed, new connections get the new certificate and the open ones
+   * go on; files that cannot be used change nothing, and the log says why. Also done once a minute. Never rejects.
+   */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload());
+    return this.#reloading;
+  }
+
+  /** Ends every connection and frees the address. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#cancelSweep();
+    await this.#reloading;
+    this.#cancelCheck();
+    this.#close(this.#listener);
+    // Not by `shutdown`, which waits for ever for a client that left in the middle of an upgrade.
+    this.#serving.abort();
+    for (const relay of this.#relays.values()) relay.end();
+    await Promise.all(this.#running);
+    await this.#server.finished;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #listen(
+    port: number,
+    certificate: TlsCertificate | undefined,
+  ): Deno.Listener<Deno.TcpConn | Deno.TlsConn> {
+    const { hostname } = this.#options;
+    if (certificate === undefined) return Deno.listen({ hostname, port });
+    const { cert, key } = certificate;
+    return Deno.listenTls({ hostname, port, cert, key, reusePort: true });
+  }
+
+  #close(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
+    try {
+      listener.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { tls, log } = this.#options;
+    if (tls === undefined || this.#closing.signal.aborted) return;
+    const former = { certificate: this.#certificate, listener: this.#listener };
+    try {
+      const certificate = await readTlsFiles(tls);
+      this.#refusedFor = undefined;
+      if (
+        certificate.cert === former.certificate?.cert && certificate.key === former.certificate.key
+      ) return;
+      this.#listener = this.#listen(this.address.port, certificate);
+      this.#certificate = certificate;
+      this.#accept(this.#listener);
+      this.#close(former.listener);
+      log.info("tls_reloaded", { not_after: certificate.notAfter });
+    } catch (error) {
+      const reason = errorText(error);
+      if (reason !== this.#refusedFor) log.error("tls_not_reloaded", { error: reason });
+      this.#refusedFor = reason;
+    }
+  }
+
+  #checkLater(): void {
+    this.#cancelCheck = this.#options.clock.after(TLS_CHECK_MS, async () => {
+      await this.reload();
+      if (!this.#closing.signal.aborted) this.#checkLater();
+    });
+  }
+
+  #accept(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
+    this.#track(this.#acceptAll(listener));
+  }
+
+  async #acceptAll(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        const front = await listener.accept();
+        this.#track(this.#carry(front));
+      } catch (error) {
+        if (signal.aborted || listener !== this.#listener) return;
+        log.warn("accept_failed", { error: errorText(error) });
+        await sleep(clock, ACCEPT_PAUSE_MS, signal);
+      }
+    }
+  }
+
+  #track(running: Promise<void>): void {
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  /** Never rejects. */
+  async #carry(front: Deno.TcpConn | Deno.TlsConn): Promise<void> {
+    const { clock, log } = this.#options;
+    if (!this.#makeRoom()) {
+      log.warn("connections_full");
+      return front.close();
+    }
+    let back: Deno.TcpConn;
+    try {
+      const { hostname, port } = this.#server.addr;
+      back = await Deno.connect({ hostname, port });
+    } catch (error) {
+      log.warn("connection_dropped", { error: errorText(error) });
+      return front.close();
+    }
+    // Small messages go both ways, and each should leave at once.
+    back.setNoDelay();
+    if ("setNoDelay" in front) front.setNoDelay();
+    const id = back.localAddr.port;
+    const relay = new Relay({ front, back }, clock);
+    this.#relays.set(id, relay);
+    if (this.#closing.signal.aborted) relay.end();
+    await relay.run();
+    // Its number may have been given to another since it made room.
+    if (this.#relays.get(id) === relay) this.#relays.delete(id);
+  }
+
+  #makeRoom(): boolean {
+    if (this.#relays.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
+    let quietest:
+      | { readonly id: number; readonly relay: Relay; readonly sinceMs: number }
+      | undefined;
+    for (const [id, relay] of this.#relays) {
+      const { quietSinceMs: sinceMs = Infinity } = relay;
+      if (sinceMs < (quietest?.sinceMs ?? Infinity)) quietest = { id, relay, sinceMs };
+    }
+    if (quietest === undefined) return false;
+    this.#relays.delete(quietest.id);
+    quietest.relay.end();
+    return true;
+  }
+
+  async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+    const relay = this.#relays.get(info.remoteAddr.port);
+    if (relay === undefined) {
+      return new Response("Connect to the server's own port\n", { status: 403 });
+    }
+    relay.begin();
+    let isWebSocket = false;
+    const completed = () => {
+      if (!isWebSocket) relay.finish();
+    };
+    info.completed.then(completed, completed);
+    const response = await this.#options.app(request, { taken: () => relay.take() });
+    isWebSocket = response.status === 101;
+    // An upgrade may be complete before its response is there.
+    if (isWebSocket) relay.begin();
+    return response;
+  }
+
+  #sweep(): void {
+    for (const relay of this.#relays.values()) if (relay.isOverdue) relay.end();
+    this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+}

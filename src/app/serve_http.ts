@@ -1,0 +1,84 @@
+import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
+import type { Config } from "../config/config.ts";
+import type { SocketAddress } from "../config/spec.ts";
+import type { SessionRegistry } from "../session/registry.ts";
+import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
+import { limitOffers } from "../signalling/offer_limit.ts";
+import type { PathCheckDoor } from "../signalling/path_check.ts";
+import { STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
+import { Listener } from "./listener.ts";
+import type { LiveSettings } from "./live.ts";
+import type { Observers } from "./setting.ts";
+import type { TlsFiles } from "./tls_files.ts";
+
+/** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */
+const FAREWELL_MS = 250;
+
+/** Where HTTP is served. */
+export interface Listeners {
+  readonly main: Listener;
+  /** For operators, where they have one of their own. */
+  readonly admin: Listener | undefined;
+}
+
+/** What HTTP shows and leads to. */
+export interface ServeHttpOptions {
+  readonly registry: SessionRegistry;
+  readonly pathChecks: PathCheckDoor;
+  readonly observers: Observers;
+  /** Why the server is not ready, one reason in words each; empty when it is. */
+  readonly health: () => readonly string[];
+  /** Takes what has to be closed. */
+  readonly started: AsyncDisposableStack;
+}
+
+/**
+ * Starts to serve HTTP. In the end the viewers are told, then every connection ends.
+ * @throws {AppError} When an address is taken, or the certificate's files cannot be used.
+ */
+export async function serveHttp(
+  live: LiveSettings,
+  { registry, pathChecks, observers, health, started }: ServeHttpOptions,
+): Promise<Listeners> {
+  const { server } = live.config;
+  const { log, meter, metricsText } = observers;
+  const tls = tlsFilesOf(server);
+  const leaving = new AbortController();
+  const shared = {
+    metricsText,
+    sessionsJson: () => registry.report,
+    portsJson: () => registry.ports,
+    health,
+    access: live.access,
+    log,
+    isTls: tls !== undefined,
+  };
+  const listen = async (app: HttpApp, at: SocketAddress & { readonly key: string }) =>
+    started.use(await Listener.open({ ...at, ...(tls && { tls }), app, clock: SYSTEM_CLOCK, log }));
+  const admin = server.adminListen && await listen(
+    createOperatorsApp({ ...shared, assets: STATUS_ASSETS }),
+    { ...server.adminListen, key: "server.admin_listen" },
+  );
+  const app = createHttpApp({
+    ...shared,
+    operators: admin === undefined ? "here" : "elsewhere",
+    door: limitOffers(registry, SYSTEM_CLOCK),
+    assets: admin === undefined ? new Map([...VIEWER_ASSETS, ...STATUS_ASSETS]) : VIEWER_ASSETS,
+    pathChecks,
+    get allowedOrigins() {
+      return live.config.server.allowedOrigins;
+    },
+    meter,
+    webSockets: { signal: leaving.signal },
+  });
+  const main = await listen(app, { ...server.listen, key: "server.listen" });
+  started.defer(async () => {
+    leaving.abort();
+    await sleep(SYSTEM_CLOCK, FAREWELL_MS);
+  });
+  return { main, admin };
+}
+
+function tlsFilesOf({ tlsCert, tlsKey }: Config["server"]): TlsFiles | undefined {
+  return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
+}

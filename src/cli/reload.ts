@@ -1,0 +1,47 @@
+import type { RunningServer } from "../app/compose.ts";
+import { errorText } from "../base/errors.ts";
+import type { LogLevel } from "../base/log.ts";
+import { ConfigError, type LoadedConfig } from "../config/load.ts";
+import { formatProblem } from "../config/problem.ts";
+import type { LogSink } from "../observability/log_sink.ts";
+import { loadUsableConfig } from "./check.ts";
+
+/** What the command line says of the configuration. */
+export interface ConfigChoice {
+  /** The file; `undefined` for `./config.toml`, if there is one. */
+  readonly config: string | undefined;
+  /** Goes before `log.level`. */
+  readonly logLevel: LogLevel | undefined;
+}
+
+/**
+ * Loads what a server is started or reloaded with.
+ * @throws {ConfigError} With every problem.
+ */
+export async function loadServerConfig(choice: ConfigChoice): Promise<LoadedConfig> {
+  const { config: { log, ...others }, file } = await loadUsableConfig(choice.config);
+  return { config: { ...others, log: { ...log, level: choice.logLevel ?? log.level } }, file };
+}
+
+/**
+ * Reads the configuration again and lets a running server take over what it can; the log says what came of it. With
+ * anything wrong, everything stays as it is. Never rejects.
+ */
+export async function reloadServer(
+  server: RunningServer,
+  { choice, sink }: { choice: ConfigChoice; sink: LogSink },
+): Promise<void> {
+  const { logger: log } = sink;
+  try {
+    const { config } = await loadServerConfig(choice);
+    const { live, sessions, restart } = await server.reload(config);
+    sink.level = server.config.log.level;
+    log.info("config_reloaded", { changed: live.join(" "), new_sessions: sessions.join(" ") });
+    if (restart.length > 0) log.warn("restart_needed", { keys: restart.join(" ") });
+  } catch (error) {
+    const problems = error instanceof ConfigError
+      ? error.problems.map(formatProblem)
+      : [errorText(error)];
+    for (const problem of problems) log.error("reload_refused", { problem });
+  }
+}

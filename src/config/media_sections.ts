@@ -1,0 +1,92 @@
+import type { SectionSpec } from "./spec.ts";
+
+/** The section `[video]`. */
+export const VIDEO_SECTION = {
+  help: "The picture of each session. It is encoded once and sent to all viewers of the session.",
+  keys: {
+    width: {
+      type: "integer",
+      effect: "restart",
+      default: 1280,
+      min: 16,
+      max: 7680,
+      even: true,
+      unit: "pixels",
+      help: "Width that the renderer is asked for.",
+    },
+    height: {
+      type: "integer",
+      effect: "restart",
+      default: 720,
+      min: 16,
+      max: 7680,
+      even: true,
+      unit: "pixels",
+      help: "Height that the renderer is asked for.",
+    },
+    fps: {
+      type: "integer",
+      effect: "restart",
+      default: 30,
+      min: 1,
+      max: 240,
+      unit: "frames per second",
+      help: "Frame rate that the renderer is asked for.",
+    },
+    codec: {
+      type: "choice",
+      effect: "restart",
+      default: "auto",
+      choices: ["auto", "h264", "vp8"],
+      help: "auto sends H.264, and VP8 to browsers that do not offer H.264.",
+    },
+    encoder: {
+      type: "choice",
+      effect: "restart",
+      default: "auto",
+      choices: ["auto", "nvenc", "x264", "vpx"],
+      help: "auto tries NVENC first and goes on with x264; for VP8 it takes vpx. nvenc and x264 " +
+        "make H.264, vpx makes VP8.",
+    },
+    bitrate_kbps: {
+      type: "integer",
+      effect: "live",
+      default: 2500,
+      min: 30,
+      max: 100000,
+      unit: "kbit/s",
+      help: "Ceiling of the video bitrate. The congestion controller works below it.",
+    },
+    min_bitrate_kbps: {
+      type: "integer",
+      effect: "live",
+      default: 150,
+      min: 30,
+      max: 100000,
+      unit: "kbit/s",
+      help: "Floor of the video bitrate, however slow the tunnel is.",
+    },
+  },
+} as const satisfies SectionSpec;
+
+/** The section `[audio]`. */
+export const AUDIO_SECTION = {
+  help: "The sound of each session, sent as Opus.",
+  keys: {
+    enabled: {
+      type: "boolean",
+      effect: "restart",
+      default: true,
+      help: "Send sound to browsers that offer to receive it.",
+    },
+    bitrate_kbps: {
+      type: "integer",
+      effect: "sessions",
+      default: 48,
+      min: 6,
+      max: 510,
+      unit: "kbit/s",
+      help: "Bitrate of the sound; 24 to 48 is enough for speech.",
+    },
+  },
+} as const satisfies SectionSpec;

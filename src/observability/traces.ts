@@ -1,0 +1,66 @@
+import { NULL_TRACER, type Span, type SpanAttributes, type Tracer } from "../base/tracer.ts";
+
+/** Status of a span that failed, in OpenTelemetry's numbers. */
+const STATUS_ERROR = 2;
+
+/** Under this key a context of OpenTelemetry holds the span that is the parent of the next. */
+const PARENT_KEY = Symbol.for("OpenTelemetry Context Key SPAN");
+
+/** What is used of Deno's telemetry, which is untyped. */
+interface DenoTracer {
+  startSpan(
+    name: string,
+    options?: { attributes: SpanAttributes },
+    context?: DenoContext,
+  ): DenoSpan;
+}
+
+interface DenoSpan {
+  setStatus(status: { code: number; message: string }): void;
+  end(): void;
+}
+
+interface DenoContext {
+  setValue(key: symbol, value: DenoSpan): DenoContext;
+}
+
+/**
+ * Opens the way to Deno's own exporter, which `OTEL_DENO=true` switches on. While it is off, and in runtimes without it,
+ * every span is dropped at no cost.
+ */
+export function openTracer(version: string): Tracer {
+  const tracer: DenoTracer = Deno.telemetry.tracerProvider.getTracer("pinhole", version);
+  try {
+    // Throws while the exporter is off; a span that never ends is never sent.
+    tracer.startSpan("probe");
+  } catch {
+    return NULL_TRACER;
+  }
+  return {
+    // Under the request that it belongs to, for which Deno has a span of its own.
+    start: (name, attributes) => toSpan(tracer, begin(tracer, { name, attributes })),
+  };
+}
+
+function begin(
+  tracer: DenoTracer,
+  { name, attributes = {}, parent }: {
+    name: string;
+    attributes: SpanAttributes | undefined;
+    parent?: DenoSpan;
+  },
+): DenoSpan {
+  const active: DenoContext = Deno.telemetry.contextManager.active();
+  const context = parent === undefined ? active : active.setValue(PARENT_KEY, parent);
+  return tracer.startSpan(name, { attributes }, context);
+}
+
+function toSpan(tracer: DenoTracer, span: DenoSpan): Span {
+  return {
+    child: (name, attributes) => toSpan(tracer, begin(tracer, { name, attributes, parent: span })),
+    end(failure) {
+      if (failure !== undefined) span.setStatus({ code: STATUS_ERROR, message: failure });
+      span.end();
+    },
+  };
+}

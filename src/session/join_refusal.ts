@@ -1,0 +1,16 @@
+import { AppError } from "../base/errors.ts";
+import { ViewerError } from "./door.ts";
+
+/** Codes that the transport's errors share with ours. */
+const OFFER_CODES = new Set(["bad_sdp", "unsupported_codec"] as const);
+
+/** What a viewer is told of an error that kept it from joining. */
+export function joinRefusal(error: unknown): ViewerError {
+  if (error instanceof ViewerError) return error;
+  for (const code of OFFER_CODES) {
+    if (error instanceof AppError && error.code === code) {
+      return new ViewerError(code, error.message, { cause: error });
+    }
+  }
+  return new ViewerError("internal", "The server failed; its log says more", { cause: error });
+}

@@ -1,0 +1,50 @@
+import type { Context, Hono } from "hono";
+import type { AccessCheck, Purpose } from "./access.ts";
+
+/** What operators can look at. */
+export interface OperatorsOptions {
+  /** The metrics in the text format of Prometheus. */
+  readonly metricsText: () => Promise<string>;
+  /** What `/api/sessions` shows; anything that JSON can hold. */
+  readonly sessionsJson: () => unknown;
+  /** What `/api/ports` shows; anything that JSON can hold. */
+  readonly portsJson: () => unknown;
+  /** Checks access tokens; left out where everybody may look. */
+  readonly access?: AccessCheck;
+}
+
+/** The type of Prometheus' text format, version 0.0.4. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+const NO_STORE = { "Cache-Control": "no-store" };
+
+/** Adds `/metrics`, `/api/sessions` and `/api/ports`. Where tokens are needed, each takes one of its own. */
+export function addOperators(app: Hono, options: OperatorsOptions): void {
+  const { metricsText, sessionsJson, portsJson } = options;
+  app.get("/metrics", async (c) => {
+    if (await isAllowed(c, "metrics", options)) {
+      return c.body(await metricsText(), 200, { ...NO_STORE, "Content-Type": METRICS_TYPE });
+    }
+    return refuse(c, "This needs a token of `pinhole token --metrics`");
+  });
+  const lists = { "/api/sessions": sessionsJson, "/api/ports": portsJson };
+  for (const [path, json] of Object.entries(lists)) {
+    app.get(path, async (c) => {
+      // The first names every session, so they take a token for every session.
+      if (await isAllowed(c, "all_sessions", options)) return c.json(json(), 200, NO_STORE);
+      return refuse(c, "This needs a token of `pinhole token --session '*'`");
+    });
+  }
+}
+
+async function isAllowed(
+  c: Context,
+  purpose: Purpose,
+  { access }: OperatorsOptions,
+): Promise<boolean> {
+  return access === undefined || await access(c.req.raw, purpose) !== undefined;
+}
+
+function refuse(c: Context, message: string): Response {
+  return c.text(`${message}\n`, 401, { "WWW-Authenticate": 'Bearer realm="pinhole"' });
+}

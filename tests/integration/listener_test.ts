@@ -1,0 +1,353 @@
+import assert from "assert";
+import { connect as connectTls } from "node:tls";
+import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
+import { Listener, type ListenerOptions } from "../../src/app/listener.ts";
+import type { HttpApp } from "../../src/signalling/http_app.ts";
+import {
+  RELAY_STUCK_MS,
+  RELAY_WINDOW_BYTES,
+  REQUEST_WAIT_MS,
+} from "../../src/signalling/limits.ts";
+import { eventually, within } from "../support/deadline.ts";
+import { ManualClock } from "../support/fake_door.ts";
+
+const UTF8 = new TextEncoder();
+
+/** Answers every request; echoes over WebSockets, and says how many bytes a message has. */
+const ECHO: HttpApp = async (request, connection) => {
+  if (request.headers.has("Upgrade")) {
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    socket.onmessage = ({ data }) => {
+      if ("taken" in connection) connection.taken();
+      socket.send(String(data.length));
+    };
+    return response;
+  }
+  return new Response(`${(await request.text()).length}\n`);
+};
+
+/** A listener on loopback, and the clock that its deadlines go by. */
+async function listen(options: Partial<ListenerOptions> = {}) {
+  const clock = new ManualClock();
+  const listener = await Listener.open({
+    hostname: "127.0.0.1",
+    port: 0,
+    key: "server.listen",
+    app: ECHO,
+    clock,
+    log: NULL_LOGGER,
+    ...options,
+  });
+  const { port } = listener.address;
+  return {
+    clock,
+    port,
+    connect: () => Client.connect(port),
+    reload: () => listener.reload(),
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+/** A TCP connection that says what it likes. */
+class Client implements Disposable {
+  readonly #connection: Deno.Conn;
+  /** What has come, as text. */
+  heard = "";
+  isClosed = false;
+  readonly #reading: Promise<void>;
+
+  constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+    this.#reading = this.#read();
+  }
+
+  /** Settles when the server has closed the connection. */
+  get done(): Promise<void> {
+    return within(this.#reading, { what: "for the connection to end" });
+  }
+
+  static async connect(port: number): Promise<Client> {
+    return new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  async say(text: string | Uint8Array): Promise<void> {
+    let rest = typeof text === "string" ? UTF8.encode(text) : text;
+    while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
+  }
+
+  async hears(pattern: RegExp): Promise<void> {
+    await eventually(() => pattern.test(this.heard) || this.isClosed, {
+      what: () => `for ${pattern} in ${JSON.stringify(this.heard)}`,
+    });
+    assert.match(this.heard, pattern);
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(65536);
+    try {
+      for (;;) {
+        const length = await this.#connection.read(buffer);
+        if (length === null) break;
+        this.heard += new TextDecoder().decode(buffer.subarray(0, length));
+      }
+    } catch {
+      // Reset, or closed by ourselves.
+    }
+    this.isClosed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+}
+
+const GET = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+const UPGRADE = `${GET}Upgrade: websocket\r\nConnection: Upgrade\r\n` +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/** The head of a client's frame with `length` bytes of text, masked with zeros (RFC 6455 §5.2). */
+function frameHead(length: number): Uint8Array {
+  const head = new Uint8Array(14);
+  head.set([0x81, 0x80 | 127]);
+  new DataView(head.buffer).setUint32(6, length);
+  return head;
+}
+
+/** Lets what was said travel, then lets `ms` pass for the listener. */
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clock.advance(ms);
+}
+
+Deno.test("Listener: silence, a head that does not end and a kept connection end after a while", async () => {
+  await using server = await listen();
+  using silent = await server.connect();
+  using slow = await server.connect();
+  using kept = await server.connect();
+  await slow.say(GET);
+  await kept.say(`${GET}\r\n`);
+  await kept.hears(/^HTTP\/1\.1 200 /);
+  await pass(server.clock, REQUEST_WAIT_MS - 2000);
+  await slow.say("X-More: 1\r\n");
+  await kept.say(`${GET}\r\n`);
+  await kept.hears(/200 [^]*200 /);
+  assert.ok(!silent.isClosed && !slow.isClosed);
+  await pass(server.clock, 3000);
+  await Promise.all([silent.done, slow.done]);
+  assert.equal(slow.heard, "");
+  assert.ok(!kept.isClosed, "it asked in between");
+  await pass(server.clock, REQUEST_WAIT_MS);
+  await kept.done;
+});
+
+Deno.test("Listener: a WebSocket and a request that is being answered may take their time", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const app: HttpApp = async (request, connection) => {
+    if (!request.headers.has("Upgrade")) await answered;
+    return await ECHO(request, connection);
+  };
+  await using server = await listen({ app });
+  using socket = await server.connect();
+  using request = await server.connect();
+  await socket.say(UPGRADE);
+  await socket.hears(/101 /);
+  await request.say(`${GET}\r\n`);
+  await pass(server.clock, 10 * REQUEST_WAIT_MS);
+  answer();
+  await request.hears(/200 /);
+  await socket.say(frameHead(3));
+  await socket.say("abc");
+  await socket.hears(/3$/);
+});
+
+Deno.test("Listener: a message without an end is not held, and ends its connection", async () => {
+  await using server = await listen();
+  using honest = await server.connect();
+  using endless = await server.connect();
+  for (const each of [honest, endless]) {
+    await each.say(UPGRADE);
+    await each.hears(/101 /);
+  }
+  const text = "x".repeat(RELAY_WINDOW_BYTES / 2);
+  for (let turn = 1; turn <= 6; turn++) {
+    await honest.say(frameHead(text.length));
+    await honest.say(text);
+    await honest.hears(new RegExp(`(${text.length}[^]*){${turn}}`));
+  }
+  await endless.say(frameHead(60 * 1024 * 1024));
+  let said = 0;
+  const flood = (async () => {
+    for (;;) {
+      await endless.say(text);
+      said += text.length;
+    }
+  })().catch(() => {});
+  await pass(server.clock, 0);
+  await pass(server.clock, RELAY_STUCK_MS + 1000);
+  await endless.done;
+  await flood;
+  // Beside the window there are the buffers of four sockets.
+  assert.ok(said < 48 * 1024 * 1024, `${said} bytes were taken`);
+  assert.ok(!honest.isClosed);
+});
+
+Deno.test("Listener: when connections run out, the one that asks for nothing makes room", async () => {
+  await using server = await listen({ connectionsMax: 3 });
+  using socket = await server.connect();
+  await socket.say(UPGRADE);
+  await socket.hears(/101 /);
+  using idle = await server.connect();
+  await pass(server.clock, 10);
+  using later = await server.connect();
+  await pass(server.clock, 10);
+  using guest = await server.connect();
+  await guest.say(`${GET}\r\n`);
+  await guest.hears(/200 /);
+  await idle.done;
+  assert.ok(!later.isClosed && !socket.isClosed);
+});
+
+Deno.test("Listener: when every connection is in use, one more is closed and the others stay", async () => {
+  await using server = await listen({ connectionsMax: 2 });
+  using one = await server.connect();
+  using two = await server.connect();
+  for (const each of [one, two]) {
+    await each.say(UPGRADE);
+    await each.hears(/101 /);
+  }
+  using third = await server.connect();
+  await third.done;
+  assert.equal(third.heard, "");
+  for (const each of [one, two]) {
+    await each.say(frameHead(2));
+    await each.say("ab");
+    await each.hears(/2$/);
+  }
+});
+
+Deno.test("Listener: the port behind it takes nobody else", async () => {
+  let behind = "";
+  // Nothing but the address of its own request leads there.
+  const app: HttpApp = () => new Response("inside");
+  await using server = await listen({ app });
+  for (const line of (await Deno.readTextFile("/proc/net/tcp")).split("\n")) {
+    const [, local = "", , state = "", ...rest] = line.trim().split(/\s+/);
+    const [address, port = ""] = local.split(":");
+    const isListening = state === "0A" && address === "0100007F";
+    if (isListening && rest[5] !== undefined && (await ownSockets()).has(rest[5])) {
+      const number = parseInt(port, 16);
+      if (number !== server.port) behind = `http://127.0.0.1:${number}/`;
+    }
+  }
+  const through = await fetch(`http://127.0.0.1:${server.port}/`);
+  assert.equal(await through.text(), "inside");
+  const past = await fetch(behind);
+  assert.deepEqual([past.status, await past.text()], [403, "Connect to the server's own port\n"]);
+});
+
+/** Inode numbers of this process's sockets. */
+async function ownSockets(): Promise<Set<string>> {
+  const found = new Set<string>();
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    const link = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
+    const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
+    if (inode !== undefined) found.add(inode);
+  }
+  return found;
+}
+
+/** A folder with certificates, removed in the end. */
+async function certificates(): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir();
+  const names = ["old", "new"];
+  for (const name of names) {
+    const { success } = await new Deno.Command("openssl", {
+      args: `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=${name}
+        -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout ${path}/${name}.key -out ${path}/${name}.pem`
+        .split(/\s+/),
+      stderr: "null",
+    }).output();
+    assert.ok(success);
+  }
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** Whose certificate a new connection is shown. */
+async function shownBy(port: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }, () => {
+    resolve(String(socket.getPeerCertificate().subject.CN));
+  });
+  socket.on("error", reject);
+  try {
+    return await within(promise, { what: "for a handshake" });
+  } finally {
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.destroy();
+    await closed;
+  }
+}
+
+Deno.test("Listener: a renewed certificate is shown to new connections, and the old ones go on", async () => {
+  await using folder = await certificates();
+  const tls = { cert: `${folder.path}/live.pem`, key: `${folder.path}/live.key` };
+  const install = async (name: string, key = name) => {
+    await Deno.copyFile(`${folder.path}/${name}.pem`, tls.cert);
+    await Deno.copyFile(`${folder.path}/${key}.key`, tls.key);
+  };
+  const events: string[] = [];
+  const note = (event: string, fields?: LogFields) =>
+    void events.push(`${event} ${fields?.error ?? ""}`.trim());
+  await install("old");
+  await using server = await listen({
+    tls,
+    log: { ...NULL_LOGGER, info: note, error: note },
+  });
+  assert.equal(await shownBy(server.port), "old");
+
+  const caCerts = [await Deno.readTextFile(`${folder.path}/old.pem`)];
+  using socket = new Client(
+    await Deno.connectTls({ hostname: "127.0.0.1", port: server.port, caCerts }),
+  );
+  await socket.say(UPGRADE);
+  await socket.hears(/101 /);
+
+  // A renewal that is half done, or went wrong.
+  await install("new", "old");
+  await server.reload();
+  await server.reload();
+  assert.equal(await shownBy(server.port), "old");
+  assert.deepEqual(events.length, 1);
+  assert.match(events[0] ?? "", /^tls_not_reloaded .*live\.key.* does not belong to .*live\.pem/);
+
+  await install("new");
+  // Noticed by itself, once a minute.
+  await pass(server.clock, 61_000);
+  await eventually(() => events.length === 2, { what: "for the new certificate" });
+  assert.equal(events[1], "tls_reloaded");
+  for (let turn = 0; turn < 5; turn++) assert.equal(await shownBy(server.port), "new");
+  await socket.say(frameHead(11));
+  await socket.say("still there");
+  await socket.hears(/11$/);
+});
+
+Deno.test("Listener: TLS files that cannot be used, and an address that is taken, are named", async () => {
+  await using folder = await certificates();
+  const open = async (tls: { cert: string; key: string }, port = 0) => {
+    await using _server = await listen({ tls, port });
+  };
+  const at = (name: string) => `${folder.path}/${name}`;
+  const good = { cert: at("old.pem"), key: at("old.key") };
+  const refused = (tls: { cert: string; key: string }, words: RegExp) =>
+    assert.rejects(open(tls), (error: Error) => words.test(error.message));
+  await refused({ ...good, cert: at("none") }, /^Cannot use server\.tls_cert ".*none": No such/);
+  await refused({ ...good, cert: good.key }, /^Cannot use server\.tls_cert .*certificate in PEM$/);
+  await Deno.chmod(good.cert, 0o600);
+  await refused({ ...good, key: good.cert }, /^Cannot use server\.tls_key .*private key in PEM/);
+  await refused({ ...good, key: at("new.key") }, /does not belong to server\.tls_cert/);
+  await Deno.chmod(good.key, 0o644);
+  await refused(good, /tls_key .*others .*chmod 600/);
+  await Deno.chmod(good.key, 0o600);
+  await using server = await listen({ tls: good });
+  await assert.rejects(open(good, server.port), /server\.listen\): another program has it/);
+});

@@ -1,0 +1,68 @@
+import assert from "assert";
+import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
+import { serveFakeDoor } from "../support/fake_door.ts";
+
+/** A request for every kind of answer that the server has. */
+const REQUESTS: readonly { path: string; method?: string; status: number }[] = [
+  { path: "/", status: 200 },
+  { path: "/pinhole.js", status: 200 },
+  { path: "/healthz", status: 200 },
+  { path: "/readyz", status: 200 },
+  { path: "/metrics", status: 200 },
+  { path: "/api/sessions", status: 200 },
+  { path: "/api/path-check", method: "POST", status: 429 },
+  { path: "/ws/demo", status: 426 },
+  { path: "/ws/a.b", status: 400 },
+  { path: "/whep/demo", method: "POST", status: 415 },
+  { path: "/whep/demo/nobody", method: "DELETE", status: 404 },
+  { path: "/nothing", status: 404 },
+];
+
+Deno.test("protectVisitors: every answer forbids what it does not need", async () => {
+  await using server = serveFakeDoor({ assets: VIEWER_ASSETS });
+  for (const { path, method = "GET", status } of REQUESTS) {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+    await response.body?.cancel();
+    const { headers } = response;
+    assert.equal(response.status, status, path);
+    assert.equal(headers.get("X-Content-Type-Options"), "nosniff", path);
+    assert.equal(headers.get("Referrer-Policy"), "no-referrer", path);
+    assert.match(headers.get("Permissions-Policy") ?? "", /microphone=\(\)/, path);
+    const policy = headers.get("Content-Security-Policy") ?? "";
+    assert.match(policy, /^default-src 'none'; /, path);
+    assert.match(policy, /frame-ancestors 'self'/, path);
+    assert.doesNotMatch(policy, /unsafe|\*/, path);
+    const isAsset = VIEWER_ASSETS.has(path);
+    const embeddable = isAsset ? "cross-origin" : "same-origin";
+    assert.equal(headers.get("Cross-Origin-Resource-Policy"), embeddable, path);
+    for (const name of ["Strict-Transport-Security", "Cross-Origin-Opener-Policy"]) {
+      assert.equal(headers.get(name), null, `${path} without TLS: ${name}`);
+    }
+  }
+});
+
+Deno.test("protectVisitors: over TLS, browsers are told to stay there", async () => {
+  await using server = serveFakeDoor({ assets: VIEWER_ASSETS, isTls: true });
+  for (const { path, method = "GET" } of REQUESTS) {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+    await response.body?.cancel();
+    assert.equal(response.headers.get("Strict-Transport-Security"), "max-age=2592000", path);
+    assert.equal(response.headers.get("Cross-Origin-Opener-Policy"), "same-origin", path);
+  }
+});
+
+Deno.test("protectVisitors: nothing of another origin may read what is not public", async () => {
+  await using server = serveFakeDoor({
+    assets: VIEWER_ASSETS,
+    allowedOrigins: ["https://ok.example"],
+  });
+  for (const path of ["/metrics", "/api/sessions", "/healthz"]) {
+    for (const origin of ["https://evil.example", "https://ok.example"]) {
+      const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
+        headers: { Origin: origin },
+      });
+      await response.body?.cancel();
+      assert.equal(response.headers.get("Access-Control-Allow-Origin"), null, path);
+    }
+  }
+});

@@ -1,0 +1,47 @@
+import assert from "assert";
+import { readBody } from "../../src/signalling/body.ts";
+import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
+import { ManualClock, settle } from "../support/fake_door.ts";
+
+/** A request whose body comes as the stream gives it. */
+function post(body: ReadableStream<Uint8Array<ArrayBuffer>> | string | null): Request {
+  return new Request("http://h/", { method: "POST", body });
+}
+
+Deno.test("readBody: reads what fits, and nothing where there is nothing", async () => {
+  const clock = new ManualClock();
+  assert.equal(await readBody(post("v=0 é"), clock), "v=0 é");
+  assert.equal(await readBody(post(null), clock), "");
+  assert.equal(
+    await readBody(post("x".repeat(MESSAGE_BYTES_MAX)), clock),
+    "x".repeat(MESSAGE_BYTES_MAX),
+  );
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("readBody: a body that drips on and on is given up after its time", async () => {
+  const clock = new ManualClock();
+  let isCancelled = false;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => controller.enqueue(new Uint8Array([120])),
+    cancel: () => void (isCancelled = true),
+  });
+  const read = readBody(post(body), clock);
+  await settle();
+  clock.advance(REQUEST_BODY_WAIT_MS);
+  assert.deepEqual(await read, { failure: "too_slow" });
+  assert.ok(isCancelled);
+});
+
+Deno.test("readBody: a body that grows too long is left, and one that breaks off is told apart", async () => {
+  const clock = new ManualClock();
+  const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+  });
+  assert.deepEqual(await readBody(post(endless), clock), { failure: "too_long" });
+  const broken = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => controller.error(new Error("gone")),
+  });
+  assert.deepEqual(await readBody(post(broken), clock), { failure: "broken_off" });
+  assert.equal(clock.pending, 0);
+});

@@ -1,0 +1,78 @@
+import assert from "assert";
+import { ViewerError } from "../../src/session/door.ts";
+import {
+  OFFERS_AT_ONCE,
+  OFFERS_PER_SECOND,
+  SESSION_OFFERS_AT_ONCE,
+  SESSION_OFFERS_PER_SECOND,
+} from "../../src/signalling/limits.ts";
+import { limitOffers } from "../../src/signalling/offer_limit.ts";
+import { FakeDoor, ManualClock } from "../support/fake_door.ts";
+
+const LISTENER = { state() {}, message: () => true, notice() {}, ended() {} };
+
+/** A limited door, and what becomes of offers. */
+function setUp() {
+  const clock = new ManualClock();
+  const door = new FakeDoor();
+  const limited = limitOffers(door, clock);
+  const offer = async (sessionId: string): Promise<number | "in"> => {
+    try {
+      await limited.join(
+        { sessionId, sdp: "", params: {}, reachedHost: "203.0.113.7" },
+        LISTENER,
+      );
+      return "in";
+    } catch (error) {
+      assert(error instanceof ViewerError);
+      assert.equal(error.code, "too_many_offers");
+      return error.retryAfterMs ?? 0;
+    }
+  };
+  const offers = async (count: number, name: (at: number) => string) => {
+    let taken = 0;
+    for (let at = 0; at < count; at++) if (await offer(name(at)) === "in") taken++;
+    return taken;
+  };
+  return { clock, door, offer, offers };
+}
+
+Deno.test("limitOffers: one session that offers on and on does not keep another out", async () => {
+  const { clock, door, offer, offers } = setUp();
+  assert.equal(await offers(150, () => "loud"), SESSION_OFFERS_AT_ONCE);
+  assert.equal(await offer("quiet"), "in");
+  const waitMs = await offer("loud");
+  assert.equal(waitMs, 1000 / SESSION_OFFERS_PER_SECOND);
+  clock.advance(Number(waitMs));
+  assert.equal(await offer("loud"), "in");
+  assert.notEqual(await offer("loud"), "in");
+  assert.equal(door.requests.length, SESSION_OFFERS_AT_ONCE + 2);
+});
+
+Deno.test("limitOffers: all sessions together have a limit too, and come in again after it", async () => {
+  const { clock, offers } = setUp();
+  const name = (at: number) => `session-${at}`;
+  assert.equal(await offers(2 * OFFERS_AT_ONCE, name), OFFERS_AT_ONCE);
+  clock.advance(1000);
+  assert.equal(await offers(2 * OFFERS_AT_ONCE, name), OFFERS_PER_SECOND);
+  clock.advance(3_600_000);
+  assert.equal(await offers(2 * OFFERS_AT_ONCE, name), OFFERS_AT_ONCE);
+});
+
+Deno.test("limitOffers: a refused offer costs its session nothing", async () => {
+  const { clock, offers, offer } = setUp();
+  await offers(OFFERS_AT_ONCE, (at) => `session-${at}`);
+  for (let turn = 0; turn < 100; turn++) assert.notEqual(await offer("late"), "in");
+  clock.advance(1000);
+  assert.equal(await offers(OFFERS_PER_SECOND, () => "late"), SESSION_OFFERS_AT_ONCE);
+});
+
+Deno.test("limitOffers: viewers are resumed and found as if there were no limit", async () => {
+  const clock = new ManualClock();
+  const door = new FakeDoor();
+  const limited = limitOffers(door, clock);
+  const request = { sessionId: "demo", sdp: "", params: {}, reachedHost: "203.0.113.7" };
+  const { id } = await limited.join(request, LISTENER);
+  assert.equal(limited.resume("demo", id, LISTENER).id, id);
+  assert.equal(limited.find("demo", "nobody"), undefined);
+});
