@@ -1,4 +1,5 @@
 import { isUnspecified } from "./address.ts";
+import { blockedPortOf } from "./blocked_ports.ts";
 import type { Config } from "./config.ts";
 import type { KeyName } from "./keys.ts";
 
@@ -59,6 +60,17 @@ export const CHECKS: readonly Check[] = [
         ? `must be at most ${highest}, to leave room up to 65535 for as many ports as ` +
           `${mention("webrtc.port_min")} to ${mention("webrtc.port_max")}`
         : undefined;
+    },
+  },
+  {
+    keys: ["webrtc.public_port_min", "webrtc.port_min", "webrtc.port_max"],
+    broken: ({ webrtc }) => {
+      const first = webrtc.publicPortMin || webrtc.portMin;
+      const last = first + portsAfterFirst(webrtc);
+      const blocked = blockedPortOf({ first, last });
+      return blocked === undefined
+        ? undefined
+        : `makes ${blocked} one of the public ports ${first} to ${last}, and browsers send no media to that port`;
     },
   },
   {

@@ -71,6 +71,10 @@ function run(player) {
     showFigures(stats);
     plot.add(performance.now(), [stats.fps, stats.bitrateKbps, stats.roundTripMs]);
   });
+  player.addEventListener("notice", ({ detail: { code, message } }) => {
+    const title = code === "shutting_down" ? "The server is stopping" : "Messages were dropped";
+    showNotice({ title, text: message, tries: [], tone: "warn" });
+  });
   player.addEventListener("track", () => showSound());
   video.addEventListener("volumechange", showSound);
   setInterval(showCountdown, 250);

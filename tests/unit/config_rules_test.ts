@@ -31,10 +31,10 @@ Deno.test("parseConfig: a range that ends before it begins names both ends and w
 });
 
 Deno.test("parseConfig: a range has 1000 ports at most", () => {
-  assert.deepEqual(problemsOf("[webrtc]\nport_min = 1000\nport_max = 2000"), [
-    "my.toml: webrtc.port_max = 2000: must be less than 1000 above webrtc.port_min = 1000",
+  assert.deepEqual(problemsOf("[webrtc]\nport_min = 20000\nport_max = 21000"), [
+    "my.toml: webrtc.port_max = 21000: must be less than 1000 above webrtc.port_min = 20000",
   ]);
-  assert.deepEqual(problemsOf("[webrtc]\nport_min = 1000\nport_max = 1999"), []);
+  assert.deepEqual(problemsOf("[webrtc]\nport_min = 20000\nport_max = 20999"), []);
 });
 
 Deno.test("parseConfig: the public range ends at 65535", () => {
@@ -42,6 +42,19 @@ Deno.test("parseConfig: the public range ends at 65535", () => {
     "my.toml: webrtc.public_port_min = 65532: must be at most 65531, to leave room up to 65535 for " +
     "as many ports as webrtc.port_min = 10111 (default) to webrtc.port_max = 10115 (default)",
   ]);
+});
+
+Deno.test("parseConfig: no public port is one that browsers send nothing to", () => {
+  assert.deepEqual(problemsOf("[webrtc]\nport_min = 10078\nport_max = 10082"), [
+    "my.toml: webrtc.public_port_min = 0 (default): makes 10080 one of the public ports 10078 to 10082, " +
+    "and browsers send no media to that port",
+  ]);
+  const mapped = "[webrtc]\nport_min = 10078\nport_max = 10082\npublic_port_min = ";
+  assert.deepEqual(problemsOf(`${mapped}20000`), []);
+  assert.match(
+    problemsOf(`${mapped}5058`).join(),
+    /makes 5060 one of the public ports 5058 to 5062/,
+  );
 });
 
 Deno.test("parseConfig: with ICE-TCP the HTTP port is outside the range, without it may be inside", () => {

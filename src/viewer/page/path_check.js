@@ -47,7 +47,12 @@ export function offerPathCheck({ token }) {
     setText(button, "Check my path");
     running = null;
   };
-  button.addEventListener("click", () => running ? running.abort() : start());
+  button.addEventListener("click", (event) => {
+    // A click anywhere else turns the sound of the stream on; this one asks for something else.
+    event.stopPropagation();
+    if (running) running.abort();
+    else start();
+  });
   element("path-copy").addEventListener("click", async () => {
     setText(element("path-copied"), await copyText(report) ? "Copied" : "Press Ctrl+C to copy");
   });
