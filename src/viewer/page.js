@@ -6,6 +6,7 @@ import { offerPathCheck } from "./page/path_check.js";
 import { Plot } from "./page/plot.js";
 import { describe, explain, layerStatus } from "./page/words.js";
 import { PinholePlayer } from "./pinhole.js";
+/** @typedef {import("./pinhole.d.ts").PlayerNotice} PlayerNotice */
 /** @typedef {import("./pinhole.d.ts").PlayerStats} PlayerStats */
 /** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
 
@@ -71,7 +72,8 @@ function run(player) {
     showFigures(stats);
     plot.add(performance.now(), [stats.fps, stats.bitrateKbps, stats.roundTripMs]);
   });
-  player.addEventListener("notice", ({ detail: { code, message } }) => {
+  player.addEventListener("notice", (event) => {
+    const { code, message } = /** @type {CustomEvent<PlayerNotice>} */ (event).detail;
     const title = code === "shutting_down" ? "The server is stopping" : "Messages were dropped";
     showNotice({ title, text: message, tries: [], tone: "warn" });
   });
