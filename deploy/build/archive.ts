@@ -36,6 +36,8 @@ export async function writeArchive(
     // Level 9 takes three times as long for less than 1 %.
     await runCommand(["gzip", "-6", "--no-name", "--force", tar]);
     await Deno.copyFile(`${tar}.gz`, output);
+    // The temporary file is its owner's alone.
+    await Deno.chmod(output, 0o644);
   } finally {
     for (const file of [tar, `${tar}.gz`]) await Deno.remove(file).catch(() => {});
   }

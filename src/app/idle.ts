@@ -9,15 +9,18 @@ import { IdleLibrary } from "../media/idle/library.ts";
  * screen later.
  * @throws {ConfigError} With every source that cannot be shown.
  */
-export async function openIdleLibrary(config: Config, log: Logger): Promise<IdleLibrary> {
+export async function openIdleLibrary(
+  config: Config,
+  { log, source = "configuration" }: { log: Logger; source?: string | undefined },
+): Promise<IdleLibrary> {
   const library = new IdleLibrary({ ...config.idle, log });
   const problems = await library.check();
   if (problems.length === 0) return library;
   await library.close();
   throw new ConfigError(problems.map(({ key, path, reason }) => ({
-    source: "configuration",
+    source,
     key,
-    value: path,
+    value: JSON.stringify(path),
     rule: reason,
   })));
 }
@@ -38,7 +41,7 @@ export class IdleSources {
 
   /** @throws {ConfigError} With every source that cannot be shown. */
   static async open(config: Config, log: Logger): Promise<IdleSources> {
-    return new IdleSources(await openIdleLibrary(config, log), { config, log });
+    return new IdleSources(await openIdleLibrary(config, { log }), { config, log });
   }
 
   /** Leases a clip; see {@link IdleLibrary.clip}. */
@@ -52,7 +55,7 @@ export class IdleSources {
    * @throws {ConfigError} With every source that cannot be shown.
    */
   async prepare(config: Config): Promise<() => void> {
-    const library = await openIdleLibrary(config, this.#log);
+    const library = await openIdleLibrary(config, { log: this.#log });
     return () => {
       const former = this.#dismiss();
       this.#former = Promise.all([this.#former, former]).then(() => {});

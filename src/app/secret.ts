@@ -22,7 +22,7 @@ export async function readSecret(path: string): Promise<Uint8Array> {
     await assertPrivate(path);
     text = (await Deno.readTextFile(path)).trimEnd();
   } catch (error) {
-    throw refuse(errorText(error));
+    throw refuse(reasonOf(error));
   }
   const secret = new TextEncoder().encode(text);
   if (secret.length >= SECRET_BYTES_MIN) return secret;
@@ -43,6 +43,16 @@ export async function assertPrivate(path: string): Promise<void> {
   if (!isShared) return;
   throw new SecretError(
     "secret_file",
-    `others on this host may read or change it; \`chmod 600 ${path}\` mends that`,
+    `others on this host may read or change it; \`chmod ${
+      uid === 0 ? 640 : 600
+    } ${path}\` mends that`,
   );
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) {
+    return "there is no such file; `openssl rand -base64 48` makes a secret";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  return errorText(error);
 }

@@ -79,6 +79,7 @@ export async function serveHttp(
   return { main, admin };
 }
 
-function tlsFilesOf({ tlsCert, tlsKey }: Config["server"]): TlsFiles | undefined {
+/** The files of a certificate that the configuration names. */
+export function tlsFilesOf({ tlsCert, tlsKey }: Config["server"]): TlsFiles | undefined {
   return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
 }

@@ -1,6 +1,11 @@
 import { openIdleLibrary } from "../app/idle.ts";
+import { readSecret } from "../app/secret.ts";
+import { tlsFilesOf } from "../app/serve_http.ts";
+import { readTlsFiles } from "../app/tls_files.ts";
+import { errorText } from "../base/errors.ts";
 import { NULL_LOGGER } from "../base/log.ts";
-import { loadConfig, type LoadedConfig } from "../config/load.ts";
+import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
+import type { Problem } from "../config/problem.ts";
 import { readEnvironment } from "../config/variables.ts";
 import { printOut } from "./print.ts";
 
@@ -12,9 +17,34 @@ export function loadUsableConfig(path: string | undefined): Promise<LoadedConfig
   return loadConfig({ path, env: readEnvironment() });
 }
 
-/** `pinhole check`: says that the configuration is valid, or throws what is wrong with it. */
-export async function check({ config }: { config: string | undefined }): Promise<void> {
-  const { config: checked, file } = await loadUsableConfig(config);
-  await (await openIdleLibrary(checked, NULL_LOGGER)).close();
+/** `pinhole check`: says that the configuration and the files that it names are valid, or throws what is wrong. */
+export async function check({ config: path }: { config: string | undefined }): Promise<void> {
+  const loaded = await loadUsableConfig(path);
+  const problems = await problemsOfFiles(loaded);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const { file } = loaded;
   printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
+}
+
+/** What the server would find wrong with the files behind the keys, as far as that shows without starting it. */
+async function problemsOfFiles({ config, file }: LoadedConfig): Promise<Problem[]> {
+  const source = file ?? "configuration";
+  const { secretFile } = config.auth;
+  const tls = tlsFilesOf(config.server);
+  const problems: Problem[] = [];
+  const attempt = async (key: string, read: () => Promise<unknown>): Promise<void> => {
+    try {
+      await read();
+    } catch (error) {
+      if (error instanceof ConfigError) problems.push(...error.problems);
+      else problems.push({ source, key, rule: errorText(error) });
+    }
+  };
+  await attempt(
+    "idle",
+    async () => await (await openIdleLibrary(config, { log: NULL_LOGGER, source })).close(),
+  );
+  if (secretFile !== undefined) await attempt("auth.secret_file", () => readSecret(secretFile));
+  if (tls !== undefined) await attempt("server.tls_cert", () => readTlsFiles(tls));
+  return problems;
 }

@@ -64,13 +64,18 @@ export async function serve(
 }
 
 /** Where the server listens, and where that is seen from outside. */
-function listenersOf({ address, config, mediaPorts, tcpMediaPorts }: RunningServer): LogFields {
+function listenersOf(
+  { address, adminAddress, config, mediaPorts, tcpMediaPorts }: RunningServer,
+): LogFields {
   const { server: { tlsCert, publicUrl }, webrtc } = config;
   const { hostname, port } = address;
   const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, webrtc));
   const scheme = tlsCert === undefined ? "http" : "https";
   return {
     http: `${scheme}://${hostname}:${port}`,
+    ...(adminAddress === undefined
+      ? {}
+      : { admin: `${scheme}://${adminAddress.hostname}:${adminAddress.port}` }),
     udp: portList(mediaPorts),
     ...(webrtc.tcp ? { tcp: portList(tcpMediaPorts) } : {}),
     public: `${webrtc.publicIp ?? "(as reached)"}:${portList(publicPorts)}`,

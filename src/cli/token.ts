@@ -19,7 +19,10 @@ export async function token({ config: path, grant }: TokenOptions): Promise<void
   const { config } = await loadConfig({ path, env: readEnvironment() });
   const { secretFile } = config.auth;
   if (secretFile === undefined) {
-    throw new TokenError("no_secret", "There is nothing to sign with: auth.secret_file is empty");
+    throw new TokenError(
+      "no_secret",
+      "There is nothing to sign with: auth.secret_file is empty; set it, or PINHOLE_AUTH_SECRET_FILE, as for the server",
+    );
   }
   printOut(await mintToken(await readSecret(secretFile), grant));
 }

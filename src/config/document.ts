@@ -104,8 +104,8 @@ from then on, and \`restart\` changes nothing until the server starts anew; one 
 
 ## Paths
 
-Relative paths start at the directory that the server was started in. What is wrong with a file behind a
-path (a certificate, say) shows when the server starts or reloads, not here.`;
+Relative paths start at the directory that the server was started in. \`pinhole check\` reads idle pictures, the secret
+and the certificate; the renderer library is opened when the server starts, and by \`pinhole doctor\`.`;
 
 const EFFECT_WORDS: Readonly<Record<Effect, string>> = {
   live: "at once",

@@ -112,7 +112,7 @@ function showView(player) {
     explain(problem, {
       server: location.host,
       origin: location.origin,
-      announced: announcedAddress,
+      announced: problem.at ?? announcedAddress,
     });
   setText(element("cover-text"), explanation?.title ?? words);
   cover.toggleAttribute("data-busy", ["connecting", "connected"].includes(view.state));

@@ -38,6 +38,8 @@ export interface PlayerProblem {
   readonly layer: PlayerLayer;
   /** A sentence or two for people, in English. */
   readonly message: string;
+  /** `address:port` of the try that failed, where its answer named one. */
+  readonly at?: string | undefined;
   /** Milliseconds until the next try, counted from the event; absent when none is due. */
   readonly retryInMs?: number;
 }

@@ -176,7 +176,7 @@ export class MediaConnection {
   }
 
   get #at() {
-    return this.announcedAddress ?? "the server";
+    return this.announcedAddress ?? undefined;
   }
 
   #connectionChanged() {

@@ -104,26 +104,28 @@ export function signallingProblem(code, { origin }) {
 
 /**
  * Names the layer that kept a media connection from working.
- * @param {{ at: string, reached: boolean, wasConnected: boolean }} found `at`: the announced address and port;
+ * @param {{ at: string | undefined, reached: boolean, wasConnected: boolean }} found `at`: the announced address and port;
  *   `reached`: a connectivity check was answered.
  * @returns {PlayerProblem}
  */
 export function mediaProblem({ at, reached, wasConnected }) {
+  const from = at ?? "the server";
   if (wasConnected) {
-    return { code: "path_lost", layer: "path", message: `No more packets come from ${at}.` };
+    return { code: "path_lost", layer: "path", message: `No more packets come from ${from}.`, at };
   }
   if (reached) {
-    const message = `Packets come back from ${at}, but the DTLS handshake did not finish.`;
-    return { code: "encryption_failed", layer: "encryption", message };
+    const message = `Packets come back from ${from}, but the DTLS handshake did not finish.`;
+    return { code: "encryption_failed", layer: "encryption", message, at };
   }
-  const message = `No packet came back from ${at}, the address that the server announced.`;
-  return { code: "no_udp_path", layer: "path", message };
+  const message = `No packet came back from ${from}, the address that the server announced.`;
+  return { code: "no_udp_path", layer: "path", message, at };
 }
 
-/** @param {string} at @returns {PlayerProblem} */
+/** @param {string | undefined} at @returns {PlayerProblem} */
 export function interruptedProblem(at) {
-  const message = `No packet has come from ${at} for some seconds. Waiting for more.`;
-  return { code: "path_interrupted", layer: "path", message };
+  const from = at ?? "the server";
+  const message = `No packet has come from ${from} for some seconds. Waiting for more.`;
+  return { code: "path_interrupted", layer: "path", message, at };
 }
 
 /** @param {{ packets: boolean }} found Whether packets come at all. @returns {PlayerProblem} */

@@ -28,7 +28,7 @@ const LOSSY = 0.05;
 const COLUMNS = [
   { label: "Port", text: ({ port }) => String(port) },
   { label: "State", text: ({ state }) => state, tone: ({ state }) => STATE_TONES[state] ?? "idle" },
-  { label: "Way", text: ({ transport }) => transport?.toUpperCase() ?? "–" },
+  { label: "Transport", text: ({ transport }) => transport?.toUpperCase() ?? "–" },
   { label: "Codec", text: ({ codec }) => codec.toUpperCase() },
   { label: "Bitrate", text: ({ bitrate_kbps }) => bitrateWords(bitrate_kbps) },
   {
