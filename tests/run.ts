@@ -5,15 +5,14 @@
 import { browserAdvice, BROWSERS, findBrowser } from "./support/browser.ts";
 import { findFrp, frpAdvice } from "./support/frp_programs.ts";
 
-/** Suites in the order of their speed, so that a simple mistake shows at once. */
-const SUITES = [
-  "tests/tree",
-  "tests/unit",
-  "tests/fuzz",
-  "tests/integration",
-  "tests/browser",
-  "tests/frp",
-];
+/**
+ * Suites, in two lanes of about equal length that run side by side: tests wait more than they work. Those of a lane come
+ * in the order of their speed, so that a simple mistake shows at once.
+ */
+const LANES = [
+  ["tests/tree", "tests/unit", "tests/fuzz", "tests/integration"],
+  ["tests/browser", "tests/frp"],
+] as const;
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -23,31 +22,50 @@ const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 async function main(args: readonly string[]): Promise<number> {
   const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined).map(browserAdvice);
   if (findFrp() === undefined) missing.push(frpAdvice());
-  const { code, summary } = await runTests(args.length > 0 ? args : SUITES);
-  const [, passed = "0", failed = code === 0 ? "0" : "1", skipped = "0"] = SUMMARY.exec(summary) ??
-    [];
+  const lanes = await Promise.all((args.length > 0 ? [args] : LANES).map(runTests));
+  const sum = (count: keyof Counts) => lanes.reduce((all, lane) => all + lane[count], 0);
   for (const advice of missing) say(`Tests skipped: ${advice}`);
-  say(`${passed} passed, ${failed} failed${skipped === "0" ? "" : `, ${skipped} skipped`}`);
-  return code;
+  const skipped = sum("skipped");
+  say(
+    `${sum("passed")} passed, ${sum("failed")} failed${
+      skipped === 0 ? "" : `, ${skipped} skipped`
+    }`,
+  );
+  return Math.max(...lanes.map(({ code }) => code));
 }
 
-/** Runs `deno test`, showing its output as it comes. */
-async function runTests(args: readonly string[]): Promise<{ code: number; summary: string }> {
+/** How one lane ended. */
+interface Counts {
+  readonly code: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Runs `deno test`, showing its lines as they are complete: two lanes share the terminal. */
+async function runTests(args: readonly string[]): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", ...args],
     cwd: ROOT,
     stdout: "piped",
     env: { NO_COLOR: "1" },
   }).spawn();
-  let summary = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stdout) {
-    await Deno.stdout.write(chunk);
-    const text = decoder.decode(chunk, { stream: true });
-    summary = (summary + text).split("\n").slice(-20).join("\n");
+  let summary: RegExpExecArray | null = null;
+  let rest = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      say(line);
+      summary = SUMMARY.exec(line) ?? summary;
+    }
   }
+  if (rest !== "") say(rest);
   const { code } = await child.status;
-  return { code, summary };
+  const [passed, failed, skipped] = [1, 2, 3].map((at) => Number(summary?.[at] ?? 0));
+  // A lane that broke off before its summary has failed as a whole.
+  const broken = code !== 0 && !failed ? 1 : failed ?? 0;
+  return { code, passed: passed ?? 0, failed: broken, skipped: skipped ?? 0 };
 }
 
 function say(line: string): void {
