@@ -237,8 +237,10 @@ export class Listener implements AsyncDisposable {
   }
 
   async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
-    const relay = this.#relays.get(info.remoteAddr.port);
-    if (relay === undefined) {
+    const { hostname, port } = info.remoteAddr;
+    const relay = this.#relays.get(port);
+    // All of 127.0.0.0/8 can connect, with a port that is a relay's too.
+    if (relay === undefined || hostname !== "127.0.0.1") {
       return new Response("Connect to the server's own port\n", { status: 403 });
     }
     relay.begin();
@@ -247,7 +249,8 @@ export class Listener implements AsyncDisposable {
       if (!isWebSocket) relay.finish();
     };
     info.completed.then(completed, completed);
-    const response = await this.#options.app(request, { taken: () => relay.take() });
+    const keeper = { taken: () => relay.take(), closed: () => relay.finish() };
+    const response = await this.#options.app(request, keeper);
     isWebSocket = response.status === 101;
     // An upgrade may be complete before its response is there.
     if (isWebSocket) relay.begin();

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { type AccessCheck, createAccessCheck } from "../signalling/access.ts";
 import { IdleSources } from "./idle.ts";
 import { type ConfigChanges, planReload } from "./reload.ts";
-import { readSecret } from "./secret.ts";
+import { readSecret, SecretError } from "./secret.ts";
 
 /** Without a secret everybody may do everything. */
 const EVERYBODY: AccessCheck = () => Promise.resolve({ viewerOnly: false });
@@ -40,10 +40,17 @@ export class LiveSettings implements AsyncDisposable {
   /**
    * Takes over what may change while the server runs. The file of the secret is read anew even if its name is the same.
    * @returns The keys that differed.
-   * @throws {AppError} When the secret or an idle source cannot be used; nothing has changed then.
+   * @throws {AppError} When the secret or an idle source cannot be used, or the secret would go; nothing has changed then.
    */
   async change(wanted: Config): Promise<ConfigChanges> {
     const { config, changes } = planReload(this.#config, wanted);
+    if (this.#config.auth.secretFile !== undefined && config.auth.secretFile === undefined) {
+      // An empty file, which an editor may leave for a moment, says the same.
+      throw new SecretError(
+        "secret_file",
+        "auth.secret_file was set and is not any more, which would let everybody in: that takes a restart",
+      );
+    }
     const access = await readAccess(config);
     const hasOtherIdle = changes.sessions.some((key) => key.startsWith("idle."));
     const exchangeIdle = hasOtherIdle ? await this.idle.prepare(config) : undefined;

@@ -3,6 +3,14 @@ import { isIP } from "node:net";
 import type { Config } from "../config/config.ts";
 import { ViewerError } from "../session/door.ts";
 
+/**
+ * Names that are looked up at one time. Each holds one of the 32 threads that Deno has for work that blocks, renderer
+ * calls included, and whoever writes the Host header chooses how long.
+ */
+const LOOKUPS_MAX = 4;
+
+const lookups = new Map<string, Promise<readonly string[]>>();
+
 /** Looks up the addresses of a DNS name: IPv4 and IPv6 literals. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
@@ -84,7 +92,13 @@ async function lookUp(name: string, resolve: Resolve): Promise<readonly string[]
  * The host's own resolver, so that names of /etc/hosts count too. It has its own time limit, a few seconds for each
  * name server.
  */
-export async function resolveByHost(name: string): Promise<readonly string[]> {
-  const found = await lookup(name, { all: true });
-  return found.map(({ address }) => address);
+export function resolveByHost(name: string): Promise<readonly string[]> {
+  const known = lookups.get(name);
+  if (known !== undefined) return known;
+  if (lookups.size >= LOOKUPS_MAX) return Promise.reject(new Error("Too many names at once"));
+  const looking = lookup(name, { all: true })
+    .then((found) => found.map(({ address }) => address))
+    .finally(() => lookups.delete(name));
+  lookups.set(name, looking);
+  return looking;
 }

@@ -37,7 +37,13 @@ export async function serve(
   const starting = Promise.withResolvers<RunningServer>();
   // Before anything is opened, so that nothing that is said during start-up is lost.
   const stopped = listenForSignals({
-    reload: async () => await reloadServer(await starting.promise, { choice, sink }),
+    // The file that was read, by its name: were it optional at a reload too, one that is away for a moment, while an
+    // editor writes it say, would put the defaults into force, and they ask nobody for a token.
+    reload: async () =>
+      await reloadServer(await starting.promise, {
+        choice: { ...choice, config: choice.config ?? file },
+        sink,
+      }),
     log,
   });
   log.info("starting", { version, config: file ?? "defaults" });

@@ -215,9 +215,13 @@ export class SessionRegistry implements SessionDoor {
       RECLAIM_AFTER_MS,
       ...[...this.#viewers.values()].map((viewer) => viewer.reclaimableInMs ?? RETRY_AFTER_MS),
     );
-    throw new ViewerError("no_free_port", `Every place on the ports is taken (${leases.places} in all)`, {
-      retryAfterMs: Math.max(100, Math.ceil(soonest)),
-    });
+    throw new ViewerError(
+      "no_free_port",
+      `Every place on the ports is taken (${leases.places} in all)`,
+      {
+        retryAfterMs: Math.max(100, Math.ceil(soonest)),
+      },
+    );
   }
 
   #connect(parts: {

@@ -60,7 +60,8 @@ export function createAccessCheck(secret: Uint8Array): AccessCheck {
         requiredClaims: ["exp"],
       });
       return isMeantFor(payload, purpose)
-        ? { viewerOnly: payload.viewer_only === true }
+        // Whatever a claim of another's making says, it takes rights away.
+        ? { viewerOnly: payload.viewer_only !== undefined && payload.viewer_only !== false }
         : undefined;
     } catch {
       // Whatever is wrong with it, the answer is the same: it must not help to guess.

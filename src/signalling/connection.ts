@@ -75,6 +75,11 @@ export class ViewerConnection {
     });
   }
 
+  /** Whether it has a viewer, or waits for one. */
+  get hasViewer(): boolean {
+    return this.#link !== undefined;
+  }
+
   /** Takes one message of the client as the WebSocket delivered it. Whatever it holds, this does not throw. */
   receive(data: unknown): void {
     if (this.#isOver) return;

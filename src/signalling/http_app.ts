@@ -40,6 +40,8 @@ export interface HttpAppOptions extends OperatorsOptions {
 export interface ConnectionKeeper {
   /** A message of its WebSocket was taken, whole. */
   readonly taken: () => void;
+  /** Its WebSocket was closed from this side: the client has as long to go as between two requests. */
+  readonly closed: () => void;
 }
 
 /** Answers one HTTP request, as `Deno.serve` calls it. Never rejects. */
@@ -126,7 +128,7 @@ async function openSignalling(
   const host = c.req.header("Host") ?? new URL(c.req.url).host;
   const reachedHost = parseReachedHost(host);
   if (reachedHost === undefined) return c.text("The Host header names no host\n", 400);
-  if (!sockets.hasRoom) {
+  if (!sockets.makeRoom()) {
     options.log.warn("web_sockets_full");
     return c.text("Too many connections; try again later\n", 503, { "Retry-After": "5" });
   }

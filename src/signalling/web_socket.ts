@@ -33,9 +33,13 @@ export interface AcceptOptions extends ViewerConnectionOptions {
   readonly refusal?: Refusal;
   /** Told of each message that was taken. */
   readonly taken?: () => void;
+  /** Told when this side closes the socket; the client may never answer that. */
+  readonly closed?: () => void;
 }
 
 const SHUTTING_DOWN: Refusal = { code: "shutting_down", message: "The server is shutting down" };
+
+const CROWDED: Refusal = { code: "internal", message: "Too many connections; offer again later" };
 
 /** All signalling sockets of the server, each tied to its connection. */
 export class WebSockets {
@@ -56,9 +60,16 @@ export class WebSockets {
     });
   }
 
-  /** Whether another socket may be accepted. */
-  get hasRoom(): boolean {
-    return this.#sockets.size < this.#socketsMax;
+  /** Makes room for another socket, at the cost of the oldest that has no viewer. @returns False when there is none. */
+  makeRoom(): boolean {
+    if (this.#sockets.size < this.#socketsMax) return true;
+    for (const [socket, connection] of this.#sockets) {
+      if (connection === undefined || connection.hasViewer) continue;
+      this.#sockets.delete(socket);
+      connection.refuse(CROWDED);
+      return true;
+    }
+    return false;
   }
 
   /**
@@ -66,7 +77,7 @@ export class WebSockets {
    * @returns The response that completes the upgrade.
    * @throws {TypeError} When the request is no valid WebSocket handshake.
    */
-  accept(request: Request, { refusal, taken, ...options }: AcceptOptions): Response {
+  accept(request: Request, { refusal, taken, closed, ...options }: AcceptOptions): Response {
     // Before the upgrade, after which Deno gives the request's headers to nobody.
     const speaksOurs = offeredSubprotocols(request).includes(SUBPROTOCOL);
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: this.#idleS });
@@ -78,7 +89,12 @@ export class WebSockets {
     const cancelWait = options.clock.after(OPEN_WAIT_MS, () => this.#sockets.delete(socket));
     socket.onopen = () => {
       cancelWait();
-      const connection = new ViewerConnection(narrow(socket), options);
+      const closing = () => {
+        // Counted no longer: whoever does not answer the close would hold a place for ever.
+        this.#sockets.delete(socket);
+        closed?.();
+      };
+      const connection = new ViewerConnection(narrow(socket, closing), options);
       this.#sockets.set(socket, connection);
       const told = this.#signal?.aborted ? SHUTTING_DOWN : refusal;
       if (told !== undefined) connection.refuse(told);
@@ -108,14 +124,17 @@ function departureOf({ code, wasClean }: CloseEvent): Departure {
   return wasClean && (code === 1000 || code === 1001 || code === 1005) ? "clean" : "broken";
 }
 
-function narrow(socket: WebSocket): SignallingSocket {
+function narrow(socket: WebSocket, closing: () => void): SignallingSocket {
   return {
     get bufferedAmount() {
       return socket.bufferedAmount;
     },
     // Sending on a closed socket does nothing; before it is open nobody has it.
     send: (text) => socket.send(text),
-    close: (code, reason) => socket.close(code, cutToBytes(reason, CLOSE_REASON_BYTES_MAX)),
+    close(code, reason) {
+      socket.close(code, cutToBytes(reason, CLOSE_REASON_BYTES_MAX));
+      closing();
+    },
   };
 }
 

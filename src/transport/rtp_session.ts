@@ -50,6 +50,11 @@ interface SentMark {
 export class RtpSession {
   readonly #options: RtpSessionOptions;
   readonly #streams: ReadonlyMap<number, RtpStream>;
+  /**
+   * Wall clock less monotonic clock when the viewer came. Its reports keep to that: a host whose clock is set would
+   * otherwise tear the streams from the time that they had, and show round trips of hours, or of nothing.
+   */
+  readonly #wallOffsetMs: number;
   #media: SecureMedia | undefined;
   #cancelReport: CancelTimer = () => {};
   #report: ReportBlock | undefined;
@@ -59,6 +64,7 @@ export class RtpSession {
 
   constructor(options: RtpSessionOptions) {
     this.#options = options;
+    this.#wallOffsetMs = options.clock.wallMs() - options.clock.now();
     this.#streams = new Map(options.streams.map((stream) => [stream.ssrc, stream]));
   }
 
@@ -80,9 +86,9 @@ export class RtpSession {
 
   /** Sends a sender report of each stream at once, as before the first packet: players wait for it to play in step. */
   sendReports(): void {
-    const { clock, timelineUs, cname, send } = this.#options;
+    const { timelineUs, cname, send } = this.#options;
     if (this.#media === undefined) return;
-    const now = { wallMs: clock.wallMs(), timelineUs: timelineUs() };
+    const now = { wallMs: this.#wallMs, timelineUs: timelineUs() };
     for (const stream of this.#streams.values()) {
       const report = formatSenderReport({
         ssrc: stream.ssrc,
@@ -116,6 +122,10 @@ export class RtpSession {
       this.#options.send(this.#media.protectRtcp(bye));
     }
     this.#media = undefined;
+  }
+
+  get #wallMs(): number {
+    return this.#wallOffsetMs + this.#options.clock.now();
   }
 
   #reportEverySecond(): void {
@@ -164,9 +174,9 @@ export class RtpSession {
     const report = reports.find(({ ssrc }) => ssrc === video?.ssrc);
     if (report === undefined) return;
     this.#report = report;
-    const { clock, meter } = this.#options;
+    const { meter } = this.#options;
     meter.observe("packet_loss_ratio", report.fractionLost);
-    const measured = roundTripMs(report, clock.wallMs());
+    const measured = roundTripMs(report, this.#wallMs);
     if (measured === undefined || measured > ROUND_TRIP_MS_MAX) return;
     this.#roundTripMs = measured;
     meter.observe("round_trip_seconds", measured / 1000);

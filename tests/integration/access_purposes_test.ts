@@ -1,4 +1,5 @@
 import assert from "assert";
+import { SignJWT } from "jose";
 import type { LogFields, Logger } from "../../src/base/log.ts";
 import { createAccessCheck, mintToken, type Purpose } from "../../src/signalling/access.ts";
 import { serveFakeDoor } from "../support/fake_door.ts";
@@ -174,4 +175,16 @@ Deno.test("access: no token and no viewer id gets into log or metrics, whatever 
   const everything = lines.join("\n") + await shown.text();
   assert.match(everything, /viewer_refused/);
   for (const secret of [good, wrong, metrics, SECRET]) assert.ok(!everything.includes(secret));
+});
+
+Deno.test("access: a viewer_only claim of another's making takes rights away, whatever its type", async () => {
+  for (const claim of [true, "true", 1, null, "no"]) {
+    const token = await new SignJWT({ session: "demo", viewer_only: claim })
+      .setProtectedHeader({ alg: "HS256" })
+      .setAudience("pinhole")
+      .setExpirationTime("1m")
+      .sign(key);
+    const request = new Request(`http://a/?token=${token}`);
+    assert.deepEqual(await check(request, { session: "demo" }), { viewerOnly: true }, `${claim}`);
+  }
 });

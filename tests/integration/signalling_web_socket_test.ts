@@ -190,11 +190,24 @@ function garbage(random: Random): string | Uint8Array {
 Deno.test("WebSockets: sockets have a limit, and one that is gone leaves its place", async () => {
   await using server = serve({ webSockets: { socketsMax: 2 } });
   for (let i = 0; i < 20; i++) await breakOff(server.port);
-  const first = await openSoon(`${server.url}/ws/a`);
-  const second = await openSoon(`${server.url}/ws/b`);
+  const first = await watching(server.url, "a");
+  const second = await watching(server.url, "b");
   await assert.rejects(Client.open(`${server.url}/ws/c`));
   await first.leave();
   await (await openSoon(`${server.url}/ws/c`)).leave();
+  await second.leave();
+});
+
+Deno.test("WebSockets: when all are taken, the oldest without a viewer makes room", async () => {
+  await using server = serve({ webSockets: { socketsMax: 2 } });
+  const viewer = await watching(server.url, "a");
+  const silent = await openSoon(`${server.url}/ws/b`);
+  const second = await watching(server.url, "c");
+  assert.equal((await silent.next()).code, "internal");
+  await silent.closed;
+  // Both have viewers now.
+  await assert.rejects(Client.open(`${server.url}/ws/d`));
+  await viewer.leave();
   await second.leave();
 });
 
@@ -228,9 +241,9 @@ Deno.test({
     await new Promise((resolve) => setTimeout(resolve, 50));
     release();
     await accepted;
-    assert.ok(!sockets.hasRoom);
+    assert.ok(!sockets.makeRoom());
     clock.advance(OPEN_WAIT_MS);
-    assert.ok(sockets.hasRoom);
+    assert.ok(sockets.makeRoom());
     // Not shutdown(), which waits too.
     stop.abort();
     await server.finished;
@@ -251,6 +264,13 @@ async function breakOff(port: number): Promise<void> {
 }
 
 /** Opens a WebSocket as soon as the server has noticed that former ones are gone. */
+/** A client that has a viewer. */
+async function watching(url: string, session: string): Promise<Client> {
+  const client = await openSoon(`${url}/ws/${session}`);
+  await client.join();
+  return client;
+}
+
 async function openSoon(url: string): Promise<Client> {
   for (;;) {
     try {

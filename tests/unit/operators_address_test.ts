@@ -13,7 +13,10 @@ Deno.test("operators' address: has the status page and all that it asks for, and
     log: NULL_LOGGER,
   });
   const get = async (path: string): Promise<readonly [status: number, text: string]> => {
-    const response = await app(new Request(`http://127.0.0.1:9001${path}`), { taken() {} });
+    const response = await app(new Request(`http://127.0.0.1:9001${path}`), {
+      taken() {},
+      closed() {},
+    });
     return [response.status, await response.text()];
   };
   for (const [path, { body }] of STATUS_ASSETS) assert.deepEqual(await get(path), [200, body]);
