@@ -11,6 +11,7 @@ import { measureIdleSwitch } from "./idle_switch.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLips } from "./lip_sync.ts";
 import { measureLoad } from "./load.ts";
+import { measureOperations } from "./operations.ts";
 import { measurePacketCost } from "./packet_cost.ts";
 import { measureRebinding } from "./rebinding.ts";
 import { measureRenderer } from "./renderer.ts";
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   rebinding: measureRebinding,
   frp: measureFrp,
   packet: measurePacketCost,
+  operations: measureOperations,
 };
 
 const HELP = `Usage: deno task bench [--only PART[,PART]] [--json FILE]
