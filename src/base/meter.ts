@@ -79,7 +79,7 @@ export const METRICS = {
     kind: "counter",
     help: "Viewers that went on from a new source address, by what proved it.",
     labels: ["proof"],
-    values: ["stun", "srtcp"],
+    values: ["stun", "srtcp", "dtls"],
   },
   answer_seconds: {
     kind: "histogram",

@@ -88,8 +88,10 @@ export class DataChannel {
     this.#channel = channel;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    channel.onMessage.subscribe((data) =>
-      this.#options.onMessage(typeof data === "string" ? data : new Uint8Array(data))
-    );
+    channel.onMessage.subscribe((data) => {
+      // A page sends nothing, literally, to show where it is when no picture comes.
+      if (data.length === 0) return;
+      this.#options.onMessage(typeof data === "string" ? data : new Uint8Array(data));
+    });
   }
 }

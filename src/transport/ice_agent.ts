@@ -65,9 +65,10 @@ export function createIceCredentials(): IceCredentials {
  *
  * Where packets go: to the address of the latest check with USE-CANDIDATE. Until there is one, to the latest address
  * with an authenticated check. An address that has been silent gives way to the next one that authenticates, and any
- * gives way at once to the source of newer SRTCP, since a tunnel client that reconnects gives the browser a new source
- * port without the browser's knowing. From the first SRTCP on, USE-CANDIDATE counts no more than a plain check: whoever
- * saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere reports from there.
+ * gives way at once to the source of newer SRTCP or DTLS data, since a tunnel client that reconnects gives the browser a
+ * new source port without the browser's knowing. From the first of these on, USE-CANDIDATE counts no more than a plain
+ * check: whoever saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere
+ * reports from there.
  */
 export class IceAgent {
   /** The latest first; until the browser has used it, the one that it used last counts too. */
@@ -75,7 +76,7 @@ export class IceAgent {
   readonly #paths = new Map<string, Path>();
   #selected: Path | undefined;
   #nominated = false;
-  /** Whether SRTCP, which cannot be replayed, says where the browser is. */
+  /** Whether packets that cannot be replayed, SRTCP and DTLS data, say where the browser is. */
   #reports = false;
   #heardAtMs: number;
 
@@ -159,8 +160,9 @@ export class IceAgent {
   }
 
   /**
-   * Sends packets to the source of an SRTCP packet that is authentic and newer than all others, known or not. A browser
-   * behind a tunnel client that reconnects reports from its new source port long before it checks again.
+   * Sends packets to the source of an SRTCP packet, or DTLS data, that is authentic and newer than all others, known or
+   * not. A browser behind a tunnel client that reconnects sends these from its new source port long before it checks
+   * again.
    * @returns Whether packets went elsewhere before.
    */
   followTo(from: MediaAddress, nowMs: number): boolean {

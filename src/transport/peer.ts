@@ -30,7 +30,7 @@ import type { PortMember, PortMux } from "./port_mux.ts";
 import { formatPlayoutDelay, type RtpHeaderExtension } from "./rtp.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
 import { RtpStream } from "./rtp_stream.ts";
-import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
+import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./secure_channel.ts";
 
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 const VIDEO_CLOCK_RATE = 90_000;
@@ -168,20 +168,22 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#options.listener.keyframeRequested("moved");
   }
 
-  receiveDtls(packet: Uint8Array): void {
-    const reason = this.#channel.receive(packet);
-    if (reason !== undefined) this.#options.meter.count("packets_dropped_total", { reason });
+  receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict {
+    const verdict = this.#channel.receive(packet);
+    if (verdict === "newest") this.#follow(from, "dtls");
+    return verdict;
+  }
+
+  receiveStrayDtls(packet: Uint8Array, from: MediaAddress): boolean {
+    const newest = this.#channel.receiveStray(packet);
+    if (newest) this.#follow(from, "dtls");
+    return newest;
   }
 
   receiveRtcp(packet: Uint8Array, from: MediaAddress): RtcpVerdict {
-    const { clock, meter, listener } = this.#options;
     const verdict = this.#rtp.receive(packet);
-    if (verdict === "late") this.ice.heardFrom(from, clock.now());
-    if (verdict === "newest" && this.ice.followTo(from, clock.now())) {
-      meter.count("viewer_moves_total", { proof: "srtcp" });
-      // What went to the former address is lost, and may be more than can be sent again.
-      listener.keyframeRequested("moved");
-    }
+    if (verdict === "late") this.ice.heardFrom(from, this.#options.clock.now());
+    if (verdict === "newest") this.#follow(from, "srtcp");
     return verdict;
   }
 
@@ -192,6 +194,15 @@ export class WebRtcPeer implements Peer, PortMember {
     void this.#data?.close();
     this.#channel.close();
     this.#options.mux.remove(this);
+  }
+
+  /** The browser has sent its newest packet from here. */
+  #follow(from: MediaAddress, proof: "srtcp" | "dtls"): void {
+    const { clock, meter, listener } = this.#options;
+    if (!this.ice.followTo(from, clock.now())) return;
+    meter.count("viewer_moves_total", { proof });
+    // What went to the former address is lost, and may be more than can be sent again.
+    listener.keyframeRequested("moved");
   }
 
   #stream({ payloadType }: CodecChoice, clockRate: number): RtpStream {

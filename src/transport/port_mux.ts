@@ -6,9 +6,11 @@ import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { addressKey, type MediaAddress } from "../ports/media_address.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import type { IceAgent } from "./ice_agent.ts";
+import { DTLS_CONTENT } from "./dtls_records.ts";
 import { classifyPacket } from "./packet_kind.ts";
 import type { PathProbe } from "./path_probe.ts";
 import type { RtcpVerdict } from "./rtp_session.ts";
+import type { DtlsVerdict } from "./secure_channel.ts";
 import { parseStun, type StunMessage, verifyFingerprint } from "./stun.ts";
 
 /** The only method of ICE (RFC 8489 §18.1). */
@@ -20,14 +22,19 @@ export interface PortMember {
   /** An authenticated check came; `moved` when packets go to another address from now on. */
   pathValidated(event: { moved: boolean }): void;
   /** A DTLS packet from an address of this viewer. Only valid until the call returns. */
-  receiveDtls(packet: Uint8Array, from: MediaAddress): void;
+  receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict;
+  /**
+   * A DTLS packet that may be this viewer's, from an address that is not. Only valid until the call returns.
+   * @returns Whether the viewer has sent it, and nothing newer before: it is there from now on.
+   */
+  receiveStrayDtls(packet: Uint8Array, from: MediaAddress): boolean;
   /** An SRTCP packet that may be this viewer's, from any address. Only valid until the call returns. */
   receiveRtcp(packet: Uint8Array, from: MediaAddress): RtcpVerdict;
 }
 
 /**
- * SRTCP packets in a second that may be tried on viewers who do not own their source: each trial costs about 20 µs, and
- * anybody can send such packets. Browsers whose tunnel reconnects need one or two each.
+ * Trials in a second of encrypted packets on viewers who do not own their source: each costs about 20 µs, and anybody
+ * can send such packets. Browsers whose tunnel reconnects need one or two each.
  */
 const TRIALS_PER_SECOND_MAX = 200;
 
@@ -114,38 +121,51 @@ export class PortMux {
     if (kind === "stun") return this.#receiveStun(packet, from);
     if (kind === "unknown") return this.#drop("unknown_kind");
     if (kind === "rtcp") return this.#receiveRtcp(packet, from);
-    const member = this.#byAddress.get(addressKey(from))?.owner;
-    if (member === undefined) return this.#drop("unknown_source");
-    switch (kind) {
-      case "dtls":
-        return member.receiveDtls(packet, from);
-      case "rtp":
-        // Viewers only watch.
-        return this.#drop("rtp");
-    }
+    if (kind === "dtls") return this.#receiveDtls(packet, from);
+    // What is left is RTP, and viewers only watch.
+    this.#drop(this.#ownerOf(from) === undefined ? "unknown_source" : "rtp");
+  }
+
+  #receiveDtls(packet: Uint8Array, from: MediaAddress): void {
+    const owner = this.#ownerOf(from);
+    const verdict = owner?.receiveDtls(packet, from) ?? "unknown_source";
+    if (verdict === "newest" || verdict === "taken") return;
+    // Nothing else that DTLS carries is worth a trial.
+    const isData = packet[0] === DTLS_CONTENT.applicationData;
+    const isFrom = (member: PortMember) => member.receiveStrayDtls(packet, from);
+    this.#admit(isData ? this.#findSender(owner, isFrom) : undefined, from, verdict);
   }
 
   #receiveRtcp(packet: Uint8Array, from: MediaAddress): void {
-    const owner = this.#byAddress.get(addressKey(from))?.owner;
+    const owner = this.#ownerOf(from);
     const verdict = owner?.receiveRtcp(packet, from) ?? "unknown_source";
     if (verdict === "newest" || verdict === "late") return;
-    const sender = this.#findSender(packet, { from, owner });
-    if (sender === undefined) return this.#drop(verdict);
-    this.#port.prove(from);
-    this.#claim(from, sender);
+    const isFrom = (member: PortMember) => member.receiveRtcp(packet, from) === "newest";
+    this.#admit(this.#findSender(owner, isFrom), from, verdict);
   }
 
-  /** The viewer that this SRTCP packet shows to be at a new address. */
+  /** The viewer that an encrypted packet is of whose source is new to it. */
   #findSender(
-    packet: Uint8Array,
-    { from, owner }: { from: MediaAddress; owner: PortMember | undefined },
+    owner: PortMember | undefined,
+    isFrom: (member: PortMember) => boolean,
   ): PortMember | undefined {
     for (const member of new Set(this.#byUfrag.values())) {
       if (member === owner) continue;
       if (!this.#takeTrial()) return undefined;
-      if (member.receiveRtcp(packet, from) === "newest") return member;
+      if (isFrom(member)) return member;
     }
     return undefined;
+  }
+
+  /** A packet showed where this viewer is now; or it was nobody's. */
+  #admit(sender: PortMember | undefined, from: MediaAddress, otherwise: string): void {
+    if (sender === undefined) return this.#drop(otherwise);
+    this.#port.prove(from);
+    this.#claim(from, sender);
+  }
+
+  #ownerOf(from: MediaAddress): PortMember | undefined {
+    return this.#byAddress.get(addressKey(from))?.owner;
   }
 
   #takeTrial(): boolean {

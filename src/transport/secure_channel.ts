@@ -16,6 +16,7 @@ import { assertClientAuthentic } from "./client_proof.ts";
 import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
 import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
+import { ReplayWindow } from "./replay_window.ts";
 import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "./srtp.ts";
 import type { SrtpKeys } from "./srtp_keys.ts";
@@ -53,7 +54,18 @@ export async function createServerCertificate(): Promise<ServerCertificate> {
 }
 
 /** Why a DTLS datagram, or a record of it, was dropped; a short name for metrics. */
-export type DtlsRejection = "dtls_malformed" | "dtls_unexpected" | "dtls_flood" | "dtls_forged";
+export type DtlsRejection =
+  | "dtls_malformed"
+  | "dtls_unexpected"
+  | "dtls_flood"
+  | "dtls_forged"
+  | "dtls_replayed";
+
+/**
+ * What became of a DTLS datagram. `newest`: the browser sent it after all others that have come, so it is now where
+ * that came from.
+ */
+export type DtlsVerdict = "taken" | "newest" | DtlsRejection;
 
 /**
  * Handshake bytes that one viewer may send in all. A whole handshake is under 4 KiB; the rest is room for what is
@@ -61,6 +73,9 @@ export type DtlsRejection = "dtls_malformed" | "dtls_unexpected" | "dtls_flood" 
  * ClientHello costs the event loop 0.8 ms.
  */
 const HANDSHAKE_BYTES_MAX = 32 * 1024;
+
+/** Sequence numbers of an epoch (RFC 6347 §4.1). */
+const EPOCH_RECORDS = 2 ** 48;
 
 /** Levels and descriptions of alerts (RFC 5246 §7.2). */
 const ALERT_FATAL = 2;
@@ -75,6 +90,8 @@ export class SecureChannel {
   readonly #incoming = new Event<[Buffer]>();
   #onClosed: () => void = () => {};
   readonly #gate = new HandshakeGate();
+  /** Of the records that have come under the browser's keys. */
+  readonly #replay = new ReplayWindow();
   #handshakeBytes = 0;
   #closed = false;
 
@@ -140,15 +157,32 @@ export class SecureChannel {
   }
 
   /**
-   * Takes one DTLS datagram. It is copied.
-   * @returns Why the datagram, or its last record that was dropped, was dropped.
+   * Takes one DTLS datagram from an address of this viewer. It is copied. Where one of its records is dropped, that is
+   * the verdict.
    */
-  receive(packet: Uint8Array): DtlsRejection | undefined {
+  receive(packet: Uint8Array): DtlsVerdict {
     const records = splitDtlsRecords(packet);
     if (records === undefined) return "dtls_malformed";
-    let rejection: DtlsRejection | undefined;
-    for (const record of records) rejection = this.#receiveRecord(record) ?? rejection;
-    return rejection;
+    let verdict: DtlsVerdict = "taken";
+    for (const record of records) {
+      const each = this.#receiveRecord(record);
+      if (each !== "taken") verdict = each;
+    }
+    return verdict;
+  }
+
+  /**
+   * Takes a DTLS datagram from anywhere, if the browser's keys made all of it.
+   * @returns Whether the browser sent it after all others that have come.
+   */
+  receiveStray(packet: Uint8Array): boolean {
+    if (this.#transport.state !== "connected") return false;
+    const records = splitDtlsRecords(packet) ?? [];
+    const { applicationData } = DTLS_CONTENT;
+    if (!records.every(({ contentType }) => contentType === applicationData)) return false;
+    // The first is tried alone: what a stranger sends must not cost a decryption for each record of it.
+    for (const record of records) if (this.#receiveRecord(record) !== "newest") return false;
+    return records.length > 0;
   }
 
   /** Ends the channel. Idempotent. */
@@ -162,18 +196,21 @@ export class SecureChannel {
     void this.#transport.stop();
   }
 
-  #receiveRecord(record: DtlsRecord): DtlsRejection | undefined {
-    if (this.#closed) return undefined;
+  #receiveRecord(record: DtlsRecord): DtlsVerdict {
+    if (this.#closed) return "taken";
     if (!this.#isExpected(record)) return "dtls_unexpected";
-    if (record.contentType === DTLS_CONTENT.alert) return this.#receiveAlert(record);
-    if (record.contentType === DTLS_CONTENT.handshake) {
+    const { contentType } = record;
+    if (contentType === DTLS_CONTENT.alert || contentType === DTLS_CONTENT.applicationData) {
+      return this.#receiveProtected(record);
+    }
+    if (contentType === DTLS_CONTENT.handshake) {
       this.#handshakeBytes += record.bytes.length;
       if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
       for (const ready of this.#gate.pass(record)) this.#incoming.execute(Buffer.from(ready));
-      return undefined;
+      return "taken";
     }
     this.#incoming.execute(Buffer.from(record.bytes));
-    return undefined;
+    return "taken";
   }
 
   /**
@@ -191,21 +228,38 @@ export class SecureChannel {
       (contentType === DTLS_CONTENT.changeCipherSpec && epoch === 0);
   }
 
-  /** werift takes an encrypted alert for a plaintext one where its nonce looks like one. */
-  #receiveAlert(record: DtlsRecord): DtlsRejection | undefined {
+  /**
+   * Decrypts what the handshake's keys protect. werift would do so too, but takes a record as often as it is sent again
+   * (RFC 6347 §4.1.2.6 wants it dropped), and an encrypted alert for a plaintext one where its nonce looks like one.
+   */
+  #receiveProtected(record: DtlsRecord): DtlsVerdict {
+    const index = record.epoch * EPOCH_RECORDS + record.sequenceNumber;
+    if (!this.#replay.isNew(index)) return "dtls_replayed";
+    const content = this.#decrypt(record);
+    if (content === undefined) return "dtls_forged";
+    const newest = index > this.#replay.highest;
+    this.#replay.add(index);
+    if (record.contentType === DTLS_CONTENT.applicationData) {
+      this.#transport.dtls?.onData.execute(content);
+    } else if (content[0] === ALERT_FATAL || content[1] === ALERT_CLOSE_NOTIFY) {
+      this.#onClosed();
+    }
+    return newest ? "newest" : "taken";
+  }
+
+  /** What a record carries; `undefined` when it is not authentic. */
+  #decrypt(record: DtlsRecord): Buffer | undefined {
     const { contentType, version: protocolVersion, epoch, sequenceNumber, fragment } = record;
     const contentLen = fragment.length;
     try {
-      const alert = this.#transport.dtls?.cipher.decryptPacket(
+      return this.#transport.dtls?.cipher.decryptPacket(
         {
           recordLayerHeader: { contentType, protocolVersion, epoch, sequenceNumber, contentLen },
           fragment: Buffer.from(fragment),
         } as Parameters<CipherContext["decryptPacket"]>[0],
       );
-      if (alert?.[0] === ALERT_FATAL || alert?.[1] === ALERT_CLOSE_NOTIFY) this.#onClosed();
-      return undefined;
     } catch {
-      return "dtls_forged";
+      return undefined;
     }
   }
 

@@ -20,6 +20,7 @@ import pathProbe from "./pinhole/path_probe.js" with { type: "text" };
 import pathRequests from "./pinhole/path_requests.js" with { type: "text" };
 import pathVerdict from "./pinhole/path_verdict.js" with { type: "text" };
 import playback from "./pinhole/playback.js" with { type: "text" };
+import presence from "./pinhole/presence.js" with { type: "text" };
 import problems from "./pinhole/problems.js" with { type: "text" };
 import signalling from "./pinhole/signalling.js" with { type: "text" };
 import stats from "./pinhole/stats.js" with { type: "text" };
@@ -77,6 +78,7 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/pinhole/path_requests.js", { type: SCRIPT, body: pathRequests }],
   ["/pinhole/path_verdict.js", { type: SCRIPT, body: pathVerdict }],
   ["/pinhole/playback.js", { type: SCRIPT, body: playback }],
+  ["/pinhole/presence.js", { type: SCRIPT, body: presence }],
   ["/pinhole/problems.js", { type: SCRIPT, body: problems }],
   ["/pinhole/signalling.js", { type: SCRIPT, body: signalling }],
   ["/pinhole/stats.js", { type: SCRIPT, body: stats }],

@@ -180,7 +180,7 @@ export declare class PinholePlayer extends EventTarget {
   /**
    * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while there
    * is none. `false`: it was not sent, as no connection is open, too much waits already, or it is too long. What the
-   * server drops later comes as the event `notice`.
+   * server drops later comes as the event `notice`. An empty message reaches nobody.
    */
   send(data: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>): boolean;
   addEventListener<K extends keyof PinholePlayerEventMap>(

@@ -1,6 +1,8 @@
 import assert from "assert";
+import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
 import { browserTest } from "../support/browser.ts";
 import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { eventually } from "../support/deadline.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { UdpRelay } from "../support/udp_relay.ts";
 
@@ -31,6 +33,33 @@ browserTest("viewer: plays on from a new source port without a new offer", async
   }
   assert.equal(viewer.sent.filter(({ type }) => type === "offer").length, 1);
   assert.equal(await server.metric("viewers_joined_total"), 1);
+  assert.deepEqual(viewer.errors, []);
+  assert.deepEqual(server.complaints, []);
+});
+
+browserTest("viewer: shows the server where it is while nothing comes", async (browser) => {
+  let dataOnly = false;
+  await using relay = new UdpRelay(undefined, {
+    passes: ([first]) => !dataOnly || first === DTLS_CONTENT.applicationData,
+  });
+  await using server = await ServerProcess.start({
+    ports: 1,
+    config: { "webrtc.public_ip": "127.0.0.1", "webrtc.public_port_min": relay.port },
+  });
+  relay.passTo(server.portMin);
+  await using viewer = await BrowserPage.open(browser, server.origin);
+  assertSteady(await viewer.read(15), { gapMax: 15 });
+
+  // Neither a check nor a report can tell.
+  dataOnly = true;
+  relay.reconnect();
+  await eventually(async () => await server.metric("viewer_moves_total", { proof: "dtls" }) === 1, {
+    what: "for the server to follow",
+  });
+  dataOnly = false;
+  assertSteady(await viewer.read(30), { gapMax: RECOVERY_FRAMES_MAX });
+  assert.equal(await server.metric("messages_dropped_total"), 0);
+  assert.equal(viewer.sent.filter(({ type }) => type === "offer").length, 1);
   assert.deepEqual(viewer.errors, []);
   assert.deepEqual(server.complaints, []);
 });

@@ -146,6 +146,8 @@ async function talk(client: string): Promise<(string | number[])[]> {
   while (!player.send(Uint8Array.of(0, 255, 254, 1))) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  // Comes back from nobody: it only shows where this page is.
+  player.send("");
   player.send("Grüß Gott");
   await both;
   player.stop();

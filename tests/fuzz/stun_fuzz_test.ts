@@ -88,8 +88,13 @@ class FuzzMember implements PortMember {
 
   pathValidated(): void {}
 
-  receiveDtls(): void {
+  receiveDtls(): "taken" {
     this.heardDtls++;
+    return "taken";
+  }
+
+  receiveStrayDtls(): boolean {
+    return false;
   }
 
   receiveRtcp(): "srtcp_forged" {

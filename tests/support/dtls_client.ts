@@ -79,17 +79,17 @@ export class TestDtlsClient implements AsyncDisposable {
   }
 
   /** A record as this client encrypts it. */
-  encrypt(contentType: number, plain: Uint8Array): Uint8Array {
+  encrypt(contentType: number, plain: Uint8Array, sequenceNumber = 99): Uint8Array {
     const recordLayerHeader = {
       contentType,
       protocolVersion: { major: 254, minor: 253 },
       epoch: 1,
-      sequenceNumber: 99,
+      sequenceNumber,
       contentLen: 0,
     };
     const packet = { recordLayerHeader, fragment: Buffer.from(plain) };
     this.#client.cipher.encryptPacket(packet as never);
-    return plainRecord(contentType, packet.fragment, { epoch: 1, sequenceNumber: 99 });
+    return plainRecord(contentType, packet.fragment, { epoch: 1, sequenceNumber });
   }
 
   /** Waits for its last timer. */

@@ -9,6 +9,8 @@ export interface UdpRelayOptions {
   readonly alterReply?: (reply: Uint8Array) => Uint8Array;
   /** Hears what visitors send, before it is passed on. Only valid until the call returns. */
   readonly overhear?: (packet: Uint8Array) => void;
+  /** Which packets of visitors are passed on. Default: all. */
+  readonly passes?: (packet: Uint8Array) => boolean;
 }
 
 /**
@@ -59,8 +61,9 @@ export class UdpRelay implements AsyncDisposable {
   }
 
   #forward(packet: Uint8Array, visitor: SocketAddress): Promise<void> {
-    this.#options.overhear?.(packet);
-    if (this.#target === undefined) return Promise.resolve();
+    const { overhear, passes = () => true } = this.#options;
+    overhear?.(packet);
+    if (this.#target === undefined || !passes(packet)) return Promise.resolve();
     const key = `${visitor.hostname}|${visitor.port}`;
     let socket = this.#far.get(key);
     if (socket === undefined) {

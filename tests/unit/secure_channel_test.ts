@@ -139,12 +139,10 @@ Deno.test("SecureChannel: an alert counts when the browser's keys made it, and o
   const disguised = plainRecord(DTLS_CONTENT.alert, new Uint8Array(30).fill(1, 0, 1), { epoch: 1 });
   assert.equal(channel.receive(forged), "dtls_forged");
   assert.equal(channel.receive(disguised), "dtls_forged");
-  assert.equal(
-    channel.receive(client.encrypt(DTLS_CONTENT.alert, Uint8Array.of(1, 90))),
-    undefined,
-  );
+  const harmless = client.encrypt(DTLS_CONTENT.alert, Uint8Array.of(1, 90), 100);
+  assert.equal(channel.receive(harmless), "newest");
   assert.equal(closed, 0);
-  assert.equal(channel.receive(authentic), undefined);
+  assert.equal(channel.receive(authentic), "taken");
   assert.equal(closed, 1);
   channel.close();
 });
@@ -174,7 +172,7 @@ Deno.test("SecureChannel: a viewer that never finishes its handshake messages fi
   const piece = Uint8Array.of(11, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, ...new Uint8Array(1024));
   const record = plainRecord(DTLS_CONTENT.handshake, piece);
   let taken = 0;
-  for (let i = 0; i < 1_000; i++) if (channel.receive(record) === undefined) taken++;
+  for (let i = 0; i < 1_000; i++) if (channel.receive(record) === "taken") taken++;
   assert.ok(taken > 10 && taken < 40, `${taken} KiB were taken`);
   channel.close();
 });
@@ -187,7 +185,7 @@ Deno.test("SecureChannel: after close nothing goes out or in", async () => {
   channel.close();
   channel.close();
   const before = sent.length;
-  for (const packet of client.sent) assert.equal(channel.receive(packet), undefined);
+  for (const packet of client.sent) assert.equal(channel.receive(packet), "taken");
   assert.equal(sent.length, before);
 });
 
@@ -200,4 +198,56 @@ Deno.test("createServerCertificate: names the certificate by the fingerprint tha
   const { fingerprint } = await createServerCertificate();
   assert.match(fingerprint.value, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   assert.equal(Buffer.from(fingerprint.value.replaceAll(":", ""), "hex").length, 32);
+});
+
+Deno.test("SecureChannel: a record counts once, and is the newest when it was sent after all others", async () => {
+  const { channel, established, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  await established;
+  const data = (sequenceNumber: number) =>
+    client.encrypt(DTLS_CONTENT.applicationData, Uint8Array.of(1), sequenceNumber);
+  const verdicts = [data(200), data(199), data(199), data(200), data(300), data(210)];
+  assert.deepEqual(verdicts.map((packet) => channel.receive(packet)), [
+    "newest",
+    "taken",
+    "dtls_replayed",
+    "dtls_replayed",
+    "newest",
+    "dtls_replayed",
+  ]);
+  const forged = data(301);
+  forged.set([~(forged.at(-1) ?? 0)], forged.length - 1);
+  assert.equal(channel.receive(forged), "dtls_forged");
+  assert.equal(channel.receive(data(301)), "newest", "what is forged uses nothing up");
+  channel.close();
+});
+
+Deno.test("SecureChannel: from anywhere it takes new data of the browser, and nothing else", async () => {
+  const { channel } = pair();
+  const { channel: connected, established, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  await established;
+  const { applicationData, alert } = DTLS_CONTENT;
+  const data = (sequenceNumber: number) =>
+    client.encrypt(applicationData, Uint8Array.of(1), sequenceNumber);
+  let closed = 0;
+  connected.onClosed(() => closed++);
+  const refused = [
+    new Uint8Array(0),
+    client.encrypt(alert, Uint8Array.of(2, 0), 400),
+    Uint8Array.of(...data(401), ...client.encrypt(alert, Uint8Array.of(2, 0), 402)),
+    ...client.sent,
+    plainRecord(applicationData, new Uint8Array(40), { epoch: 1, sequenceNumber: 403 }),
+  ];
+  for (const packet of refused) assert.ok(!connected.receiveStray(packet));
+  assert.equal(closed, 0);
+  assert.ok(connected.receiveStray(data(300)));
+  assert.ok(!connected.receiveStray(data(300)));
+  assert.ok(!connected.receiveStray(data(299)));
+  assert.ok(connected.receiveStray(Uint8Array.of(...data(301), ...data(302))));
+  assert.ok(!channel.receiveStray(data(500)), "there are no keys yet");
+  channel.close();
+  connected.close();
 });

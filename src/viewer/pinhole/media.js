@@ -2,6 +2,7 @@
 /// <reference lib="dom" />
 /** One RTCPeerConnection, from its offer to its end. @module */
 import { framesProblem, interruptedProblem, mediaProblem } from "./problems.js";
+import { Presence } from "./presence.js";
 import { readSample } from "./stats.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 /** @typedef {import("../pinhole.d.ts").PlayerStats} PlayerStats */
@@ -33,6 +34,7 @@ export class MediaConnection {
   #listener;
   #peer;
   #channel;
+  #presence;
   #stream = new MediaStream();
   #described;
   /** Firefox does not tell it any more when the connection is closed. @type {string | null} */
@@ -58,10 +60,12 @@ export class MediaConnection {
     this.#listener = listener;
     const peer = new RTCPeerConnection({ iceServers: [], iceTransportPolicy });
     this.#peer = peer;
-    for (const kind of ["video", "audio"]) {
-      askForLowDelay(peer.addTransceiver(kind, { direction: "recvonly" }).receiver);
-    }
+    const receivers = ["video", "audio"].map((kind) =>
+      peer.addTransceiver(kind, { direction: "recvonly" }).receiver
+    );
+    receivers.forEach(askForLowDelay);
     this.#channel = peer.createDataChannel("pinhole");
+    this.#presence = new Presence(receivers, this.#channel);
     this.#channel.binaryType = "arraybuffer";
     this.#channel.onmessage = ({ data }) => listener.message(data);
     peer.ontrack = ({ track }) => this.#attach(track);
@@ -161,6 +165,7 @@ export class MediaConnection {
   close() {
     clearTimeout(this.#pathTimer);
     clearInterval(this.#sampleTimer);
+    this.#presence.close();
     const peer = this.#peer;
     peer.ontrack = peer.onicecandidate = this.#channel.onmessage = null;
     peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
