@@ -270,7 +270,8 @@ class FfmpegEncoder implements VideoEncoder {
   /** Remembers work that `close` has to wait for: FFmpeg's threads still use the memory that it frees. */
   #track<T>(work: () => Promise<T>): Promise<T> {
     const running = work();
-    this.#pending = Promise.allSettled([this.#pending, running]);
+    // Of no more than their end, or each frame would hold all that were before it.
+    this.#pending = Promise.allSettled([this.#pending, running]).then(() => {});
     return running;
   }
 }
