@@ -26,13 +26,15 @@ const BARS: readonly Yuv[] = [
 
 const SECOND_US = 1_000_000;
 const FLASH_US = 100_000;
+/** A timer may fire so much early, and the flash would be a whole picture late. */
+const EARLY_US = 2_000;
 /** The ball's way there and back; the two have no small common multiple, so the path repeats only after 91 s. */
 const BALL_PERIOD_X_US = 7 * SECOND_US;
 const BALL_PERIOD_Y_US = 2.6 * SECOND_US;
 
 /**
  * A renderer that needs nothing: colour bars, a grey ramp, a ball that bounces, a corner that flashes during the
- * first 100 ms of each second of the timeline, and a block code with the count of `render` calls (from 0) and the
+ * first 100 ms of each second of the timeline (2 ms early, as timers may be), and a block code with the count of `render` calls (from 0) and the
  * wall-clock time of the call. It beeps as long as it flashes.
  *
  * Its pictures are I420 in BT.601 limited range, of the size that the session asks for. `render` gives one at once;
@@ -106,7 +108,8 @@ class TestPatternSource implements FrameSource {
     // One more pair of pixels on each side, for what rounding adds.
     const side = 2 * radius + 4;
     canvas.ball = { x: x - radius - 2, y: y - radius - 2, width: side, height: side };
-    picture.fillArea(flash, timestampUs % SECOND_US < FLASH_US ? WHITE : BLACK);
+    const intoSecondUs = (timestampUs + EARLY_US) % SECOND_US;
+    picture.fillArea(flash, intoSecondUs < FLASH_US ? WHITE : BLACK);
     const sentAtMs = Math.floor(this.#clock.wallMs());
     drawBlockCode(picture.planes[0], picture, { frameNumber, sentAtMs });
   }

@@ -71,7 +71,11 @@ export class FrameLoop {
 
   constructor(options: FrameLoopOptions) {
     this.#options = options;
-    this.#pacer = new Pacer({ intervalMs: 1000 / options.fps, startMs: options.clock.now() });
+    const { fps, clock, timelineUs } = options;
+    const intervalMs = 1000 / fps;
+    // At whole intervals of the timeline, so that what begins with a second is seen when it is heard.
+    const sinceMs = (timelineUs() / 1000) % intervalMs;
+    this.#pacer = new Pacer({ intervalMs, startMs: clock.now() - sinceMs });
   }
 
   /** Moments at which viewers were shown something, or could have been. It goes on while a call of the source is stuck. */

@@ -6,14 +6,8 @@ import type { Meter } from "../base/meter.ts";
 import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
-import {
-  type AnswerCandidate,
-  buildAnswer,
-  sendExtensionId,
-  type SendSection,
-} from "../sdp/answer.ts";
+import { type AnswerCandidate, buildAnswer, type SendSection } from "../sdp/answer.ts";
 import type { CodecChoice } from "../sdp/codec.ts";
-import type { OfferMedia } from "../sdp/model.ts";
 import type { DataChannel } from "./data_channel.ts";
 import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
 import { answerSections, type UsableOffer } from "./offer_reader.ts";
@@ -27,15 +21,14 @@ import type {
   PublicAddress,
 } from "./peer_transport.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
-import { formatPlayoutDelay, type RtpHeaderExtension } from "./rtp.ts";
+import { PLAYOUT_DELAY_URI, renderAtOnce, SOUND_LATER_US } from "./playout.ts";
+import type { RtpHeaderExtension } from "./rtp.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
 import { RtpStream } from "./rtp_stream.ts";
 import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./secure_channel.ts";
 
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 const VIDEO_CLOCK_RATE = 90_000;
-
-const PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 /** What the browser may tell us about the video and what we act on. */
 const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir"];
@@ -269,7 +262,11 @@ export class WebRtcPeer implements Peer, PortMember {
 
   #sendAudio({ data, timestampUs, startsTalkspurt }: EncodedAudio): void {
     if (this.#closed) return;
-    this.#audio?.send({ payloads: [data], timestampUs, marker: startsTalkspurt });
+    this.#audio?.send({
+      payloads: [data],
+      timestampUs: timestampUs + SOUND_LATER_US,
+      marker: startsTalkspurt,
+    });
   }
 
   #sendRtp(packet: Uint8Array): void {
@@ -283,13 +280,4 @@ export class WebRtcPeer implements Peer, PortMember {
     const to = this.ice.selected;
     if (to !== undefined && !this.#closed) this.#options.mux.send(packet, to);
   }
-}
-
-/**
- * Asks for each picture to be shown as soon as it is decoded. Only without sound: a player that may not delay the
- * pictures cannot hold them in step with the sound, which it has to buffer (measured: 330 ms apart instead of 20).
- */
-function renderAtOnce(media: OfferMedia): readonly RtpHeaderExtension[] {
-  const id = sendExtensionId(media, PLAYOUT_DELAY_URI);
-  return id === undefined ? [] : [{ id, data: formatPlayoutDelay({ minMs: 0, maxMs: 0 }) }];
 }

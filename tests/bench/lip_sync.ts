@@ -15,10 +15,8 @@ export async function measureLips(progress: Progress): Promise<Figure[]> {
   const page = await browser.newPage({ bypassCSP: true });
   await page.goto(`${server.origin}/healthz`);
   progress("two minutes of flashes and beeps");
-  const url = `${server.origin.replace("http", "ws")}/ws/lips`;
-  const opened = () => server.log.find(({ event }) => event === "session_opened");
-  const sessionStartMs = () => Date.parse(String(opened()?.ts));
-  const errors = await measureLipSync(page, { url, seconds: SECONDS, sessionStartMs });
+  const { origin } = server;
+  const errors = await measureLipSync(page, { origin, seconds: SECONDS });
   const sizes = errors.slice(SETTLING).map(Math.abs);
   return [
     { name: "beep after flash, median", value: median(errors.slice(SETTLING)), unit: "ms" },

@@ -13,8 +13,8 @@ browserTest("sound: the beep comes with the flash", async (browser) => {
   await using server = await ServerProcess.start();
   const page = await browser.newPage({ bypassCSP: true });
   await page.goto(`${server.origin}/healthz`);
-  const url = `${server.origin.replace("http", "ws")}/ws/lips`;
-  const errors = (await measureLipSync(page, { url, seconds: SECONDS })).slice(SETTLING);
+  const { origin } = server;
+  const errors = (await measureLipSync(page, { origin, seconds: SECONDS })).slice(SETTLING);
   assert.ok(errors.length > SECONDS / 2, `Only ${errors.length} beeps were heard`);
   const typical = errors.toSorted((a, b) => a - b)[Math.floor(errors.length / 2)] ?? Number.NaN;
   const shown = errors.map(Math.round).join(" ");

@@ -1,6 +1,5 @@
 /// <reference lib="dom" />
 import type { Page } from "playwright-core";
-import { readBlockCode } from "../../src/renderer/block_code.ts";
 
 /** Chromium plays sound without a gesture, and brings it into the page undelayed. */
 export const LIP_SYNC_ARGS = ["--autoplay-policy=no-user-gesture-required"] as const;
@@ -12,14 +11,9 @@ interface TrackProcessor {
 
 /** How lip sync is measured. */
 export interface LipSyncOptions {
-  /** `ws://` address of a session that shows the test pattern. */
-  readonly url: string;
+  /** Of a server whose sessions show the test pattern; the page is one of its pages. */
+  readonly origin: string;
   readonly seconds: number;
-  /**
-   * Wall-clock milliseconds at which the session began, asked for in the end. The flash is as late as the first frame
-   * of its second, up to one frame interval; without this, that counts as an error.
-   */
-  readonly sessionStartMs?: () => number;
 }
 
 /**
@@ -28,70 +22,42 @@ export interface LipSyncOptions {
  */
 export async function measureLipSync(
   page: Page,
-  { url, seconds, sessionStartMs }: LipSyncOptions,
+  { origin, seconds }: LipSyncOptions,
 ): Promise<number[]> {
-  await page.addScriptTag({ content: `${readBlockCode}` });
-  const heard = await page.evaluate(watchAndListen, { url, seconds });
-  const startMs = sessionStartMs?.();
-  const lateMs = startMs === undefined ? 0 : flashDelayMs(heard.flashes, startMs);
+  const heard = await page.evaluate(watchAndListen, {
+    client: `${origin}/pinhole.js`,
+    seconds,
+  });
   // The page gets the sound before the loudspeaker does; what is seen is timed by when it is on the screen.
   const beeps = heard.beeps.map((beep) => beep + heard.outputLatencyMs);
-  return heard.flashes.flatMap(({ seenMs }) => {
-    const dueMs = seenMs - lateMs;
+  return heard.flashes.flatMap((flash) => {
     const nearest = beeps.reduce(
-      (best, beep) => Math.abs(beep - dueMs) < Math.abs(best - dueMs) ? beep : best,
+      (best, beep) => Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best,
       Number.POSITIVE_INFINITY,
     );
-    return Math.abs(nearest - dueMs) < 500 ? [nearest - dueMs] : [];
+    return Math.abs(nearest - flash) < 500 ? [nearest - flash] : [];
   });
 }
 
-/** A frame with which a flash begins. */
-interface Flash {
-  /** When it was due on the screen. */
-  readonly seenMs: number;
-  /** When it was drawn; wall-clock milliseconds. */
-  readonly drawnAtMs: number;
-}
-
-/** How long after a full second of the session its flashes were drawn: always the same, as frames are evenly spaced. */
-function flashDelayMs(flashes: readonly Flash[], startMs: number): number {
-  const delays = flashes.map(({ drawnAtMs }) => (drawnAtMs - startMs) % 1000);
-  return delays.toSorted((a, b) => a - b)[Math.floor(delays.length / 2)] ?? Number.NaN;
-}
-
-/** Runs in the page, where {@link readBlockCode} is; times are those of `performance.now()`. */
+/** Runs in the page; times are those of `performance.now()`. */
 async function watchAndListen(
-  { url, seconds }: { url: string; seconds: number },
-): Promise<{ flashes: Flash[]; beeps: number[]; outputLatencyMs: number }> {
-  const peer = new RTCPeerConnection({ iceServers: [] });
-  const stream = new MediaStream();
-  const video = document.createElement("video");
-  Object.assign(video, { autoplay: true, playsInline: true, srcObject: stream });
-  document.body.append(video);
-  peer.addTransceiver("video", { direction: "recvonly" });
-  peer.addTransceiver("audio", { direction: "recvonly" });
-  const flashes: Flash[] = [];
+  { client, seconds }: { client: string; seconds: number },
+): Promise<{ flashes: number[]; beeps: number[]; outputLatencyMs: number }> {
+  const { PinholePlayer } = await import(client) as typeof import("../../src/viewer/pinhole.js");
+  const video = document.body.appendChild(document.createElement("video"));
+  const player = new PinholePlayer({ video, session: "lips" });
+  const flashes: number[] = [];
   const beeps: number[] = [];
 
   const watch = (): void => {
-    const readable = (width: number, height: number) =>
-      new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-    const context = readable(1, 1);
-    const whole = readable(320, 180);
-    const noteFlash = (seenMs: number): void => {
-      whole?.drawImage(video, 0, 0, 320, 180);
-      const picture = whole?.getImageData(0, 0, 320, 180);
-      const code = picture && readBlockCode(picture);
-      if (code !== undefined) flashes.push({ seenMs, drawnAtMs: code.sentAtMs });
-    };
+    const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     let lit = true;
     const look = (_now: number, { expectedDisplayTime }: VideoFrameCallbackMetadata): void => {
       // One pixel of the corner that flashes.
       const { videoWidth, videoHeight } = video;
       context?.drawImage(video, videoWidth * 0.9, videoHeight * 0.9, 1, 1, 0, 0, 1, 1);
       const white = (context?.getImageData(0, 0, 1, 1).data[0] ?? 0) > 128;
-      if (white && !lit) noteFlash(expectedDisplayTime);
+      if (white && !lit) flashes.push(expectedDisplayTime);
       lit = white;
       video.requestVideoFrameCallback(look);
     };
@@ -115,21 +81,12 @@ async function watchAndListen(
     }
   };
 
-  peer.ontrack = ({ track, receiver }) => {
-    // As pinhole.js does.
-    receiver.jitterBufferTarget = 0;
-    stream.addTrack(track);
+  player.addEventListener("track", (event) => {
+    const { detail: track } = event as CustomEvent<MediaStreamTrack>;
     if (track.kind === "audio") void listen(track);
     else watch();
-  };
-  const socket = new WebSocket(url);
-  await new Promise((resolve) => socket.onopen = resolve);
-  await peer.setLocalDescription();
-  socket.onmessage = ({ data }) => {
-    const { type, sdp } = JSON.parse(data);
-    if (type === "answer") void peer.setRemoteDescription({ type, sdp });
-  };
-  socket.send(JSON.stringify({ type: "offer", sdp: peer.localDescription?.sdp }));
+  });
+  player.start();
   const output = new AudioContext();
   const tone = output.createOscillator();
   const silence = output.createGain();
@@ -139,7 +96,6 @@ async function watchAndListen(
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const outputLatencyMs = output.outputLatency * 1000;
   await output.close();
-  socket.send(JSON.stringify({ type: "bye" }));
-  peer.close();
+  player.stop();
   return { flashes, beeps, outputLatencyMs };
 }
