@@ -153,7 +153,7 @@ export interface PinholePlayerEventMap {
 
 /**
  * Plays one Pinhole session in a video element, and keeps at it: a WebSocket that breaks is taken up again while the
- * picture goes on, a media path that fails is agreed on anew, and waits grow from 0.25 s to 8 s. Works on plain-http
+ * picture goes on, a media path that fails is agreed on anew, and waits grow from 0.25 s to 4 s. Works on plain-http
  * pages.
  */
 export declare class PinholePlayer extends EventTarget {

@@ -11,7 +11,7 @@ import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
 /** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
 
 const BACKOFF_FIRST_MS = 250;
-const BACKOFF_LAST_MS = 8000;
+const BACKOFF_LAST_MS = 4000;
 
 /** Plays one Pinhole session in a video element. */
 export class PinholePlayer extends EventTarget {
@@ -301,7 +301,7 @@ export class PinholePlayer extends EventTarget {
 }
 
 /**
- * At most 0.25, 0.5, 1 … 8 s; up to half of it is taken off at random, so that pages do not come back in step.
+ * At most 0.25, 0.5, 1 … 4 s; up to half of it is taken off at random, so that pages do not come back in step.
  * @param {number} failures
  */
 function backoffMs(failures) {
