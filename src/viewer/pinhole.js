@@ -1,6 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
+import { backoffMs } from "./pinhole/backoff.js";
 import { fitsMessage, MediaConnection } from "./pinhole/media.js";
 export { forwardInput } from "./pinhole/input.js";
 export { checkPath } from "./pinhole/path_check.js";
@@ -9,9 +10,6 @@ import * as problems from "./pinhole/problems.js";
 import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
 /** @typedef {import("./pinhole.d.ts").PlayerProblem} PlayerProblem */
 /** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
-
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_LAST_MS = 4000;
 
 /** Plays one Pinhole session in a video element. */
 export class PinholePlayer extends EventTarget {
@@ -298,13 +296,4 @@ export class PinholePlayer extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/**
- * At most 0.25, 0.5, 1 … 4 s; up to half of it is taken off at random, so that pages do not come back in step.
- * @param {number} failures
- */
-function backoffMs(failures) {
-  const most = Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_LAST_MS);
-  return most * (1 - Math.random() / 2);
 }
