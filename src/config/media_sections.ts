@@ -55,7 +55,7 @@ export const VIDEO_SECTION = {
       min: 30,
       max: 100000,
       unit: "kbit/s",
-      help: "Ceiling of the video bitrate. The congestion controller works below it.",
+      help: "Target and ceiling of the video bitrate.",
     },
     min_bitrate_kbps: {
       type: "integer",
@@ -64,7 +64,7 @@ export const VIDEO_SECTION = {
       min: 30,
       max: 100000,
       unit: "kbit/s",
-      help: "Floor of the video bitrate, however slow the tunnel is.",
+      help: "Floor of the video bitrate. Not used yet: the rate does not adapt to the tunnel.",
     },
   },
 } as const satisfies SectionSpec;
