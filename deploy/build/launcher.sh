@@ -36,17 +36,51 @@ choose_cache() {
   fi
 }
 
+look() {
+  said=$(tool stat -c '%u %a' -- "$1" 2>&1) || fail "Cannot unpack: ${said#stat: }; $elsewhere"
+  owner=${said% *} mode=${said#* }
+}
+
 # Makes the folder, and refuses one in which others could replace what is run here.
 check_cache() {
+  user=$(tool id -u)
+  while [ "${cache%?/}" != "$cache" ]; do cache=${cache%/}; done
   [ -d "$cache" ] || said=$(umask 077 && tool mkdir -p -- "$cache" 2>&1) ||
     fail "Cannot unpack: ${said#mkdir: }; $elsewhere"
-  said=$(tool stat -c '%u %a' -- "$cache/." 2>&1) || fail "Cannot unpack: ${said#stat: }; $elsewhere"
-  owner=${said% *} mode=${said#* } user=$(tool id -u)
+  look "$cache/."
   [ "$owner" = "$user" ] ||
     fail "Cannot unpack into $cache: it belongs to user $owner, not to $user; $elsewhere"
   case $mode in
     *[2367] | *[2367]?)
       fail "Cannot unpack into $cache: others may write there (mode $mode); run chmod go-w on it, or $elsewhere"
+      ;;
+  esac
+  check_parent "$cache/.."
+  [ -L "$cache" ] || return 0
+  # systemd makes a link where users are dynamic (DynamicUser=).
+  look "$cache"
+  case $owner in
+    0 | "$user") ;;
+    *) fail "Cannot unpack into $cache: it is a link of user $owner; remove it, or $elsewhere" ;;
+  esac
+  case $cache in
+    */*) check_parent "${cache%/*}/." ;;
+    *) check_parent . ;;
+  esac
+}
+
+# Whoever may rename a folder can put another one in its place: the owner of the folder that it is in, and whoever may
+# write there, unless the sticky bit leaves that to owners.
+check_parent() {
+  look "$1"
+  case $owner in
+    0 | "$user") ;;
+    *) fail "Cannot unpack into $cache: the folder around it belongs to user $owner; $elsewhere" ;;
+  esac
+  case $mode in
+    [1357]???) ;;
+    *[2367] | *[2367]?)
+      fail "Cannot unpack into $cache: others may write to the folder around it (mode $mode); run chmod go-w on that, or $elsewhere"
       ;;
   esac
 }

@@ -16,8 +16,9 @@ const USAGE = `Usage: deno task release [OPTIONS]
   --output FOLDER    (default: dist)
   --self-extracting, --deno FILE  as of deno task compile`;
 
-/** What lies beside the executable; files below deploy come besides. */
-const FILES = ["LICENSE", "CHANGELOG.md", "config.toml", "frpc.toml"] as const;
+/** What lies beside the executable; what is below the folders comes besides. */
+const FILES = ["README.md", "LICENSE", "CHANGELOG.md", "config.toml", "frpc.toml"] as const;
+const FOLDERS = ["deploy", "docs"] as const;
 
 const NOTICES = new URL("notices/", import.meta.url);
 
@@ -57,11 +58,15 @@ async function release(options: ReleaseOptions): Promise<string> {
   return archive;
 }
 
-async function addFiles(folder: string): Promise<void> {
+/** Copies into a release what its users read and what goes onto a host. */
+export async function addFiles(folder: string): Promise<void> {
   for (const path of FILES) await copyInto(folder, { root: ROOT, path });
-  for (const path of await listFiles(`${ROOT}/deploy`)) {
-    const isOurs = !path.startsWith("build/") && !path.includes("__pycache__/");
-    if (isOurs) await copyInto(folder, { root: ROOT, path: `deploy/${path}` });
+  for (const below of FOLDERS) {
+    for (const name of await listFiles(`${ROOT}/${below}`)) {
+      const path = `${below}/${name}`;
+      const isOurs = !path.startsWith("deploy/build/") && !path.includes("__pycache__/");
+      if (isOurs) await copyInto(folder, { root: ROOT, path });
+    }
   }
   // What a renderer library is written against.
   await Deno.mkdir(`${folder}/include`);

@@ -54,8 +54,8 @@ Options of frpc, besides --config:
 
 Options of doctor, besides --config:
   --json             print one JSON document
-  --frpc-admin URL   frpc's admin API (default: http://127.0.0.1:${ADMIN_PORTS.all}, and
-                     http://127.0.0.1:${ADMIN_PORTS.media} for a client for media alone)
+  --frpc-admin URL   frpc's admin API; once for each of two clients (default:
+                     http://127.0.0.1:${ADMIN_PORTS.all} and, for media alone, http://127.0.0.1:${ADMIN_PORTS.media})
 
 Options of renderer-test:
   --options JSON     what [renderer.options] would say (default: {})
@@ -112,7 +112,11 @@ const FRPC_OPTIONS = {
 const DOCTOR_OPTIONS = {
   "--config": SERVE_OPTIONS["--config"],
   "--json": FLAG,
-  "--frpc-admin": { read: parseOrigin, rule: "a URL such as http://127.0.0.1:7400" },
+  "--frpc-admin": {
+    read: parseOrigin,
+    rule: "a URL such as http://127.0.0.1:7400",
+    isList: true,
+  },
 } as const satisfies OptionSpecs;
 
 const TOKEN_OPTIONS = {
@@ -212,7 +216,7 @@ function parseDoctor(args: readonly string[]): Command | string {
     name: "doctor",
     config: values["--config"],
     json: values["--json"] ?? false,
-    frpcAdmin: values["--frpc-admin"],
+    frpcAdmins: values["--frpc-admin"] ?? [],
   };
 }
 

@@ -3,8 +3,9 @@ import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { examine } from "../doctor/doctor.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";
-import { type CheckResult, countResults, failed, type Status } from "../doctor/result.ts";
+import { type CheckResult, countResults, failed } from "../doctor/result.ts";
 import { loadUsableConfig } from "./check.ts";
+import { belongTogether, formatCounts, formatResults } from "./doctor_lines.ts";
 import { planDoctor } from "./doctor_plan.ts";
 import { printOut } from "./print.ts";
 
@@ -13,8 +14,8 @@ export interface DoctorOptions {
   readonly config: string | undefined;
   /** Prints one JSON document instead of lines. */
   readonly json: boolean;
-  /** URL of frpc's admin API. */
-  readonly frpcAdmin: string | undefined;
+  /** URLs of frpc's admin APIs, one for each client; none asks where `pinhole frpc` puts them. */
+  readonly frpcAdmins: readonly string[];
 }
 
 /** How it went: the configuration can be used or not, and something failed or not. */
@@ -25,11 +26,17 @@ export type DoctorVerdict = "healthy" | "failed" | "bad_config";
  *
  * Something that hangs may be left under way: the process must end itself afterwards.
  */
-export async function doctor({ config, json, frpcAdmin }: DoctorOptions): Promise<DoctorVerdict> {
+export async function doctor({ config, json, frpcAdmins }: DoctorOptions): Promise<DoctorVerdict> {
   const results: CheckResult[] = [];
+  const isColoured = Deno.stdout.isTerminal() && !Deno.noColor;
+  let held: CheckResult[] = [];
   const verdict = await run();
-  if (json) printOut(JSON.stringify(document(results), undefined, 2));
-  else printOut(summary(results));
+  if (json) {
+    printOut(JSON.stringify(document(results), undefined, 2));
+  } else {
+    printHeld();
+    printOut(formatCounts(countResults(results)));
+  }
   return verdict;
 
   async function run(): Promise<DoctorVerdict> {
@@ -37,7 +44,7 @@ export async function doctor({ config, json, frpcAdmin }: DoctorOptions): Promis
     try {
       const loaded = await loadUsableConfig(config);
       const source = loaded.file ?? "The default configuration";
-      plan = await planDoctor(loaded.config, { source, frpcAdmin });
+      plan = await planDoctor(loaded.config, { source, frpcAdmins });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       configProblems(error).forEach(tell);
@@ -49,7 +56,17 @@ export async function doctor({ config, json, frpcAdmin }: DoctorOptions): Promis
 
   function tell(result: CheckResult): void {
     results.push(result);
-    if (!json) printResult(result);
+    if (json) return;
+    const before = held.at(-1);
+    if (before !== undefined && !belongTogether(before, result)) printHeld();
+    held.push(result);
+    // One of several waits for the others, which come with it; one that stands alone has nothing to wait for.
+    if (result.subject === undefined) printHeld();
+  }
+
+  function printHeld(): void {
+    for (const line of formatResults(held, { isColoured })) printOut(line);
+    held = [];
   }
 }
 
@@ -64,27 +81,4 @@ function configProblems(error: AppError): CheckResult[] {
 function document(results: readonly CheckResult[]) {
   const counts = countResults(results);
   return { healthy: counts.failed === 0, counts, checks: results };
-}
-
-const LABEL_CHARS = 22;
-
-/** Escape sequences of ECMA-48: green, yellow, red, dim. */
-const COLOURS: Readonly<Record<Status, number>> = { ok: 32, warning: 33, failed: 31, skipped: 2 };
-
-function printResult({ check, subject, status, text, fix }: CheckResult): void {
-  const label = subject === undefined ? check : `${check} ${subject}`;
-  printOut(`${coloured(status)} ${label.padEnd(LABEL_CHARS)} ${text}`);
-  if (fix !== undefined) printOut(`${" ".repeat(9)}-> ${fix}`);
-}
-
-function coloured(status: Status): string {
-  const word = status.padEnd(8);
-  const isColoured = Deno.stdout.isTerminal() && !Deno.noColor;
-  return isColoured ? `\x1b[${COLOURS[status]}m${word}\x1b[0m` : word;
-}
-
-function summary(results: readonly CheckResult[]): string {
-  const { ok, warning, failed, skipped } = countResults(results);
-  const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
-  return `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`;
 }

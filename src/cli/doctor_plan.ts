@@ -40,12 +40,12 @@ const SETTING: Setting = {
 
 /**
  * Makes the plan of `pinhole doctor` from a configuration.
- * @param options.frpcAdmin URL of the one admin API to ask; `undefined` asks where `pinhole frpc` puts it.
+ * @param options.frpcAdmins URLs of the admin APIs to ask; none asks where `pinhole frpc` puts them.
  * @throws {SecretError} When there is no token to be had.
  */
 export async function planDoctor(
   config: Config,
-  { source, frpcAdmin }: { source: string; frpcAdmin: string | undefined },
+  { source, frpcAdmins }: { source: string; frpcAdmins: readonly string[] },
 ): Promise<DoctorPlan> {
   const { server, webrtc, auth } = config;
   // Of its own, so that no viewer of a real session sees the doctor come and go.
@@ -66,7 +66,8 @@ export async function planDoctor(
     sessionId,
     token: secret && await mintToken(secret, { session: sessionId, ttlS: TOKEN_TTL_S }),
     frpc: {
-      urls: frpcAdmin === undefined ? DEFAULT_ADMINS : [frpcAdmin],
+      urls: frpcAdmins.length === 0 ? DEFAULT_ADMINS : frpcAdmins,
+      areNamed: frpcAdmins.length > 0,
       credentials: readCredentials({
         user: ADMIN_USER_VARIABLE,
         password: ADMIN_PASSWORD_VARIABLE,

@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
 import { readEnvironment } from "../config/variables.ts";
+import { findAdminConflict, findServerConflict, type HostListener } from "../tunnel/conflicts.ts";
 import { formatFrpcToml } from "../tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../tunnel/frps_toml.ts";
 import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/mapping.ts";
@@ -49,7 +50,7 @@ export interface FrpcOptions extends TunnelOptions {
 
 /**
  * `pinhole frpc`: prints the tunnel's side of the configuration.
- * @throws {ConfigError} When it has no mapping, or does not say where frps is.
+ * @throws {ConfigError} When it has no mapping, does not say where frps is, or two would want one port.
  */
 export async function frpc({ config: path, ...options }: FrpcOptions): Promise<void> {
   const { config, file } = await loadConfig({ path, env: readEnvironment() });
@@ -59,7 +60,7 @@ export async function frpc({ config: path, ...options }: FrpcOptions): Promise<v
 /**
  * The text that `pinhole frpc` prints. Pure.
  * @param options.source What a problem is said to be in.
- * @throws {ConfigError} When the configuration has no mapping, or does not say where frps is.
+ * @throws {ConfigError} When the configuration has no mapping, does not say where frps is, or two would want one port.
  */
 export function formatTunnel(
   { server, webrtc }: Config,
@@ -83,9 +84,28 @@ export function formatTunnel(
     protocol: asked.protocol,
     tokenVariable: asked.tokenVariable,
   };
+  const publicKeys = {
+    signalling: server.publicUrl === undefined ? "webrtc.public_port_min" : "server.public_url",
+    media: "webrtc.public_port_min",
+  };
+  const taken = findServerConflict(mapping, { ...settings, publicKeys });
+  if (taken !== undefined) throw new ConfigError([{ source, ...taken }]);
   if (output === "frps") return formatFrpsToml(settings);
   const admin = asked.admin ?? { hostname: "127.0.0.1", port: ADMIN_PORTS[part] };
+  const rival = findAdminConflict(admin, listenersOf({ server, webrtc }));
+  if (rival !== undefined) throw new ConfigError([{ source, ...rival }]);
   return formatFrpcToml({ ...settings, admin });
+}
+
+/** The TCP ports of this server, whichever of them a tunnel maps. */
+function listenersOf({ server, webrtc }: Pick<Config, "server" | "webrtc">): HostListener[] {
+  const { listen, adminListen } = server;
+  const single = ({ hostname, port }: Endpoint) => ({ hostname, portMin: port, portMax: port });
+  return [
+    { key: "server.listen", ...single(listen) },
+    ...(adminListen ? [{ key: "server.admin_listen", ...single(adminListen) }] : []),
+    ...(webrtc.tcp ? [{ ...webrtc, key: "webrtc.port_min", hostname: webrtc.listen }] : []),
+  ];
 }
 
 function findProblem(

@@ -4,6 +4,8 @@ export interface OptionSpec {
   readonly read: (text: string) => unknown;
   /** Ends the sentence "must be …". */
   readonly rule: string;
+  /** Whether it may be given several times; its value is then the list of all. */
+  readonly isList?: true;
 }
 
 /** An option that stands alone. */
@@ -12,14 +14,16 @@ export const FLAG = "flag";
 /** Every option of a command, by name. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec | typeof FLAG>>;
 
+type ValueOf<Spec extends OptionSpec | typeof FLAG> = Spec extends OptionSpec
+  ? Spec extends { readonly isList: true } ? readonly ReadValue<Spec>[] : ReadValue<Spec>
+  : true;
+
+type ReadValue<Spec extends OptionSpec> = NonNullable<ReturnType<Spec["read"]>>;
+
 /** What stood on a command line. */
 export interface ReadArguments<Specs extends OptionSpecs> {
   /** Values of the options that were given; `true` for those that stand alone. */
-  readonly values: {
-    readonly [Name in keyof Specs]?: Specs[Name] extends OptionSpec
-      ? NonNullable<ReturnType<Specs[Name]["read"]>>
-      : true;
-  };
+  readonly values: { readonly [Name in keyof Specs]?: ValueOf<Specs[Name]> };
   /** What is no option. */
   readonly words: readonly string[];
 }
@@ -47,7 +51,8 @@ export function readArguments<Specs extends OptionSpecs>(
         Object.keys(specs).join(", ")
       }, --help and --version`;
     }
-    if (name in values) return `Option ${name} is given twice`;
+    const isList = spec !== FLAG && spec.isList === true;
+    if (name in values && !isList) return `Option ${name} is given twice`;
     if (spec === FLAG) {
       if (inline !== undefined) return `Option ${name} takes no value`;
       values[name] = true;
@@ -57,7 +62,7 @@ export function readArguments<Specs extends OptionSpecs>(
     if (text === undefined || text === "") return `Option ${name} needs a value`;
     const value = spec.read(text);
     if (value === undefined) return `Option ${name} is "${text}" but must be ${spec.rule}`;
-    values[name] = value;
+    values[name] = isList ? [...(values[name] as unknown[] | undefined) ?? [], value] : value;
   }
   return { values: values as ReadArguments<Specs>["values"], words };
 }

@@ -41,7 +41,7 @@ export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
   const site = yield* examineHost(plan, started);
   const frpc = askEveryFrpc(plan);
   if (site === undefined) {
-    yield* judgeFrpc(await frpc, plan.frpc.expected);
+    yield* judgeFrpc(await frpc, plan.frpc);
     yield skipped("public_address", "There is no server to check it with");
     return;
   }
@@ -65,7 +65,7 @@ async function* examinePath(
   });
   const surroundings = Promise.all([readFirewalls(), isClockSynchronized()]);
   const paths = checkPaths(plan, site).catch((error) => ({ problem: errorText(error) }));
-  const tunnel = judgeFrpc(await frpc, plan.frpc.expected);
+  const tunnel = judgeFrpc(await frpc, plan.frpc);
   yield* tunnel;
   const [reached, checked] = await Promise.all([signalling, paths]);
   const told = publicUrl === undefined || reached === undefined
@@ -114,9 +114,9 @@ async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked> {
     return { localPort, transports, address, publicPort, target: { to, ufrag, pwd } };
   }));
   const paths = await Promise.all(
-    targets.flatMap(({ transports, ...path }) =>
-      (["udp", "tcp"] as const).filter((transport) => transports.includes(transport))
-        .map(async (transport) => {
+    (["udp", "tcp"] as const).flatMap((transport) =>
+      targets.filter(({ transports }) => transports.includes(transport))
+        .map(async ({ transports: _, ...path }) => {
           const check = transport === "udp" ? checkUdpPath : checkTcpPath;
           const outcome = await check(path.target, { deadlineMs: DEADLINES_MS.path });
           return { ...path, transport, outcome };

@@ -78,31 +78,49 @@ function portOf(address: unknown): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** What {@link judgeFrpc} compares with. */
+export interface FrpcExpected {
+  readonly expected: readonly ExpectedProxy[];
+  /** Whether somebody named the admin APIs, so that each has to answer; else one of them may be all there is. */
+  readonly areNamed: boolean;
+}
+
 /**
  * Compares what frpc has with what the configuration needs. Pure.
  * @param answers One for each admin API that was asked, by its URL: media and signalling may have a client each.
  */
 export function judgeFrpc(
   answers: ReadonlyMap<string, FrpcAnswer>,
-  expected: readonly ExpectedProxy[],
+  { expected, areNamed }: FrpcExpected,
 ): CheckResult[] {
-  const proxies = [...answers.values()]
-    .flatMap((answer) => answer.kind === "proxies" ? [answer] : []);
-  if (proxies.length === 0) return [judgeSilence(answers)];
-  const running = proxies.flatMap(({ proxies }) => proxies);
-  if (running.length === 0) {
-    return [failed("frpc", {
-      text: "frpc is running, but is not logged in to frps, or has no proxies",
-      fix:
-        "frpc's log says why; usual are an frps that does not run or that a firewall hides, and " +
-        "another serverAddr, serverPort or auth.token",
-    })];
-  }
+  const clients = [...answers]
+    .flatMap(([url, answer]) => answer.kind === "proxies" ? [{ url, ...answer }] : []);
+  if (clients.length === 0) return [judgeSilence(answers)];
+  const running = clients.flatMap(({ proxies }) => proxies);
+  const idle = clients.filter(({ proxies }) => proxies.length === 0).map(judgeIdle);
+  if (running.length === 0) return idle;
   const wrong = expected.flatMap((proxy) => judgeProxy(proxy, { expected, running }));
-  if (wrong.length > 0) return wrong;
+  const silent = [...answers].filter(([, { kind }]) =>
+    // One that refuses us may have what seems to be missing.
+    kind !== "proxies" && (areNamed || (kind === "unauthorized" && wrong.length > 0))
+  );
+  const complaints = [
+    ...idle,
+    ...silent.map((entry) => judgeSilence(new Map([entry]))),
+    ...wrong,
+  ];
+  if (complaints.length > 0) return complaints;
   return [ok("frpc", `${expected.length} proxies run, with the ports of the configuration`, {
     values: { proxies: expected.length },
   })];
+}
+
+function judgeIdle({ url }: { url: string }): CheckResult {
+  return failed("frpc", {
+    text: `frpc is running (admin API ${url}), but is not logged in to frps, or has no proxies`,
+    fix: "frpc's log says why; usual are an frps that does not run or that a firewall hides, and " +
+      "another serverAddr, serverPort or auth.token",
+  });
 }
 
 /** The API that refused us says more than one where nobody listens. */

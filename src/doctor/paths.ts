@@ -38,7 +38,6 @@ function judgePath(path: CheckedPath, arrival: Arrival | undefined): CheckResult
   const check = `${transport}_port` as const;
   const subject = `${publicPort}`;
   const place = `${addressText(address, publicPort)}/${transport}`;
-  const proxy = `the tunnel's ${transport} proxy for port ${publicPort}`;
   switch (outcome.kind) {
     case "answered": {
       const from = arrival?.from ?? addressText(outcome.seenFrom.hostname, outcome.seenFrom.port);
@@ -52,36 +51,39 @@ function judgePath(path: CheckedPath, arrival: Arrival | undefined): CheckResult
       return failed(check, {
         subject,
         text: `${place} answers, but not with what the server signed`,
-        fix: `Does another program answer there, or something on the way change packets? ` +
-          `In frp, ${proxy} must not have transport.proxyProtocolVersion`,
+        fix: "Does another program answer there, or something on the way change packets? " +
+          "With frp, no proxy of media may have transport.proxyProtocolVersion",
       });
     case "refused":
       return failed(check, {
         subject,
         text: `Nothing can be sent to ${place}: ${outcome.reason}`,
         fix: transport === "tcp"
-          ? `Check ${proxy}`
+          ? "Check the tunnel's tcp proxies"
           : "Is webrtc.public_ip right? Does this host's firewall let UDP out?",
       });
     case "silent":
-      return failed(check, { subject, ...silence(place, { arrival, proxy }) });
+      return failed(check, { subject, ...silence(place, { transport, arrival }) });
   }
 }
 
+/** The fix names no port, so that it can be said once for several. */
 function silence(
   place: string,
-  { arrival, proxy }: { arrival: Arrival | undefined; proxy: string },
+  { transport, arrival }: Pick<CheckedPath, "transport"> & { arrival: Arrival | undefined },
 ): { text: string; fix: string } {
   if (arrival !== undefined) {
     return {
       text: `Checks of ${place} arrive at the server from ${arrival.from}; its answers are lost`,
-      fix: `Something on the way back drops UDP: a firewall, or ${proxy}`,
+      fix: `Something on the way back drops ${transport.toUpperCase()}: a firewall, or the ` +
+        "tunnel's proxy",
     };
   }
+  const spoiler = transport === "udp" ? "; proxyProtocolVersion of frp spoils UDP" : "";
   return {
     text: `${place} does not answer, and no check of it arrives at the server`,
-    fix: `Check webrtc.public_ip, ${proxy}, and whether the firewall in front of the public ` +
-      "server lets the port in; proxyProtocolVersion of frp spoils UDP",
+    fix: `Check webrtc.public_ip, the tunnel's ${transport} proxies, and whether the firewall in ` +
+      `front of the public server lets such ports in${spoiler}`,
   };
 }
 

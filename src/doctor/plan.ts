@@ -40,6 +40,8 @@ export interface DoctorPlan {
   readonly frpc: {
     /** Admin APIs that are asked, at least one. */
     readonly urls: readonly string[];
+    /** Whether somebody named them, so that each has to answer; else one of them may be all there is. */
+    readonly areNamed: boolean;
     /** `user:password` */
     readonly credentials: string | undefined;
     readonly expected: readonly ExpectedProxy[];

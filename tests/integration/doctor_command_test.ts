@@ -52,6 +52,18 @@ Deno.test("pinhole doctor: prints a line for each check, with the fix below, and
   assert.ok(!out.includes("\x1b"), "no colour but on a terminal");
 });
 
+Deno.test("pinhole doctor: what mends several ports is said once, below the last of them", async () => {
+  // Nobody listens at that address, where the ports are said to be.
+  const values = { ...freePorts(), "webrtc.public_ip": "127.0.0.2", "webrtc.tcp": "true" };
+  const { code, out } = await doctor(["--frpc-admin", NO_FRPC], values);
+  assert.equal(code, 1, out);
+  const lines = out.split("\n");
+  const udp = lines.flatMap((line, at) => line.startsWith("failed   udp_port") ? [at] : []);
+  assert.equal(udp.length, 2, out);
+  const hints = lines.flatMap((line, at) => /-> .* udp proxies/.test(line) ? [at] : []);
+  assert.deepEqual(hints, [(udp.at(-1) ?? 0) + 1], out);
+});
+
 Deno.test("pinhole doctor --json: prints one document, and leaves with 1 when something failed", async () => {
   const values = { ...freePorts(), "renderer.library": "/nowhere/lib.so" };
   const { code, out } = await doctor(["--json", "--frpc-admin", NO_FRPC], values);
@@ -84,15 +96,18 @@ Deno.test("pinhole doctor: tells every problem of the configuration, and leaves 
 });
 
 Deno.test("parseArguments: doctor takes --config, --json and --frpc-admin", () => {
-  const defaults = { name: "doctor", config: undefined, json: false, frpcAdmin: undefined };
+  const defaults = { name: "doctor", config: undefined, json: false, frpcAdmins: [] };
   assert.deepEqual(parseArguments(["doctor"]), defaults);
   const all = ["doctor", "--json", "--config", "a.toml", "--frpc-admin=http://127.0.0.1:7500/"];
   assert.deepEqual(parseArguments(all), {
     name: "doctor",
     config: "a.toml",
     json: true,
-    frpcAdmin: "http://127.0.0.1:7500",
+    frpcAdmins: ["http://127.0.0.1:7500"],
   });
+  const admins = ["http://127.0.0.1:7500", "http://127.0.0.1:7501"];
+  const twice = parseArguments(["doctor", ...admins.flatMap((url) => ["--frpc-admin", url])]);
+  assert.deepEqual(twice, { ...defaults, frpcAdmins: admins });
   assert.match(String(parseArguments(["doctor", "x"])), /doctor takes no argument "x"/);
   assert.match(
     String(parseArguments(["doctor", "--frpc-admin", "7400"])),

@@ -1,7 +1,9 @@
 import assert from "assert";
+import { planDoctor } from "../../src/cli/doctor_plan.ts";
+import { examine } from "../../src/doctor/doctor.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { createServerCertificate } from "../../src/transport/secure_channel.ts";
-import { PUBLIC_IP, TunnelledSite } from "../support/tunnelled_site.ts";
+import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/tunnelled_site.ts";
 
 /** Where nobody listens (RFC 863, in a world that has given it up). */
 const DISCARD_PORT = 9;
@@ -244,6 +246,22 @@ Deno.test("doctor: frpc that is not logged in, wants a password or lacks a proxy
   const [closed] = await frpc();
   assert.equal(closed?.status, "warning");
   assert.match(closed?.fix ?? "", /FRPC_ADMIN_PASSWORD/);
+});
+
+Deno.test("doctor: two clients of frp, one for signalling and one for media, are looked at together", async () => {
+  await using site = await TunnelledSite.open({ isServed: false });
+  const [api, ...media] = site.admin.proxies;
+  assert(api !== undefined);
+  site.admin.proxies = [api];
+  await using other = new FakeFrpcAdmin(media);
+  const frpc = async (frpcAdmins: readonly string[]) => {
+    const plan = await planDoctor(site.config, { source: "test.toml", frpcAdmins });
+    return (await Array.fromAsync(examine(plan))).filter(({ check }) => check === "frpc");
+  };
+  const both = await frpc([site.admin.url, other.url]);
+  assert.deepEqual(both.map(({ status, values }) => [status, values?.proxies]), [["ok", 3]]);
+  const one = await frpc([site.admin.url]);
+  assert.deepEqual(named(one, "failed"), media.map(({ name }) => `frpc ${name}`));
 });
 
 Deno.test("doctor: a certificate that browsers refuse is told, and does not hide the local server", async () => {

@@ -1,6 +1,8 @@
 import assert from "assert";
 import { writeArchive } from "../../deploy/build/archive.ts";
+import { listFiles } from "../../deploy/build/files.ts";
 import { collectLicences } from "../../deploy/build/licences.ts";
+import { addFiles } from "../../deploy/build/release.ts";
 import { buildExecutable, type Ended, openFolder, runPlain } from "../support/executable.ts";
 import { compileReference } from "../support/native.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -25,9 +27,12 @@ function run(
   return runPlain([program, ...args], { env: { CACHE_DIRECTORY: cache } });
 }
 
-function asStranger(command: readonly string[]): Promise<Ended> {
+function asStranger(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const become = [`--reuid=${STRANGER}`, `--regid=${STRANGER}`, "--clear-groups", "--"];
-  return runPlain(["/usr/bin/setpriv", ...become, ...command]);
+  return runPlain(["/usr/bin/setpriv", ...become, ...command], { env });
 }
 
 async function unpackedIn(cache: string): Promise<string[]> {
@@ -184,6 +189,49 @@ Deno.test("executable: a folder that others may change, or that cannot be made, 
   );
 });
 
+Deno.test("executable: a folder in one where others may replace it is refused", async () => {
+  await using folder = await openFolder();
+  const parent = `${folder.path}/parent`;
+  const cache = `${parent}/cache`;
+  const link = `${folder.path}/link`;
+  await Deno.mkdir(cache, { recursive: true, mode: 0o700 });
+  await Deno.symlink(cache, link);
+  for (const mode of [0o777, 0o775, 0o757, 0o2775]) {
+    await Deno.chmod(parent, mode);
+    for (const given of [cache, `${cache}//`, link]) {
+      const ended = await run(["--version"], { cache: given });
+      refused(ended, /others may write to the folder around it \(mode 2?7\d\d\); run chmod go-w/);
+    }
+  }
+  await Deno.chmod(parent, 0o755);
+  await Deno.chmod(folder.path, 0o777);
+  refused(await run(["--version"], { cache: link }), /write to the folder around it \(mode 777\)/);
+  await Deno.chmod(folder.path, 0o755);
+  if (isRoot) {
+    await Deno.chown(parent, Number(STRANGER), 0);
+    refused(await run(["--version"], { cache }), /folder around it belongs to user \d+; set CACHE/);
+    await Deno.chown(parent, 0, 0);
+    await runPlain(["/usr/bin/chown", "-h", STRANGER, link]);
+    refused(await run(["--version"], { cache: link }), /it is a link of user \d+; remove it/);
+  }
+  assert.deepEqual(await unpackedIn(cache), []);
+});
+
+Deno.test({
+  name: "executable: a dynamic user's folder behind systemd's link is taken",
+  ignore: !isRoot,
+  fn: async () => {
+    await using folder = await openFolder({ pinhole: executable });
+    await Deno.mkdir(`${folder.path}/private/pinhole`, { recursive: true, mode: 0o755 });
+    await Deno.chown(`${folder.path}/private/pinhole`, Number(STRANGER), Number(STRANGER));
+    await Deno.symlink("private/pinhole", `${folder.path}/cache`);
+    const env = { CACHE_DIRECTORY: `${folder.path}/cache` };
+    const { code, stdout, stderr } = await asStranger([`${folder.path}/pinhole`, "--version"], env);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, VERSION);
+  },
+});
+
 Deno.test({
   name: "executable: a disk that is full, read-only or mounted noexec is named",
   ignore: !canMount,
@@ -199,6 +247,23 @@ Deno.test({
     refused(await on("ro"), /Read-only file system/);
     refused(await on("noexec"), /its disk is mounted noexec/);
   },
+});
+
+Deno.test("addFiles: a release has the documents, and whatever they link to among themselves", async () => {
+  await using folder = await openFolder();
+  await addFiles(folder.path);
+  const files = await listFiles(folder.path);
+  for (const name of ["README.md", "CHANGELOG.md", "LICENSE", "docs/install.md", "config.toml"]) {
+    assert.ok(files.includes(name), name);
+  }
+  assert.deepEqual(files.filter((name) => name.startsWith("deploy/build/")), []);
+  for (const name of files.filter((name) => name.endsWith(".md"))) {
+    const at = new URL(`file:///${name}`);
+    const text = await Deno.readTextFile(`${folder.path}/${name}`);
+    for (const [, link = ""] of text.matchAll(/\]\(([^):#]+\.md)(?:#[^)]*)?\)/g)) {
+      assert.ok(files.includes(new URL(link, at).pathname.slice(1)), `${name} links to ${link}`);
+    }
+  }
 });
 
 Deno.test("writeArchive: bytes depend on names and contents alone", async () => {

@@ -141,7 +141,7 @@ export class TunnelledSite implements AsyncDisposable {
       renderer: { ...this.config.renderer, ...changes.renderer },
       auth: { ...this.config.auth, ...changes.auth },
     };
-    const plan = await planDoctor(config, { source: "test.toml", frpcAdmin: this.admin.url });
+    const plan = await planDoctor(config, { source: "test.toml", frpcAdmins: [this.admin.url] });
     return await Array.fromAsync(examine(plan));
   }
 

@@ -1,7 +1,12 @@
 import assert from "assert";
 import { judgeClock } from "../../src/doctor/clock.ts";
 import { judgeFirewall } from "../../src/doctor/firewall.ts";
-import { type ExpectedProxy, judgeFrpc, readFrpcStatus } from "../../src/doctor/frpc.ts";
+import {
+  type ExpectedProxy,
+  type FrpcAnswer,
+  judgeFrpc,
+  readFrpcStatus,
+} from "../../src/doctor/frpc.ts";
 import {
   type CheckedPath,
   judgeMapping,
@@ -28,7 +33,10 @@ const EXPECTED: readonly ExpectedProxy[] = [
 
 function frpc(groups: unknown, status = 200): CheckResult[] {
   const answer = readFrpcStatus({ status, body: JSON.stringify(groups) });
-  return judgeFrpc(new Map([["http://127.0.0.1:7400", answer]]), EXPECTED);
+  return judgeFrpc(new Map([["http://127.0.0.1:7400", answer]]), {
+    expected: EXPECTED,
+    areNamed: false,
+  });
 }
 
 function proxy(name: string, [remote, local]: [number, number], more: object = {}) {
@@ -92,12 +100,44 @@ Deno.test("judgeFrpc: several clients are taken together, and silence is a warni
     ["a", half({ tcp: [proxy("gpu_server_api", [80, 9000])] })],
     ["b", half({ udp: [proxy("udp_1", [1, 11]), proxy("udp_2", [2, 12])] })],
   ]);
-  assert.deepEqual(statuses(judgeFrpc(both, EXPECTED)), ["frpc ok"]);
+  assert.deepEqual(statuses(judgeFrpc(both, { expected: EXPECTED, areNamed: true })), ["frpc ok"]);
   assert.deepEqual(statuses(frpc({}, 401)), ["frpc warning"]);
   assert.deepEqual(statuses(frpc({}, 502)), ["frpc warning"]);
   for (const body of ["", "null", "[1]", '{"udp":1}', '{"udp":[null]}']) {
     assert.equal(readFrpcStatus({ status: 200, body }).kind, "strange", body);
   }
+});
+
+Deno.test("judgeFrpc: of two clients the one that does not answer, or is not logged in, is named", () => {
+  const whole = readFrpcStatus({
+    status: 200,
+    body: JSON.stringify({
+      tcp: [proxy("gpu_server_api", [80, 9000])],
+      udp: [proxy("udp_1", [1, 11]), proxy("udp_2", [2, 12])],
+    }),
+  });
+  const signalling = readFrpcStatus({
+    status: 200,
+    body: JSON.stringify({ tcp: [proxy("gpu_server_api", [80, 9000])] }),
+  });
+  const silent = { kind: "unreachable", reason: "connection refused" } as const;
+  const judge = (
+    [first, second]: readonly [FrpcAnswer, FrpcAnswer],
+    { areNamed = false } = {},
+  ) => {
+    const answers = new Map([["http://a", first], ["http://b", second]]);
+    return judgeFrpc(answers, { expected: EXPECTED, areNamed });
+  };
+  const [named, ...others] = judge([whole, silent], { areNamed: true });
+  assert.deepEqual([named?.status, others], ["warning", []]);
+  assert.match(named?.text ?? "", /No frpc is seen at http:\/\/b \(connection refused\)/);
+  assert.deepEqual(statuses(judge([whole, silent])), ["frpc ok"]);
+  assert.deepEqual(statuses(judge([whole, { kind: "unauthorized" }])), ["frpc ok"]);
+  const [closed, ...missing] = judge([signalling, { kind: "unauthorized" }]);
+  assert.match(closed?.text ?? "", /http:\/\/b wants a user and a password/);
+  assert.deepEqual(missing.map(({ subject }) => subject), ["udp_1", "udp_2"]);
+  const [idle] = judge([signalling, readFrpcStatus({ status: 200, body: "{}" })]);
+  assert.match(idle?.text ?? "", /http:\/\/b\), but is not logged in/);
 });
 
 function path(publicPort: number, outcome: CheckedPath["outcome"]): CheckedPath {

@@ -169,12 +169,52 @@ Deno.test("pinhole frpc: what cannot be mapped is said with the key and the fix"
     ],
   ];
   for (const [config, expected] of cases) {
-    assert.throws(() => text(config, { server: undefined }), (error) => {
-      assert.ok(error instanceof ConfigError);
-      assert.match(error.message, expected);
-      return true;
-    });
+    refuses(() => text(config, { server: undefined }), expected);
   }
+});
+
+Deno.test("pinhole frpc: a public port that frps itself has is said with its key and the other way out", () => {
+  const at = (port: number) => ({ server: { hostname: "192.0.2.1", port } });
+  const url = '[server]\npublic_url = "http://a.example:7000"';
+  const tcp = "[webrtc]\ntcp = true";
+  const cases: readonly [string, Partial<TunnelOptions>, RegExp][] = [
+    [url, {}, /server\.public_url: maps public TCP port 7000 for gpu_server_api.*\(bindPort\)/],
+    [url, { output: "frps" }, /\(bindPort\); change it, or .*--server ADDRESS:PORT$/],
+    [url, { protocol: "quic" }, /\(bindPort\)/],
+    ["", at(10110), /webrtc\.public_port_min: maps public TCP port 10110 for gpu_server_api/],
+    [tcp, at(10113), /webrtc\.public_port_min: maps public TCP port 10113 for tcp_10113/],
+    ["", { protocol: "kcp", ...at(10111) }, /public UDP port 10111 for udp_.*\(kcpBindPort\)/],
+    ["", { protocol: "quic", ...at(10115) }, /public UDP port 10115 for udp_.*\(quicBindPort\)/],
+    ["", { protocol: "quic", part: "media", ...at(10115) }, /\(quicBindPort\)/],
+  ];
+  for (const [config, options, expected] of cases) refuses(() => text(config, options), expected);
+  // Nothing listens on UDP there, nobody maps that port, the web server before frps has it, or there is no frps.
+  text("", at(10111));
+  text("", { part: "media", ...at(10110) });
+  text('[server]\npublic_url = "https://a.example"', { protocol: "wss", ...at(443) });
+  text(url, { output: "plain" });
+});
+
+Deno.test("pinhole frpc: a listener with the port of frpc's admin API is said with its key and the other way out", () => {
+  const listen = (address: string) => `server.listen = "${address}"`;
+  const cases: readonly [string, Partial<TunnelOptions>, RegExp][] = [
+    [listen("0.0.0.0:7400"), {}, /server\.listen: has TCP port 7400.* --admin ADDRESS:PORT$/],
+    [listen("127.0.0.1:7401"), { part: "media" }, /server\.listen: has TCP port 7401/],
+    [listen("[::]:7400"), { part: "signalling" }, /server\.listen/],
+    [listen("localhost:7400"), {}, /server\.listen/],
+    ['server.admin_listen = "127.0.0.1:7400"', {}, /server\.admin_listen: has TCP port 7400/],
+    [
+      "[webrtc]\ntcp = true\nport_min = 7399\nport_max = 7401",
+      { part: "media" },
+      /webrtc\.port_min: has TCP ports 7399-7401, but frpc's admin API listens on 7401/,
+    ],
+    ["", { admin: { hostname: "0.0.0.0", port: 9000 } }, /server\.listen: has TCP port 9000/],
+  ];
+  for (const [config, options, expected] of cases) refuses(() => text(config, options), expected);
+  text(listen("192.0.2.5:7400"));
+  text(listen("127.0.0.1:7401"));
+  text(listen("127.0.0.1:7400"), { output: "frps" });
+  text("[webrtc]\nport_min = 7399\nport_max = 7401");
 });
 
 Deno.test("quote: TOML reads the very text back, and no template begins in it", () => {
@@ -205,6 +245,14 @@ function configOf(toml: string): Config {
 function text(toml: string, options: Partial<TunnelOptions> = {}): string {
   const all = { ...TUNNEL_DEFAULTS, server: SERVER, source: "test.toml", ...options };
   return formatTunnel(configOf(toml), all);
+}
+
+function refuses(print: () => string, expected: RegExp): void {
+  assert.throws(print, (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.match(error.message, expected);
+    return true;
+  });
 }
 
 function frpcFile(toml: string, options: Partial<TunnelOptions> = {}): FrpcFile {

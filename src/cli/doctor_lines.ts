@@ -1,0 +1,32 @@
+import type { CheckResult, Status } from "../doctor/result.ts";
+
+const LABEL_CHARS = 22;
+
+/** Escape sequences of ECMA-48: green, yellow, red, dim. */
+const COLOURS: Readonly<Record<Status, number>> = { ok: 32, warning: 33, failed: 31, skipped: 2 };
+
+/** The lines of results, for people. What mends several of them is said once, below the last. Pure. */
+export function formatResults(
+  results: readonly CheckResult[],
+  { isColoured }: { isColoured: boolean },
+): string[] {
+  return results.flatMap(({ check, subject, status, text, fix }, at) => {
+    const label = subject === undefined ? check : `${check} ${subject}`;
+    const word = status.padEnd(8);
+    const coloured = isColoured ? `\x1b[${COLOURS[status]}m${word}\x1b[0m` : word;
+    const line = `${coloured} ${label.padEnd(LABEL_CHARS)} ${text}`;
+    const isSaidBelow = results.slice(at + 1).some((later) => later.fix === fix);
+    return fix === undefined || isSaidBelow ? [line] : [line, `${" ".repeat(9)}-> ${fix}`];
+  });
+}
+
+/** Whether a result may share its hint with the one before it: both are one of several of a check. */
+export function belongTogether(before: CheckResult, after: CheckResult): boolean {
+  return before.check === after.check && after.subject !== undefined;
+}
+
+/** The last line: how many results there are of each status. */
+export function formatCounts({ ok, warning, failed, skipped }: Record<Status, number>): string {
+  const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
+  return `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`;
+}

@@ -1,0 +1,87 @@
+import {
+  allPorts,
+  formatPorts,
+  type MappedPort,
+  type Mapping,
+  SIGNALLING_NAME,
+} from "./mapping.ts";
+import type { Endpoint, TunnelSettings } from "./settings.ts";
+
+/** TCP ports in a row of this host, and the key of the configuration that sets them. */
+export interface HostListener {
+  readonly key: string;
+  /** IP address or host name. */
+  readonly hostname: string;
+  readonly portMin: number;
+  readonly portMax: number;
+}
+
+/** Two that want one port. */
+export interface PortConflict {
+  /** Key of the configuration that can be changed. */
+  readonly key: string;
+  /** Names both, and what else could be changed. */
+  readonly rule: string;
+}
+
+/**
+ * Finds a public port of the mapping that frps itself listens on. Pure.
+ * @param publicKeys Keys that set the public port of signalling, and those of media.
+ */
+export function findServerConflict(
+  mapping: Mapping,
+  { server, protocol, publicKeys }: Pick<TunnelSettings, "server" | "protocol"> & {
+    publicKeys: { readonly signalling: string; readonly media: string };
+  },
+): PortConflict | undefined {
+  // There a web server has that port, which may pass what it gets on to the page as well as to frps.
+  if (protocol === "wss") return undefined;
+  const bound: Partial<Record<MappedPort["protocol"], string>> = {
+    tcp: "bindPort",
+    ...(protocol === "kcp" && { udp: "kcpBindPort" }),
+    ...(protocol === "quic" && { udp: "quicBindPort" }),
+  };
+  const taken = allPorts(mapping).find(({ protocol, publicPort }) =>
+    publicPort === server.port && bound[protocol] !== undefined
+  );
+  if (taken === undefined) return undefined;
+  const way = `${taken.protocol.toUpperCase()} port ${taken.publicPort}`;
+  return {
+    key: taken.name === SIGNALLING_NAME ? publicKeys.signalling : publicKeys.media,
+    rule: `maps public ${way} for ${taken.name}, but frps itself listens there ` +
+      `(${bound[taken.protocol]}); change it, or give frps another port with --server ADDRESS:PORT`,
+  };
+}
+
+/** Finds a listener of this host that has the port of frpc's admin API. Pure. */
+export function findAdminConflict(
+  admin: Endpoint,
+  listeners: readonly HostListener[],
+): PortConflict | undefined {
+  const rival = listeners.find(({ hostname, portMin, portMax }) =>
+    admin.port >= portMin && admin.port <= portMax &&
+    overlap(addressOf(hostname), addressOf(admin.hostname))
+  );
+  if (rival === undefined) return undefined;
+  const { key, portMin, portMax } = rival;
+  return {
+    key,
+    rule: `has TCP ${portMin === portMax ? "port" : "ports"} ` +
+      `${formatPorts(portMin, portMax - portMin + 1)}, but frpc's admin API listens on ` +
+      `${admin.port} of the same host; change it, or give the API another port with ` +
+      "--admin ADDRESS:PORT",
+  };
+}
+
+/** Whether two listeners of one port number get in each other's way: one takes every address, or both the same. */
+function overlap(one: string, other: string): boolean {
+  return one === other || takesEveryAddress(one) || takesEveryAddress(other);
+}
+
+function takesEveryAddress(hostname: string): boolean {
+  return hostname === "0.0.0.0" || /^[0:]+$/.test(hostname);
+}
+
+function addressOf(hostname: string): string {
+  return hostname === "localhost" ? "127.0.0.1" : hostname;
+}
