@@ -12,6 +12,7 @@ import {
   type AVPixelFormat,
   SWS_BILINEAR,
 } from "node-av/constants";
+import { fitInside, type FittedArea } from "./fit.ts";
 import type { PixelFormat, RawFrame } from "./frame.ts";
 
 const PIXEL_FORMAT_IDS: Readonly<Record<PixelFormat, AVPixelFormat>> = {
@@ -42,30 +43,44 @@ export function allocatePicture(width: number, height: number): Frame {
   return picture;
 }
 
+/** The longest that processors have. */
+const VECTOR_BYTES = 64;
+
+/** Black in limited range: luma, and both chromas. */
+const BLACK = [16, 128, 128] as const;
+
 /**
- * Copies frames of any format and size into I420 pictures of one size, on a worker thread. A frame is read where its
- * source left it: there is no copy before the conversion.
+ * Copies frames of any format and size into I420 pictures of one size, on a worker thread: as large as they fit with
+ * their aspect kept, black around. A frame is read where its source left it: there is no copy before the conversion.
  */
 export class PictureConverter {
   #scaler: SoftwareScaleContext | undefined;
   /** Format and size that the scaler was made for. */
   #scalerKey = "";
+  /** What is not black of the pictures that have been written to. */
+  readonly #areas = new WeakMap<Frame, string>();
 
   /** Settles when `frame` is not needed any more and `target` holds its picture. */
   async convert(frame: RawFrame, target: Frame): Promise<void> {
     const { data, linesize } = target;
     if (data === null) throw new TypeError("The target picture has no memory");
     const planes = frame.planes.length;
-    await this.#scalerFor(frame, target).scale(
+    const area = fitInside(frame, target);
+    this.#clearAround(area, target);
+    await this.#scalerFor(frame, area).scale(
       frame.planes.map((plane) =>
         Buffer.from(plane.data.buffer, plane.data.byteOffset, plane.data.byteLength)
       ),
       frame.planes.map((plane) => plane.strideBytes),
       0,
       frame.height,
-      data.slice(0, Math.max(planes, 3)),
+      data.slice(0, Math.max(planes, 3)).map((plane, index) => {
+        const share = index === 0 ? 1 : 2;
+        return plane.subarray((area.y * (linesize[index] ?? 0) + area.x) / share);
+      }),
       linesize.slice(0, 3),
     );
+    this.#clearSpill(area, target);
   }
 
   /** Frees the scaler. Not while `convert` is under way. */
@@ -75,8 +90,31 @@ export class PictureConverter {
     this.#scalerKey = "";
   }
 
-  #scalerFor(frame: RawFrame, target: Frame): SoftwareScaleContext {
-    const key = `${frame.format} ${frame.width}x${frame.height} ${target.width}x${target.height}`;
+  #clearAround({ x, y, width, height }: FittedArea, target: Frame): void {
+    const area = `${width}x${height} ${x} ${y}`;
+    if (this.#areas.get(target) === area) return;
+    this.#areas.set(target, area);
+    BLACK.forEach((value, index) => target.data?.[index]?.fill(value));
+  }
+
+  /** FFmpeg writes whole vectors, and so a little beyond the right edge where they do not divide the width. */
+  #clearSpill({ x, y, width, height }: FittedArea, target: Frame): void {
+    if (width % VECTOR_BYTES === 0 || x + width === target.width) return;
+    // Asking for them is not free.
+    const planes = target.data;
+    BLACK.forEach((value, index) => {
+      const share = index === 0 ? 1 : 2;
+      const stride = target.linesize[index] ?? 0;
+      const from = (x + width) / share;
+      const to = Math.min(from + VECTOR_BYTES, target.width / share);
+      for (let row = y / share; row < (y + height) / share; row++) {
+        planes?.[index]?.fill(value, row * stride + from, row * stride + to);
+      }
+    });
+  }
+
+  #scalerFor(frame: RawFrame, area: FittedArea): SoftwareScaleContext {
+    const key = `${frame.format} ${frame.width}x${frame.height} ${area.width}x${area.height}`;
     if (this.#scaler !== undefined && this.#scalerKey === key) return this.#scaler;
     this.close();
     const scaler = new SoftwareScaleContext();
@@ -84,8 +122,8 @@ export class PictureConverter {
       frame.width,
       frame.height,
       PIXEL_FORMAT_IDS[frame.format],
-      target.width,
-      target.height,
+      area.width,
+      area.height,
       AV_PIX_FMT_YUV420P,
       SWS_BILINEAR,
     );

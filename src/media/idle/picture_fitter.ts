@@ -1,7 +1,7 @@
 import { avGetPixFmtName, FFmpegError, type FilterContext, FilterGraph, Frame } from "node-av/lib";
 import { AV_FRAME_DATA_DISPLAYMATRIX, type AVPixelFormat } from "node-av/constants";
 import type { RawFrame } from "../frame.ts";
-import { fitInside } from "./fit.ts";
+import { fitInside } from "../fit.ts";
 import { type Orientation, readOrientation } from "./orientation.ts";
 
 /** Names of FFmpeg's pixel formats that may hold transparent pixels. */

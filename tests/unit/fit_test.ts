@@ -1,5 +1,5 @@
 import assert from "assert";
-import { fitInside } from "../../src/media/idle/fit.ts";
+import { fitInside } from "../../src/media/fit.ts";
 
 const HD = { width: 1280, height: 720 };
 
