@@ -2,7 +2,8 @@ import { type CancelTimer, type Clock, sleep } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
-import { CONNECTIONS_MAX } from "../signalling/limits.ts";
+import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
+import { Backlog } from "./backlog.ts";
 import { Relay } from "./relay.ts";
 import { readTlsFiles, type TlsCertificate, type TlsFiles } from "./tls_files.ts";
 
@@ -23,6 +24,8 @@ export interface ListenerOptions {
   readonly log: Logger;
   /** Connections at one time. Default {@link CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
+  /** Bytes that all clients together may send without a message being whole. Default {@link BACKLOG_BYTES_MAX}. */
+  readonly backlogBytesMax?: number;
 }
 
 /** How often connections are looked at, in milliseconds. */
@@ -46,6 +49,7 @@ export class Listener implements AsyncDisposable {
   readonly #serving = new AbortController();
   /** By the port from which the connection behind the relay comes. */
   readonly #relays = new Map<number, Relay>();
+  readonly #backlog: Backlog;
   readonly #running = new Set<Promise<void>>();
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
@@ -58,6 +62,7 @@ export class Listener implements AsyncDisposable {
   private constructor(options: ListenerOptions, certificate: TlsCertificate | undefined) {
     this.#options = options;
     this.#certificate = certificate;
+    this.#backlog = new Backlog(options.backlogBytesMax ?? BACKLOG_BYTES_MAX);
     this.#listener = this.#listen(options.port, certificate);
     const { signal } = this.#serving;
     const back = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };
@@ -213,10 +218,11 @@ export class Listener implements AsyncDisposable {
     back.setNoDelay();
     if ("setNoDelay" in front) front.setNoDelay();
     const id = back.localAddr.port;
-    const relay = new Relay({ front, back }, clock);
+    const relay = new Relay({ front, back }, { clock, backlog: this.#backlog });
     this.#relays.set(id, relay);
     if (this.#closing.signal.aborted) relay.end();
-    await relay.run();
+    const reason = await relay.run();
+    if (reason !== undefined) log.warn("connection_refused", { reason });
     // Its number may have been given to another since it made room.
     if (this.#relays.get(id) === relay) this.#relays.delete(id);
   }

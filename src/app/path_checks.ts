@@ -23,14 +23,11 @@ export function createPathChecks(
       })),
     );
   return {
-    get roomInMs() {
-      return probe.roomInMs;
-    },
     async open(reachedHost) {
-      // First the addresses: a check that nobody hears of would take room until it expires.
+      // First the addresses: a check that nobody hears of would take the room of another.
       const announced = await announce(reachedHost);
       const check = probe.open();
-      return check && {
+      return {
         id: check.id,
         expiresInMs: PATH_CHECK_TTL_MS,
         ports: check.ports.flatMap(({ localPort, credentials }) => {

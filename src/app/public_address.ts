@@ -73,7 +73,8 @@ async function addressOf(host: string, options: PublicAddressOptions): Promise<s
     (options.ipv6 ? addresses.find((address) => isIP(address) === 6) : undefined);
   if (usable !== undefined) return usable;
   throw new ViewerError(
-    "internal",
+    // Without a configured address the client says by its Host header what is looked for.
+    options.publicIp === undefined ? "unknown_host" : "internal",
     addresses.length > 0
       ? `The media ports listen on IPv4 and "${host}" is IPv6 only; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
       : `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`,

@@ -63,7 +63,7 @@ export const METRICS = {
     values: [
       ...["bad_message", "bad_sdp", "unsupported_codec", "unauthorized", "origin_not_allowed"],
       ...["no_such_viewer", "session_full", "no_free_port", "renderer_failed", "internal"],
-      ...["too_many_offers", "shutting_down"],
+      ...["too_many_offers", "shutting_down", "unknown_host"],
     ],
   },
   viewers_ended_total: {

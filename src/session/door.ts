@@ -4,6 +4,7 @@ import { AppError } from "../base/errors.ts";
 export type ViewerErrorCode =
   | "bad_sdp"
   | "unsupported_codec"
+  | "unknown_host"
   | "no_such_viewer"
   | "session_full"
   | "no_free_port"

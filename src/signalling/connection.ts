@@ -2,11 +2,14 @@ import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { type SessionDoor, ViewerError } from "../session/door.ts";
+import { Allowance } from "./allowance.ts";
 import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
 import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
 import {
   BUFFERED_BYTES_MAX,
   CLOSE_LINGER_MS,
+  CONNECTION_OFFERS_AT_ONCE,
+  CONNECTION_OFFERS_PER_SECOND,
   FIRST_MESSAGE_WAIT_MS,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
@@ -20,6 +23,7 @@ import {
   type ServerMessage,
   utf8Length,
 } from "./messages.ts";
+import { takeOffer } from "./offer_limit.ts";
 import { type Departure, ViewerLink } from "./viewer_link.ts";
 
 /** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
@@ -55,6 +59,7 @@ export interface ViewerConnectionOptions {
 export class ViewerConnection {
   readonly #socket: SignallingSocket;
   readonly #options: ViewerConnectionOptions;
+  readonly #offers: Allowance;
   /** Of the wait for a first message, later of the wait before the close frame. */
   #cancelTimer: CancelTimer;
   /** Chosen by the first message. */
@@ -69,6 +74,10 @@ export class ViewerConnection {
   constructor(socket: SignallingSocket, options: ViewerConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#offers = new Allowance(
+      { perSecond: CONNECTION_OFFERS_PER_SECOND, most: CONNECTION_OFFERS_AT_ONCE },
+      options.clock.now(),
+    );
     this.#cancelTimer = options.clock.after(FIRST_MESSAGE_WAIT_MS, () => {
       const message = `No message came within ${FIRST_MESSAGE_WAIT_MS / 1000} s`;
       this.refuse({ code: "bad_message", message });
@@ -138,7 +147,10 @@ export class ViewerConnection {
 
   #act(message: ClientMessage): void {
     try {
-      if (message.type === "offer") void this.#join(message);
+      if (message.type === "offer") {
+        takeOffer([this.#offers], this.#options.clock.now());
+        void this.#join(message);
+      }
       if (message.type === "resume") this.#resume(message.viewer);
       // Without a viewer there is no renderer to hear it: a page may speak before its offer or after its end.
       if (message.type === "message") this.#link?.say(message.data);

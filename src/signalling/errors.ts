@@ -20,6 +20,7 @@ export const ERROR_TABLE: Readonly<Record<SignallingErrorCode, ErrorTranslation>
   bad_message: { closeCode: 4400, httpStatus: 400 },
   bad_sdp: { closeCode: 4400, httpStatus: 400 },
   unsupported_codec: { closeCode: 4400, httpStatus: 406 },
+  unknown_host: { closeCode: 4400, httpStatus: 400 },
   unauthorized: { closeCode: 4401, httpStatus: 401 },
   origin_not_allowed: { closeCode: 4403, httpStatus: 403 },
   no_such_viewer: { closeCode: 4404, httpStatus: 404 },
@@ -39,6 +40,24 @@ export interface Refusal {
   /** How long to wait before another try is worth it, in milliseconds. */
   readonly retryAfterMs?: number;
 }
+
+/** For pages that may not connect. */
+export const ORIGIN_REFUSED: Refusal = {
+  code: "origin_not_allowed",
+  message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
+};
+
+/** For those who lack the token that a session needs. */
+export const TOKEN_REFUSED: Refusal = {
+  code: "unauthorized",
+  message: "This session needs an access token that is valid for it; see `pinhole token`",
+};
+
+/** For requests whose `Host` header tells no address. */
+export const HOST_REFUSED: Refusal = {
+  code: "unknown_host",
+  message: "The Host header is no host name and no IP address",
+};
 
 /**
  * What a client is told of something that the sessions threw. Only a {@link ViewerError} was written for clients; the

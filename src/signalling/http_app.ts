@@ -5,10 +5,16 @@ import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
 import type { Access } from "./access.ts";
 import { type Asset, assetResponder } from "./assets.ts";
-import { failureText, type Refusal } from "./errors.ts";
+import {
+  failureText,
+  HOST_REFUSED,
+  ORIGIN_REFUSED,
+  type Refusal,
+  TOKEN_REFUSED,
+} from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";
-import { isOriginAllowed, parseReachedHost } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf } from "./origins.ts";
 import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
 import { protectVisitors } from "./response_headers.ts";
 import { createWhepApp } from "./whep.ts";
@@ -52,16 +58,6 @@ export type HttpApp = (
 
 /** How much of a path the log shows: what follows may be a viewer's secret id. */
 const SHOWN_SEGMENTS = 3;
-
-const ORIGIN_REFUSED: Refusal = {
-  code: "origin_not_allowed",
-  message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
-};
-
-const TOKEN_REFUSED: Refusal = {
-  code: "unauthorized",
-  message: "This session needs an access token that is valid for it; see `pinhole token`",
-};
 
 /** Builds the handler for `Deno.serve`: page, browser client, health, metrics, session list and signalling. */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
@@ -125,15 +121,14 @@ async function openSignalling(
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
     return c.text("Connect to this path with a WebSocket\n", 426, { Upgrade: "websocket" });
   }
-  const host = c.req.header("Host") ?? new URL(c.req.url).host;
-  const reachedHost = parseReachedHost(host);
-  if (reachedHost === undefined) return c.text("The Host header names no host\n", 400);
+  const reachedHost = reachedHostOf(c.req.raw);
+  if (reachedHost === undefined) return c.text(`${HOST_REFUSED.message}\n`, 400);
   if (!sockets.makeRoom()) {
     options.log.warn("web_sockets_full");
     return c.text("Too many connections; try again later\n", 503, { "Retry-After": "5" });
   }
   const { door, log, meter, clock = SYSTEM_CLOCK } = options;
-  const admission = await admit(c, { ...options, sessionId, host });
+  const admission = await admit(c, { ...options, sessionId });
   const connection = { sessionId, reachedHost, door, clock, log, meter, ...admission };
   try {
     return sockets.accept(c.req.raw, { ...connection, ...keeperOf(c) });
@@ -145,12 +140,9 @@ async function openSignalling(
 
 async function admit(
   c: Context,
-  { sessionId, host, allowedOrigins, access }: HttpAppOptions & { sessionId: string; host: string },
+  { sessionId, allowedOrigins, access }: HttpAppOptions & { sessionId: string },
 ): Promise<{ refusal: Refusal } | Partial<Access>> {
-  const origin = c.req.header("Origin");
-  if (!isOriginAllowed({ origin, host, allowed: allowedOrigins })) {
-    return { refusal: ORIGIN_REFUSED };
-  }
+  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return { refusal: ORIGIN_REFUSED };
   if (access === undefined) return {};
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }

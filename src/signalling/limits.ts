@@ -5,7 +5,8 @@
  * Deno 2.9.6 refuses a request's head above 64 KiB by itself, and waits for ever: for the rest of a head, for the next
  * request, and for the rest of a body. It hands over whole WebSocket messages only and holds up to 64 MiB of one frame,
  * more of a fragmented message (denoland/deno#15809). So every connection passes a relay of ours, which has the limits
- * that begin with `CONNECTIONS`, `REQUEST` and `RELAY`.
+ * that begin with `BACKLOG`, `CONNECTIONS`, `REQUEST` and `RELAY`. It lets no HTTP/2 through: there one connection holds
+ * streams and heads of its own, which the relay cannot see.
  */
 
 /** Longest message from a client, in bytes of UTF-8. A browser's offer with every codec it has is under 20 KiB. */
@@ -104,6 +105,13 @@ export const REQUEST_BODY_WAIT_MS = 15_000;
 export const RELAY_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
 
 /**
+ * What all clients together may send before something of it is taken, in bytes: their windows alone would add up to
+ * more than a GiB. Whoever has most of it is refused when it is full. With {@link CONNECTIONS_MAX} that is somebody with
+ * more than 50 KiB: an offer of 20 KiB is never the one.
+ */
+export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
  * How long a client may read nothing, or send on beyond {@link RELAY_WINDOW_BYTES}, in milliseconds. A tunnel that
  * reconnects is away for seconds.
  */
@@ -116,12 +124,25 @@ export const RELAY_STUCK_MS = 30_000;
 export const OFFERS_PER_SECOND = 100;
 export const OFFERS_AT_ONCE = 400;
 
+/**
+ * Offers of one WebSocket a second, in the long run and at once. A page offers once, and again when its network changes
+ * or its user begins anew; one that loops is stopped here before it takes the places of others.
+ */
+export const CONNECTION_OFFERS_PER_SECOND = 1;
+export const CONNECTION_OFFERS_AT_ONCE = 10;
+
 /** Offers a second for one session: its viewers may all reload at once, and nobody keeps the others out for long. */
 export const SESSION_OFFERS_PER_SECOND = 20;
 export const SESSION_OFFERS_AT_ONCE = 100;
 
-/** Path checks that are opened in a second, for all who ask together: a page needs one for all ports. */
+/**
+ * Path checks that are opened in a second, for all who ask together: a page needs one for all ports. None is refused
+ * for want of room: the oldest makes some.
+ */
 export const PATH_CHECKS_PER_SECOND_MAX = 4;
 
 /** Longest host name of the DNS, in characters (RFC 1035 §2.3.4, without the root's dot). */
 export const HOST_CHARS_MAX = 253;
+
+/** Longest part of it between dots, in characters (RFC 1035 §2.3.4). */
+export const HOST_LABEL_CHARS_MAX = 63;

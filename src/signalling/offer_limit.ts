@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { type SessionDoor, ViewerError } from "../session/door.ts";
+import { Allowance } from "./allowance.ts";
 import {
   OFFERS_AT_ONCE,
   OFFERS_PER_SECOND,
@@ -7,39 +8,23 @@ import {
   SESSION_OFFERS_PER_SECOND,
 } from "./limits.ts";
 
-/** Something of which so much comes back every second, up to a most. Pure: times are arguments. */
-class Allowance {
-  readonly #perSecond: number;
-  readonly #most: number;
-  #left: number;
-  #atMs: number;
-
-  constructor(size: { readonly perSecond: number; readonly most: number }, nowMs: number) {
-    this.#perSecond = size.perSecond;
-    this.#most = size.most;
-    this.#left = size.most;
-    this.#atMs = nowMs;
+/**
+ * Takes one offer from each of these.
+ * @throws {ViewerError} `too_many_offers` when one of them has none left; then none is taken from any.
+ */
+export function takeOffer(allowances: readonly Allowance[], nowMs: number): void {
+  const retryAfterMs = Math.max(...allowances.map((allowance) => allowance.waitMs(nowMs)));
+  if (retryAfterMs > 0) {
+    const message = "Offers come too fast; try again later";
+    throw new ViewerError("too_many_offers", message, { retryAfterMs });
   }
-
-  /** How long until one can be taken, in milliseconds; 0 when one can be now. */
-  waitMs(nowMs: number): number {
-    const seconds = Math.max(0, nowMs - this.#atMs) / 1000;
-    this.#atMs = nowMs;
-    this.#left = Math.min(this.#most, this.#left + seconds * this.#perSecond);
-    return this.#left >= 1 ? 0 : Math.ceil((1 - this.#left) / this.#perSecond * 1000);
-  }
-
-  take(): void {
-    this.#left -= 1;
-  }
-
-  isWhole(nowMs: number): boolean {
-    this.waitMs(nowMs);
-    return this.#left === this.#most;
-  }
+  for (const allowance of allowances) allowance.take();
 }
 
-/** Lets offers through to `door` as fast as {@link OFFERS_PER_SECOND} and its companions say. */
+/**
+ * Lets offers through to `door` as fast as {@link OFFERS_PER_SECOND} and its companions say. What turns out to be no
+ * usable offer opens nothing, and counts for nothing.
+ */
 export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
   const all = new Allowance(
     { perSecond: OFFERS_PER_SECOND, most: OFFERS_AT_ONCE },
@@ -47,26 +32,31 @@ export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
   );
   const sessions = new Map<string, Allowance>();
   return {
-    join(request, listener, options) {
+    async join(request, listener, options) {
       const nowMs = clock.now();
       forgetWhole(sessions, nowMs);
       const own = sessions.get(request.sessionId) ?? new Allowance(
         { perSecond: SESSION_OFFERS_PER_SECOND, most: SESSION_OFFERS_AT_ONCE },
         nowMs,
       );
-      const retryAfterMs = Math.max(own.waitMs(nowMs), all.waitMs(nowMs));
-      if (retryAfterMs > 0) {
-        const message = "Offers come too fast; try again later";
-        return Promise.reject(new ViewerError("too_many_offers", message, { retryAfterMs }));
-      }
+      takeOffer([own, all], nowMs);
       sessions.set(request.sessionId, own);
-      own.take();
-      all.take();
-      return door.join(request, listener, options);
+      try {
+        return await door.join(request, listener, options);
+      } catch (error) {
+        if (isUnusable(error)) { for (const each of [own, all]) each.giveBack(); }
+        throw error;
+      }
     },
     resume: (...args) => door.resume(...args),
     find: (...args) => door.find(...args),
   };
+}
+
+/** Whether the offer itself was refused, which is known before anything is opened for it. */
+function isUnusable(error: unknown): boolean {
+  return error instanceof ViewerError &&
+    (error.code === "bad_sdp" || error.code === "unsupported_codec");
 }
 
 /** The map holds no more than {@link OFFERS_AT_ONCE} and a few seconds' offers: a session needs offers to stay in it. */

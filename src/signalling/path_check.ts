@@ -2,9 +2,9 @@ import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AccessCheck } from "./access.ts";
-import { ERROR_TABLE, type Refusal, refusalOf } from "./errors.ts";
+import { ERROR_TABLE, HOST_REFUSED, ORIGIN_REFUSED, type Refusal, refusalOf } from "./errors.ts";
 import { PATH_CHECKS_PER_SECOND_MAX } from "./limits.ts";
-import { isOriginAllowed, parseReachedHost } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf } from "./origins.ts";
 
 /** One media port as a path check announces it. */
 export interface AnnouncedPort {
@@ -45,15 +45,12 @@ export interface PortReport {
 
 /** What signalling needs of path checks. */
 export interface PathCheckDoor {
-  /** How long until another check can be opened, in milliseconds; 0 when it can be now. */
-  readonly roomInMs: number;
   /**
    * Starts a check for somebody who reached the server by `reachedHost`.
-   * @returns `undefined` when there is no room.
    * @throws {ViewerError} When no public address is known.
    */
-  open(reachedHost: string): Promise<OpenedPathCheck | undefined>;
-  /** What has arrived so far; `undefined` for a check that never was, or has expired. */
+  open(reachedHost: string): Promise<OpenedPathCheck>;
+  /** What has arrived so far; `undefined` for a check that never was, or has ended. */
   report(id: string): readonly PortReport[] | undefined;
 }
 
@@ -70,12 +67,6 @@ type Status = 400 | 401 | 403 | 404 | 429 | 500 | 503;
 
 const PATH = "/api/path-check";
 const NO_STORE = { "Cache-Control": "no-store" };
-
-const ORIGIN_REFUSED: Refusal = {
-  code: "origin_not_allowed",
-  message:
-    "Pages of this origin may not check the path; server.allowed_origins lists those that may",
-};
 
 const TOKEN_REFUSED: Refusal = {
   code: "unauthorized",
@@ -105,15 +96,12 @@ async function open(
   if (access !== undefined && await access(c.req.raw, "any_session") === undefined) {
     return refuse(c, TOKEN_REFUSED);
   }
-  const reachedHost = parseReachedHost(hostOf(c));
-  if (reachedHost === undefined) {
-    return refuse(c, { code: "bad_message", message: "The Host header names no host" });
-  }
-  const waitMs = pathChecks.roomInMs || rate.takeOrWait();
+  const reachedHost = reachedHostOf(c.req.raw);
+  if (reachedHost === undefined) return refuse(c, HOST_REFUSED);
+  const waitMs = rate.takeOrWait();
   if (waitMs > 0) return tooMany(c, { waitMs, meter });
   try {
     const check = await pathChecks.open(reachedHost);
-    if (check === undefined) return tooMany(c, { waitMs: pathChecks.roomInMs, meter });
     meter.count("path_checks_total", { outcome: "opened" });
     return c.json(formatCheck(check), 201, NO_STORE);
   } catch (error) {
@@ -123,17 +111,13 @@ async function open(
 
 /** Whether the page may ask; if it may, it may read the answer too. */
 function allowOrigin(c: Context, { allowedOrigins }: PathCheckOptions): boolean {
+  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return false;
   const origin = c.req.header("Origin");
-  if (!isOriginAllowed({ origin, host: hostOf(c), allowed: allowedOrigins })) return false;
   if (origin !== undefined) {
     c.header("Access-Control-Allow-Origin", origin);
     c.header("Vary", "Origin");
   }
   return true;
-}
-
-function hostOf(c: Context): string {
-  return c.req.header("Host") ?? new URL(c.req.url).host;
 }
 
 function refuse(c: Context, { code, message }: Refusal): Response {

@@ -5,7 +5,15 @@ import type { Meter } from "../base/meter.ts";
 import { type SessionDoor, ViewerError, type ViewerListener } from "../session/door.ts";
 import type { AccessCheck } from "./access.ts";
 import { type BodyFailure, readBody } from "./body.ts";
-import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
+import {
+  ERROR_TABLE,
+  failureText,
+  HOST_REFUSED,
+  ORIGIN_REFUSED,
+  type Refusal,
+  refusalOf,
+  TOKEN_REFUSED,
+} from "./errors.ts";
 import {
   MESSAGE_BYTES_MAX,
   REQUEST_BODY_WAIT_MS,
@@ -13,7 +21,7 @@ import {
   VIEWER_ID_CHARS_MAX,
 } from "./limits.ts";
 import { fitsParams, isIdleName, isObject, type JsonObject, PARAMS_TOO_LONG } from "./messages.ts";
-import { isOriginAllowed, parseReachedHost } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf } from "./origins.ts";
 import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
 
 /** What WHEP is made of. */
@@ -41,16 +49,6 @@ interface RespondOptions extends WhepOptions {
 const SDP = "application/sdp";
 const SDP_FRAGMENT = "application/trickle-ice-sdpfrag";
 const EXPOSED_HEADERS = ["Location", "ETag", "Accept-Patch", "Retry-After", "WWW-Authenticate"];
-
-const ORIGIN_REFUSED: WhepRefusal = {
-  code: "origin_not_allowed",
-  message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
-};
-
-const TOKEN_REFUSED: WhepRefusal = {
-  code: "unauthorized",
-  message: "This session needs an access token that is valid for it; see `pinhole token`",
-};
 
 const NO_RESOURCE: WhepRefusal = {
   code: "no_such_viewer",
@@ -89,7 +87,7 @@ export function createWhepApp(options: WhepOptions): Hono {
   const whep = new Hono();
   whep.use(answerOptions);
   whep.use(cors({
-    origin: (origin, c) => isAllowed(c, origin, options) ? origin : null,
+    origin: (origin, c) => isOriginAllowed(c.req.raw, options.allowedOrigins) ? origin : null,
     allowMethods: ["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
     allowHeaders: ["Content-Type", "Authorization", "If-Match"],
     exposeHeaders: EXPOSED_HEADERS,
@@ -116,8 +114,8 @@ async function join(c: Context, { access, door }: WhepOptions): Promise<Outcome>
   const granted = access && await access(c.req.raw, { session: sessionId });
   if (access !== undefined && granted === undefined) return TOKEN_REFUSED;
   if (!hasType(c, SDP)) return wrongType("Accept-Post", SDP);
-  const reachedHost = parseReachedHost(hostOf(c));
-  if (reachedHost === undefined) return badMessage("The Host header names no host");
+  const reachedHost = reachedHostOf(c.req.raw);
+  if (reachedHost === undefined) return HOST_REFUSED;
   const wishes = readWishes(c);
   if ("code" in wishes) return wishes;
   const body = await readBody(c.req.raw);
@@ -209,7 +207,7 @@ async function respond(c: Context, { handle, ...options }: RespondOptions): Prom
 }
 
 async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Promise<Outcome> {
-  if (!isAllowed(c, c.req.header("Origin"), options)) return ORIGIN_REFUSED;
+  if (!isOriginAllowed(c.req.raw, options.allowedOrigins)) return ORIGIN_REFUSED;
   try {
     return await handle(c, options);
   } catch (error) {
@@ -244,14 +242,6 @@ async function answerOptions(c: Context, next: Next): Promise<void> {
   c.res = new Response(null, { status: 200, headers: c.res.headers });
   c.res.headers.set("Accept-Post", SDP);
   c.res.headers.set("Accept-Patch", SDP_FRAGMENT);
-}
-
-function isAllowed(c: Context, origin: string | undefined, options: WhepOptions): boolean {
-  return isOriginAllowed({ origin, host: hostOf(c), allowed: options.allowedOrigins });
-}
-
-function hostOf(c: Context): string {
-  return c.req.header("Host") ?? new URL(c.req.url).host;
 }
 
 function hasType(c: Context, type: string): boolean {

@@ -6,11 +6,18 @@ import { type StunMessage, verifyMessageIntegrity } from "./stun.ts";
 import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";
 import { STUN_ATTRIBUTE } from "./stun_wire.ts";
 
-/** How long a path check is answered, in milliseconds: a browser tries for about 15 s. */
+/**
+ * How long a path check is answered, in milliseconds, unless {@link PATH_CHECKS_MAX} newer ones began: a browser tries
+ * for about 15 s.
+ */
 export const PATH_CHECK_TTL_MS = 30_000;
 
-/** Path checks that are alive at one time: each takes a few kilobytes. */
-export const PATH_CHECKS_MAX = 16;
+/**
+ * Path checks that are alive at one time: each takes a few kilobytes. One more ends the oldest, so that nobody can keep
+ * others out by holding them. At four a second, as signalling lets them begin, one lives 16 s at least, and a browser
+ * has its answer.
+ */
+export const PATH_CHECKS_MAX = 64;
 
 /** Different arrivals that one check notes: five ports, and the handful of addresses that a browser sends from. */
 export const PATH_ARRIVALS_MAX = 64;
@@ -78,10 +85,11 @@ export class PathProbe {
     this.#clock = clock;
   }
 
-  /** Starts a path check. @returns `undefined` when {@link PATH_CHECKS_MAX} are alive. */
-  open(): PathCheck | undefined {
+  /** Starts a path check. It ends the oldest when {@link PATH_CHECKS_MAX} are alive. */
+  open(): PathCheck {
     this.#forgetExpired();
-    if (this.#checks.size >= PATH_CHECKS_MAX) return undefined;
+    const [oldest] = this.#checks.values();
+    if (oldest !== undefined && this.#checks.size >= PATH_CHECKS_MAX) this.#forget(oldest);
     const check: OpenCheck = {
       id: randomBytes(16).toString("base64url"),
       ports: this.#ports.map((localPort) => ({
@@ -94,14 +102,6 @@ export class PathProbe {
     this.#checks.set(check.id, check);
     for (const port of check.ports) this.#byUfrag.set(port.credentials.ufrag, { check, port });
     return check;
-  }
-
-  /** How long until another check can be opened, in milliseconds; 0 when it can be now. */
-  get roomInMs(): number {
-    this.#forgetExpired();
-    const [oldest] = this.#checks.values();
-    const isFull = oldest !== undefined && this.#checks.size >= PATH_CHECKS_MAX;
-    return isFull ? oldest.expiresAtMs - this.#clock.now() : 0;
   }
 
   /** A check that is alive, with what has arrived so far. */
@@ -149,9 +149,13 @@ export class PathProbe {
     // Oldest first, since all live equally long.
     for (const check of this.#checks.values()) {
       if (check.expiresAtMs > nowMs) return;
-      this.#checks.delete(check.id);
-      for (const { credentials } of check.ports) this.#byUfrag.delete(credentials.ufrag);
+      this.#forget(check);
     }
+  }
+
+  #forget(check: OpenCheck): void {
+    this.#checks.delete(check.id);
+    for (const { credentials } of check.ports) this.#byUfrag.delete(credentials.ufrag);
   }
 }
 

@@ -126,7 +126,7 @@ function open(): Port {
   const mux = new PortMux(port, { clock, meter: NULL_METER, log, probe });
   const members = [1, 2, 3].map(() => new FuzzMember());
   for (const member of members) mux.add(member);
-  const ports = probe.open()?.ports ?? [];
+  const ports = probe.open().ports;
   const credentials = [
     ...members.map(({ ice }) => ice.local),
     ...ports.map(({ credentials }) => credentials),

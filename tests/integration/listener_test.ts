@@ -1,6 +1,6 @@
 import assert from "assert";
 import { connect as connectTls } from "node:tls";
-import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
+import { type LogFields, type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import { Listener, type ListenerOptions } from "../../src/app/listener.ts";
 import type { HttpApp } from "../../src/signalling/http_app.ts";
 import {
@@ -73,6 +73,12 @@ class Client implements Disposable {
   async say(text: string | Uint8Array): Promise<void> {
     let rest = typeof text === "string" ? UTF8.encode(text) : text;
     while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
+  }
+
+  /** Says no more, and waits until the server has ended the connection too. */
+  async leave(): Promise<void> {
+    await this.#connection.closeWrite();
+    await this.done;
   }
 
   async hears(pattern: RegExp): Promise<void> {
@@ -189,6 +195,110 @@ Deno.test("Listener: a message without an end is not held, and ends its connecti
   // Beside the window there are the buffers of four sockets.
   assert.ok(said < 48 * 1024 * 1024, `${said} bytes were taken`);
   assert.ok(!honest.isClosed);
+});
+
+/** A log, and why connections were refused in it. */
+function refusals(): { log: Logger; reasons: unknown[] } {
+  const reasons: unknown[] = [];
+  const warn = (event: string, fields?: LogFields) => {
+    if (event === "connection_refused") reasons.push(fields?.reason);
+  };
+  return { log: { ...NULL_LOGGER, warn }, reasons };
+}
+
+/** Opens a WebSocket and begins a message, of which `bytes` are sent and the end is not. */
+async function beginMessage(client: Client, bytes: number): Promise<void> {
+  await client.say(UPGRADE);
+  await client.hears(/101 /);
+  await client.say(frameHead(RELAY_WINDOW_BYTES - 1));
+  await client.say("x".repeat(bytes));
+}
+
+Deno.test("Listener: unfinished messages of many clients together are bounded, and cost the longest first", async () => {
+  const { log, reasons } = refusals();
+  await using server = await listen({ log, backlogBytesMax: 1024 * 1024 });
+  using small = await server.connect();
+  await beginMessage(small, 20 * 1024);
+  await using crowd = new AsyncDisposableStack();
+  const clients: Client[] = [];
+  for (let count = 0; count < 9; count++) {
+    const client = crowd.use(await server.connect());
+    clients.push(client);
+    await beginMessage(client, (100 + count) * 1024);
+  }
+  await clients[0]?.say("x".repeat(128 * 1024));
+  await clients[0]?.done;
+  await eventually(() => reasons.length > 0, { what: "for the refusal" });
+  assert.deepEqual(reasons, ["backlog"]);
+  assert.deepEqual(clients.filter(({ isClosed }) => isClosed), [clients[0]]);
+
+  // What was given up is free again: another has as much room.
+  using next = await server.connect();
+  await beginMessage(next, 100 * 1024);
+  await pass(server.clock, 0);
+  assert.ok(!next.isClosed && !small.isClosed);
+  assert.equal(reasons.length, 1);
+});
+
+Deno.test("Listener: bytes count no longer once their message, their request or their client is done", async () => {
+  const { log, reasons } = refusals();
+  await using server = await listen({ log, backlogBytesMax: 256 * 1024 });
+  const text = "x".repeat(100 * 1024);
+  using talker = await server.connect();
+  await talker.say(UPGRADE);
+  await talker.hears(/101 /);
+  using poster = await server.connect();
+  for (let turn = 1; turn <= 5; turn++) {
+    await talker.say(frameHead(text.length));
+    await talker.say(text);
+    await talker.hears(new RegExp(`(${text.length}[^]*){${turn}}`));
+    await poster.say(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
+    await poster.hears(new RegExp(`(\n${text.length}\n[^]*){${turn}}`));
+    using leaver = await server.connect();
+    await beginMessage(leaver, text.length);
+    await leaver.leave();
+  }
+  assert.deepEqual(reasons, []);
+});
+
+Deno.test("Listener: a WebSocket that is only kept alive holds nothing", async () => {
+  const { log, reasons } = refusals();
+  await using server = await listen({ log, backlogBytesMax: 8 * 1024 });
+  using client = await server.connect();
+  await client.say(UPGRADE);
+  await client.hears(/101 /);
+  // A ping of 125 bytes, masked with zeros.
+  const ping = new Uint8Array(131);
+  ping.set([0x89, 0x80 | 125]);
+  for (let turn = 0; turn < 100; turn++) {
+    client.heard = "";
+    await client.say(ping);
+    await eventually(() => client.heard.length >= 127 || client.isClosed, { what: "for a pong" });
+    assert.ok(!client.isClosed, `after ${turn} pings`);
+  }
+  assert.deepEqual(reasons, []);
+});
+
+Deno.test("Listener: HTTP/2 is refused, in however small pieces it begins, and what only looks like it is not", async () => {
+  const { log, reasons } = refusals();
+  await using server = await listen({ log });
+  const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  using whole = await server.connect();
+  await whole.say(`${preface}\0\0\0\x04\0\0\0\0\0`);
+  using slow = await server.connect();
+  for (const letter of preface) {
+    await slow.say(letter);
+    await pass(server.clock, 0);
+  }
+  await Promise.all([whole.done, slow.done]);
+  assert.deepEqual([whole.heard, slow.heard], ["", ""]);
+  await eventually(() => reasons.length === 2, { what: "for both refusals" });
+  assert.deepEqual(reasons, ["http2", "http2"]);
+  using upgrading = await server.connect();
+  await upgrading.say(`${GET}Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n`);
+  await upgrading.say(`X-Text: ${preface.slice(0, 14)}\r\n\r\n`);
+  await upgrading.hears(/^HTTP\/1\.1 200 /);
+  assert.equal(reasons.length, 2);
 });
 
 Deno.test("Listener: when connections run out, the one that asks for nothing makes room", async () => {
@@ -329,6 +439,26 @@ Deno.test("Listener: a renewed certificate is shown to new connections, and the 
   await socket.say(frameHead(11));
   await socket.say("still there");
   await socket.hears(/11$/);
+});
+
+Deno.test("Listener: over TLS no HTTP/2 is offered, and none is taken", async () => {
+  await using folder = await certificates();
+  const { log, reasons } = refusals();
+  const cert = `${folder.path}/old.pem`;
+  await using server = await listen({ tls: { cert, key: `${folder.path}/old.key` }, log });
+  const connection = await Deno.connectTls({
+    hostname: "127.0.0.1",
+    port: server.port,
+    caCerts: [await Deno.readTextFile(cert)],
+    alpnProtocols: ["h2", "http/1.1"],
+  });
+  const { alpnProtocol } = await connection.handshake();
+  using client = new Client(connection);
+  assert.equal(alpnProtocol, null);
+  await client.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  await client.done;
+  assert.equal(client.heard, "");
+  await eventually(() => reasons.length > 0, { what: "for the refusal" });
 });
 
 Deno.test("Listener: TLS files that cannot be used, and an address that is taken, are named", async () => {

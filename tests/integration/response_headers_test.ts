@@ -10,7 +10,7 @@ const REQUESTS: readonly { path: string; method?: string; status: number }[] = [
   { path: "/readyz", status: 200 },
   { path: "/metrics", status: 200 },
   { path: "/api/sessions", status: 200 },
-  { path: "/api/path-check", method: "POST", status: 429 },
+  { path: "/api/path-check", method: "POST", status: 201 },
   { path: "/ws/demo", status: 426 },
   { path: "/ws/a.b", status: 400 },
   { path: "/whep/demo", method: "POST", status: 415 },

@@ -143,7 +143,7 @@ Deno.test("createHttpApp: the log of a failure holds neither the query nor a sec
   };
   await using server = serve({
     log: { ...NULL_LOGGER, error: (_event, fields) => shown.push(fields?.path) },
-    pathChecks: { roomInMs: 0, open: fail, report: fail },
+    pathChecks: { open: fail, report: fail },
     sessionsJson: fail,
   });
   for (const path of ["/api/path-check/secret?token=secret", "/api/sessions?token=secret"]) {

@@ -289,10 +289,9 @@ export function holdOffers(door: FakeDoor): () => Promise<void> {
   };
 }
 
-/** Has no room for any check. */
+/** Has no ports to check. */
 const NO_PATH_CHECKS: PathCheckDoor = {
-  roomInMs: 0,
-  open: () => Promise.resolve(undefined),
+  open: () => Promise.resolve({ id: "none", expiresInMs: 0, ports: [] }),
   report: () => undefined,
 };
 

@@ -16,7 +16,8 @@ function setUp() {
   const clock = new ManualClock();
   const door = new FakeDoor();
   const limited = limitOffers(door, clock);
-  const offer = async (sessionId: string): Promise<number | "in"> => {
+  /** How long to wait, or what else became of it. */
+  const offer = async (sessionId: string): Promise<number | string> => {
     try {
       await limited.join(
         { sessionId, sdp: "", params: {}, reachedHost: "203.0.113.7" },
@@ -25,8 +26,7 @@ function setUp() {
       return "in";
     } catch (error) {
       assert(error instanceof ViewerError);
-      assert.equal(error.code, "too_many_offers");
-      return error.retryAfterMs ?? 0;
+      return error.code === "too_many_offers" ? error.retryAfterMs ?? 0 : error.code;
     }
   };
   const offers = async (count: number, name: (at: number) => string) => {
@@ -65,6 +65,29 @@ Deno.test("limitOffers: a refused offer costs its session nothing", async () => 
   for (let turn = 0; turn < 100; turn++) assert.notEqual(await offer("late"), "in");
   clock.advance(1000);
   assert.equal(await offers(OFFERS_PER_SECOND, () => "late"), SESSION_OFFERS_AT_ONCE);
+});
+
+Deno.test("limitOffers: offers that cannot be used take no place of others", async () => {
+  const { door, offer, offers } = setUp();
+  for (const code of ["bad_sdp", "unsupported_codec"] as const) {
+    door.gate = () => Promise.reject(new ViewerError(code, "No"));
+    for (let at = 0; at < 2 * OFFERS_AT_ONCE; at++) assert.equal(await offer("main"), code);
+  }
+  // One that is good and finds no renderer has cost what the limit is for.
+  door.gate = () => Promise.reject(new ViewerError("renderer_failed", "No"));
+  assert.equal(await offer("main"), "renderer_failed");
+  door.gate = () => Promise.resolve();
+  assert.equal(await offers(2 * SESSION_OFFERS_AT_ONCE, () => "main"), SESSION_OFFERS_AT_ONCE - 1);
+});
+
+Deno.test("limitOffers: offers that cannot be used are still refused when they come too fast at once", async () => {
+  const { door, offer } = setUp();
+  const { promise, reject } = Promise.withResolvers<void>();
+  door.gate = () => promise;
+  const pending = Array.from({ length: SESSION_OFFERS_AT_ONCE }, () => offer("main"));
+  assert.notEqual(await offer("main"), "bad_sdp");
+  reject(new ViewerError("bad_sdp", "No"));
+  assert.deepEqual(new Set(await Promise.all(pending)), new Set(["bad_sdp"]));
 });
 
 Deno.test("limitOffers: viewers are resumed and found as if there were no limit", async () => {

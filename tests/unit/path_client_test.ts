@@ -13,7 +13,7 @@ const BRIEF = { deadlineMs: 700 };
 /** Credentials of one port, and the probe that knows them. */
 function setUp() {
   const probe = new PathProbe([1], { clock: SYSTEM_CLOCK });
-  const [port] = probe.open()?.ports ?? [];
+  const [port] = probe.open().ports;
   assert(port !== undefined);
   const { ufrag, pwd } = port.credentials;
   const answer = (packet: Uint8Array, from: Deno.NetAddr) => {

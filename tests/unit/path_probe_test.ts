@@ -13,8 +13,8 @@ function setUp() {
   const clock = new FakeClock();
   const probe = new PathProbe([10_111, 10_112], { clock });
   const check = probe.open();
-  const [one, two] = check?.ports ?? [];
-  assert(check !== undefined && one !== undefined && two !== undefined);
+  const [one, two] = check.ports;
+  assert(one !== undefined && two !== undefined);
   return { clock, probe, check, one, two };
 }
 
@@ -111,19 +111,27 @@ Deno.test("PathProbe: an answer is as long as a padded request, and never much l
   }
 });
 
-Deno.test("PathProbe: a check ends after its time, and another finds room", async () => {
+Deno.test("PathProbe: one check too many ends the oldest and no other", () => {
+  const { probe, check, one } = setUp();
+  const second = probe.open();
+  for (let more = 2; more < PATH_CHECKS_MAX; more++) probe.open();
+  assert.ok("reply" in answer(probe, request(one.credentials)));
+  const latest = probe.open();
+  assert.equal(probe.find(check.id), undefined);
+  assert.deepEqual(answer(probe, request(one.credentials)), { rejected: "unknown_user" });
+  for (const { id, ports: [port] } of [second, latest]) {
+    assert(probe.find(id) !== undefined && port !== undefined);
+    assert.ok("reply" in answer(probe, request(port.credentials)));
+  }
+});
+
+Deno.test("PathProbe: a check ends after its time", async () => {
   const { clock, probe, check, one } = setUp();
-  for (let more = 1; more < PATH_CHECKS_MAX; more++) assert.ok(probe.open());
-  assert.equal(probe.open(), undefined);
-  assert.equal(probe.roomInMs, PATH_CHECK_TTL_MS);
   await clock.advance(PATH_CHECK_TTL_MS - 1);
   assert.ok("reply" in answer(probe, request(one.credentials)));
-  assert.equal(probe.roomInMs, 1);
   await clock.advance(1);
   assert.deepEqual(answer(probe, request(one.credentials)), { rejected: "unknown_user" });
   assert.equal(probe.find(check.id), undefined);
-  assert.equal(probe.roomInMs, 0);
-  assert.ok(probe.open());
 });
 
 Deno.test("PathProbe: notes 64 arrivals, and answers further ones all the same", () => {

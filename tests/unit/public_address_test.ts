@@ -71,7 +71,10 @@ Deno.test("public address: IPv6 is announced only where the ports listen on it",
 Deno.test("public address: a name without an address is an error that says what to set", async () => {
   const failing = [resolveTo(), () => Promise.reject(new Error("NXDOMAIN")), resolveTo("nonsense")];
   for (const resolve of failing) {
-    await assert.rejects(finder({ resolve })(10111, "gone.example"), ViewerError);
+    await assert.rejects(finder({ resolve })(10111, "gone.example"), { code: "unknown_host" });
+    // What the operator wrote is no fault of the client.
+    const configured = finder({ resolve, publicIp: "gone.example" });
+    await assert.rejects(configured(10111, "203.0.113.7"), { code: "internal" });
   }
   const [none] = failing;
   if (none === undefined) return;

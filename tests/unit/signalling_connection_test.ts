@@ -2,6 +2,8 @@ import assert from "assert";
 import { ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import {
+  CONNECTION_OFFERS_AT_ONCE,
+  CONNECTION_OFFERS_PER_SECOND,
   EARLY_MESSAGES_MAX,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
@@ -144,6 +146,29 @@ Deno.test("ViewerConnection: every refusal of the sessions is told and closes wi
     });
     assert.deepEqual(refused, [code]);
   }
+});
+
+Deno.test("ViewerConnection: one that offers on and on is refused, and the sessions hear no more of it", async () => {
+  const { door, clock, socket, say, closeCode } = setUpConnection();
+  const offer = async () => {
+    say({ type: "offer", sdp: "v=0" });
+    await settle();
+    return socket.types()[0];
+  };
+  for (let turn = 0; turn < CONNECTION_OFFERS_AT_ONCE; turn++) {
+    assert.equal(await offer(), "answer");
+  }
+  clock.advance(1000 / CONNECTION_OFFERS_PER_SECOND);
+  assert.equal(await offer(), "answer");
+  say({ type: "offer", sdp: "v=0" });
+  const [refusal] = socket.sent.splice(0);
+  assert.deepEqual(
+    [refusal?.code, refusal?.retry_after_ms],
+    ["too_many_offers", 1000 / CONNECTION_OFFERS_PER_SECOND],
+  );
+  assert.equal(door.requests.length, CONNECTION_OFFERS_AT_ONCE + 1);
+  assert.equal(door.latest.fate, "bye");
+  assert.equal(closeCode(), ERROR_TABLE.too_many_offers.closeCode);
 });
 
 Deno.test("ViewerConnection: the text of an unexpected failure stays in the log", async () => {

@@ -1,10 +1,18 @@
 import assert from "assert";
-import { isOriginAllowed, parseReachedHost } from "../../src/signalling/origins.ts";
+import { isOriginAllowed, reachedHostOf } from "../../src/signalling/origins.ts";
 
 const HOST = "51.161.209.200:10110";
 
-function allows(origin: string | undefined, options: { host?: string; allowed?: string[] } = {}) {
-  return isOriginAllowed({ origin, host: options.host ?? HOST, allowed: options.allowed ?? [] });
+function requestTo(host: string, headers: Record<string, string> = {}): Request {
+  return new Request("http://elsewhere/", { headers: { ...headers, Host: host } });
+}
+
+function allows(
+  origin: string | undefined,
+  { host = HOST, allowed = [] }: { host?: string; allowed?: string[] } = {},
+): boolean {
+  const headers = origin === undefined ? {} : { Origin: origin };
+  return isOriginAllowed(requestTo(host, headers), allowed);
 }
 
 Deno.test("isOriginAllowed: programs without an origin and the server's own page always may", () => {
@@ -36,20 +44,35 @@ Deno.test("isOriginAllowed: a star lets every page in", () => {
   }
 });
 
-Deno.test("parseReachedHost: strips port and brackets", () => {
-  assert.equal(parseReachedHost("51.161.209.200:10110"), "51.161.209.200");
-  assert.equal(parseReachedHost("gpu-1.example.com"), "gpu-1.example.com");
-  assert.equal(parseReachedHost("[2001:db8::1]:9000"), "2001:db8::1");
-  assert.equal(parseReachedHost("[::ffff:192.0.2.1]"), "::ffff:192.0.2.1");
-  assert.equal(parseReachedHost("localhost:9000"), "localhost");
+Deno.test("reachedHostOf: strips port and brackets", () => {
+  const reached = {
+    "51.161.209.200:10110": "51.161.209.200",
+    "gpu-1.example.com": "gpu-1.example.com",
+    "gpu_1.example.com.:80": "gpu_1.example.com.",
+    "[2001:db8::1]:9000": "2001:db8::1",
+    "[::ffff:192.0.2.1]": "::ffff:192.0.2.1",
+    "localhost:9000": "localhost",
+    [`${"x".repeat(63)}.example`]: `${"x".repeat(63)}.example`,
+  };
+  for (const [header, host] of Object.entries(reached)) {
+    assert.equal(reachedHostOf(requestTo(header)), host);
+  }
 });
 
-Deno.test("parseReachedHost: lets nothing through that is no host", () => {
+Deno.test("reachedHostOf: lets nothing through that is no host, nor what stands elsewhere", () => {
   const hostile = [
     "",
     ":9000",
     "a b",
-    "a\r\na=candidate",
+    "a=candidate",
+    ".",
+    "..",
+    "a..b",
+    ".a",
+    "[::1",
+    "[::::]",
+    "[1.2.3.4]",
+    `${"x".repeat(64)}.example`,
     "user@host",
     "host/path",
     "2001:db8::1",
@@ -57,8 +80,10 @@ Deno.test("parseReachedHost: lets nothing through that is no host", () => {
     "[]",
     "host:port",
     "host:123456",
-    "é.example",
-    "x".repeat(254),
+    `${"x.".repeat(127)}x`,
   ];
-  for (const header of hostile) assert.equal(parseReachedHost(header), undefined, header);
+  for (const header of hostile) {
+    assert.equal(reachedHostOf(requestTo(header)), undefined, header);
+  }
+  assert.equal(reachedHostOf(new Request("http://localhost/")), undefined);
 });
