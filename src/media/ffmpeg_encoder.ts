@@ -124,7 +124,7 @@ export function createFfmpegEncoders(choice: EncoderChoice): EncoderFactory {
         "no_encoder",
         `No ${codec} encoder could be opened with video.encoder = "${choice}"${
           reasons.length > 0 ? ` (${reasons.join("; ")})` : ""
-        }`,
+        }${choice === "auto" ? "" : '; "auto" takes what this host has'}`,
       );
     },
   };

@@ -49,7 +49,7 @@ export interface ViewerOptions {
 /** What a viewer is told when it did not end by itself. */
 const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, string]>>> = {
   renderer_failed: ["renderer_failed", "The renderer failed"],
-  encoder_failed: ["internal", "The video encoder failed"],
+  encoder_failed: ["internal", "The video encoder failed; the server's log says why"],
   shutting_down: ["shutting_down", "The server is shutting down"],
 };
 
@@ -212,9 +212,11 @@ export class Viewer implements ViewerControl {
     const { clock, deadlines } = this.#options;
     const before = this.#status;
     this.#status = advanceViewer(before, event, { nowMs: clock.now(), deadlines });
-    if (this.#status.phase === before.phase) return;
-    this.#listener?.state(this.state);
-    if (this.#status.phase === "ended") this.#release(this.#status.endReason ?? "bye");
+    const { phase, endReason = "bye" } = this.#status;
+    if (phase === before.phase) return;
+    // An error says more than the state that comes of it, and a page acts on whatever comes first.
+    if (phase !== "ended" || END_ERRORS[endReason] === undefined) this.#listener?.state(this.state);
+    if (phase === "ended") this.#release(endReason);
   }
 
   #release(reason: EndReason): void {
