@@ -10,7 +10,6 @@ import {
   type AnnouncedCandidate,
   type ViewerControl,
   ViewerError,
-  type ViewerErrorCode,
   type ViewerHandle,
   type ViewerListener,
   type ViewerNotice,
@@ -28,6 +27,7 @@ import {
   type ViewerEvent,
   type ViewerStatus,
 } from "./viewer_state.ts";
+import { DROP_WORDS, END_ERRORS } from "./viewer_words.ts";
 
 /** What a viewer is made of. */
 export interface ViewerOptions {
@@ -46,25 +46,8 @@ export interface ViewerOptions {
   readonly onEnded: (viewer: Viewer) => void;
 }
 
-/** What a viewer is told when it did not end by itself. */
-const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, string]>>> = {
-  renderer_failed: ["renderer_failed", "The renderer failed"],
-  encoder_failed: ["internal", "The video encoder failed; the server's log says why"],
-  shutting_down: ["shutting_down", "The server is shutting down"],
-};
-
-/** What a viewer is told of messages that were dropped. */
-const DROP_WORDS = {
-  viewer_only: "This viewer's token lets it watch only",
-  over_budget: "A viewer may say 120 messages and 256 KiB a second; more is dropped",
-  not_taken: "The renderer takes no messages",
-  no_writer: "No renderer is connected to hear messages",
-  not_read: "The renderer does not read as fast as messages come",
-  too_many: "The renderer does not read as fast as messages come",
-  too_long: "The renderer takes messages of 64 KiB at most",
-  no_way:
-    "The renderer's messages came faster than they were read, or before there was a way for bytes",
-} as const;
+/** Who leaves sooner may just have changed his mind; who stays had no path. */
+const UNCONNECTED_MS = 5_000;
 
 /** One viewer of a session: ties its connection, its lease and its signalling together. */
 export class Viewer implements ViewerControl {
@@ -216,17 +199,25 @@ export class Viewer implements ViewerControl {
     if (phase === before.phase) return;
     // An error says more than the state that comes of it, and a page acts on whatever comes first.
     if (phase !== "ended" || END_ERRORS[endReason] === undefined) this.#listener?.state(this.state);
-    if (phase === "ended") this.#release(endReason);
+    if (phase === "ended") {
+      this.#release(endReason, { wasConnecting: before.phase === "connecting" });
+    }
   }
 
-  #release(reason: EndReason): void {
+  #release(reason: EndReason, { wasConnecting }: { wasConnecting: boolean }): void {
     const { meter, log, lease, onEnded } = this.#options;
+    const ageMs = Math.round(this.ageMs);
+    if (wasConnecting && ageMs >= UNCONNECTED_MS) {
+      // Otherwise its end looks like that of any visit.
+      const heard = this.peer.heardAtMs > this.#status.joinedAtMs;
+      log.warn("viewer_not_connected", { port: this.port, age_ms: ageMs, packets_came: heard });
+    }
     this.peer.close();
     lease.release();
     this.#dropped.close();
     this.#missed.close();
     meter.count("viewers_ended_total", { reason });
-    log.info("viewer_ended", { port: this.port, reason, age_ms: Math.round(this.ageMs) });
+    log.info("viewer_ended", { port: this.port, reason, age_ms: ageMs });
     const error = END_ERRORS[reason];
     this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error));
     this.#listener = undefined;

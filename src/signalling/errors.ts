@@ -41,11 +41,18 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
-/** For pages that may not connect. */
-export const ORIGIN_REFUSED: Refusal = {
-  code: "origin_not_allowed",
-  message: "Pages of this origin may not connect; server.allowed_origins lists those that may",
-};
+/** Characters of an origin that a refusal repeats. */
+const ORIGIN_CHARS_MAX = 200;
+
+/** For pages of an origin that the configuration does not name. */
+export function originRefusal(request: Request): Refusal {
+  // It comes from a stranger, and goes into the log.
+  const origin = JSON.stringify((request.headers.get("Origin") ?? "").slice(0, ORIGIN_CHARS_MAX));
+  return {
+    code: "origin_not_allowed",
+    message: `Pages of ${origin} may not connect; server.allowed_origins lists those that may`,
+  };
+}
 
 /** For those who lack the token that a session needs. */
 export const TOKEN_REFUSED: Refusal = {

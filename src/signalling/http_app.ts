@@ -5,13 +5,7 @@ import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
 import type { Access } from "./access.ts";
 import { type Asset, assetResponder } from "./assets.ts";
-import {
-  failureText,
-  HOST_REFUSED,
-  ORIGIN_REFUSED,
-  type Refusal,
-  TOKEN_REFUSED,
-} from "./errors.ts";
+import { failureText, HOST_REFUSED, originRefusal, type Refusal, TOKEN_REFUSED } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";
 import { isOriginAllowed, reachedHostOf } from "./origins.ts";
@@ -142,7 +136,7 @@ async function admit(
   c: Context,
   { sessionId, allowedOrigins, access }: HttpAppOptions & { sessionId: string },
 ): Promise<{ refusal: Refusal } | Partial<Access>> {
-  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return { refusal: ORIGIN_REFUSED };
+  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return { refusal: originRefusal(c.req.raw) };
   if (access === undefined) return {};
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }

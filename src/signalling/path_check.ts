@@ -2,7 +2,7 @@ import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AccessCheck } from "./access.ts";
-import { ERROR_TABLE, HOST_REFUSED, ORIGIN_REFUSED, type Refusal, refusalOf } from "./errors.ts";
+import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./errors.ts";
 import { PATH_CHECKS_PER_SECOND_MAX } from "./limits.ts";
 import { isOriginAllowed, reachedHostOf } from "./origins.ts";
 
@@ -78,7 +78,7 @@ export function addPathCheck(app: Hono, options: PathCheckOptions): void {
   const rate = new RateLimit(options.clock ?? SYSTEM_CLOCK);
   app.post(PATH, (c) => open(c, { ...options, rate }));
   app.get(`${PATH}/:id`, (c) => {
-    if (!allowOrigin(c, options)) return refuse(c, ORIGIN_REFUSED);
+    if (!allowOrigin(c, options)) return refuse(c, originRefusal(c.req.raw));
     // Whoever knows the id was let in when it was made.
     const ports = options.pathChecks.report(c.req.param("id"));
     if (ports !== undefined) return c.json({ ports: ports.map(formatReport) }, 200, NO_STORE);
@@ -92,7 +92,7 @@ async function open(
   options: PathCheckOptions & { rate: RateLimit },
 ): Promise<Response> {
   const { pathChecks, access, meter, rate } = options;
-  if (!allowOrigin(c, options)) return refuse(c, ORIGIN_REFUSED);
+  if (!allowOrigin(c, options)) return refuse(c, originRefusal(c.req.raw));
   if (access !== undefined && await access(c.req.raw, "any_session") === undefined) {
     return refuse(c, TOKEN_REFUSED);
   }

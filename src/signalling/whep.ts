@@ -9,7 +9,7 @@ import {
   ERROR_TABLE,
   failureText,
   HOST_REFUSED,
-  ORIGIN_REFUSED,
+  originRefusal,
   type Refusal,
   refusalOf,
   TOKEN_REFUSED,
@@ -207,7 +207,7 @@ async function respond(c: Context, { handle, ...options }: RespondOptions): Prom
 }
 
 async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Promise<Outcome> {
-  if (!isOriginAllowed(c.req.raw, options.allowedOrigins)) return ORIGIN_REFUSED;
+  if (!isOriginAllowed(c.req.raw, options.allowedOrigins)) return originRefusal(c.req.raw);
   try {
     return await handle(c, options);
   } catch (error) {

@@ -118,8 +118,9 @@ Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
 Deno.test("WebSockets: pages of other origins are told so", async () => {
   await using server = serve({ allowedOrigins: ["https://friend.example"] });
   const stranger = await Client.open(`${server.url}/ws/main`, { Origin: "https://evil.example" });
-  const { type, code } = await stranger.next();
+  const { type, code, message } = await stranger.next();
   assert.deepEqual([type, code], ["error", "origin_not_allowed"]);
+  assert.match(String(message), /Pages of "https:\/\/evil\.example" .* server\.allowed_origins/);
   assert.equal((await stranger.closed).code, 4403);
   for (const Origin of ["https://friend.example", server.url.replace("ws:", "http:")]) {
     const friend = await Client.open(`${server.url}/ws/main`, { Origin });

@@ -1,4 +1,5 @@
 import assert from "assert";
+import { RecordingLog } from "../support/idle_library.ts";
 import { settle } from "../support/fake_clock.ts";
 import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
 
@@ -29,4 +30,17 @@ Deno.test("registry: a client that goes while its session opens frees its place 
   // The renderer's session is that which was being opened.
   assert.equal(setUp.renderer.sources.length, 1);
   assert.deepEqual([listener.states, listener.ends], [[], []]);
+});
+
+Deno.test("registry: a viewer that had no path is said to have had none, one that left at once is not", async () => {
+  const log = new RecordingLog();
+  await using setUp = new RegistrySetUp({ log });
+  const warnings = () => log.events.filter(({ event }) => event === "viewer_not_connected");
+  (await setUp.join("hasty")).handle.bye();
+  (await setUp.connect("main")).handle.bye();
+  assert.deepEqual(warnings(), []);
+  const { handle } = await setUp.join("patient");
+  await setUp.clock.advance(9_000);
+  handle.bye();
+  assert.deepEqual(warnings().map(({ fields }) => fields?.age_ms), [9_000]);
 });
