@@ -1,7 +1,18 @@
 #!/usr/bin/env python3
 """A talking head for Pinhole: 512x512 BGR pictures at 25 a second, and speech of 16 kHz in pieces of 20 ms.
 
-    PINHOLE_RENDERER_BRIDGE=avatar pinhole serve
+The server has in its config.toml
+
+    [renderer]
+    bridge = "avatar"
+
+    [video]
+    width = 512
+    height = 512
+    fps = 25
+
+and the head begins with
+
     python3 example_talking_head.py avatar
 
 Everything is made up as it is needed, with Python's standard library alone: the voice says nothing, and the mouth opens

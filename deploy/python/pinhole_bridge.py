@@ -2,16 +2,19 @@
 
 The server is configured with ``renderer.bridge = "avatar"``; the program runs on the same host, as the same user:
 
+    import time
     import pinhole_bridge
 
     bridge = pinhole_bridge.connect("avatar")
     bridge.on_message = lambda session, data: print(session.id, data)
+    begun, count = time.monotonic(), 0
     while True:
-        bridge.poll()
+        while time.monotonic() < begun + count / 25:      # 25 pictures a second
+            bridge.poll(begun + count / 25 - time.monotonic())
+        count += 1
         for session in bridge.sessions:
             bridge.frame(session, picture)                # a uint8 array, height x width x 3, BGR as OpenCV has it
-            bridge.audio(session, pcm, rate=16000)        # 16-bit samples since the last call
-        time.sleep(0.04)
+            bridge.audio(session, pcm, rate=16000)        # as much as a picture lasts: 640 samples of 16 bits
 
 Sessions open when their first viewer comes and close when the last one leaves. The program sets the pace; viewers see
 each picture as soon as it is there, and the server's idle picture after ``idle`` or half a second of silence. Pictures
@@ -29,6 +32,7 @@ import json
 import logging
 import mmap
 import os
+import pwd
 import select
 import socket
 import struct
@@ -74,6 +78,7 @@ _AUDIO_SECONDS_MAX = 0.5
 _EVENTS_MAX = 1024
 _ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = (0.25, 4.0)
+_SILENT_SECONDS = 2.0
 
 
 class BridgeError(Exception):
@@ -106,7 +111,7 @@ class Session:
     ) -> None:
         #: The name in the viewers' address, ``/ws/<id>``.
         self.id = id
-        #: Pixels that the server sends; a picture of another size is scaled.
+        #: Pixels that the server sends; a picture of another size is scaled to fit, of another shape between bars.
         self.width, self.height = width, height
         #: Pictures that the server sends in a second, at most.
         self.fps = fps
@@ -131,11 +136,13 @@ def connect(
 
     reconnect: come back by itself when the server restarts. Until then pictures are dropped; sessions are closed, and
         opened again afterwards. Otherwise every call raises BridgeClosed from then on.
-    timeout: seconds to wait for a server; None waits as long as it takes.
+    timeout: seconds to wait for a server; None waits as long as it takes. After 2 s a warning of the logger
+        "pinhole_bridge", which is on standard error unless the program set up logging, says what it waits for.
     folder: where the server's ring and socket lie.
     program: name for the server's log; by default that of the running script.
 
-    Raises BridgeUnavailable when there is no server in time, and BridgeRefused when it says no.
+    Raises BridgeUnavailable when there is no server in time, or at once when this user may not use its socket, and
+    BridgeRefused when it says no.
     """
     bridge = Bridge(name, reconnect=reconnect, folder=folder, program=program)
     bridge._connect(timeout)
@@ -198,7 +205,7 @@ class Bridge:
 
         picture: a uint8 array of height x width x 3 (bgr24, rgb24) or 4 (bgra, rgba), or of height * 3 / 2 x width
             (i420, nv12); or the same as bytes, row by row without padding. It is copied.
-        width, height: pixels, both even, for bytes; by default those of the session.
+        width, height: pixels, both even. Bytes need them unless they have the session's; an array has its own.
         timestamp: the moment that it shows, in seconds of time.monotonic(); by default now. What is seen and heard
             together has the same one.
 
@@ -209,10 +216,13 @@ class Bridge:
             raise ValueError("Unknown format %r: use one of %s" % (format, ", ".join(_FORMATS)))
         moment = _microseconds(timestamp)
         view = memoryview(picture)
+        unsized = view.ndim == 1 and (width is None or height is None)
         width, height = _size_of(view, format, width or session.width, height or session.height)
         planes, size = _layout(format, width, height)
         if view.nbytes != size:
-            raise ValueError("A %s picture of %dx%d has %d bytes, not %d" % (format, width, height, size, view.nbytes))
+            words = "A %s picture of %dx%d has %d bytes, not %d" % (format, width, height, size, view.nbytes)
+            fix = ": give width= and height= with bytes that have another size than the session" if unsized else ""
+            raise ValueError(words + fix)
         with self._lock:
             if not self._is_open(session):
                 return False
@@ -336,24 +346,33 @@ class Bridge:
     # ---- Connection ------------------------------------------------------------------------------------------
 
     def _connect(self, timeout: Optional[float]) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = time.monotonic()
+        said = False
         while True:
-            reason = self._greet()
-            if reason is None:
+            error = self._greet()
+            if isinstance(error, PermissionError):
+                self.close()
+                raise BridgeUnavailable(_not_permitted(self._path + ".sock"))
+            if error is None:
                 self._wait(lambda: self._welcomed or self._socket is None, _ANSWER_SECONDS)
             if self._welcomed:
                 return
             if self._goodbye is not None and self._goodbye.code != "closing":
                 self.close()
                 raise self._goodbye
-            if deadline is not None and time.monotonic() >= deadline:
+            waited = time.monotonic() - begun
+            why = self._goodbye or "it does not answer" if error is None else error.strerror or error
+            words = 'No Pinhole server at %s.sock (%s): `renderer.bridge = "%s"` in its config.toml makes it'
+            if timeout is not None and waited >= timeout:
                 self.close()
-                why = reason or self._goodbye or "it does not answer"
-                raise BridgeUnavailable("No Pinhole server at %s.sock: %s" % (self._path, why))
+                raise BridgeUnavailable(words % (self._path, why, self.name))
+            if waited >= _SILENT_SECONDS and not said:
+                said = True
+                _log.warning(words + "; waiting for it", self._path, why, self.name)
             self._disconnect()
             time.sleep(0.1)
 
-    def _greet(self) -> Optional[str]:
+    def _greet(self) -> Optional[OSError]:
         """Connects and says hello, without waiting for the answer. Returns what went wrong."""
         self._goodbye = None
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -361,7 +380,7 @@ class Bridge:
             connection.connect(self._path + ".sock")
         except OSError as error:
             connection.close()
-            return "%s%s" % (error.strerror, "; run as its user" if isinstance(error, PermissionError) else "")
+            return error
         connection.setblocking(False)
         self._socket = connection
         clock = time.monotonic_ns() // 1000
@@ -576,6 +595,18 @@ def _slots_for(sessions: int, slot_bytes: int) -> int:
     """Slots for up to twice as many sessions, so that not each new one needs another ring."""
     doubled = 1 << max(0, sessions - 1).bit_length()
     return max(1, min(_SLOTS_PER_SESSION * doubled + 1, _SLOTS_MAX, _RING_BYTES_MAX // slot_bytes - 1))
+
+
+def _not_permitted(path: str) -> str:
+    try:
+        number = os.stat(path).st_uid
+    except OSError:
+        return "Permission denied at %s: run this program as the server's user" % path
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:  # one of a container, say
+        user = "number %d" % number
+    return "Permission denied at %s: run this program as the server's user, %s" % (path, user)
 
 
 def _microseconds(timestamp: Optional[float]) -> int:

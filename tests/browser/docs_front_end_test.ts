@@ -25,6 +25,9 @@ browserTest("docs/port_mapping.md: its front end plays", async (browser) => {
     // The video reader looks for its video when a page is loaded.
     dispatchEvent(new Event("DOMContentLoaded"));
   });
-  await viewer.page.addScriptTag({ content: await scriptOf("The front end") });
+  const script = await scriptOf("The front end");
+  const content = script.replace("51.161.209.200:10110", new URL(server.origin).host);
+  assert.notEqual(content, script, "the script names the public address of the example");
+  await viewer.page.addScriptTag({ content });
   assertSteady(await viewer.read(15), { gapMax: 15 });
 });
