@@ -1,6 +1,6 @@
 import assert from "assert";
-import { RecordingLog } from "../support/idle_library.ts";
 import { settle } from "../support/fake_clock.ts";
+import { RecordingLog } from "../support/idle_library.ts";
 import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
 
 Deno.test("registry: a client that goes while its session opens frees its place at once", async () => {
