@@ -57,12 +57,14 @@ export interface RunningServer {
  * Builds the whole server and starts it: ports first, then the renderer, then HTTP, so that whoever reaches it finds
  * it whole.
  * @throws {AppError} When no port can be bound, the renderer cannot be opened, or the HTTP address is taken.
+ * @throws The reason of `setting.unwanted`, when that is aborted before HTTP listens.
  */
 export async function startServer(config: Config, setting: Setting): Promise<RunningServer> {
   const { observers } = setting;
   await using started = new AsyncDisposableStack();
   const live = started.use(await LiveSettings.open(config, observers.log));
   const parts = await openParts(live, { setting, started });
+  setting.unwanted?.throwIfAborted();
   const registry = createRegistry(live, { parts, observers });
   started.defer(() => registry.close());
   const lag = measureEventLoopLag(observers.meter);

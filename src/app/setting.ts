@@ -17,4 +17,6 @@ export interface Setting {
   readonly observers: Observers;
   /** Starts this program as the process of an isolated renderer library. */
   readonly bridgeHostCommand: readonly [program: string, ...args: string[]];
+  /** Aborted when the server is no longer wanted; once it listens, `close()` is what ends it. Default: never. */
+  readonly unwanted?: AbortSignal;
 }

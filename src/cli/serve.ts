@@ -1,7 +1,9 @@
 import { type RunningServer, startServer } from "../app/compose.ts";
 import { publicPortOf } from "../app/public_address.ts";
 import { announceService } from "../app/service.ts";
+import type { Setting } from "../app/setting.ts";
 import type { LogFields } from "../base/log.ts";
+import type { Config } from "../config/config.ts";
 import { readServiceVariables } from "../config/service_variables.ts";
 import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
@@ -47,10 +49,10 @@ export async function serve(
     log,
   });
   log.info("starting", { version, config: file ?? "defaults" });
-  const server = await startServer(config, {
-    observers: { log, meter, metricsText, tracer: openTracer(version) },
-    bridgeHostCommand: bridgeHostCommand(),
-  });
+  const observers = { log, meter, metricsText, tracer: openTracer(version) };
+  const setting = { observers, bridgeHostCommand: bridgeHostCommand() };
+  const server = await startUnlessStopped(config, { setting, stopped });
+  if (server === undefined) return log.info("stopped");
   using service = announceService(server, variables);
   log.info("listening", { ...listenersOf(server), ms: Math.round(performance.now() - startedMs) });
   starting.resolve(server);
@@ -67,6 +69,32 @@ export async function serve(
   await server.close();
   clearTimeout(deadline);
   log.info("stopped");
+}
+
+/**
+ * Starts the server. A signal to stop is answered at once in the log, and by leaving as soon as the renderer lets go:
+ * a library that loads cannot be interrupted.
+ * @returns `undefined` when a signal came before the server listened.
+ */
+async function startUnlessStopped(
+  config: Config,
+  { setting, stopped }: { setting: Setting; stopped: Promise<Deno.Signal> },
+): Promise<RunningServer | undefined> {
+  const unwanted = new AbortController();
+  let isStarting = true;
+  void stopped.then((signal) => {
+    if (!isStarting) return;
+    setting.observers.log.info("stopping", { signal, waits_for: "renderer" });
+    unwanted.abort();
+  });
+  try {
+    return await startServer(config, { ...setting, unwanted: unwanted.signal });
+  } catch (error) {
+    if (error === unwanted.signal.reason) return undefined;
+    throw error;
+  } finally {
+    isStarting = false;
+  }
 }
 
 /** Where the server listens, and where that is seen from outside. */

@@ -4,22 +4,51 @@ import type { Logger } from "../base/log.ts";
 const EXIT_AT_ONCE = 1;
 
 /**
+ * A signal that comes again so soon, in milliseconds, is an echo of the first: a terminal signals every process in its
+ * foreground, and some of those, such as `deno task`, pass on to the server what it has got already.
+ */
+const ECHO_MS = 500;
+
+/** Tells a first order to stop, echoes of it, and a second order apart. */
+export class StopOrders {
+  #first: { readonly signal: Deno.Signal; readonly ms: number } | undefined;
+
+  /** Whether the process has been told to stop. */
+  get isStopping(): boolean {
+    return this.#first !== undefined;
+  }
+
+  /**
+   * @param nowMs Monotonic time, in milliseconds.
+   * @returns `echo` for one that is to be ignored: the first signal again, within half a second.
+   */
+  take(signal: Deno.Signal, nowMs: number): "stop" | "echo" | "stop_at_once" {
+    if (this.#first === undefined) {
+      this.#first = { signal, ms: nowMs };
+      return "stop";
+    }
+    const isEcho = signal === this.#first.signal && nowMs - this.#first.ms < ECHO_MS;
+    return isEcho ? "echo" : "stop_at_once";
+  }
+}
+
+/**
  * Listens for SIGTERM and SIGINT, which stop, and for SIGHUP, which calls `reload`: again after the call that is under
  * way, but only once, however often it came meanwhile. From a terminal SIGHUP says that the terminal is gone, and stops.
- * @returns Settles with the first signal to stop. A second one ends the process at once.
+ * @returns Settles with the first signal to stop. A second one ends the process at once; see {@link StopOrders}.
  */
 export function listenForSignals(
   { reload, log }: { reload: () => Promise<void>; log: Logger },
 ): Promise<Deno.Signal> {
   const stopped = Promise.withResolvers<Deno.Signal>();
-  let isStopping = false;
+  const orders = new StopOrders();
   const stop = (signal: Deno.Signal) => {
-    if (isStopping) {
+    const order = orders.take(signal, performance.now());
+    if (order === "stop_at_once") {
       log.warn("stopped_at_once", { signal });
       Deno.exit(EXIT_AT_ONCE);
     }
-    isStopping = true;
-    stopped.resolve(signal);
+    if (order === "stop") stopped.resolve(signal);
   };
   const again = coalesced(reload);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -28,7 +57,7 @@ export function listenForSignals(
   const hasTerminal = Deno.stdin.isTerminal();
   Deno.addSignalListener("SIGHUP", () => {
     if (hasTerminal) stop("SIGHUP");
-    else if (!isStopping) again();
+    else if (!orders.isStopping) again();
   });
   return stopped.promise;
 }

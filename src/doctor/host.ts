@@ -64,23 +64,27 @@ async function lookAtPorts(
 ): Promise<Omit<LocalPorts, "httpHolder">> {
   const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
   const holders = await findHolders(protocol, { hostname: listen, ports: all });
-  const taken: number[] = [];
+  const refused = new Map<number, string>();
   for (const port of bound === undefined ? all : []) {
-    if (!await canBind(protocol, { hostname: listen, port })) taken.push(port);
+    const refusal = await tryToBind(protocol, { hostname: listen, port });
+    if (refusal !== undefined) refused.set(port, refusal);
   }
-  return { protocol, portMin, portMax, bound, taken, holders };
+  return { protocol, portMin, portMax, bound, refused, holders };
 }
 
-async function canBind(
+/** @returns What to say of a port that cannot be bound. */
+async function tryToBind(
   protocol: "tcp" | "udp",
   at: { hostname: string; port: number },
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
     if (protocol === "udp") await openUdpPort(at.hostname, at.port).close();
     else Deno.listen(at).close();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error instanceof Deno.errors.AddrInUse
+      ? "is taken by another program"
+      : `cannot be bound on ${at.hostname}: ${errorText(error)}`;
   }
 }
 

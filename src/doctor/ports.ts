@@ -8,9 +8,9 @@ export interface LocalPorts {
   readonly portMax: number;
   /** Ports that the running server has bound; `undefined` when none runs. */
   readonly bound: readonly number[] | undefined;
-  /** Ports that cannot be bound now; only looked at when no server runs. */
-  readonly taken: readonly number[];
-  /** Who has a port, as far as that can be seen. */
+  /** Ports that cannot be bound now, with what to say of each; only looked at when no server runs. */
+  readonly refused: ReadonlyMap<number, string>;
+  /** Who has a port, as far as that can be seen: not at all by the executable, to which Deno shows no /proc. */
   readonly holders: ReadonlyMap<number, PortHolder>;
   /** Who listens for HTTP. */
   readonly httpHolder: PortHolder | undefined;
@@ -18,13 +18,15 @@ export interface LocalPorts {
 
 /** Says which media ports the server lacks, and who has them. Pure. */
 export function judgePorts(ports: LocalPorts): CheckResult[] {
-  const { protocol, portMin, portMax, bound, taken, holders } = ports;
+  const { protocol, portMin, portMax, bound, refused, holders } = ports;
   const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
   const missing = bound === undefined
-    ? all.filter((port) => taken.includes(port))
+    ? all.filter((port) => refused.has(port))
     : all.filter((port) => !bound.includes(port));
   if (missing.length > 0) {
-    return missing.map((port) => judgeMissing(port, { protocol, holder: holders.get(port) }));
+    return missing.map((port) =>
+      judgeMissing(port, { protocol, holder: holders.get(port), refusal: refused.get(port) })
+    );
   }
   const range = portMin === portMax ? `${portMin}` : `${portMin}-${portMax}`;
   const by = bound === undefined ? "free" : `bound by the running server${holderOf(ports)}`;
@@ -42,7 +44,11 @@ function holderOf({ portMin, holders, httpHolder }: LocalPorts): string {
 
 function judgeMissing(
   port: number,
-  { protocol, holder }: { protocol: "tcp" | "udp"; holder: PortHolder | undefined },
+  { protocol, holder, refusal }: {
+    protocol: "tcp" | "udp";
+    holder: PortHolder | undefined;
+    refusal: string | undefined;
+  },
 ): CheckResult {
   const subject = protocol === "udp" ? `${port}` : `${port}/tcp`;
   const place = `${protocol.toUpperCase()} ${port}`;
@@ -61,7 +67,7 @@ function judgeMissing(
   return failed("ports", {
     subject,
     text: holder === undefined
-      ? `${place} is not bound by the server`
+      ? `${place} ${refusal ?? "is not bound by the server"}`
       : `${place} is taken by a program that this user may not see`,
     fix:
       `\`${look}\` names the program that has it; when nobody has it any more, restart the server`,

@@ -68,7 +68,9 @@ export function openPortRange(options: PortRangeOptions): PortRange {
 
 function bindFailure(error: unknown, transport: MediaTransport): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return `another program has it (see \`ss -${transport === "udp" ? "u" : "t"}lpn\`)`;
+    const look = `\`ss -${transport === "udp" ? "u" : "t"}lpn\``;
+    return `another program has it, perhaps another Pinhole; end that one (see ${look}), or change ` +
+      "webrtc.port_min and webrtc.port_max";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return "webrtc.listen is no address of this host";

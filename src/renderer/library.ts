@@ -1,6 +1,7 @@
 import { errorText } from "../base/errors.ts";
 import { type Logger, NULL_LOGGER } from "../base/log.ts";
 import type { FrameSource, FrameSourceFactory, FrameSourceOptions } from "../media/frame.ts";
+import { explainRefusal } from "./elf.ts";
 import { cString, failureOf, holding, objectAt, SerialCalls } from "./library_calls.ts";
 import { LibrarySession } from "./library_session.ts";
 import {
@@ -73,8 +74,8 @@ function checkLibrary(file: string, path: string): ReadonlySet<string> {
   try {
     library = openNativeLibrary(file, probe);
   } catch (error) {
-    const why = errorText(error).replace(/^(Could not open library: )+/, "");
-    throw refuse("library_unloadable", why);
+    const loader = errorText(error).replace(/^(Could not open library: )+/, "");
+    throw refuse("library_unloadable", explainRefusal(file) ?? loader);
   }
   try {
     const version = library.symbols.version?.();

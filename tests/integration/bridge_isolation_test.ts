@@ -244,6 +244,20 @@ Deno.test("openIsolatedLibrary: a library that cannot open is refused in its own
   );
 });
 
+Deno.test({
+  name:
+    "openIsolatedLibrary: without the permission to start processes, the task that has it is named",
+  permissions: { run: false, ffi: true, read: true, env: true, net: true, sys: true },
+  fn: async () => {
+    await assert.rejects(
+      open({ log: new LogRecord() }),
+      (error) =>
+        error instanceof BridgeError && error.code === "library_process" &&
+        /: renderer\.isolation = "process" needs `deno task start-isolated`/.test(error.message),
+    );
+  },
+});
+
 Deno.test("openIsolatedLibrary: a session that the library refuses is refused", async () => {
   await withFragile(async ({ factory }) => {
     await assert.rejects(

@@ -1,7 +1,9 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
+import denoJson from "../../deno.json" with { type: "json" };
 import { CHECKS, STATUSES } from "../../src/doctor/result.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
+import { openUdpPort } from "../../src/ports/udp_port.ts";
 import { freePortRange } from "../support/test_server.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -9,14 +11,22 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Where no frpc is: whoever runs these tests may have one. */
 const NO_FRPC = "http://127.0.0.1:9";
 
+/** Those of the executable: see deploy/build/compile.ts. */
+const EXECUTABLE_PERMISSIONS = denoJson.tasks["start-isolated"].command.split(" ")
+  .filter((word) => word.startsWith("--allow-"));
+
 /** Runs `pinhole doctor` in a process of its own. */
-async function doctor(args: readonly string[], values: Readonly<Record<string, string>>) {
+async function doctor(
+  args: readonly string[],
+  values: Readonly<Record<string, string>>,
+  { permissions = ["-A"] }: { permissions?: readonly string[] } = {},
+) {
   const inherited = Object.entries(Deno.env.toObject())
     .filter(([name]) => !name.startsWith("PINHOLE_"));
   const given = Object.entries(values)
     .map(([key, value]) => [`PINHOLE_${key.replace(".", "_").toUpperCase()}`, value]);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "main.ts", "doctor", "--config", "/dev/null", ...args],
+    args: ["run", ...permissions, "main.ts", "doctor", "--config", "/dev/null", ...args],
     cwd: ROOT,
     clearEnv: true,
     env: Object.fromEntries([...inherited, ...given]),
@@ -79,6 +89,21 @@ Deno.test("pinhole doctor --json: prints one document, and leaves with 1 when so
   }
   const failed = checks.filter(({ status }: { status: string }) => status === "failed");
   assert.equal(failed[0].check, "renderer");
+});
+
+Deno.test("pinhole doctor: with the executable's permissions, which hide /proc, a taken port is told as such", async () => {
+  const values = freePorts();
+  const port = Number(values["webrtc.port_min"]);
+  const other = openUdpPort("127.0.0.1", port);
+  const args = ["--frpc-admin", NO_FRPC];
+  const { code, out } = await doctor(args, values, { permissions: EXECUTABLE_PERMISSIONS });
+  await other.close();
+  assert.equal(code, 1);
+  assert.match(
+    out,
+    new RegExp(`^failed +ports ${port} +UDP ${port} is taken by another program$`, "m"),
+  );
+  assert.doesNotMatch(out, /bound by the server/);
 });
 
 Deno.test("pinhole doctor: tells every problem of the configuration, and leaves with 2", async () => {

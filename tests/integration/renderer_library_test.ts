@@ -21,11 +21,37 @@ Deno.test("openRendererLibrary: a missing file is named", async () => {
   }
 });
 
-Deno.test("openRendererLibrary: a file that is no shared library is refused with the loader's words", async () => {
+Deno.test("openRendererLibrary: a file that is no shared library is refused as such", async () => {
   await failsWith("library_unloadable", {
-    message: /renderer_library_test.ts": .*ELF|not a mach-o/i,
+    message: /renderer_library_test\.ts": it is no ELF shared object$/,
     action: () => openRendererLibrary({ path: fileURLToPath(import.meta.url), options: {} }),
   });
+});
+
+Deno.test("openRendererLibrary: a library for another architecture is told by both, one that is not linked by its kind", async () => {
+  const library = await Deno.readFile(await compileTestRenderer("faulty"));
+  const [other, machine] = Deno.build.arch === "x86_64" ? ["aarch64", 183] : ["x86_64", 62];
+  const path = await Deno.makeTempFile({ suffix: ".so" });
+  const refused = async (message: RegExp, bytes: Readonly<Record<number, number>>) => {
+    await Deno.writeFile(path, Object.assign(library.slice(), bytes));
+    const action = () => openRendererLibrary({ path, options: {} });
+    await failsWith("library_unloadable", { message, action });
+  };
+  const host = `this host is ${Deno.build.arch}`;
+  try {
+    await refused(new RegExp(`: it is built for ${other}, and ${host}$`), { 18: machine });
+    await refused(new RegExp(`: it is built for i386, and ${host}$`), { 4: 1, 18: 3 });
+    await refused(/ELF class and machine 2:251\), and this host/, { 18: 251 });
+    await refused(/: it is an ELF file, but no shared object/, { 16: 1 });
+    await Deno.writeFile(path, library.slice(0, 10));
+    const message = /: it is no ELF shared object$/;
+    await failsWith("library_unloadable", {
+      message,
+      action: () => openRendererLibrary({ path, options: {} }),
+    });
+  } finally {
+    await Deno.remove(path);
+  }
 });
 
 Deno.test("openRendererLibrary: every missing symbol is named", async () => {

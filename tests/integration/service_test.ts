@@ -1,6 +1,7 @@
 import assert from "assert";
 import { mintToken } from "../../src/signalling/access.ts";
 import { eventually } from "../support/deadline.ts";
+import { compileTestRenderer } from "../support/native.ts";
 import { ServiceProcess } from "../support/service_process.ts";
 import { WeriftViewer } from "../support/werift_viewer.ts";
 
@@ -101,6 +102,43 @@ Deno.test("service: a second signal ends the process at once", async () => {
   service.signal("SIGINT");
   assert.equal(await service.ended(), 1);
   await viewer.socketClosed();
+});
+
+Deno.test("service: told to stop while the renderer opens, it says so at once and never listens", async () => {
+  const library = await compileTestRenderer("faulty");
+  const folder = await Deno.makeTempDir({ prefix: "pinhole-test-" });
+  const file = `${folder}/open`;
+  try {
+    await using service = await ServiceProcess.start({
+      config: `renderer.library = "${library}"\nrenderer.options.fault = "open_waits"`,
+      env: { OPENS_WITH: file },
+    });
+    await service.logs("starting");
+    service.signal("SIGTERM");
+    const { signal, waits_for } = await service.logs("stopping");
+    assert.deepEqual({ signal, waits_for }, { signal: "SIGTERM", waits_for: "renderer" });
+    await Deno.writeTextFile(file, "");
+    assert.equal(await service.ended(), 0, service.lines.join("\n"));
+    assert.equal(service.events("renderer_opened").length, 1);
+    assert.deepEqual(service.events("listening"), []);
+    assert.equal(service.events("stopped").length, 1);
+    assert.deepEqual(service.told, []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("service: a second signal while the renderer opens ends the process at once", async () => {
+  const library = await compileTestRenderer("faulty");
+  await using service = await ServiceProcess.start({
+    config: `renderer.library = "${library}"\nrenderer.options.fault = "open_waits"`,
+    env: { OPENS_WITH: "/nowhere/open" },
+  });
+  await service.logs("starting");
+  service.signal("SIGTERM");
+  await service.logs("stopping");
+  service.signal("SIGINT");
+  assert.equal(await service.ended(), 1);
 });
 
 Deno.test("service: SIGHUP takes over what can change, and names what needs a restart", async () => {

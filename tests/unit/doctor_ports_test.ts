@@ -35,7 +35,7 @@ Deno.test("judgePorts: names who has a port, and how to find out where that is n
     protocol: "udp" as const,
     portMin: 1,
     portMax: 3,
-    taken: [],
+    refused: new Map(),
     holders: new Map(),
     httpHolder: undefined,
   };
@@ -52,11 +52,26 @@ Deno.test("judgePorts: names who has a port, and how to find out where that is n
     "UDP 3 is not bound by the server",
   ]);
   assert.match(missing[1]?.fix ?? "", /sudo ss -ulpn 'sport = :2'/);
+  const refused = new Map([[2, "is taken by another program"]]);
   assert.deepEqual(
-    judgePorts({ ...base, bound: undefined, taken: [2], holders }).map(({ subject }) => subject),
+    judgePorts({ ...base, bound: undefined, refused, holders }).map(({ subject }) => subject),
     ["2"],
   );
-  const [tcp] = judgePorts({ ...base, protocol: "tcp", bound: undefined, taken: [2], holders });
+  const [tcp] = judgePorts({ ...base, protocol: "tcp", bound: undefined, refused, holders });
   assert.equal(tcp?.subject, "2/tcp");
   assert.match(tcp?.fix ?? "", /ss -tlpn/);
+});
+
+Deno.test("judgePorts: where holders cannot be seen and no server runs, a port is taken and not the server's to bind", () => {
+  const [one, ...others] = judgePorts({
+    protocol: "udp",
+    portMin: 1,
+    portMax: 2,
+    bound: undefined,
+    refused: new Map([[2, "is taken by another program"]]),
+    holders: new Map(),
+    httpHolder: undefined,
+  });
+  assert.deepEqual(others, []);
+  assert.equal(one?.text, "UDP 2 is taken by another program");
 });

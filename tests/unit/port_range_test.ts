@@ -42,7 +42,8 @@ Deno.test("openPortRange: no port at all is an error that names range, address a
     assert.ok(error instanceof PortsError);
     assert.equal(error.code, "no_port_bound");
     assert.match(error.message, new RegExp(`${span.portMin}-${span.portMax} on ${HOST}`));
-    assert.match(error.message, /another program/);
+    assert.match(error.message, /another program.*another Pinhole/);
+    assert.match(error.message, /webrtc\.port_min and webrtc\.port_max/);
     return true;
   });
   await Promise.all(others.map((port) => port.close()));

@@ -138,6 +138,9 @@ class IsolatedLibrary implements FrameSourceFactory {
       const settings = { args, stdin: "piped", stdout: "inherit", stderr: "inherit" } as const;
       child = new Deno.Command(program, settings).spawn();
     } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) {
+        return 'renderer.isolation = "process" needs `deno task start-isolated` or the executable';
+      }
       return `its process "${program}" cannot be started: ${errorText(error)}`;
     }
     this.#child = child;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "pinhole.h"
 
@@ -65,6 +66,10 @@ int32_t pinhole_open(const char *options_json, pinhole_renderer **renderer) {
     return -7;
   }
   if (is(fault, "open_nothing")) return PINHOLE_OK;
+  /* Until the file that the variable OPENS_WITH names is there. */
+  if (is(fault, "open_waits")) {
+    while (access(getenv("OPENS_WITH"), F_OK) != 0) wait_ms(10);
+  }
   *renderer = calloc(1, sizeof **renderer);
   strcpy((*renderer)->fault, fault);
   return PINHOLE_OK;

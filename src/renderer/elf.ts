@@ -1,0 +1,61 @@
+/** Bytes of an ELF header up to the end of `e_machine` (System V ABI, chapter 4, "ELF Header"). */
+const HEADER_BYTES = 20;
+
+/** `\x7fELF` */
+const MAGIC = 0x7f454c46;
+
+/** `EI_DATA` of a big-endian file. */
+const BIG_ENDIAN = 2;
+
+/** `e_type` of a shared library. */
+const SHARED = 3;
+
+/** Names of architectures as Deno has them, and as people do where it has none, by `EI_CLASS` and `e_machine`. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  "1:3": "i386",
+  "1:40": "arm",
+  "2:21": "ppc64",
+  "2:22": "s390x",
+  "2:62": "x86_64",
+  "2:183": "aarch64",
+  "2:243": "riscv64",
+};
+
+/**
+ * Finds out from its header why this host's loader refuses a file. The loader itself says "No such file or directory" of
+ * one for another architecture.
+ * @returns `undefined` when the header is no reason, or cannot be read.
+ */
+export function explainRefusal(path: string): string | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const header = readHeader(path);
+  return header === undefined ? undefined : judgeHeader(header);
+}
+
+function judgeHeader(header: DataView): string | undefined {
+  if (header.byteLength < HEADER_BYTES || header.getUint32(0) !== MAGIC) {
+    return "it is no ELF shared object";
+  }
+  const isLittleEndian = header.getUint8(5) !== BIG_ENDIAN;
+  const machine = `${header.getUint8(4)}:${header.getUint16(18, isLittleEndian)}`;
+  const name = ARCHITECTURES[machine] ?? `another architecture (ELF class and machine ${machine})`;
+  const architecture = isLittleEndian ? name : `big-endian ${name}`;
+  const { arch } = Deno.build;
+  if (architecture !== arch) return `it is built for ${architecture}, and this host is ${arch}`;
+  if (header.getUint16(16, isLittleEndian) !== SHARED) {
+    return "it is an ELF file, but no shared object; link it with -shared";
+  }
+  return undefined;
+}
+
+/** @returns Fewer bytes of a shorter file. */
+function readHeader(path: string): DataView | undefined {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  try {
+    using file = Deno.openSync(path);
+    return new DataView(bytes.buffer, 0, file.readSync(bytes) ?? 0);
+  } catch {
+    // Not to be read: the loader's own words say why.
+    return undefined;
+  }
+}
