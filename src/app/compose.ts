@@ -1,4 +1,5 @@
 import { SYSTEM_CLOCK } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
@@ -89,6 +90,11 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     state.isWarm = true;
   });
   started.defer(() => warm);
+
+  // Each viewer would be refused for it; this way somebody hears of it at once.
+  parts.publicAddress(config.webrtc.portMin, "127.0.0.1").catch((error) => {
+    observers.log.warn("public_address_unknown", { error: errorText(error) });
+  });
 
   const running = started.move();
   return {

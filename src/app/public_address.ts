@@ -77,7 +77,9 @@ async function addressOf(host: string, options: PublicAddressOptions): Promise<s
     options.publicIp === undefined ? "unknown_host" : "internal",
     addresses.length > 0
       ? `The media ports listen on IPv4 and "${host}" is IPv6 only; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
-      : `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`,
+      : options.publicIp === undefined
+      ? `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`
+      : `Cannot find the address of webrtc.public_ip = "${host}"; name the public IP address, or a name that DNS has`,
   );
 }
 

@@ -148,8 +148,8 @@ export function judgeServer(
     case "unhelpful":
       return failed("server", {
         text: `The server at ${address}${by} starts no path check: ${found.reason}`,
-        fix: "With an access token, auth.secret_file must be that of the running server; " +
-          "after an update, restart it",
+        fix: "Mend what the line says. With an access token, auth.secret_file must be that of " +
+          "the running server; after an update, restart it",
       });
     case "started":
       return ok("server", `None runs at ${address}: started one for these checks`);
