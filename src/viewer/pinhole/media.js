@@ -14,6 +14,11 @@ const SAMPLE_MS = 1000;
 const CHANNEL_BUFFERED_MAX = 1024 * 1024;
 /** Longest message that the server takes, in bytes. */
 const MESSAGE_BYTES_MAX = 65_536;
+/**
+ * Pictures that wait so long are in step with their sound, which every browser has to buffer. They would be in the end,
+ * but Chromium takes 20 s to find that out.
+ */
+const PICTURE_WAITS_MS = 70;
 /** Samples without a new picture until that is called a problem. */
 const SILENT_SAMPLES_MAX = 5;
 
@@ -34,6 +39,7 @@ export class MediaConnection {
   #listener;
   #peer;
   #channel;
+  #receivers;
   #presence;
   #stream = new MediaStream();
   #described;
@@ -60,12 +66,12 @@ export class MediaConnection {
     this.#listener = listener;
     const peer = new RTCPeerConnection({ iceServers: [], iceTransportPolicy });
     this.#peer = peer;
-    const receivers = ["video", "audio"].map((kind) =>
+    this.#receivers = ["video", "audio"].map((kind) =>
       peer.addTransceiver(kind, { direction: "recvonly" }).receiver
     );
-    receivers.forEach(askForLowDelay);
+    this.#receivers.forEach(askForLowDelay);
     this.#channel = peer.createDataChannel("pinhole");
-    this.#presence = new Presence(receivers, this.#channel);
+    this.#presence = new Presence(this.#receivers, this.#channel);
     this.#channel.binaryType = "arraybuffer";
     this.#channel.onmessage = ({ data }) => listener.message(data);
     peer.ontrack = ({ track }) => this.#attach(track);
@@ -210,7 +216,16 @@ export class MediaConnection {
   #frameSeen() {
     if (this.#firstFrameMs !== null || this.#peer.connectionState === "closed") return;
     this.#firstFrameMs = performance.now() - this.#startedAt;
+    this.#keepStep();
     this.#listener.firstFrame();
+  }
+
+  /** Not before the first picture, which may come as soon as it can. */
+  #keepStep() {
+    const [video] = this.#receivers;
+    if (video && this.#stream.getAudioTracks().length > 0) {
+      video.jitterBufferTarget = PICTURE_WAITS_MS;
+    }
   }
 
   async #takeSample() {
