@@ -1,37 +1,7 @@
 import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { checkPacket } from "../support/checks.ts";
-import { A, B, C, DTLS, RTCP, setUpPort, signedRtcp, TCP_A, TCP_B } from "../support/fake_port.ts";
-
-Deno.test("PortMux: the newest RTCP of a viewer makes its source known, wherever it comes from", () => {
-  const { port, one, two } = setUpPort();
-  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
-  port.receive(signedRtcp(1, 5), C);
-  assert.deepEqual(one.ice.selected, C);
-  port.receive(DTLS, C);
-  assert.deepEqual(one.heard, ["validated", "rtcp 40003", "dtls 40003"]);
-  assert.deepEqual(two.heard, []);
-});
-
-Deno.test("PortMux: RTCP that was overtaken moves nobody", () => {
-  const { port, meter, one } = setUpPort();
-  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
-  port.receive(signedRtcp(1, 5), A);
-  port.receive(signedRtcp(1, 4), C);
-  assert.deepEqual(one.ice.selected, A);
-  port.receive(DTLS, C);
-  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 2);
-});
-
-Deno.test("PortMux: a flood of forged RTCP is put to the keys 200 times a second, and no more", async () => {
-  const { port, meter, clock, one, two } = setUpPort();
-  for (let i = 0; i < 1_000; i++) port.receive(signedRtcp(9, i), C);
-  assert.equal(one.tried + two.tried, 200);
-  assert.equal(meter.value("packets_dropped_total", { reason: "unknown_source" }), 1_000);
-  await clock.advance(1_000);
-  port.receive(signedRtcp(2, 1), C);
-  assert.deepEqual(two.ice.selected, C);
-});
+import { A, B, DTLS, RTCP, setUpPort, signedRtcp, TCP_A, TCP_B } from "../support/fake_port.ts";
 
 Deno.test("PortMux: one address by UDP and by TCP is two, and each belongs to who proved it", () => {
   const { port, one, two } = setUpPort();
