@@ -1,129 +1,21 @@
 import assert from "assert";
-import { connect as connectTls } from "node:tls";
-import { type LogFields, type Logger, NULL_LOGGER } from "../../src/base/log.ts";
-import { Listener, type ListenerOptions } from "../../src/app/listener.ts";
 import type { HttpApp } from "../../src/signalling/http_app.ts";
 import {
   RELAY_STUCK_MS,
   RELAY_WINDOW_BYTES,
   REQUEST_WAIT_MS,
 } from "../../src/signalling/limits.ts";
-import { eventually, within } from "../support/deadline.ts";
-import { ManualClock } from "../support/fake_door.ts";
-
-const UTF8 = new TextEncoder();
-
-/** Answers every request; echoes over WebSockets, and says how many bytes a message has. */
-const ECHO: HttpApp = async (request, connection) => {
-  if (request.headers.has("Upgrade")) {
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-    socket.onmessage = ({ data }) => {
-      if ("taken" in connection) connection.taken();
-      socket.send(String(data.length));
-    };
-    return response;
-  }
-  return new Response(`${(await request.text()).length}\n`);
-};
-
-/** A listener on loopback, and the clock that its deadlines go by. */
-async function listen(options: Partial<ListenerOptions> = {}) {
-  const clock = new ManualClock();
-  const listener = await Listener.open({
-    hostname: "127.0.0.1",
-    port: 0,
-    key: "server.listen",
-    app: ECHO,
-    clock,
-    log: NULL_LOGGER,
-    ...options,
-  });
-  const { port } = listener.address;
-  return {
-    clock,
-    port,
-    connect: () => Client.connect(port),
-    reload: () => listener.reload(),
-    [Symbol.asyncDispose]: () => listener.close(),
-  };
-}
-
-/** A TCP connection that says what it likes. */
-class Client implements Disposable {
-  readonly #connection: Deno.Conn;
-  /** What has come, as text. */
-  heard = "";
-  isClosed = false;
-  readonly #reading: Promise<void>;
-
-  constructor(connection: Deno.Conn) {
-    this.#connection = connection;
-    this.#reading = this.#read();
-  }
-
-  /** Settles when the server has closed the connection. */
-  get done(): Promise<void> {
-    return within(this.#reading, { what: "for the connection to end" });
-  }
-
-  static async connect(port: number): Promise<Client> {
-    return new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
-  }
-
-  async say(text: string | Uint8Array): Promise<void> {
-    let rest = typeof text === "string" ? UTF8.encode(text) : text;
-    while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
-  }
-
-  /** Says no more, and waits until the server has ended the connection too. */
-  async leave(): Promise<void> {
-    await this.#connection.closeWrite();
-    await this.done;
-  }
-
-  async hears(pattern: RegExp): Promise<void> {
-    await eventually(() => pattern.test(this.heard) || this.isClosed, {
-      what: () => `for ${pattern} in ${JSON.stringify(this.heard)}`,
-    });
-    assert.match(this.heard, pattern);
-  }
-
-  async #read(): Promise<void> {
-    const buffer = new Uint8Array(65536);
-    try {
-      for (;;) {
-        const length = await this.#connection.read(buffer);
-        if (length === null) break;
-        this.heard += new TextDecoder().decode(buffer.subarray(0, length));
-      }
-    } catch {
-      // Reset, or closed by ourselves.
-    }
-    this.isClosed = true;
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-}
-
-const GET = "GET / HTTP/1.1\r\nHost: localhost\r\n";
-const UPGRADE = `${GET}Upgrade: websocket\r\nConnection: Upgrade\r\n` +
-  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/** The head of a client's frame with `length` bytes of text, masked with zeros (RFC 6455 §5.2). */
-function frameHead(length: number): Uint8Array {
-  const head = new Uint8Array(14);
-  head.set([0x81, 0x80 | 127]);
-  new DataView(head.buffer).setUint32(6, length);
-  return head;
-}
-
-/** Lets what was said travel, then lets `ms` pass for the listener. */
-async function pass(clock: ManualClock, ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  clock.advance(ms);
-}
+import { eventually } from "../support/deadline.ts";
+import {
+  type Client,
+  echo,
+  frameHead,
+  GET,
+  listen,
+  pass,
+  refusals,
+  UPGRADE,
+} from "../support/test_listener.ts";
 
 Deno.test("Listener: silence, a head that does not end and a kept connection end after a while", async () => {
   await using server = await listen();
@@ -150,7 +42,7 @@ Deno.test("Listener: a WebSocket and a request that is being answered may take t
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const app: HttpApp = async (request, connection) => {
     if (!request.headers.has("Upgrade")) await answered;
-    return await ECHO(request, connection);
+    return await echo(request, connection);
   };
   await using server = await listen({ app });
   using socket = await server.connect();
@@ -196,15 +88,6 @@ Deno.test("Listener: a message without an end is not held, and ends its connecti
   assert.ok(said < 48 * 1024 * 1024, `${said} bytes were taken`);
   assert.ok(!honest.isClosed);
 });
-
-/** A log, and why connections were refused in it. */
-function refusals(): { log: Logger; reasons: unknown[] } {
-  const reasons: unknown[] = [];
-  const warn = (event: string, fields?: LogFields) => {
-    if (event === "connection_refused") reasons.push(fields?.reason);
-  };
-  return { log: { ...NULL_LOGGER, warn }, reasons };
-}
 
 /** Opens a WebSocket and begins a message, of which `bytes` are sent and the end is not. */
 async function beginMessage(client: Client, bytes: number): Promise<void> {
@@ -365,119 +248,3 @@ async function ownSockets(): Promise<Set<string>> {
   }
   return found;
 }
-
-/** A folder with certificates, removed in the end. */
-async function certificates(): Promise<AsyncDisposable & { path: string }> {
-  const path = await Deno.makeTempDir();
-  const names = ["old", "new"];
-  for (const name of names) {
-    const { success } = await new Deno.Command("openssl", {
-      args: `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=${name}
-        -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout ${path}/${name}.key -out ${path}/${name}.pem`
-        .split(/\s+/),
-      stderr: "null",
-    }).output();
-    assert.ok(success);
-  }
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-/** Whose certificate a new connection is shown. */
-async function shownBy(port: number): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }, () => {
-    resolve(String(socket.getPeerCertificate().subject.CN));
-  });
-  socket.on("error", reject);
-  try {
-    return await within(promise, { what: "for a handshake" });
-  } finally {
-    const closed = new Promise((resolve) => socket.once("close", resolve));
-    socket.destroy();
-    await closed;
-  }
-}
-
-Deno.test("Listener: a renewed certificate is shown to new connections, and the old ones go on", async () => {
-  await using folder = await certificates();
-  const tls = { cert: `${folder.path}/live.pem`, key: `${folder.path}/live.key` };
-  const install = async (name: string, key = name) => {
-    await Deno.copyFile(`${folder.path}/${name}.pem`, tls.cert);
-    await Deno.copyFile(`${folder.path}/${key}.key`, tls.key);
-  };
-  const events: string[] = [];
-  const note = (event: string, fields?: LogFields) =>
-    void events.push(`${event} ${fields?.error ?? ""}`.trim());
-  await install("old");
-  await using server = await listen({
-    tls,
-    log: { ...NULL_LOGGER, info: note, error: note },
-  });
-  assert.equal(await shownBy(server.port), "old");
-
-  const caCerts = [await Deno.readTextFile(`${folder.path}/old.pem`)];
-  using socket = new Client(
-    await Deno.connectTls({ hostname: "127.0.0.1", port: server.port, caCerts }),
-  );
-  await socket.say(UPGRADE);
-  await socket.hears(/101 /);
-
-  // A renewal that is half done, or went wrong.
-  await install("new", "old");
-  await server.reload();
-  await server.reload();
-  assert.equal(await shownBy(server.port), "old");
-  assert.deepEqual(events.length, 1);
-  assert.match(events[0] ?? "", /^tls_not_reloaded .*live\.key.* does not belong to .*live\.pem/);
-
-  await install("new");
-  // Noticed by itself, once a minute.
-  await pass(server.clock, 61_000);
-  await eventually(() => events.length === 2, { what: "for the new certificate" });
-  assert.equal(events[1], "tls_reloaded");
-  for (let turn = 0; turn < 5; turn++) assert.equal(await shownBy(server.port), "new");
-  await socket.say(frameHead(11));
-  await socket.say("still there");
-  await socket.hears(/11$/);
-});
-
-Deno.test("Listener: over TLS no HTTP/2 is offered, and none is taken", async () => {
-  await using folder = await certificates();
-  const { log, reasons } = refusals();
-  const cert = `${folder.path}/old.pem`;
-  await using server = await listen({ tls: { cert, key: `${folder.path}/old.key` }, log });
-  const connection = await Deno.connectTls({
-    hostname: "127.0.0.1",
-    port: server.port,
-    caCerts: [await Deno.readTextFile(cert)],
-    alpnProtocols: ["h2", "http/1.1"],
-  });
-  const { alpnProtocol } = await connection.handshake();
-  using client = new Client(connection);
-  assert.equal(alpnProtocol, null);
-  await client.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  await client.done;
-  assert.equal(client.heard, "");
-  await eventually(() => reasons.length > 0, { what: "for the refusal" });
-});
-
-Deno.test("Listener: TLS files that cannot be used, and an address that is taken, are named", async () => {
-  await using folder = await certificates();
-  const open = async (tls: { cert: string; key: string }, port = 0) => {
-    await using _server = await listen({ tls, port });
-  };
-  const at = (name: string) => `${folder.path}/${name}`;
-  const good = { cert: at("old.pem"), key: at("old.key") };
-  const refused = (tls: { cert: string; key: string }, words: RegExp) =>
-    assert.rejects(open(tls), (error: Error) => words.test(error.message));
-  await refused({ ...good, cert: at("none") }, /^Cannot use server\.tls_cert ".*none": No such/);
-  await refused({ ...good, cert: good.key }, /^Cannot use server\.tls_cert .*certificate in PEM$/);
-  await Deno.chmod(good.cert, 0o600);
-  await refused({ ...good, key: good.cert }, /^Cannot use server\.tls_key .*private key in PEM/);
-  await refused({ ...good, key: at("new.key") }, /does not belong to server\.tls_cert/);
-  await Deno.chmod(good.key, 0o644);
-  await refused(good, /tls_key .*others .*chmod 6[04]0/);
-  await Deno.chmod(good.key, 0o600);
-  await using server = await listen({ tls: good });
-  await assert.rejects(open(good, server.port), /server\.listen\): another program has it/);
-});
