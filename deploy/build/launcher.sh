@@ -51,6 +51,10 @@ check_cache() {
   [ "$owner" = "$user" ] ||
     fail "Cannot unpack into $cache: it belongs to user $owner, not to $user; $elsewhere"
   case $mode in
+    # Such as /tmp, which has to stay as it is.
+    [1357]??[2367] | [1357]?[2367]?)
+      fail "Cannot unpack into $cache: others may write there (mode $mode); $elsewhere"
+      ;;
     *[2367] | *[2367]?)
       fail "Cannot unpack into $cache: others may write there (mode $mode); run chmod go-w on it, or $elsewhere"
       ;;
