@@ -18,7 +18,7 @@ const MESSAGE_BYTES_MAX = 65_536;
  * Pictures that wait so long are in step with their sound, which every browser has to buffer. They would be in the end,
  * but Chromium takes 20 s to find that out.
  */
-const PICTURE_WAITS_MS = 70;
+const PICTURE_WAITS_MS = 60;
 /** Samples without a new picture until that is called a problem. */
 const SILENT_SAMPLES_MAX = 5;
 
