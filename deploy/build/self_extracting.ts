@@ -1,3 +1,4 @@
+import { architectureOf } from "../../src/renderer/elf.ts";
 import { writeArchive } from "./archive.ts";
 import { BuildError, runCommand } from "./command.ts";
 import { sha256, writeJson } from "./files.ts";
@@ -60,7 +61,20 @@ async function placeDeno(
   if (deno !== undefined) await Deno.copyFile(deno, program);
   else if (target.triple === Deno.build.target) await Deno.copyFile(Deno.execPath(), program);
   else await fetchDeno(program, target);
+  checkArchitecture(program, { target, deno });
   await Deno.chmod(program, 0o755);
+}
+
+/** A program of another machine would only be found out there. */
+function checkArchitecture(
+  program: string,
+  { target: { triple }, deno = "the program" }: { target: Target; deno?: string | undefined },
+): void {
+  const architecture = architectureOf(program);
+  const wanted = triple.split("-", 1)[0];
+  if (architecture === wanted) return;
+  const what = architecture === undefined ? "is no program" : `is built for ${architecture}`;
+  throw new BuildError(`${deno} ${what}; give a Deno for ${wanted} with --deno FILE`);
 }
 
 /** Takes Deno's npm package for another machine, of the version that runs. */

@@ -32,20 +32,39 @@ export function explainRefusal(path: string): string | undefined {
   return header === undefined ? undefined : judgeHeader(header);
 }
 
+/**
+ * The architecture that a program or a library is built for, such as `x86_64` or `aarch64`.
+ * @returns `undefined` for a file that is no ELF file, or cannot be read.
+ */
+export function architectureOf(path: string): string | undefined {
+  const header = readHeader(path);
+  return header && isElf(header) ? nameArchitecture(header) : undefined;
+}
+
 function judgeHeader(header: DataView): string | undefined {
-  if (header.byteLength < HEADER_BYTES || header.getUint32(0) !== MAGIC) {
-    return "it is no ELF shared object";
-  }
-  const isLittleEndian = header.getUint8(5) !== BIG_ENDIAN;
-  const machine = `${header.getUint8(4)}:${header.getUint16(18, isLittleEndian)}`;
-  const name = ARCHITECTURES[machine] ?? `another architecture (ELF class and machine ${machine})`;
-  const architecture = isLittleEndian ? name : `big-endian ${name}`;
+  if (!isElf(header)) return "it is no ELF shared object";
+  const architecture = nameArchitecture(header);
   const { arch } = Deno.build;
   if (architecture !== arch) return `it is built for ${architecture}, and this host is ${arch}`;
-  if (header.getUint16(16, isLittleEndian) !== SHARED) {
+  if (header.getUint16(16, isLittleEndian(header)) !== SHARED) {
     return "it is an ELF file, but no shared object; link it with -shared";
   }
   return undefined;
+}
+
+function isElf(header: DataView): boolean {
+  return header.byteLength === HEADER_BYTES && header.getUint32(0) === MAGIC;
+}
+
+function isLittleEndian(header: DataView): boolean {
+  return header.getUint8(5) !== BIG_ENDIAN;
+}
+
+function nameArchitecture(header: DataView): string {
+  const isLittle = isLittleEndian(header);
+  const machine = `${header.getUint8(4)}:${header.getUint16(18, isLittle)}`;
+  const name = ARCHITECTURES[machine] ?? `another architecture (ELF class and machine ${machine})`;
+  return isLittle ? name : `big-endian ${name}`;
 }
 
 /** @returns Fewer bytes of a shorter file. */
