@@ -240,11 +240,20 @@ export class SecureChannel {
     const newest = index > this.#replay.highest;
     this.#replay.add(index);
     if (record.contentType === DTLS_CONTENT.applicationData) {
-      this.#transport.dtls?.onData.execute(content);
+      this.#deliver(content);
     } else if (content[0] === ALERT_FATAL || content[1] === ALERT_CLOSE_NOTIFY) {
       this.#onClosed();
     }
     return newest ? "newest" : "taken";
+  }
+
+  /** werift passes over what its SCTP cannot take, such as data behind the end of the association, and so do we. */
+  #deliver(content: Buffer): void {
+    try {
+      this.#transport.dtls?.onData.execute(content);
+    } catch {
+      // The browser is there all the same.
+    }
   }
 
   /** What a record carries; `undefined` when it is not authentic. */

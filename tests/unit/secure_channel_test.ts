@@ -251,3 +251,16 @@ Deno.test("SecureChannel: from anywhere it takes new data of the browser, and no
   channel.close();
   connected.close();
 });
+
+Deno.test("SecureChannel: data that nobody takes any more shows where the browser is, and nothing else", async () => {
+  const { channel, established, ...rest } = pair();
+  await using client = rest.client;
+  const options = { remotePort: 5000, remoteMessageBytesMax: 65_536, onMessage: () => {} };
+  const data = channel.openData(options);
+  await client.connect();
+  await established;
+  await data.close();
+  const packet = client.encrypt(DTLS_CONTENT.applicationData, new Uint8Array(20), 200);
+  assert.equal(channel.receive(packet), "newest");
+  channel.close();
+});
