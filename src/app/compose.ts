@@ -111,7 +111,7 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     get stuck() {
       return standstillOf(registry);
     },
-    reload: (wanted) => reload(wanted, { live, registry, listeners }),
+    reload: (wanted) => reload(wanted, { live, listeners }),
     async close() {
       state.isLeaving = true;
       await registry.drain(live.config.server.drainS);
@@ -122,17 +122,10 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
 
 async function reload(
   wanted: Config,
-  { live, registry, listeners }: {
-    live: LiveSettings;
-    registry: SessionRegistry;
-    listeners: Listeners;
-  },
+  { live, listeners }: { live: LiveSettings; listeners: Listeners },
 ): Promise<ConfigChanges> {
   const changes = await live.change(wanted);
   await Promise.all([listeners.main.reload(), listeners.admin?.reload()]);
-  if (changes.live.includes("video.bitrate_kbps")) {
-    registry.setBitrate(live.config.video.bitrateKbps);
-  }
   return changes;
 }
 
@@ -217,6 +210,14 @@ function createRegistry(
     },
     get viewersPerSession() {
       return live.config.sessions.viewersPerSession;
+    },
+    rateLimits: {
+      get floorKbps() {
+        return live.config.video.minBitrateKbps;
+      },
+      get ceilingKbps() {
+        return live.config.video.bitrateKbps;
+      },
     },
     publicAddress: parts.publicAddress,
   });

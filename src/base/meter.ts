@@ -34,6 +34,12 @@ const ROUND_TRIP = [
 /** Nothing, the little that is sent again unseen, and what shows. */
 const LOSS = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 
+/** About the limits between which the rate moves, and what a tunnel may leave of them. */
+const RATES = [100e3, 200e3, 300e3, 500e3, 750e3, 1e6, 1.5e6, 2e6, 3e6, 5e6, 10e6, 30e6] as const;
+
+/** Below 60 ms nothing is done; from 250 ms on frames are left out. */
+const QUEUES = [0.005, 0.01, 0.025, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5] as const;
+
 const LAG = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
 
 const CODECS = ["h264", "vp8"] as const;
@@ -129,7 +135,22 @@ export const METRICS = {
     kind: "counter",
     help: "Frames dropped before they were encoded, by reason.",
     labels: ["reason"],
-    values: ["late", "superseded", "encoder_busy", "encoder_skipped"],
+    values: ["late", "superseded", "encoder_busy", "encoder_skipped", "path_full"],
+  },
+  viewers_left_out_total: {
+    kind: "counter",
+    help:
+      "Times that a viewer whose path stayed full was left out until it could go on, while others saw on.",
+  },
+  video_target_bits_per_second: {
+    kind: "histogram",
+    help: "Rate of video that the way to a viewer takes, once a second for each.",
+    buckets: RATES,
+  },
+  path_queue_seconds: {
+    kind: "histogram",
+    help: "How long packets queue on the way to a viewer, once a second for each.",
+    buckets: QUEUES,
   },
   audio_packets_total: { kind: "counter", help: "Opus packets made; silence makes none." },
   audio_dropped_total: {
@@ -163,7 +184,7 @@ export const METRICS = {
     kind: "counter",
     help: "Keyframes asked for, by reason.",
     labels: ["reason"],
-    values: ["join", "pli", "fir", "moved"],
+    values: ["join", "pli", "fir", "moved", "left_out"],
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {

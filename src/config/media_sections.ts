@@ -55,7 +55,7 @@ export const VIDEO_SECTION = {
       min: 30,
       max: 100000,
       unit: "kbit/s",
-      help: "Target and ceiling of the video bitrate.",
+      help: "Ceiling of the video bitrate; each viewer gets what the way to it takes of that.",
     },
     min_bitrate_kbps: {
       type: "integer",
@@ -64,7 +64,8 @@ export const VIDEO_SECTION = {
       min: 30,
       max: 100000,
       unit: "kbit/s",
-      help: "Floor of the video bitrate. Not used yet: the rate does not adapt to the tunnel.",
+      help:
+        "Floor of the video bitrate. What does not pass even then is left out: fewer frames a second.",
     },
   },
 } as const satisfies SectionSpec;

@@ -4,10 +4,10 @@ import { packetizeH264 } from "./h264.ts";
 import { packetizeVp8 } from "./vp8.ts";
 
 /**
- * RTP header (12 bytes) with one header extension block of up to 8 bytes (RFC 8285 §4.2: 4 bytes of header, 4 of
- * playout delay).
+ * RTP header (12 bytes) with one header extension block of up to 12 bytes (RFC 8285 §4.2: 4 bytes of header, 4 of
+ * playout delay, 3 of the transport-wide number, and padding).
  */
-export const RTP_HEADER_BYTES_MAX = 20;
+export const RTP_HEADER_BYTES_MAX = 24;
 
 /** Cuts one encoded frame into RTP payloads, the last of which gets the marker bit. */
 export type Packetizer = (frame: Uint8Array) => Uint8Array[];

@@ -1,6 +1,7 @@
 import { type CancelTimer, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Tracer } from "../base/tracer.ts";
+import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { Lease, PortLeases, PortUse } from "../ports/leases.ts";
 import type { Peer, PeerFactory, ReadOffer } from "../transport/peer_transport.ts";
 import {
@@ -30,6 +31,8 @@ export interface RegistryOptions extends Omit<SessionOptions, "id" | keyof Sessi
   /** Most sessions at once; 0 is no limit beyond the places. */
   readonly sessionsMax: number;
   readonly viewersPerSession: number;
+  /** Between which rates the video to each viewer is kept; read anew each time. */
+  readonly rateLimits: RateLimits;
   /**
    * Where a viewer that reached the server by `reachedHost` finds the given local port.
    * @throws When no usable address is known; the text is shown to the viewer.
@@ -82,11 +85,6 @@ export class SessionRegistry implements SessionDoor {
   /** The open session that has shown nothing for longest; `undefined` while all go on. */
   get standstill(): Standstill | undefined {
     return this.#heartbeat.longest;
-  }
-
-  /** Changes the rate of the open sessions; those to come take theirs from the options. */
-  setBitrate(kbps: number): void {
-    for (const session of this.#table.sessions) session.setBitrate(kbps);
   }
 
   async join(
@@ -234,13 +232,14 @@ export class SessionRegistry implements SessionDoor {
     request: JoinRequest;
   }): ViewerHandle {
     const { session, offer, lease, listener, publicAddress, joining } = parts;
-    const { clock, meter, deadlines } = this.#options;
+    const { clock, meter, deadlines, rateLimits } = this.#options;
     const log = this.#options.log.child({ session: session.id });
     const peer: Peer = offer.accept({
       localPort: lease.port,
       publicAddress,
       timelineUs: () => session.timelineUs,
       audio: session.hasAudio,
+      rateLimits,
       listener: createPeerListener(session, { joining, log, viewer: () => viewer }),
     });
     const viewer = new Viewer({

@@ -12,6 +12,8 @@ export interface ViewerReport {
   readonly age_s: number;
   readonly round_trip_ms: number | null;
   readonly bitrate_kbps: number;
+  readonly target_kbps: number;
+  readonly queue_ms: number | null;
   readonly jitter_ms: number;
   readonly fraction_lost: number;
   readonly packets_sent: number;
@@ -41,6 +43,8 @@ export function sessionReport(session: Session): SessionReport {
         age_s: seconds(viewer.ageMs),
         round_trip_ms: stats.roundTripMs ?? null,
         bitrate_kbps: Math.round(stats.bitrateKbps),
+        target_kbps: Math.round(stats.targetKbps),
+        queue_ms: stats.queueMs === undefined ? null : Math.round(stats.queueMs),
         jitter_ms: stats.jitterMs,
         fraction_lost: stats.fractionLost,
         packets_sent: stats.packetsSent,

@@ -146,12 +146,6 @@ export class Session {
     if (audio !== undefined) this.#audio?.remove(audio);
   }
 
-  /** Changes the target and ceiling of the video's rate. */
-  setBitrate(kbps: number): void {
-    this.#video.setBitrate(kbps);
-    this.#open?.setBitrate?.(kbps * 1000);
-  }
-
   /** A viewer asks for a picture that depends on no other. */
   requestKeyframe(viewer: Viewer, reason: KeyframeReason): void {
     this.#video.existing(viewer.peer.codec)?.requestKeyframe(reason);
@@ -279,6 +273,10 @@ export class Session {
       ...this.#options,
       codec,
       settings: this.#options.video,
+      onRate: (kbps) => {
+        // Renderers that encode make H.264.
+        if (codec === "h264") this.#open?.setBitrate?.(Math.round(kbps * 1000));
+      },
       onFailed: () => {
         this.#video.forget(codec);
         this.#endAll("encoder_failed", codec);

@@ -13,6 +13,7 @@ import type { EncodedSourceFrame, RawFrame } from "../media/frame.ts";
 import { ParameterSetCache } from "../media/h264.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
+import { Audience } from "./audience.ts";
 
 /** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
@@ -20,8 +21,11 @@ export const KEYFRAME_INTERVAL_MS_MIN = 300;
 /** A picture that does not change is sent this often all the same: decoders and tunnels stay awake. */
 export const REFRESH_INTERVAL_MS = 1_000;
 
+/** Smaller changes of the rate are not worth telling an encoder. */
+const RATE_CHANGE_MIN = 0.03;
+
 /** Why a keyframe was asked for. */
-export type KeyframeReason = "join" | "pli" | "fir" | "moved";
+export type KeyframeReason = "join" | "pli" | "fir" | "moved" | "left_out";
 
 /** What a branch needs. */
 export interface VideoBranchOptions {
@@ -31,6 +35,8 @@ export interface VideoBranchOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
+  /** The viewers' paths take this rate now, in kbit/s. */
+  readonly onRate: (kbps: number) => void;
   /** The encoder cannot be opened, or broke. Called once; the branch is dead then. */
   readonly onFailed: (error: Error) => void;
 }
@@ -42,11 +48,10 @@ export interface VideoBranchOptions {
 export class VideoBranch {
   readonly #options: VideoBranchOptions;
   readonly #packetize: Packetizer;
-  /** Viewers, and whether each has had a keyframe: what comes before one cannot be decoded. */
-  readonly #sinks = new Map<VideoSink, { started: boolean }>();
+  readonly #audience = new Audience();
   #encoder: VideoEncoder | undefined;
-  /** What {@link setBitrate} was told last. */
-  #bitrateKbps: number | undefined;
+  /** What the encoder was told last. */
+  #rateKbps: number;
   #waiting = false;
   #encoding: Promise<void> | undefined;
   #keyframeWanted = true;
@@ -60,12 +65,13 @@ export class VideoBranch {
   constructor(options: VideoBranchOptions) {
     this.#options = options;
     this.#packetize = createPacketizer(options.codec);
+    this.#rateKbps = options.settings.bitrateKbps;
     this.#opened = this.#open();
   }
 
   /** Number of viewers that are sent this codec. */
   get size(): number {
-    return this.#sinks.size;
+    return this.#audience.size;
   }
 
   /** FFmpeg's name of the encoder, once it is open. */
@@ -75,19 +81,13 @@ export class VideoBranch {
 
   /** Sends to a viewer, from the next keyframe on. */
   add(sink: VideoSink): void {
-    this.#sinks.set(sink, { started: false });
+    this.#audience.add(sink);
     this.requestKeyframe("join");
   }
 
   /** Stops sending to a viewer. */
   remove(sink: VideoSink): void {
-    this.#sinks.delete(sink);
-  }
-
-  /** Changes the target and ceiling of the rate, where the encoder can while it is open. */
-  setBitrate(kbps: number): void {
-    this.#bitrateKbps = kbps;
-    this.#encoder?.setBitrate(kbps);
+    this.#audience.remove(sink);
   }
 
   /** Makes one of the next frames a keyframe. */
@@ -98,7 +98,8 @@ export class VideoBranch {
 
   /** Takes a frame; settles when its memory is not needed any more. Does nothing while nobody watches. */
   async take(frame: RawFrame): Promise<void> {
-    if (this.#encoder === undefined || this.#sinks.size === 0 || this.#closed) return;
+    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed) return;
+    if (this.#audience.isBlocked) return this.#drop("path_full");
     if (this.#waiting) this.#drop("encoder_busy");
     this.#waiting = false;
     try {
@@ -117,7 +118,9 @@ export class VideoBranch {
    */
   refresh(timestampUs: number): boolean {
     const busy = this.#waiting || this.#encoding !== undefined;
-    if (this.#encoder === undefined || this.#sinks.size === 0 || this.#closed || busy) return true;
+    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed || busy) {
+      return true;
+    }
     const nowMs = this.#options.clock.now();
     if (!this.#keyframeDue(nowMs) && nowMs - this.#lastSentMs < REFRESH_INTERVAL_MS) return true;
     this.#waiting = this.#encoder.reload(timestampUs);
@@ -130,7 +133,8 @@ export class VideoBranch {
    * @returns Whether the renderer should make a keyframe soon.
    */
   pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
-    if (this.#sinks.size === 0 || this.#closed) return false;
+    if (this.#audience.size === 0 || this.#closed) return false;
+    this.#followPaths();
     const nowMs = this.#options.clock.now();
     if (keyframe) {
       this.#keyframeWanted = false;
@@ -153,7 +157,6 @@ export class VideoBranch {
     const { encoders, codec, settings, log } = this.#options;
     try {
       this.#encoder = await encoders.open(codec, settings);
-      if (this.#bitrateKbps !== undefined) this.#encoder.setBitrate(this.#bitrateKbps);
       log.info("encoder_opened", { codec, encoder: this.#encoder.name });
     } catch (error) {
       this.#fail(error);
@@ -172,6 +175,7 @@ export class VideoBranch {
   async #encode(): Promise<void> {
     const { clock, meter, codec } = this.#options;
     const begun = clock.now();
+    this.#followPaths();
     const keyframe = this.#keyframeDue(begun);
     if (keyframe) {
       this.#keyframeWanted = false;
@@ -185,6 +189,16 @@ export class VideoBranch {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Brings the encoder to the rate that the viewers' paths take. */
+  #followPaths(): void {
+    const { targetKbps = this.#rateKbps } = this.#audience;
+    if (this.#audience.hasReturned && !this.#keyframeWanted) this.requestKeyframe("left_out");
+    if (Math.abs(targetKbps - this.#rateKbps) < RATE_CHANGE_MIN * this.#rateKbps) return;
+    this.#rateKbps = targetKbps;
+    this.#encoder?.setBitrate(targetKbps);
+    this.#options.onRate(targetKbps);
   }
 
   #keyframeDue(nowMs: number): boolean {
@@ -202,12 +216,9 @@ export class VideoBranch {
     const begun = this.#lastSentMs = clock.now();
     const payloads = this.#packetize(frame.data);
     meter.count("frames_sent_total", { codec });
-    for (const [sink, viewer] of this.#sinks) {
-      viewer.started ||= frame.keyframe;
-      if (viewer.started) {
-        sink.sendFrame(payloads, { timestampUs: frame.timestampUs, keyframe: frame.keyframe });
-      }
-    }
+    const { timestampUs, keyframe } = frame;
+    const leftOut = this.#audience.send(payloads, { timestampUs, keyframe }, begun);
+    if (leftOut > 0) meter.count("viewers_left_out_total", {}, leftOut);
     meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
   }
 

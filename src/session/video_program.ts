@@ -26,8 +26,6 @@ export class VideoProgram {
   readonly #branches = new Map<VideoCodec, VideoBranch>();
   readonly #idle = new IdlePictures();
   #lastUs = Number.NEGATIVE_INFINITY;
-  /** What {@link setBitrate} was told last: branches that are opened later are made for the rate before it. */
-  #bitrateKbps: number | undefined;
 
   constructor(options: VideoProgramOptions) {
     this.#options = options;
@@ -38,7 +36,6 @@ export class VideoProgram {
     let branch = this.#branches.get(codec);
     if (branch === undefined) {
       branch = this.#options.openBranch(codec);
-      if (this.#bitrateKbps !== undefined) branch.setBitrate(this.#bitrateKbps);
       this.#branches.set(codec, branch);
     }
     return branch;
@@ -52,12 +49,6 @@ export class VideoProgram {
   /** Leaves a broken branch out from now on. */
   forget(codec: VideoCodec): void {
     this.#branches.delete(codec);
-  }
-
-  /** Changes the target and ceiling of the rate of every codec. */
-  setBitrate(kbps: number): void {
-    this.#bitrateKbps = kbps;
-    for (const branch of this.#branches.values()) branch.setBitrate(kbps);
   }
 
   /** Shows these pictures while the renderer has nothing. */

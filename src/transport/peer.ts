@@ -6,11 +6,12 @@ import type { Meter } from "../base/meter.ts";
 import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
-import { type AnswerCandidate, buildAnswer, type SendSection } from "../sdp/answer.ts";
-import type { CodecChoice } from "../sdp/codec.ts";
+import type { AnswerCandidate } from "../sdp/answer.ts";
+import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { DataChannel } from "./data_channel.ts";
 import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
-import { answerSections, type UsableOffer } from "./offer_reader.ts";
+import { numberExtensionId } from "./path_reports.ts";
+import type { Sending, UsableOffer } from "./offer_reader.ts";
 import type {
   AudioSink,
   FrameInfo,
@@ -20,8 +21,10 @@ import type {
   PeerStats,
   PublicAddress,
 } from "./peer_transport.ts";
+import { PathRate } from "./path_rate.ts";
+import { answerPeer } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
-import { PLAYOUT_DELAY_URI, renderAtOnce, SOUND_LATER_US } from "./playout.ts";
+import { renderAtOnce, SOUND_LATER_US } from "./playout.ts";
 import type { RtpHeaderExtension } from "./rtp.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
 import { RtpStream } from "./rtp_stream.ts";
@@ -29,12 +32,6 @@ import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./secur
 
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 const VIDEO_CLOCK_RATE = 90_000;
-
-/** What the browser may tell us about the video and what we act on. */
-const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir"];
-
-/** The MediaStream that a browser puts our tracks into: one, so that it plays them in step. */
-const STREAM_ID = "pinhole";
 
 /** What a {@link WebRtcPeer} is made of. */
 export interface WebRtcPeerOptions {
@@ -45,6 +42,8 @@ export interface WebRtcPeerOptions {
   readonly timelineUs: () => number;
   /** Whether the session has sound. */
   readonly audio: boolean;
+  /** Between which rates the video is kept. */
+  readonly rateLimits: RateLimits;
   readonly listener: PeerListener;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -66,6 +65,7 @@ export class WebRtcPeer implements Peer, PortMember {
   readonly #video: RtpStream;
   readonly #audio: RtpStream | undefined;
   readonly #rtp: RtpSession;
+  readonly #path: PathRate;
   readonly #data: DataChannel | undefined;
   readonly #keyframeExtensions: readonly RtpHeaderExtension[];
   readonly #cname = randomBytes(12).toString("base64url");
@@ -75,6 +75,7 @@ export class WebRtcPeer implements Peer, PortMember {
   /** Makes the answer and listens on the port at once: the browser may be faster than the answer's sender. */
   constructor(options: WebRtcPeerOptions) {
     const { offer: { offer, video, audio, data }, mux, certificate, clock, listener } = options;
+    const { rateLimits: limits } = options;
     this.#options = options;
     this.codec = video.choice.codec;
     const local = createIceCredentials();
@@ -84,13 +85,17 @@ export class WebRtcPeer implements Peer, PortMember {
       remoteFingerprints: offer.fingerprints,
       send: (packet) => this.#send(packet),
     });
-    this.#video = this.#stream(video.choice, VIDEO_CLOCK_RATE);
-    this.#audio = audio && options.audio ? this.#stream(audio.choice, OPUS_SAMPLE_RATE) : undefined;
+    this.#path = new PathRate({ limits, nowMs: clock.now() });
+    this.#video = this.#stream(video, { clockRate: VIDEO_CLOCK_RATE, isVideo: true });
+    this.#audio = audio && options.audio
+      ? this.#stream(audio, { clockRate: OPUS_SAMPLE_RATE, isVideo: false })
+      : undefined;
     this.audio = this.#audio && { sendPacket: (packet) => this.#sendAudio(packet) };
     this.#rtp = new RtpSession({
       ...options,
       streams: this.#audio === undefined ? [this.#video] : [this.#video, this.#audio],
       cname: this.#cname,
+      pathRate: this.#path,
       keyframeRequested: listener.keyframeRequested,
       send: (packet) => this.#send(packet),
     });
@@ -100,7 +105,14 @@ export class WebRtcPeer implements Peer, PortMember {
       onMessage: listener.message,
     });
     this.#keyframeExtensions = this.#audio === undefined ? renderAtOnce(video.media) : [];
-    const answer = this.#answer();
+    const answer = answerPeer({
+      offer: options.offer,
+      ssrcs: { video: this.#video.ssrc, audio: this.#audio?.ssrc },
+      cname: this.#cname,
+      ice: local,
+      fingerprint: certificate.fingerprint,
+      candidate: { ...options.publicAddress, tcp: mux.takesTcp },
+    });
     this.answerSdp = answer.sdp;
     this.candidate = answer.candidate;
     mux.add(this);
@@ -116,9 +128,18 @@ export class WebRtcPeer implements Peer, PortMember {
     return this.ice.heardAtMs;
   }
 
+  get targetKbps(): number {
+    return this.#path.view.targetKbps;
+  }
+
+  get isFull(): boolean {
+    return this.#path.isFull(this.#options.clock.now());
+  }
+
   get stats(): PeerStats {
     const { report, roundTripMs } = this.#rtp.receiver;
     return {
+      ...this.#path.view,
       transport: this.ice.selected?.transport,
       roundTripMs,
       fractionLost: report?.fractionLost ?? 0,
@@ -156,9 +177,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
-    if (!moved || !this.#secured) return;
-    this.#options.meter.count("viewer_moves_total", { proof: "stun" });
-    this.#options.listener.keyframeRequested("moved");
+    if (moved && this.#secured) this.#moved("stun");
   }
 
   receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict {
@@ -191,49 +210,29 @@ export class WebRtcPeer implements Peer, PortMember {
 
   /** The browser has sent its newest packet from here. */
   #follow(from: MediaAddress, proof: "srtcp" | "dtls"): void {
-    const { clock, meter, listener } = this.#options;
-    if (!this.ice.followTo(from, clock.now())) return;
+    if (this.ice.followTo(from, this.#options.clock.now())) this.#moved(proof);
+  }
+
+  #moved(proof: "stun" | "srtcp" | "dtls"): void {
+    const { meter, listener } = this.#options;
     meter.count("viewer_moves_total", { proof });
+    this.#path.moved();
     // What went to the former address is lost, and may be more than can be sent again.
     listener.keyframeRequested("moved");
   }
 
-  #stream({ payloadType }: CodecChoice, clockRate: number): RtpStream {
-    return new RtpStream({ payloadType, clockRate, send: (packet) => this.#sendRtp(packet) });
-  }
-
-  #answer(): ReturnType<typeof buildAnswer> {
-    const { offer, certificate, mux, publicAddress } = this.#options;
-    const { video, audio } = offer;
-    return buildAnswer({
-      offer: offer.offer,
-      sections: answerSections(offer, {
-        video: {
-          ...this.#section(this.#video, video.choice),
-          feedback: VIDEO_FEEDBACK,
-          extensions: this.#audio === undefined ? [PLAYOUT_DELAY_URI] : [],
-        },
-        audio: audio && this.#audio && this.#section(this.#audio, audio.choice),
-      }),
-      ice: this.ice.local,
-      fingerprint: certificate.fingerprint,
-      candidate: { ...publicAddress, tcp: mux.takesTcp },
-      // RFC 9429 §5.3.1: 62 random bits.
-      sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
+  #stream(
+    { media, choice: { payloadType } }: Sending<string>,
+    { clockRate, isVideo }: { clockRate: number; isVideo: boolean },
+  ): RtpStream {
+    const { clock, offer } = this.#options;
+    return new RtpStream({
+      payloadType,
+      clockRate,
+      send: (packet) => this.#sendRtp(packet),
+      sent: (bytes) => this.#path.sent(isVideo ? bytes : 0, clock.now()),
+      numberExtensionId: numberExtensionId(offer, media),
     });
-  }
-
-  #section({ ssrc }: RtpStream, codec: CodecChoice): SendSection {
-    return {
-      kind: "send",
-      codec,
-      ssrc,
-      cname: this.#cname,
-      streamId: STREAM_ID,
-      trackId: codec.codec === "opus" ? "audio" : "video",
-      feedback: [],
-      extensions: [],
-    };
   }
 
   async #connect(): Promise<void> {

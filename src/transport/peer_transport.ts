@@ -1,4 +1,5 @@
 import type { EncodedAudio } from "../media/audio_encoder.ts";
+import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaTransport } from "../ports/media_address.ts";
 
@@ -16,6 +17,10 @@ export interface VideoSink {
    * them.
    */
   sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void;
+  /** The rate that the way to this viewer takes, in kbit/s of video, between the limits of its connection. */
+  readonly targetKbps: number;
+  /** So much is on its way already that one more frame would only be late. */
+  readonly isFull: boolean;
 }
 
 /** Takes the packets of one audio stream for one viewer. */
@@ -39,6 +44,10 @@ export interface PeerStats {
   readonly jitterMs: number;
   /** What was sent in the last full second, in kbit/s. */
   readonly bitrateKbps: number;
+  /** The rate of video that the way to the viewer takes, in kbit/s. */
+  readonly targetKbps: number;
+  /** How long packets queue on the way to the viewer, in milliseconds; `undefined` while that is not known. */
+  readonly queueMs: number | undefined;
   readonly packetsSent: number;
   readonly bytesSent: number;
   readonly packetsRetransmitted: number;
@@ -105,12 +114,14 @@ export interface ReadOffer {
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).
    * @param audio Whether the session has sound; without it an offered audio section is rejected.
+   * @param rateLimits Between which rates the video to this viewer is kept.
    */
   accept(options: {
     localPort: number;
     publicAddress: PublicAddress;
     timelineUs: () => number;
     audio: boolean;
+    rateLimits: RateLimits;
     listener: PeerListener;
   }): Peer;
 }

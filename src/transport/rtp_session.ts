@@ -2,6 +2,7 @@ import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
 import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
 import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
+import type { PathRate } from "./path_rate.ts";
 import type { RtpStream } from "./rtp_stream.ts";
 import type { SecureMedia } from "./secure_channel.ts";
 
@@ -23,6 +24,8 @@ export interface RtpSessionOptions {
   readonly streams: readonly RtpStream[];
   /** Canonical name of all streams: ties them together (RFC 3550 §6.5.1). */
   readonly cname: string;
+  /** Hears of all that is said about the path. */
+  readonly pathRate: Pick<PathRate, "report" | "receiverReport" | "view">;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
   readonly keyframeRequested: (reason: "pli" | "fir") => void;
@@ -131,10 +134,17 @@ export class RtpSession {
   #reportEverySecond(): void {
     this.sendReports();
     this.#measureBitrate();
+    this.#observePath();
     this.#cancelReport = this.#options.clock.after(
       SENDER_REPORT_INTERVAL_MS,
       () => this.#reportEverySecond(),
     );
+  }
+
+  #observePath(): void {
+    const { meter, pathRate: { view: { targetKbps, queueMs } } } = this.#options;
+    meter.observe("video_target_bits_per_second", targetKbps * 1000);
+    if (queueMs !== undefined) meter.observe("path_queue_seconds", queueMs / 1000);
   }
 
   #measureBitrate(): void {
@@ -148,8 +158,10 @@ export class RtpSession {
   }
 
   #handle(packet: RtcpPacket): void {
-    const { clock, meter, keyframeRequested } = this.#options;
+    const { clock, meter, keyframeRequested, pathRate } = this.#options;
     switch (packet.type) {
+      case "transport_feedback":
+        return pathRate.report(packet, clock.now());
       case "receiver_report":
       case "sender_report":
         return this.#noteReports(packet.reports);
@@ -174,11 +186,15 @@ export class RtpSession {
     const report = reports.find(({ ssrc }) => ssrc === video?.ssrc);
     if (report === undefined) return;
     this.#report = report;
-    const { meter } = this.#options;
+    const { meter, pathRate, clock } = this.#options;
     meter.observe("packet_loss_ratio", report.fractionLost);
     const measured = roundTripMs(report, this.#wallMs);
     if (measured === undefined || measured > ROUND_TRIP_MS_MAX) return;
     this.#roundTripMs = measured;
     meter.observe("round_trip_seconds", measured / 1000);
+    pathRate.receiverReport(
+      { roundTripMs: measured, lossRatio: report.fractionLost },
+      clock.now(),
+    );
   }
 }

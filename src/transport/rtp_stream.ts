@@ -21,6 +21,10 @@ export interface RtpStreamOptions {
   /** Hz. */
   readonly clockRate: number;
   readonly send: (packet: Uint8Array) => void;
+  /** A new packet leaves now. @returns Its number among those of all streams of the connection, 16 bits. */
+  readonly sent?: (payloadBytes: number) => number;
+  /** Where the viewer reports on such numbers: the header extension that carries them, 1–14 by `a=extmap`. */
+  readonly numberExtensionId?: number | undefined;
 }
 
 /** The packets of one frame, or one packet of sound. */
@@ -48,6 +52,9 @@ export class RtpStream {
   readonly #options: RtpStreamOptions;
   readonly #timestampOffset = randomInt(2 ** 32);
   readonly #header = new Uint8Array(RTP_HEADER_BYTES_MAX);
+  /** The number of the packet that is being written. */
+  readonly #number: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(2));
+  readonly #numberExtension: readonly RtpHeaderExtension[];
   readonly #history = new Array<SentPacket | undefined>(HISTORY_PACKETS);
   #srtp: SrtpSender | undefined;
   /** Counts on without wrapping: the low 16 bits are sent, the rest is the rollover counter (RFC 3711 §3.3.1). */
@@ -59,6 +66,10 @@ export class RtpStream {
 
   constructor(options: RtpStreamOptions) {
     this.#options = options;
+    const id = options.numberExtensionId;
+    this.#numberExtension = id === undefined
+      ? []
+      : [{ id, data: new Uint8Array(this.#number.buffer) }];
   }
 
   /** Packets sent, retransmissions not counted. */
@@ -95,7 +106,9 @@ export class RtpStream {
   send({ payloads, timestampUs, marker, extensions = [] }: Burst): void {
     if (this.#srtp === undefined) return;
     const timestamp = this.timestampOf(timestampUs);
+    const numbered = [...extensions, ...this.#numberExtension];
     for (const [at, payload] of payloads.entries()) {
+      this.#number.setUint16(0, this.#options.sent?.(payload.length) ?? 0);
       const index = this.#nextIndex++;
       const sequenceNumber = index & 0xffff;
       const headerBytes = writeRtpHeader(this.#header, {
@@ -104,7 +117,7 @@ export class RtpStream {
         timestamp,
         ssrc: this.ssrc,
         marker: marker && at === payloads.length - 1,
-        extensions,
+        extensions: numbered,
       });
       const packet = this.#srtp.protect({
         header: this.#header.subarray(0, headerBytes),

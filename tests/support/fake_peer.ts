@@ -20,6 +20,8 @@ export interface TakenFrame extends FrameInfo {
 /** Keeps what it is sent. */
 export class FakeSink implements VideoSink {
   readonly frames: TakenFrame[] = [];
+  targetKbps = 100;
+  isFull = false;
 
   sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void {
     this.frames.push({ payloads, ...info });
@@ -43,6 +45,8 @@ export class FakePeer implements Peer {
     fractionLost: 0,
     jitterMs: 0,
     bitrateKbps: 0,
+    targetKbps: 100,
+    queueMs: undefined,
     packetsSent: 0,
     bytesSent: 0,
     packetsRetransmitted: 0,

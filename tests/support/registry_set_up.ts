@@ -76,6 +76,7 @@ export class RegistrySetUp implements AsyncDisposable {
       deadlines: { connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 },
       sessionsMax: 0,
       viewersPerSession: 8,
+      rateLimits: { floorKbps: 50, ceilingKbps: 100 },
       publicAddress: (port) => Promise.resolve({ address: "203.0.113.7", port }),
       clock: this.clock,
       meter: this.meter,

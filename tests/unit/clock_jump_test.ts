@@ -1,6 +1,7 @@
 import assert from "assert";
 import type { Clock } from "../../src/base/clock.ts";
 import { createLogSink } from "../../src/observability/log_sink.ts";
+import { PathRate } from "../../src/transport/path_rate.ts";
 import { RtpSession } from "../../src/transport/rtp_session.ts";
 import { RtpStream } from "../../src/transport/rtp_stream.ts";
 import { createSrtpSender } from "../../src/transport/srtp.ts";
@@ -65,6 +66,7 @@ Deno.test("clock that is set: sender reports go on evenly, and round trips stay 
   const session = new RtpSession({
     streams: [stream],
     cname: "test",
+    pathRate: new PathRate({ limits: { floorKbps: 150, ceilingKbps: 2500 }, nowMs: 0 }),
     timelineUs: () => clock.now() * 1000,
     keyframeRequested() {},
     send: (packet) => sent.push(packet),

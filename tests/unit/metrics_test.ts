@@ -84,7 +84,13 @@ Deno.test("METRICS: label values are those that the program has, all of them", (
     session_over: true,
     shutting_down: true,
   };
-  const keyframes: Record<KeyframeReason, true> = { join: true, pli: true, fir: true, moved: true };
+  const keyframes: Record<KeyframeReason, true> = {
+    join: true,
+    pli: true,
+    fir: true,
+    moved: true,
+    left_out: true,
+  };
   const calls: Record<SourceCall, true> = { render: true, audio: true, poll_message: true };
   const results: Record<RenderResult["status"] | "error", true> = {
     frame: true,

@@ -59,20 +59,3 @@ Deno.test("drain: a viewer takes its stream up again on a new connection", async
   handle.bye();
   await draining;
 });
-
-Deno.test("setBitrate: encoders that are open follow, and so do those that open later in a session", async () => {
-  await using set = new RegistrySetUp();
-  const rates: string[] = [];
-  set.encoders.prepare = (encoder) => {
-    const setBitrate = (kbps: number) => void rates.push(`${encoder.codec} ${kbps}`);
-    Object.assign(encoder, { setBitrate });
-  };
-  const told: number[] = [];
-  set.renderer.prepare = (source) =>
-    Object.assign(source, { setBitrate: (bitsPerSecond: number) => told.push(bitsPerSecond) });
-  await set.connect("main");
-  set.registry.setBitrate(700);
-  assert.deepEqual([rates, told], [["h264 700"], [700_000]]);
-  await set.connect("main", "vp8");
-  assert.deepEqual(rates, ["h264 700", "vp8 700"]);
-});

@@ -183,6 +183,8 @@ Deno.test("registry: the report shows what goes on, and no secret", async () => 
       fraction_lost: 0,
       packets_sent: 0,
       bitrate_kbps: 0,
+      target_kbps: 100,
+      queue_ms: null,
       bytes_sent: 0,
       packets_retransmitted: 0,
     }],

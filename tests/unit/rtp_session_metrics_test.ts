@@ -1,5 +1,6 @@
 import assert from "assert";
 import { compactNtp } from "../../src/transport/rtcp_format.ts";
+import { PathRate } from "../../src/transport/path_rate.ts";
 import { RtpSession } from "../../src/transport/rtp_session.ts";
 import { RtpStream } from "../../src/transport/rtp_stream.ts";
 import { createSrtpSender } from "../../src/transport/srtp.ts";
@@ -23,6 +24,7 @@ class SetUp implements Disposable {
     this.session = new RtpSession({
       streams: [this.stream],
       cname: "test",
+      pathRate: new PathRate({ limits: { floorKbps: 150, ceilingKbps: 2500 }, nowMs: 0 }),
       timelineUs: () => 0,
       keyframeRequested() {},
       send() {},

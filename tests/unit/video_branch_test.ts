@@ -13,6 +13,7 @@ async function setUp(encoders: FakeEncoders = new FakeEncoders()) {
   const clock = new FakeClock();
   const meter = new RecordingMeter();
   const failures: Error[] = [];
+  const rates: number[] = [];
   const branch = new VideoBranch({
     codec: "h264",
     encoders,
@@ -20,6 +21,7 @@ async function setUp(encoders: FakeEncoders = new FakeEncoders()) {
     clock,
     meter,
     log: NULL_LOGGER,
+    onRate: (kbps) => rates.push(kbps),
     onFailed: (error) => failures.push(error),
   });
   await settle();
@@ -28,7 +30,7 @@ async function setUp(encoders: FakeEncoders = new FakeEncoders()) {
     await branch.take(rawFrame(timestampUs));
     await settle();
   };
-  return { branch, encoders, clock, meter, failures, show };
+  return { branch, encoders, clock, meter, failures, rates, show };
 }
 
 /** A gate that holds until it is opened, and then stays open. */
@@ -215,6 +217,7 @@ Deno.test("VideoBranch: closing before the encoder is open frees it all the same
     clock: new FakeClock(),
     meter: new RecordingMeter(),
     log: NULL_LOGGER,
+    onRate: () => assert.fail(),
     onFailed: assert.fail,
   });
   await branch.close();

@@ -1,0 +1,100 @@
+import { PathGauge } from "../media/congestion/path_gauge.ts";
+import { RateController, type RateLimits } from "../media/congestion/rate_controller.ts";
+import { SlidingLeast, SlidingSum } from "../media/congestion/sliding.ts";
+import { SentPackets } from "./sent_packets.ts";
+import type { TransportFeedback } from "./transport_feedback.ts";
+
+/** What the path to a viewer takes now. */
+export interface PathRateView {
+  /** The video's rate that fits, in kbit/s. */
+  readonly targetKbps: number;
+  /** The queue that stands on the path, in milliseconds; `undefined` while nothing is known. */
+  readonly queueMs: number | undefined;
+}
+
+/** What is sent beyond this, in milliseconds of waiting, would only be late: pictures are left out instead. */
+const FULL_MS = 250;
+/** A path that tells nothing gets a picture so often all the same: else nobody would notice that it works again. */
+const TRY_INTERVAL_MS = 500;
+/** The first seconds of a stream begin with half its rate, but no less than this. */
+const START = { share: 0.5, leastKbps: 1_000 } as const;
+const SENT_MS = 1_000;
+/** Shortest round trip of a minute. */
+const ROUND_TRIP = { windowMs: 60_000, buckets: 6 } as const;
+
+/**
+ * How much video the path to one viewer takes. Its evidence are transport-wide reports, several a second; from viewers
+ * that send none, the round trip and the loss of receiver reports, one a second.
+ */
+export class PathRate {
+  readonly #sent = new SentPackets();
+  readonly #sentBytes = new SlidingSum({ windowMs: SENT_MS, buckets: 10 });
+  readonly #controller: RateController;
+  #gauge = new PathGauge();
+  #roundTrip = new SlidingLeast(ROUND_TRIP);
+  #hasReports = false;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #queueMs: number | undefined;
+  #videoSentAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ limits, nowMs }: { limits: RateLimits; nowMs: number }) {
+    const { ceilingKbps } = limits;
+    const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
+    this.#controller = new RateController({ limits, startKbps, nowMs });
+  }
+
+  get view(): PathRateView {
+    return { targetKbps: this.#controller.targetKbps, queueMs: this.#queueMs };
+  }
+
+  /** Whether so much is on its way that a picture more would only be late. */
+  isFull(nowMs: number): boolean {
+    const sinceMs = this.#sent.waitingSinceMs;
+    if (!this.#hasReports || sinceMs === undefined) return false;
+    return nowMs - sinceMs > this.#roundTrip.value + FULL_MS &&
+      nowMs - Math.max(this.#videoSentAtMs, this.#reportedAtMs) < TRY_INTERVAL_MS;
+  }
+
+  /** Notes a packet that leaves now; `videoBytes` is 0 for sound. @returns Its transport-wide number, 16 bits. */
+  sent(videoBytes: number, nowMs: number): number {
+    this.#sentBytes.add(videoBytes, nowMs);
+    if (videoBytes > 0) this.#videoSentAtMs = nowMs;
+    return this.#sent.add(videoBytes, nowMs) & 0xffff;
+  }
+
+  /** Takes a transport-wide report. */
+  report(feedback: TransportFeedback, nowMs: number): void {
+    const fates = this.#sent.settle(feedback);
+    this.#hasReports = true;
+    this.#reportedAtMs = nowMs;
+    const last = fates.findLast(({ receivedAtMs }) => receivedAtMs !== undefined);
+    if (last !== undefined) this.#roundTrip.add(nowMs - last.sentAtMs, nowMs);
+    const path = this.#gauge.read(fates, nowMs);
+    if (path === undefined) return;
+    this.#queueMs = path.queueMs;
+    this.#controller.update({ ...path, sentKbps: this.#sentKbps(nowMs) }, nowMs);
+  }
+
+  /** Takes a receiver report; it counts only where there are no transport-wide ones. */
+  receiverReport(report: { roundTripMs: number; lossRatio: number }, nowMs: number): void {
+    if (this.#hasReports) return;
+    const { roundTripMs, lossRatio } = report;
+    this.#roundTrip.add(roundTripMs, nowMs);
+    const sentKbps = this.#sentKbps(nowMs);
+    this.#queueMs = roundTripMs - this.#roundTrip.value;
+    const deliveredKbps = sentKbps * (1 - lossRatio);
+    this.#controller.update({ queueMs: this.#queueMs, deliveredKbps, lossRatio, sentKbps }, nowMs);
+  }
+
+  /** Packets go another way from now on: what is known of the former one does not hold for it. */
+  moved(): void {
+    this.#sent.forget();
+    this.#gauge = new PathGauge();
+    this.#roundTrip = new SlidingLeast(ROUND_TRIP);
+    this.#queueMs = undefined;
+  }
+
+  #sentKbps(nowMs: number): number {
+    return 8 * this.#sentBytes.at(nowMs) / SENT_MS;
+  }
+}

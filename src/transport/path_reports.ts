@@ -1,0 +1,23 @@
+import { sendExtensionId } from "../sdp/answer.ts";
+import type { OfferMedia } from "../sdp/model.ts";
+import type { UsableOffer } from "./offer_reader.ts";
+
+/**
+ * Transport-wide reports (draft-holmer-rmcat-transport-wide-cc-extensions-01), as an SDP negotiates them: the feedback of
+ * a payload type, and the header extension that numbers all packets of a connection.
+ */
+export const PATH_REPORTS = {
+  feedback: "transport-cc",
+  extension: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+} as const;
+
+/** The id under which packets of a section are numbered; `undefined` for viewers that would not report on the video. */
+export function numberExtensionId(
+  { video }: UsableOffer,
+  media: OfferMedia,
+): number | undefined {
+  const { payloadType } = video.choice;
+  const codec = video.media.codecs.find((codec) => codec.payloadType === payloadType);
+  if (!codec?.feedback.includes(PATH_REPORTS.feedback)) return undefined;
+  return sendExtensionId(media, PATH_REPORTS.extension);
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { type Answer, buildAnswer, type SendSection } from "../sdp/answer.ts";
+import type { CodecChoice } from "../sdp/codec.ts";
+import type { Fingerprint } from "../sdp/model.ts";
+import type { IceCredentials } from "./ice_agent.ts";
+import { answerSections, type UsableOffer } from "./offer_reader.ts";
+import { PATH_REPORTS } from "./path_reports.ts";
+import type { PublicAddress } from "./peer_transport.ts";
+import { PLAYOUT_DELAY_URI } from "./playout.ts";
+
+/** What the browser may tell us about the video and what we act on. */
+const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir", PATH_REPORTS.feedback];
+
+/** The MediaStream that a browser puts our tracks into: one, so that it plays them in step. */
+const STREAM_ID = "pinhole";
+
+/** What a peer's answer says of it. */
+export interface PeerAnswerOptions {
+  readonly offer: UsableOffer;
+  /** Synchronization sources of what is sent; without `audio` an offered audio section is rejected. */
+  readonly ssrcs: { readonly video: number; readonly audio: number | undefined };
+  /** Canonical name of both streams. */
+  readonly cname: string;
+  readonly ice: IceCredentials;
+  readonly fingerprint: Fingerprint;
+  /** The mapped address; `tcp` announces it over TCP too. */
+  readonly candidate: PublicAddress & { readonly tcp: boolean };
+}
+
+/** Answers an offer with one stream of video, one of audio where there is sound, and data channels. */
+export function answerPeer(options: PeerAnswerOptions): Answer {
+  const { offer, ssrcs: { video, audio }, cname, ice, fingerprint, candidate } = options;
+  const section = (ssrc: number, codec: CodecChoice): SendSection => ({
+    kind: "send",
+    codec,
+    ssrc,
+    cname,
+    streamId: STREAM_ID,
+    trackId: codec.codec === "opus" ? "audio" : "video",
+    feedback: [PATH_REPORTS.feedback],
+    extensions: [PATH_REPORTS.extension],
+  });
+  const playout = audio === undefined ? [PLAYOUT_DELAY_URI] : [];
+  return buildAnswer({
+    offer: offer.offer,
+    sections: answerSections(offer, {
+      video: {
+        ...section(video, offer.video.choice),
+        feedback: VIDEO_FEEDBACK,
+        extensions: [PATH_REPORTS.extension, ...playout],
+      },
+      audio: offer.audio && audio !== undefined ? section(audio, offer.audio.choice) : undefined,
+    }),
+    ice,
+    fingerprint,
+    candidate,
+    // RFC 9429 §5.3.1: 62 random bits.
+    sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
+  });
+}
