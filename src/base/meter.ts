@@ -142,6 +142,12 @@ export const METRICS = {
     help:
       "Times that a viewer whose path stayed full was left out until it could go on, while others saw on.",
   },
+  layer_changes_total: {
+    kind: "counter",
+    help: "Viewers that were given another encoding of their session's video, by which.",
+    labels: ["to"],
+    values: ["main", "low"],
+  },
   video_target_bits_per_second: {
     kind: "histogram",
     help: "Rate of video that the way to a viewer takes, once a second for each.",

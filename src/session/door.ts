@@ -81,10 +81,10 @@ export interface ViewerListener {
   /** The connection's state changed. */
   state(state: ViewerState): void;
   /**
-   * The renderer says something to the viewers.
+   * The renderer says something to the viewers. Left out where the signalling has no word for that.
    * @returns False when it was dropped, since too much waits for this viewer already.
    */
-  message(data: string): boolean;
+  message?(data: string): boolean;
   /** Comes at most once a second for each code. */
   notice(notice: ViewerNotice): void;
   /** The viewer is over and its place is free. `error` tells why unless the viewer itself left. */

@@ -11,7 +11,8 @@ import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
 import { ViewerError } from "./door.ts";
 import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
-import { type KeyframeReason, VideoBranch } from "./video_branch.ts";
+import type { KeyframeReason } from "./video_branch.ts";
+import { VideoLayers } from "./video_layers.ts";
 import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "./viewer_state.ts";
@@ -71,7 +72,7 @@ export class Session {
     this.#video = new VideoProgram({
       clock: options.clock,
       timelineUs: () => this.timelineUs,
-      openBranch: (codec) => this.#openBranch(codec),
+      openLayers: (codec) => this.#openLayers(codec),
     });
     this.#source = this.#openSource();
     // Whoever joins awaits it; a failure that nobody awaits any more must not end the process.
@@ -129,12 +130,12 @@ export class Session {
   /** Counts a viewer in and opens the encoder that it needs; frames follow with {@link start}. */
   add(viewer: Viewer): void {
     this.#viewers.add(viewer);
-    this.#video.branch(viewer.peer.codec);
+    this.#video.layers(viewer.peer.codec);
   }
 
   /** Sends to a viewer, whose connection is ready for it. */
   start({ peer }: Viewer): void {
-    this.#video.branch(peer.codec).add(peer.video);
+    this.#video.layers(peer.codec).add(peer.video);
     if (peer.audio !== undefined) this.#audio?.add(peer.audio);
   }
 
@@ -148,7 +149,7 @@ export class Session {
 
   /** A viewer asks for a picture that depends on no other. */
   requestKeyframe(viewer: Viewer, reason: KeyframeReason): void {
-    this.#video.existing(viewer.peer.codec)?.requestKeyframe(reason);
+    this.#video.existing(viewer.peer.codec)?.requestKeyframe(viewer.peer.video, reason);
   }
 
   /**
@@ -244,9 +245,10 @@ export class Session {
       // Not text: goes out as it is.
     }
     for (const viewer of this.#viewers) {
-      if (viewer.tell(message)) {
+      const outcome = viewer.tell(message);
+      if (outcome === "sent") {
         meter.count("messages_total", { direction: "to_viewer" });
-      } else {
+      } else if (outcome === "missed") {
         meter.count("messages_dropped_total", { direction: "to_viewer", reason: "no_way" });
         source.messagesDropped?.(1);
       }
@@ -268,8 +270,8 @@ export class Session {
     }
   }
 
-  #openBranch(codec: VideoCodec): VideoBranch {
-    return new VideoBranch({
+  #openLayers(codec: VideoCodec): VideoLayers {
+    return new VideoLayers({
       ...this.#options,
       codec,
       settings: this.#options.video,

@@ -14,6 +14,7 @@ import { ParameterSetCache } from "../media/h264.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
+import type { Layer } from "./layer_choice.ts";
 
 /** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
@@ -30,6 +31,8 @@ export type KeyframeReason = "join" | "pli" | "fir" | "moved" | "left_out";
 /** What a branch needs. */
 export interface VideoBranchOptions {
   readonly codec: VideoCodec;
+  /** For the log. */
+  readonly layer: Layer;
   readonly encoders: EncoderFactory;
   readonly settings: EncoderSettings;
   readonly clock: Clock;
@@ -154,10 +157,10 @@ export class VideoBranch {
   }
 
   async #open(): Promise<void> {
-    const { encoders, codec, settings, log } = this.#options;
+    const { encoders, codec, layer, settings, log } = this.#options;
     try {
       this.#encoder = await encoders.open(codec, settings);
-      log.info("encoder_opened", { codec, encoder: this.#encoder.name });
+      log.info("encoder_opened", { codec, layer, encoder: this.#encoder.name });
     } catch (error) {
       this.#fail(error);
     }
@@ -231,6 +234,7 @@ export class VideoBranch {
     this.#closed = true;
     this.#options.log.error("encoder_failed", {
       codec: this.#options.codec,
+      layer: this.#options.layer,
       error: errorText(error),
     });
     void this.#encoder?.close();

@@ -4,14 +4,15 @@ import type { EncodedSourceFrame, FrameSource, RawFrame, SourceFrame } from "../
 import { IdlePictures } from "./idle_pictures.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { VideoBranch } from "./video_branch.ts";
+import type { VideoLayers } from "./video_layers.ts";
 
 /** What a {@link VideoProgram} needs. */
 export interface VideoProgramOptions {
   readonly clock: Clock;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
-  /** Opens the branch of a codec. */
-  readonly openBranch: (codec: VideoCodec) => VideoBranch;
+  /** Opens what encodes for the viewers of a codec. */
+  readonly openLayers: (codec: VideoCodec) => VideoLayers;
 }
 
 /** A frame may be dated this far ahead of the session's time, in microseconds, to be believed. */
@@ -23,7 +24,7 @@ const AHEAD_US_MAX = 500_000;
  */
 export class VideoProgram {
   readonly #options: VideoProgramOptions;
-  readonly #branches = new Map<VideoCodec, VideoBranch>();
+  readonly #codecs = new Map<VideoCodec, VideoLayers>();
   readonly #idle = new IdlePictures();
   #lastUs = Number.NEGATIVE_INFINITY;
 
@@ -31,24 +32,24 @@ export class VideoProgram {
     this.#options = options;
   }
 
-  /** The branch of a codec, opened if there is none. */
-  branch(codec: VideoCodec): VideoBranch {
-    let branch = this.#branches.get(codec);
-    if (branch === undefined) {
-      branch = this.#options.openBranch(codec);
-      this.#branches.set(codec, branch);
+  /** What encodes for the viewers of a codec, opened if there is nothing. */
+  layers(codec: VideoCodec): VideoLayers {
+    let layers = this.#codecs.get(codec);
+    if (layers === undefined) {
+      layers = this.#options.openLayers(codec);
+      this.#codecs.set(codec, layers);
     }
-    return branch;
+    return layers;
   }
 
-  /** The branch of a codec, if it is open. */
-  existing(codec: VideoCodec): VideoBranch | undefined {
-    return this.#branches.get(codec);
+  /** What encodes for the viewers of a codec, if it is open. */
+  existing(codec: VideoCodec): VideoLayers | undefined {
+    return this.#codecs.get(codec);
   }
 
-  /** Leaves a broken branch out from now on. */
+  /** Leaves a broken codec out from now on. */
   forget(codec: VideoCodec): void {
-    this.#branches.delete(codec);
+    this.#codecs.delete(codec);
   }
 
   /** Shows these pictures while the renderer has nothing. */
@@ -80,17 +81,17 @@ export class VideoProgram {
   /** Closes every branch and releases the idle clip. */
   async close(): Promise<void> {
     this.#idle.close();
-    await Promise.all([...this.#branches.values()].map((branch) => branch.close()));
+    await Promise.all([...this.#codecs.values()].map((layers) => layers.close()));
   }
 
   async #take(frame: RawFrame): Promise<void> {
-    await Promise.all([...this.#branches.values()].map((branch) => branch.take(frame)));
+    await Promise.all(this.#sorted().map((branch) => branch.take(frame)));
   }
 
   /** Sends the last picture once more where that is due; a branch that has none takes `standIn`. */
   async #refresh(standIn: RawFrame | undefined): Promise<void> {
     const timestampUs = this.#advance(this.#options.timelineUs());
-    for (const branch of this.#branches.values()) {
+    for (const branch of this.#sorted()) {
       if (!branch.refresh(timestampUs) && standIn !== undefined) {
         await branch.take({ ...standIn, timestampUs });
       }
@@ -98,7 +99,15 @@ export class VideoProgram {
   }
 
   #pass(frame: EncodedSourceFrame, source: FrameSource): void {
-    if (this.#branches.get("h264")?.pass(frame)) source.requestKeyframe?.();
+    if (this.#codecs.get("h264")?.pass(frame)) source.requestKeyframe?.();
+  }
+
+  /** Every encoder, after viewers have gone to the one that fits them. */
+  #sorted(): VideoBranch[] {
+    return [...this.#codecs.values()].flatMap((layers) => {
+      layers.sort();
+      return layers.branches;
+    });
   }
 
   /** The time that a picture is sent with: its own where it goes on from the last one, else the session's. */

@@ -152,18 +152,20 @@ export class Viewer implements ViewerControl {
   /**
    * The renderer says something: over the data channel where there is one, else text over signalling. The viewer is
    * told of what is dropped.
-   * @returns Whether it is on its way.
+   * @returns `sent` when it is on its way; `not_asked` when the viewer has never opened a way for messages.
    */
-  tell(data: PeerMessage): boolean {
+  tell(data: PeerMessage): "sent" | "missed" | "not_asked" {
     if (this.peer.sendMessage(data)) {
       this.#hasChannel = true;
-      return true;
+      return "sent";
     }
     // Beside a channel that is full, text would overtake what waits in it.
-    const bySignalling = typeof data === "string" && !this.#hasChannel;
-    if (bySignalling && this.#listener?.message(data)) return true;
+    if (!this.#hasChannel && this.#listener !== undefined) {
+      if (this.#listener.message === undefined) return "not_asked";
+      if (typeof data === "string" && this.#listener.message(data)) return "sent";
+    }
     this.#missed.add("no_way");
-    return false;
+    return "missed";
   }
 
   /** Tells the viewer something, while a signalling connection has it. */

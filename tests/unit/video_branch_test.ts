@@ -16,6 +16,7 @@ async function setUp(encoders: FakeEncoders = new FakeEncoders()) {
   const rates: number[] = [];
   const branch = new VideoBranch({
     codec: "h264",
+    layer: "main",
     encoders,
     settings,
     clock,
@@ -212,6 +213,7 @@ Deno.test("VideoBranch: closing before the encoder is open frees it all the same
   const encoders = new FakeEncoders();
   const branch = new VideoBranch({
     codec: "vp8",
+    layer: "main",
     encoders,
     settings,
     clock: new FakeClock(),
