@@ -1,15 +1,16 @@
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 import { isHost, parseOrigin, parseSocketAddress } from "../config/address.ts";
-import { type Endpoint, TUNNEL_PROTOCOLS } from "../tunnel/settings.ts";
-import { ADMIN_PORTS, type FrpcOptions, FRPS_PORT, TUNNEL_DEFAULTS } from "./frpc.ts";
+import { type Endpoint, FRPS_PORT, TUNNEL_PROTOCOLS } from "../tunnel/settings.ts";
+import { ADMIN_PORTS, type FrpcOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
 import type { DoctorOptions } from "./doctor.ts";
+import type { HOST_COMMANDS } from "./host_command.ts";
 import { FLAG, type OptionSpecs, readArguments } from "./options.ts";
 import type { TokenOptions } from "./token.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly name: "help" | "version" | "bridge-host" }
+  | { readonly name: "help" | "version" | typeof HOST_COMMANDS[number] }
   | {
     readonly name: "serve" | "check";
     /** Path after `--config`. */
@@ -43,7 +44,8 @@ Options:
   --log-level LEVEL  ${LOG_LEVELS.join(", ")}; overrides log.level
 
 Options of frpc, besides --config:
-  --server ADDRESS[:PORT]  where frps is (default: the configured public address; ${FRPS_PORT})
+  --server ADDRESS[:PORT]  where frps is (default: the configured public address; ${FRPS_PORT},
+                     by wss 443)
   --protocol NAME    the way there: ${TUNNEL_PROTOCOLS.join(", ")} (default: tcp)
   --token-env NAME   variable that holds the token (default: ${TUNNEL_DEFAULTS.tokenVariable})
   --admin ADDRESS:PORT  frpc's admin API (default: 127.0.0.1:${ADMIN_PORTS.all};
@@ -150,7 +152,8 @@ export function parseArguments(args: readonly string[]): Command | string {
     case "token":
       return parseToken(others);
     case "bridge-host":
-      return others.length === 0 ? { name: "bridge-host" } : "bridge-host takes no arguments";
+    case "renderer-test-host":
+      return others.length === 0 ? { name: first } : `${first} takes no arguments`;
     default:
       return first.startsWith("-")
         ? parseServe("serve", args)
@@ -237,9 +240,9 @@ function parseToken(args: readonly string[]): Command | string {
   return { ...shared, grant: { session, ttlS, ...(viewerOnly && { viewerOnly }) } };
 }
 
-function parseServer(text: string): Endpoint | undefined {
+function parseServer(text: string): FrpcOptions["server"] {
   const bare = text.replace(/^\[(.*:.*)\]$/, "$1");
-  return isHost(bare) ? { hostname: bare, port: FRPS_PORT } : parseEndpoint(text);
+  return isHost(bare) ? { hostname: bare, port: undefined } : parseEndpoint(text);
 }
 
 function parseEndpoint(text: string): Endpoint | undefined {

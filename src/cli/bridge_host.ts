@@ -5,24 +5,6 @@ import { runBridgeHost } from "../renderer/bridge/host.ts";
 import { printError } from "./print.ts";
 
 /**
- * The command line that starts this program again as {@link bridgeHost}: from source by the running Deno, with no more
- * permissions than a renderer library takes; as one executable by itself.
- */
-export function bridgeHostCommand(): [program: string, ...args: string[]] {
-  const program = Deno.execPath();
-  if (Deno.build.standalone) return [program, "bridge-host"];
-  return [
-    program,
-    "run",
-    "--allow-ffi",
-    "--allow-read",
-    "--allow-env",
-    Deno.mainModule,
-    "bridge-host",
-  ];
-}
-
-/**
  * `pinhole bridge-host`: the process of an isolated renderer library. The server starts it; it is no command for people.
  * @returns The exit code.
  */

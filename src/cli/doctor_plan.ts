@@ -17,8 +17,8 @@ import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
 import { mintToken } from "../signalling/access.ts";
 import { ADMIN_PASSWORD_VARIABLE, ADMIN_USER_VARIABLE } from "../tunnel/frpc_toml.ts";
 import { allPorts, mapPorts, SIGNALLING_NAME } from "../tunnel/mapping.ts";
-import { bridgeHostCommand } from "./bridge_host.ts";
 import { ADMIN_PORTS } from "./frpc.ts";
+import { hostCommand } from "./host_command.ts";
 
 /** Time for a renderer's first frame, in milliseconds. */
 const FRAME_MS_MAX = 8_000;
@@ -35,7 +35,7 @@ const SETTING: Setting = {
     meter: NULL_METER,
     metricsText: () => Promise.resolve(""),
   },
-  bridgeHostCommand: bridgeHostCommand(),
+  bridgeHostCommand: hostCommand("bridge-host"),
 };
 
 /**

@@ -9,6 +9,7 @@ import { doctor, type DoctorVerdict } from "./doctor.ts";
 import { frpc } from "./frpc.ts";
 import { printFailure, printOut } from "./print.ts";
 import { rendererTest } from "./renderer_test.ts";
+import { rendererTestHost } from "./renderer_test_host.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 
@@ -70,6 +71,8 @@ async function run(command: Command): Promise<number> {
       return EXIT.done;
     case "bridge-host":
       return await bridgeHost();
+    case "renderer-test-host":
+      return await rendererTestHost() ? EXIT.done : EXIT.failed;
     case "serve":
       await serve({ ...command, version: denoJson.version });
       return EXIT.done;

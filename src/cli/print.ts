@@ -18,10 +18,20 @@ export function printFailure(line: string): void {
   printError(isJournal ? `${priorityPrefix("error")}${line}` : line);
 }
 
-function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`);
+/** Passes bytes on to standard error as they are. */
+export function printErrorBytes(bytes: Uint8Array): void {
+  writeBytes(Deno.stderr, bytes);
+}
+
+type Stream = { writeSync(bytes: Uint8Array): number };
+
+function write(stream: Stream, text: string): void {
+  writeBytes(stream, new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`));
+}
+
+function writeBytes(stream: Stream, bytes: Uint8Array): void {
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
   } catch {
     // Nobody reads any more (a closed pipe, a full disk): no reason to stop streaming.
   }

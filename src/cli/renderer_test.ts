@@ -1,7 +1,8 @@
-import { splitAnnexB } from "../media/h264.ts";
-import { examineLibrary } from "../renderer/conformance/examine.ts";
-import { count, type Verdict } from "../renderer/conformance/verdict.ts";
-import { printOut } from "./print.ts";
+import { AppError } from "../base/errors.ts";
+import { hostCommand } from "./host_command.ts";
+import { RecordReader } from "./json_records.ts";
+import { printErrorBytes } from "./print.ts";
+import type { HostRecord, RendererTestJob } from "./renderer_test_host.ts";
 
 /** What `pinhole renderer-test` takes when nothing else is said. */
 export const RENDERER_TEST_DEFAULTS = {
@@ -12,56 +13,77 @@ export const RENDERER_TEST_DEFAULTS = {
   callMaxMs: 10_000,
 } as const;
 
-/** What `pinhole renderer-test` is called with. */
-export interface RendererTestOptions {
-  /** Path of the shared library. */
-  readonly library: string;
-  /** Handed to the library as JSON: what `[renderer.options]` would say. */
-  readonly options?: Readonly<Record<string, unknown>>;
-  /** Pixels, even. */
-  readonly width?: number;
-  /** Pixels, even. */
-  readonly height?: number;
-  /** Frames per second. */
-  readonly fps?: number;
-  /** How long a stream is watched at its pace. */
-  readonly seconds?: number;
-  /** A call on a session that takes longer than this many milliseconds counts as stuck. */
-  readonly callMaxMs?: number;
+/** What `pinhole renderer-test` is called with: the path of the library, and what differs from the defaults. */
+export type RendererTestOptions = Pick<RendererTestJob, "library"> & Partial<RendererTestJob>;
+
+/** A library that ended its process. */
+export class LibraryCrash extends AppError<"library_crashed"> {
+  /** @param message How it did, and in which call. */
+  constructor(message: string) {
+    super("library_crashed", message);
+  }
 }
+
+/** Signals that come from somebody else, not from what a program does. */
+const FOREIGN_SIGNALS: readonly (string | null)[] = ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"];
 
 /**
- * `pinhole renderer-test`: examines a renderer library and prints, line by line, what it is about to do and how that went.
+ * `pinhole renderer-test`: has a renderer library examined in a process of its own, which prints line by line what it is
+ * about to do and how that went. The library shares its standard output and error.
  *
- * A library that is stuck leaves a call under way: the process must end itself afterwards.
- *
+ * @param options.command Starts a process that calls `rendererTestHost`: the program, then its arguments.
  * @returns Whether nothing failed.
+ * @throws {LibraryCrash} When the library ends the process, with the call that was under way.
  */
 export async function rendererTest(
-  { library, options = {}, ...asked }: RendererTestOptions,
+  asked: RendererTestOptions,
+  { command = hostCommand("renderer-test-host") }: {
+    command?: readonly [program: string, ...args: string[]];
+  } = {},
 ): Promise<boolean> {
-  const { width, height, fps, seconds, callMaxMs } = { ...RENDERER_TEST_DEFAULTS, ...asked };
-  const counts = { ok: 0, warning: 0, failed: 0 };
-  const remarks = examineLibrary({
-    path: library,
-    options,
-    asked: { width, height, fps },
-    seconds,
-    callMaxMs,
-    nalUnits: splitAnnexB,
+  const job: RendererTestJob = { options: {}, ...RENDERER_TEST_DEFAULTS, ...asked };
+  const [program, ...args] = command;
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "piped",
+    stdout: "inherit",
+    stderr: "piped",
+  }).spawn();
+  // A process that ends before it has read says so by its status.
+  const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
+  let passed: boolean | undefined;
+  let calls: HostRecord["calls"];
+  const reader = new RecordReader({
+    onRecord: (value) => {
+      const record = value as HostRecord;
+      calls = record.calls ?? calls;
+      passed = record.passed ?? passed;
+    },
+    onOther: printErrorBytes,
   });
-  for await (const remark of remarks) {
-    if ("begins" in remark) {
-      printOut(`${remark.begins} …`);
-    } else {
-      counts[remark.level]++;
-      printOut(formatVerdict(remark));
-    }
+  for await (const chunk of child.stderr) reader.take(chunk);
+  reader.end();
+  const status = await child.status;
+  await told;
+  if (passed === undefined || status.signal !== null) {
+    throw new LibraryCrash(`${formatEnd(status)} ${formatPlace(calls)}`);
   }
-  printOut(`${counts.ok} ok, ${count(counts.warning, "warning")}, ${counts.failed} failed`);
-  return counts.failed === 0;
+  return passed;
 }
 
-function formatVerdict({ level, name, text }: Verdict): string {
-  return `  ${level.padEnd(8)} ${name.padEnd(13)} ${text}`;
+function formatEnd({ code, signal }: Deno.CommandStatus): string {
+  if (signal === null) return `The library ended its process with exit code ${code}`;
+  return FOREIGN_SIGNALS.includes(signal)
+    ? `The library's process was ended from outside (${signal})`
+    : `The library crashed (${signal})`;
+}
+
+function formatPlace(calls: HostRecord["calls"]): string {
+  // The first call that is told of is `pinhole_open`.
+  if (calls === undefined) return "while it was loaded, or in pinhole_abi_version";
+  const { underWay, last } = calls;
+  return underWay.length > 0
+    ? `in ${underWay.join(", or in ")}`
+    : `outside of its calls, after ${last}: in a thread of its own, while it was unloaded, or where a frame says it ` +
+      "has memory";
 }

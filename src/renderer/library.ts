@@ -22,6 +22,8 @@ export interface RendererLibraryOptions {
   readonly options: Readonly<Record<string, unknown>>;
   /** Takes the failures that have no caller, of messages and of closing. */
   readonly log?: Logger;
+  /** Comes between the loaded library and whoever calls it. */
+  readonly wrap?: (library: RendererLibrary) => RendererLibrary;
 }
 
 /**
@@ -34,13 +36,13 @@ export interface RendererLibraryOptions {
  * @throws {RendererError} `library_missing`, `library_unloadable`, `symbol_missing`, `abi_version`, `open_failed`
  */
 export async function openRendererLibrary(
-  { path, options, log = NULL_LOGGER }: RendererLibraryOptions,
+  { path, options, log = NULL_LOGGER, wrap = (library) => library }: RendererLibraryOptions,
 ): Promise<FrameSourceFactory> {
   const file = await Deno.realPath(path).catch((error) => {
     const why = error instanceof Deno.errors.NotFound ? "there is no such file" : errorText(error);
     throw new RendererError("library_missing", `Cannot load renderer library "${path}": ${why}`);
   });
-  const library = load(file, checkLibrary(file, path));
+  const library = wrap(load(file, checkLibrary(file, path)));
   try {
     const libraryName = path.slice(path.lastIndexOf("/") + 1);
     const renderer = await openRenderer(library, { libraryName, options });

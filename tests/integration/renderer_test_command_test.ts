@@ -1,4 +1,5 @@
 import assert from "assert";
+import { fileURLToPath } from "node:url";
 import { splitAnnexB } from "../../src/media/h264.ts";
 import type { RendererTestOptions } from "../../src/cli/renderer_test.ts";
 import { examineLibrary } from "../../src/renderer/conformance/examine.ts";
@@ -10,6 +11,8 @@ import { assertVerdict } from "../support/verdict.ts";
 /** So slow that a busy host does not skip many frames. */
 const FPS = 10;
 const COMMAND = new URL("../../src/cli/renderer_test.ts", import.meta.url).href;
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const HOST = [Deno.execPath(), "run", "--allow-ffi", "--allow-read", "--allow-env", MAIN];
 
 /** Examines a library in this process: verdicts by name. */
 async function examine(
@@ -33,17 +36,37 @@ async function examine(
   return verdicts;
 }
 
-/** Runs the command in a process of its own, which a library may end. */
-async function run(
-  options: RendererTestOptions,
-): Promise<{ code: number; signal: string | null; lines: string[] }> {
+/** How the command ended. */
+interface Ended {
+  readonly code: number;
+  /** Of standard output. */
+  readonly lines: string[];
+  /** Of standard error. */
+  readonly complaints: string[];
+}
+
+/** Runs the command in a process of its own. */
+async function run(options: RendererTestOptions): Promise<Ended> {
+  const command = [...HOST, "renderer-test-host"];
   const script = `import { rendererTest } from ${JSON.stringify(COMMAND)};
-    Deno.exit(await rendererTest(${JSON.stringify(options)}) ? 0 : 1);`;
+    const asked = ${JSON.stringify(options)};
+    const command = ${JSON.stringify(command)};
+    const passed = await rendererTest(asked, { command }).catch(({ name, message }) =>
+      console.error(name + ": " + message)
+    );
+    Deno.exit(passed ? 0 : 1);`;
   const output = await new Deno.Command(Deno.execPath(), { args: ["eval", script] }).output();
-  // The columns are for people.
-  const lines = new TextDecoder().decode(output.stdout).trimEnd().split("\n")
-    .map((line) => line.trim().replace(/ +/g, " "));
-  return { code: output.code, signal: output.signal, lines };
+  return {
+    code: output.code,
+    lines: linesOf(output.stdout),
+    complaints: linesOf(output.stderr),
+  };
+}
+
+/** Lines without their columns, which are for people. */
+function linesOf(bytes: Uint8Array): string[] {
+  const text = new TextDecoder().decode(bytes).trimEnd();
+  return text === "" ? [] : text.split("\n").map((line) => line.trim().replace(/ +/g, " "));
 }
 
 const EVERYTHING = [
@@ -71,8 +94,10 @@ Deno.test("renderer-test: prints each step before it takes it, each finding, and
   const library = await compileReference();
   const options = { format: "bgr24", sample_rate: 16_000, channels: 2 };
   const pace = { fps: FPS, seconds: 1 };
-  const { code, lines } = await run({ library, options, ...pace, width: 320, height: 180 });
+  const ended = await run({ library, options, ...pace, width: 320, height: 180 });
+  const { code, lines } = ended;
   assert.equal(code, 0, lines.join("\n"));
+  assert.deepEqual(ended.complaints, []);
   const text = lines.join("\n");
   assert.match(text, /^load \/.*\.so …\nok load loads\n/);
   assert.match(text, /^open a session of 320×180 at 10 fps …$/m);
@@ -184,10 +209,42 @@ Deno.test("renderer-test: a library that is stuck is named, and the command ends
   ]);
 });
 
-Deno.test("renderer-test: after a crash the last line says what it was about to do", async () => {
+Deno.test("renderer-test: a library that ends its process is told by the call, behind all that was printed", async () => {
   const library = await compileTestRenderer("bad_citizen");
-  const options = { misbehave: "segfault", after: 0 };
-  const { signal, lines } = await run({ library, options, seconds: 0.5, width: 64, height: 36 });
-  assert.equal(signal, "SIGSEGV");
-  assert.equal(lines.at(-1), "ask for frames and sound for 0.5 s …");
+  const ends = [
+    { misbehave: "segfault", how: "crashed (SIGSEGV)" },
+    { misbehave: "exit", how: "ended its process with exit code 3" },
+  ];
+  for (const { misbehave, how } of ends) {
+    const options = { misbehave, after: 16 };
+    const asked = { seconds: 2, width: 64, height: 36, fps: FPS };
+    const { code, lines, complaints } = await run({ library, options, ...asked });
+    assert.equal(code, 1);
+    assert.equal(lines.at(-1), "ask for frames and sound for 2 s …");
+    assert.equal(lines.filter((line) => line.startsWith("ok ")).length, 5, lines.join("\n"));
+    assert.deepEqual(complaints, [
+      `LibraryCrash: The library ${how} in pinhole_render, call 17 of session "one", 64×36`,
+    ]);
+  }
+});
+
+Deno.test("renderer-test: a library that crashes while it is opened or loaded is told so", async () => {
+  const faulty = (defines: Record<string, string>) => compileTestRenderer("faulty", { defines });
+  const opened = await run({ library: await faulty({}), options: { fault: "open_crash" } });
+  assert.equal(opened.code, 1);
+  assert.match(opened.complaints.join("\n"), /^LibraryCrash: .* \(SIGABRT\) in pinhole_open$/);
+  const loaded = await run({ library: await faulty({ CRASH_ON_LOAD: "1" }) });
+  assert.equal(loaded.code, 1);
+  assert.deepEqual(loaded.lines.length, 1);
+  assert.match(loaded.complaints.join("\n"), /\(SIGABRT\) while it was loaded/);
+});
+
+Deno.test("renderer-test: a crash in no call is told by the call before it", async () => {
+  const library = await compileTestRenderer("bad_citizen");
+  const options = { misbehave: "no_memory", after: 2 };
+  const { code, complaints } = await run({ library, options, width: 64, height: 36, fps: FPS });
+  assert.equal(code, 1);
+  const place =
+    /outside of its calls, after pinhole_render, call 3 of session "one", 64×36: .* frame/;
+  assert.match(complaints.join("\n"), place);
 });

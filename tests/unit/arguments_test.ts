@@ -58,6 +58,7 @@ Deno.test("parseArguments: what is wrong is said in words that name it", () => {
     [["token", "--session", "a b"], /--session is "a b"/],
     [["token", "--session", "a", "--ttl", "soon"], /--ttl is "soon".*12h/],
     [["bridge-host", "x"], /no arguments/],
+    [["renderer-test-host", "x"], /renderer-test-host takes no arguments/],
     [["--conf", "x"], /option "--conf".*--config/],
     [["--config"], /--config needs a value/],
     [["--config="], /--config needs a value/],

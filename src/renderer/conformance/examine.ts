@@ -2,7 +2,9 @@ import { errorText } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import type { FrameSource, FrameSourceFactory } from "../../media/frame.ts";
 import { openRendererLibrary } from "../library.ts";
+import type { RendererLibrary } from "../library_symbols.ts";
 import { RendererError, type RendererErrorCode } from "../renderer_error.ts";
+import { type CallState, watchCalls } from "../watched_calls.ts";
 import {
   judgeBadSession,
   judgeClosing,
@@ -43,6 +45,8 @@ export interface ExamineOptions {
   /** A call on a session that takes longer than this many milliseconds counts as stuck. */
   readonly callMaxMs: number;
   readonly nalUnits: NalUnits;
+  /** Hears of each call of the library before it is made, and when it has returned. */
+  readonly onCalls?: (state: CallState) => void;
 }
 
 /** What an examination says: what it begins to do now, or how that went. */
@@ -52,7 +56,7 @@ export type Remark = { readonly begins: string } | Verdict;
  * Examines a renderer library through the binding that the server uses. Ends at the first thing without which nothing
  * else can be looked at. The library is closed afterwards, unless it is stuck.
  *
- * What a library does to this process it does here too: a crash ends it, with what it was about to do said last.
+ * What a library does to this process it does here too: a crash ends it, and `onCalls` has heard where.
  */
 export async function* examineLibrary(options: ExamineOptions): AsyncGenerator<Remark> {
   const { path } = options;
@@ -189,9 +193,13 @@ async function reopen(options: ExamineOptions): Promise<string | undefined> {
   }
 }
 
-function open({ path, options }: ExamineOptions, log: Logger): Promise<FrameSourceFactory> {
+function open(
+  { path, options, onCalls = () => {} }: ExamineOptions,
+  log: Logger,
+): Promise<FrameSourceFactory> {
   const call = { name: "pinhole_open", limitMs: OPEN_MAX_MS };
-  return returning(openRendererLibrary({ path, options, log }), call);
+  const wrap = (library: RendererLibrary) => watchCalls(library, onCalls);
+  return returning(openRendererLibrary({ path, options, log, wrap }), call);
 }
 
 function openSession(

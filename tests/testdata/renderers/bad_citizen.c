@@ -10,6 +10,7 @@
  *   size_change                gives frames of half the width and height
  *   format_change              gives RGBA instead of NV12
  *   null_plane, short_stride, short_bytes, odd_size, huge_size, bad_format   gives a frame that is not one
+ *   no_memory                  gives a frame where no memory is
  *   forwards                   gives a timestamp that is an hour ahead
  *   idle                       returns PINHOLE_IDLE
  *   slow_steady                takes 120 ms
@@ -167,6 +168,7 @@ PINHOLE_API int32_t pinhole_session_close(citizen *c) {
 static void spoil(citizen *c, pinhole_frame *frame) {
   const manners *m = &c->manners;
   if (does(m, "null_plane")) frame->planes[1].data = NULL;
+  if (does(m, "no_memory")) frame->planes[0].data = (const uint8_t *)64;
   if (does(m, "short_stride")) frame->planes[0].stride_bytes = frame->width / 2;
   if (does(m, "short_bytes")) frame->planes[0].byte_size = 100;
   if (does(m, "odd_size")) frame->width--;

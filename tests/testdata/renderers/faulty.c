@@ -5,6 +5,7 @@
  * -DVERSION=n          the ABI version
  * -DWITHOUT_VERSION    leaves out pinhole_abi_version
  * -DWITHOUT_RENDER     leaves out pinhole_render and pinhole_session_close
+ * -DCRASH_ON_LOAD      ends the process when it is loaded
  * -DWITH_MESSAGES      takes messages; the first byte of each is the luma from then on
  */
 #define _POSIX_C_SOURCE 199309L
@@ -58,6 +59,10 @@ static void wait_ms(int ms) {
 uint32_t pinhole_abi_version(void) { return VERSION; }
 #endif
 
+#ifdef CRASH_ON_LOAD
+__attribute__((constructor)) static void crash(void) { abort(); }
+#endif
+
 int32_t pinhole_open(const char *options_json, pinhole_renderer **renderer) {
   char fault[32];
   read_fault(options_json, fault);
@@ -65,6 +70,7 @@ int32_t pinhole_open(const char *options_json, pinhole_renderer **renderer) {
     snprintf(open_error, sizeof open_error, "No such device: %s", options_json);
     return -7;
   }
+  if (is(fault, "open_crash")) abort();
   if (is(fault, "open_nothing")) return PINHOLE_OK;
   /* Until the file that the variable OPENS_WITH names is there. */
   if (is(fault, "open_waits")) {
