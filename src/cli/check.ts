@@ -7,7 +7,8 @@ import { NULL_LOGGER } from "../base/log.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
 import { readEnvironment } from "../config/variables.ts";
-import { printOut } from "./print.ts";
+import { warningsOf } from "../config/warnings.ts";
+import { printError, printOut } from "./print.ts";
 
 /**
  * Loads the configuration that a command works with.
@@ -17,12 +18,18 @@ export function loadUsableConfig(path: string | undefined): Promise<LoadedConfig
   return loadConfig({ path, env: readEnvironment() });
 }
 
-/** `pinhole check`: says that the configuration and the files that it names are valid, or throws what is wrong. */
+/**
+ * `pinhole check`: says that the configuration and the files that it names are valid, and what it hardly means.
+ * @throws {ConfigError} With everything that is wrong.
+ */
 export async function check({ config: path }: { config: string | undefined }): Promise<void> {
   const loaded = await loadUsableConfig(path);
   const problems = await problemsOfFiles(loaded);
   if (problems.length > 0) throw new ConfigError(problems);
-  const { file } = loaded;
+  const { config, file } = loaded;
+  for (const warning of warningsOf(config)) {
+    printError(`pinhole: ${file ?? "defaults"}: ${warning}`);
+  }
   printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
 }
 

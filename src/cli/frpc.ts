@@ -1,3 +1,4 @@
+import { isLoopback } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
@@ -7,11 +8,8 @@ import { formatFrpcToml } from "../tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../tunnel/frps_toml.ts";
 import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/mapping.ts";
 import { formatPlainLines } from "../tunnel/plain_lines.ts";
-import type { Endpoint, TunnelProtocol } from "../tunnel/settings.ts";
+import { defaultServerPort, type Endpoint, type TunnelProtocol } from "../tunnel/settings.ts";
 import { printOut } from "./print.ts";
-
-/** Where frps listens when nothing else is said. */
-export const FRPS_PORT = 7000;
 
 /** Where frpc's admin API listens: a client for media alone runs beside another. */
 export const ADMIN_PORTS = { all: 7400, signalling: 7400, media: 7401 } as const satisfies Record<
@@ -24,8 +22,8 @@ export interface TunnelOptions {
   /** frpc's file, the lines for frps, or lines for those without frp. */
   readonly output: "frpc" | "frps" | "plain";
   readonly part: TunnelPart;
-  /** Default: the host of the configured public address. */
-  readonly server: Endpoint | undefined;
+  /** Default: the host of the configured public address, and the port of the protocol. */
+  readonly server: { readonly hostname: string; readonly port: number | undefined } | undefined;
   readonly protocol: TunnelProtocol;
   /** Name of the variable that holds frp's token. */
   readonly tokenVariable: string;
@@ -78,10 +76,13 @@ export function formatTunnel(
     const onLoopback = listens.filter(([, hostname]) => isLoopback(hostname));
     return formatPlainLines({ mapping, loopbackKeys: onLoopback.map(([key]) => key) });
   }
+  const { protocol } = asked;
+  const { hostname, port = defaultServerPort(protocol) } = asked.server ??
+    { hostname: configuredHost({ server, webrtc }, source) };
   const settings = {
     mapping,
-    server: asked.server ?? configuredServer({ server, webrtc }, source),
-    protocol: asked.protocol,
+    server: { hostname, port },
+    protocol,
     tokenVariable: asked.tokenVariable,
   };
   const publicKeys = {
@@ -133,12 +134,12 @@ function findProblem(
   return undefined;
 }
 
-function configuredServer(
+function configuredHost(
   { server: { publicUrl }, webrtc: { publicIp } }: Pick<Config, "server" | "webrtc">,
   source: string,
-): Endpoint {
+): string {
   const hostname = publicUrl === undefined ? publicIp : hostOf(publicUrl);
-  if (hostname !== undefined) return { hostname, port: FRPS_PORT };
+  if (hostname !== undefined) return hostname;
   const rule =
     "does not say where frps is; give --server ADDRESS, or set server.public_url or webrtc.public_ip";
   throw new ConfigError([{ source, rule }]);
@@ -146,8 +147,4 @@ function configuredServer(
 
 function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
-}
-
-function isLoopback(hostname: string): boolean {
-  return /^(127\.|::1$|localhost$)/i.test(hostname);
 }

@@ -1,15 +1,16 @@
 import { type RunningServer, startServer } from "../app/compose.ts";
 import { publicPortOf } from "../app/public_address.ts";
-import { announceService } from "../app/service.ts";
+import { openServiceLink, type ServiceLink } from "../app/service.ts";
 import type { Setting } from "../app/setting.ts";
 import type { LogFields } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { readServiceVariables } from "../config/service_variables.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { openTracer } from "../observability/traces.ts";
-import { bridgeHostCommand } from "./bridge_host.ts";
+import { hostCommand } from "./host_command.ts";
 import { printError } from "./print.ts";
 import { type ConfigChoice, loadServerConfig, reloadServer } from "./reload.ts";
 import { listenForSignals } from "./signals.ts";
@@ -49,11 +50,13 @@ export async function serve(
     log,
   });
   log.info("starting", { version, config: file ?? "defaults" });
+  for (const problem of warningsOf(config)) log.warn("config_doubtful", { problem });
   const observers = { log, meter, metricsText, tracer: openTracer(version) };
-  const setting = { observers, bridgeHostCommand: bridgeHostCommand() };
-  const server = await startUnlessStopped(config, { setting, stopped });
+  const setting = { observers, bridgeHostCommand: hostCommand("bridge-host") };
+  using service = openServiceLink(variables);
+  const server = await startUnlessStopped(config, { setting, stopped, service });
   if (server === undefined) return log.info("stopped");
-  using service = announceService(server, variables);
+  service.ready(server);
   log.info("listening", { ...listenersOf(server), ms: Math.round(performance.now() - startedMs) });
   starting.resolve(server);
 
@@ -72,19 +75,24 @@ export async function serve(
 }
 
 /**
- * Starts the server. A signal to stop is answered at once in the log, and by leaving as soon as the renderer lets go:
- * a library that loads cannot be interrupted.
+ * Starts the server. A signal to stop is answered at once in the log and to the service manager, and by leaving as soon
+ * as the renderer lets go: a library that loads cannot be interrupted.
  * @returns `undefined` when a signal came before the server listened.
  */
 async function startUnlessStopped(
   config: Config,
-  { setting, stopped }: { setting: Setting; stopped: Promise<Deno.Signal> },
+  { setting, stopped, service }: {
+    setting: Setting;
+    stopped: Promise<Deno.Signal>;
+    service: ServiceLink;
+  },
 ): Promise<RunningServer | undefined> {
   const unwanted = new AbortController();
   let isStarting = true;
   void stopped.then((signal) => {
     if (!isStarting) return;
     setting.observers.log.info("stopping", { signal, waits_for: "renderer" });
+    service.stopping(CLOSE_DEADLINE_MS + EXIT_MARGIN_MS);
     unwanted.abort();
   });
   try {

@@ -14,6 +14,12 @@ export function isUnspecified(ip: string): boolean {
   return ip === "0.0.0.0" || (isIPv6(ip) && /^[0:.]+$/.test(ip));
 }
 
+/** Whether only this host reaches what listens on the address or name. */
+export function isLoopback(host: string): boolean {
+  return (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && /^[0:]*1$/.test(host)) ||
+    host.toLowerCase() === "localhost";
+}
+
 /** Whether the text is an IP address (see {@link isIpAddress}) or a DNS name. */
 export function isHost(text: string): boolean {
   return isIpAddress(text) || isDnsName(text);

@@ -1,9 +1,8 @@
-import { parse as parseToml, TomlError } from "toml";
 import type { Given, Input } from "./input.ts";
 import { type Candidate, nearest } from "./nearest.ts";
 import { type Problem, showPath, showRefused, showSource } from "./problem.ts";
 import { SCHEMA_KEYS, sectionNames } from "./keys.ts";
-import { showText } from "./show.ts";
+import { readToml } from "./syntax.ts";
 import { isTable } from "./values.ts";
 
 /** What a file holds; `isToml` is false when it could not be read as TOML at all. */
@@ -14,26 +13,14 @@ export interface FileInput extends Input {
 /** Sorts the text of config.toml into known keys and problems. It never throws, whatever the text is. */
 export function readFileText(text: string, fileName: string): FileInput {
   const source = showSource(fileName);
-  let document: Readonly<Record<string, unknown>>;
-  try {
-    document = parseToml(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    return { given: [], problems: [syntaxProblem(error, source)], isToml: false };
-  }
-  const inputs = Object.entries(document).map(([name, value]) => readTop(name, value, source));
+  const read = readToml(text, source);
+  if ("problem" in read) return { given: [], problems: [read.problem], isToml: false };
+  const inputs = Object.entries(read.document).map(([name, value]) => readTop(name, value, source));
   return {
     given: inputs.flatMap(({ given }) => given),
     problems: inputs.flatMap(({ problems }) => problems),
     isToml: true,
   };
-}
-
-function syntaxProblem(error: TomlError, source: string): Problem {
-  // After the first line the parser shows the lines around the place, which may hold secrets.
-  const [summary = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-  const rule = `not valid TOML: ${showText(summary)}`;
-  return { source, line: error.line, column: error.column, rule };
 }
 
 function readTop(name: string, value: unknown, source: string): Input {

@@ -5,7 +5,7 @@ import {
   type Mapping,
   SIGNALLING_NAME,
 } from "./mapping.ts";
-import type { Endpoint, TunnelSettings } from "./settings.ts";
+import { bindPortOf, type Endpoint, type TunnelSettings } from "./settings.ts";
 
 /** TCP ports in a row of this host, and the key of the configuration that sets them. */
 export interface HostListener {
@@ -34,22 +34,24 @@ export function findServerConflict(
     publicKeys: { readonly signalling: string; readonly media: string };
   },
 ): PortConflict | undefined {
-  // There a web server has that port, which may pass what it gets on to the page as well as to frps.
-  if (protocol === "wss") return undefined;
-  const bound: Partial<Record<MappedPort["protocol"], string>> = {
-    tcp: "bindPort",
-    ...(protocol === "kcp" && { udp: "kcpBindPort" }),
-    ...(protocol === "quic" && { udp: "quicBindPort" }),
+  // By wss a web server has the port of `server`, which may pass what it gets on to the page as well as to frps.
+  const tcpPort = bindPortOf({ server, protocol });
+  const bound: Partial<Record<MappedPort["protocol"], { key: string; port: number }>> = {
+    tcp: { key: "bindPort", port: tcpPort },
+    ...(protocol === "kcp" && { udp: { key: "kcpBindPort", port: server.port } }),
+    ...(protocol === "quic" && { udp: { key: "quicBindPort", port: server.port } }),
   };
   const taken = allPorts(mapping).find(({ protocol, publicPort }) =>
-    publicPort === server.port && bound[protocol] !== undefined
+    publicPort === bound[protocol]?.port
   );
   if (taken === undefined) return undefined;
   const way = `${taken.protocol.toUpperCase()} port ${taken.publicPort}`;
   return {
     key: taken.name === SIGNALLING_NAME ? publicKeys.signalling : publicKeys.media,
     rule: `maps public ${way} for ${taken.name}, but frps itself listens there ` +
-      `(${bound[taken.protocol]}); change it, or give frps another port with --server ADDRESS:PORT`,
+      `(${bound[taken.protocol]?.key}); change it${
+        protocol === "wss" ? "" : ", or give frps another port with --server ADDRESS:PORT"
+      }`,
   };
 }
 

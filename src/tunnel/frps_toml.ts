@@ -1,5 +1,10 @@
 import { allPorts, formatPorts, type Mapping, toRanges } from "./mapping.ts";
-import { type TunnelProtocol, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
+import {
+  bindPortOf,
+  type TunnelProtocol,
+  type TunnelSettings,
+  UDP_PACKET_SIZE,
+} from "./settings.ts";
 import { fromVariable } from "./toml.ts";
 
 /** What frps's fragment is made of. */
@@ -16,6 +21,7 @@ const BIND_KEYS: Partial<Record<TunnelProtocol, string>> = {
 /** The lines of frps.toml that a mapping needs, with the reasons of each choice in comments. Pure. */
 export function formatFrpsToml({ mapping, server, protocol, tokenVariable }: FrpsOptions): string {
   const bindKey = BIND_KEYS[protocol];
+  const bindPort = bindPortOf({ server, protocol });
   const way = `${bindKey === undefined ? "TCP" : "UDP"} ${server.port}`;
   const open = toRanges(mapping)
     .map((range) =>
@@ -24,7 +30,7 @@ export function formatFrpsToml({ mapping, server, protocol, tokenVariable }: Frp
   return `# frps's side of the tunnel, made by \`pinhole frpc --frps\`. Start: frps -c FILE (frp 0.66 or later), or put these lines
 # into the file that is there. The firewall must let in: ${[way, ...open].join(", ")}.
 
-bindPort = ${server.port}
+${protocol === "wss" ? formatWebServer(server.port, bindPort) : ""}bindPort = ${bindPort}
 ${bindKey === undefined ? "" : `${bindKey} = ${server.port}\n`}
 # Of this variable; without it, everybody may open tunnels here.
 auth.token = ${fromVariable(tokenVariable)}
@@ -35,6 +41,19 @@ udpPacketSize = ${UDP_PACKET_SIZE}
 
 # The public ports that clients may take.
 allowPorts = [${formatAllowed(mapping)}]
+`;
+}
+
+/** frps takes WebSockets at its one port, but no TLS around them; their path is frp's own. */
+function formatWebServer(publicPort: number, bindPort: number): string {
+  return `# A web server of yours has port ${publicPort}, where it ends TLS. It has to pass WebSockets with the path /~!frp on to this
+# port, and nobody else needs it. For nginx, in the server's block:
+#   location = /~!frp {
+#     proxy_pass http://127.0.0.1:${bindPort};
+#     proxy_http_version 1.1;
+#     proxy_set_header Upgrade $http_upgrade;
+#     proxy_set_header Connection upgrade;
+#   }
 `;
 }
 

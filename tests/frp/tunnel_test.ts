@@ -1,18 +1,17 @@
 import assert from "assert";
-import type { TunnelProtocol } from "../../src/tunnel/settings.ts";
+import { TUNNEL_PROTOCOLS } from "../../src/tunnel/settings.ts";
 import { eventually } from "../support/deadline.ts";
 import { frpTest, FrpTunnel, type FrpTunnelOptions } from "../support/frp.ts";
 import { EchoHost } from "../support/frp_host.ts";
 import { PublicPorts } from "../support/frp_ports.ts";
 
-/** wss needs a web server before frps. */
-const PROTOCOLS: readonly TunnelProtocol[] = ["tcp", "kcp", "quic", "websocket"];
 /** What fits into one Ethernet frame. */
 const DATAGRAM_BYTES = 1472;
 
-for (const protocol of PROTOCOLS) {
+for (const protocol of TUNNEL_PROTOCOLS) {
   frpTest(`pinhole frpc: by ${protocol}, signalling, UDP and TCP pass`, async () => {
-    await using it = await start({ protocol });
+    const tls = protocol === "wss" ? await makeCertificate() : undefined;
+    await using it = await start({ protocol, ...(tls && { tls, cuttable: true }) });
     assert.equal(await it.host.fetchText(), "here");
     const data = crypto.getRandomValues(new Uint8Array(DATAGRAM_BYTES));
     using visitor = it.host.visit();
@@ -78,9 +77,24 @@ frpTest("frpc.toml: frpc goes on trying while frps is not there", async () => {
   assert.equal(await host.fetchText(), "here");
 });
 
+/** A certificate for the web server that frps needs before it. */
+async function makeCertificate(): Promise<{ cert: string; key: string }> {
+  const path = await Deno.makeTempDir();
+  const { success } = await new Deno.Command("openssl", {
+    args: `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=frps
+      -keyout ${path}/key.pem -out ${path}/cert.pem`.split(/\s+/),
+    stderr: "null",
+  }).output();
+  assert.ok(success);
+  const read = (name: string) => Deno.readTextFile(`${path}/${name}.pem`);
+  const [cert, key] = await Promise.all([read("cert"), read("key")]);
+  await Deno.remove(path, { recursive: true });
+  return { cert, key };
+}
+
 /** A tunnel to an {@link EchoHost}. */
 async function start(
-  options: Pick<FrpTunnelOptions, "protocol" | "cuttable"> = {},
+  options: Pick<FrpTunnelOptions, "protocol" | "cuttable" | "tls"> = {},
 ): Promise<{ host: EchoHost; tunnel: FrpTunnel } & AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const ports = stack.use(PublicPorts.reserve(1));

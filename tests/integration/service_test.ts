@@ -117,12 +117,13 @@ Deno.test("service: told to stop while the renderer opens, it says so at once an
     service.signal("SIGTERM");
     const { signal, waits_for } = await service.logs("stopping");
     assert.deepEqual({ signal, waits_for }, { signal: "SIGTERM", waits_for: "renderer" });
+    await service.hears("STOPPING=1");
     await Deno.writeTextFile(file, "");
     assert.equal(await service.ended(), 0, service.lines.join("\n"));
     assert.equal(service.events("renderer_opened").length, 1);
     assert.deepEqual(service.events("listening"), []);
     assert.equal(service.events("stopped").length, 1);
-    assert.deepEqual(service.told, []);
+    assert.deepEqual(service.told, ["STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000\n"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

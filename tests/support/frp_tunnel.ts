@@ -31,6 +31,8 @@ export interface FrpTunnelOptions {
    * Not for UDP protocols.
    */
   readonly cuttable?: boolean;
+  /** PEM texts for the relay to end TLS with, as a web server does by wss; only with `cuttable`. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** `transport.tcpMux` of both ends. Default: true. */
   readonly tcpMux?: boolean;
   /** The last word on frpc's file. */
@@ -55,10 +57,10 @@ export class FrpTunnel implements AsyncDisposable {
     const programs = findFrp();
     if (programs === undefined) throw new Error(`No frp: ${frpAdvice()}`);
     const { ports, mapping, protocol = "tcp", cuttable = false, tcpMux = true } = options;
-    const { edit = (text) => text } = options;
+    const { edit = (text) => text, tls } = options;
     this.#folder = folder;
     this.#relay = cuttable
-      ? new TcpRelay(ports.frps, { targetHostname: PUBLIC_ADDRESS })
+      ? new TcpRelay(ports.frps, { targetHostname: PUBLIC_ADDRESS, ...(tls && { tls }) })
       : undefined;
     this.admin = {
       url: `http://${PUBLIC_ADDRESS}:${ports.admin}`,
@@ -72,7 +74,9 @@ export class FrpTunnel implements AsyncDisposable {
     const clientConfig = formatFrpcToml({ ...settings, server: near ?? frps, admin });
     this.clientConfig = edit(muxed(clientConfig));
     const serverConfig = `bindAddr = "${PUBLIC_ADDRESS}"\nproxyBindAddr = "${PUBLIC_ADDRESS}"\n` +
-      muxed(formatFrpsToml({ ...settings, server: frps }));
+      // By wss it has a port of its own, which another program may have here.
+      muxed(formatFrpsToml({ ...settings, server: frps }))
+        .replace(/^bindPort = .*$/m, `bindPort = ${ports.frps}`);
     Deno.writeTextFileSync(`${folder}/frps.toml`, PLAIN_LOG + serverConfig);
     this.#writeClientConfig();
     const env = { [TOKEN_VARIABLE]: crypto.randomUUID() };

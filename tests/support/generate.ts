@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
+import { parse } from "toml";
 import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
-import { formatTunnel, FRPS_PORT, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
+import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
@@ -9,11 +11,13 @@ export interface GeneratedDocument {
   readonly path: string;
   /** What the file has to hold. */
   readonly text: () => string;
+  /** Why a file that is there is not to be written over. */
+  readonly keep?: (found: string) => string | undefined;
 }
 
 /** Every committed file that is made from the source. */
 export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
-  { path: "config.toml", text: formatDefaultConfig },
+  { path: "config.toml", text: formatDefaultConfig, keep: findOwnValues },
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: formatMetricsReference },
   { path: "frpc.toml", text: formatShippedTunnel },
@@ -24,21 +28,59 @@ const SHIPPED_SERVER = "51.161.209.200";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Writes every generated file. */
-export async function writeGenerated(): Promise<void> {
-  for (const { path, text } of GENERATED_DOCUMENTS) {
-    await Deno.writeTextFile(new URL(path, ROOT), text());
+/**
+ * Writes every generated file but those that are to be kept.
+ * @param root The project's folder.
+ * @returns A line for each file that was kept, which says why and what to do.
+ */
+export async function writeGenerated(root: URL = ROOT): Promise<string[]> {
+  const kept: string[] = [];
+  for (const { path, text, keep } of GENERATED_DOCUMENTS) {
+    const file = new URL(path, root);
+    const why = keep === undefined ? undefined : keep(await readIfThere(file) ?? "");
+    if (why === undefined) await Deno.writeTextFile(file, text());
+    else kept.push(`${path} is left as it is, since ${why}; move it away and run this again`);
   }
+  return kept;
 }
 
 /** Paths of the generated files that are missing or differ from what would be written. */
 export async function findStale(): Promise<string[]> {
   const stale: string[] = [];
   for (const { path, text } of GENERATED_DOCUMENTS) {
-    const found = await Deno.readTextFile(new URL(path, ROOT)).catch(() => undefined);
+    const found = await readIfThere(new URL(path, ROOT));
     if (found !== text()) stale.push(path);
   }
   return stale;
+}
+
+async function readIfThere(file: URL): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+type Tables = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** A clone's config.toml is the reference, and the file that the server reads: somebody may have edited it. */
+function findOwnValues(found: string): string | undefined {
+  const defaults = parse(formatDefaultConfig()) as Tables;
+  let document: Tables;
+  try {
+    document = parse(found) as Tables;
+  } catch {
+    return "it is no TOML";
+  }
+  const isDefault = (section: string, key: string, value: unknown) =>
+    isDeepStrictEqual(value, defaults[section]?.[key]);
+  const own = Object.entries(document).flatMap(([section, table]) =>
+    Object.entries(table).filter(([key, value]) => !isDefault(section, key, value))
+      .map(([key]) => `${section}.${key}`)
+  );
+  return own.length === 0 ? undefined : `it differs from the defaults in ${own.join(", ")}`;
 }
 
 /** What `pinhole frpc --server 51.161.209.200` prints with the defaults. */
@@ -48,16 +90,14 @@ function formatShippedTunnel(): string {
   return formatTunnel(parsed.config, {
     ...TUNNEL_DEFAULTS,
     source: "defaults",
-    server: { hostname: SHIPPED_SERVER, port: FRPS_PORT },
+    server: { hostname: SHIPPED_SERVER, port: undefined },
   });
 }
 
 if (import.meta.main) {
-  if (!Deno.args.includes("--check")) await writeGenerated();
-  const stale = await findStale();
-  for (const path of stale) {
-    const line = `${path} differs from its source; run: deno task generate\n`;
-    await Deno.stderr.write(new TextEncoder().encode(line));
-  }
-  Deno.exitCode = stale.length > 0 ? 1 : 0;
+  const complaints = Deno.args.includes("--check")
+    ? (await findStale()).map((path) => `${path} differs from its source; run: deno task generate`)
+    : await writeGenerated();
+  for (const line of complaints) await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
+  Deno.exitCode = complaints.length > 0 ? 1 : 0;
 }

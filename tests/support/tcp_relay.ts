@@ -2,13 +2,15 @@
 export interface TcpRelayOptions {
   readonly targetHostname?: string;
   readonly at?: { readonly hostname: string; readonly port: number };
+  /** PEM texts: it ends TLS for its visitors. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** Passes TCP connections on to a port of this machine, until a test cuts them. */
 export class TcpRelay {
   /** Port to connect to; it stays the same over {@link refuse} and {@link accept}. */
   readonly port: number;
-  readonly #hostname: string;
+  readonly #listen: (port: number) => Deno.Listener;
   readonly #target: Deno.ConnectOptions;
   readonly #connections = new Set<Deno.Conn>();
   #listener: Deno.Listener | undefined;
@@ -19,10 +21,12 @@ export class TcpRelay {
    * @param options.at Where to listen. Default: a free port of 127.0.0.1.
    */
   constructor(target: number, options: TcpRelayOptions = {}) {
-    const { targetHostname = "127.0.0.1", at = { hostname: "127.0.0.1", port: 0 } } = options;
-    this.#hostname = at.hostname;
+    const { targetHostname = "127.0.0.1", at = { hostname: "127.0.0.1", port: 0 }, tls } = options;
+    const { hostname } = at;
+    this.#listen = (port) =>
+      tls ? Deno.listenTls({ hostname, port, ...tls }) : Deno.listen({ hostname, port });
     this.#target = { hostname: targetHostname, port: target };
-    const listener = Deno.listen(at);
+    const listener = this.#listen(at.port);
     this.port = (listener.addr as Deno.NetAddr).port;
     this.#run(listener);
   }
@@ -53,7 +57,7 @@ export class TcpRelay {
 
   /** Passes new connections on again. */
   accept(): void {
-    if (!this.#listener) this.#run(Deno.listen({ hostname: this.#hostname, port: this.port }));
+    if (!this.#listener) this.#run(this.#listen(this.port));
   }
 
   /** Ends it. Idempotent. */

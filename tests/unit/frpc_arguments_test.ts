@@ -26,13 +26,13 @@ Deno.test("parseArguments: frpc takes its options in any order", () => {
   });
 });
 
-Deno.test("parseArguments: frpc --server is an address, with frps's own port if none is named", () => {
+Deno.test("parseArguments: frpc --server is an address, with a port if one is named", () => {
   const cases = [
-    ["192.0.2.1", "192.0.2.1", 7000],
+    ["192.0.2.1", "192.0.2.1", undefined],
     ["192.0.2.1:80", "192.0.2.1", 80],
-    ["a.example", "a.example", 7000],
-    ["2001:db8::1", "2001:db8::1", 7000],
-    ["[2001:db8::1]", "2001:db8::1", 7000],
+    ["a.example", "a.example", undefined],
+    ["2001:db8::1", "2001:db8::1", undefined],
+    ["[2001:db8::1]", "2001:db8::1", undefined],
     ["[2001:db8::1]:80", "2001:db8::1", 80],
   ] as const;
   for (const [text, hostname, port] of cases) {

@@ -98,7 +98,7 @@ Deno.test("pinhole frpc: token and password are variables, never values", () => 
 });
 
 Deno.test("pinhole frpc: both ends agree about what has to be the same", () => {
-  for (const protocol of ["tcp", "kcp", "websocket", "wss"] as const) {
+  for (const protocol of ["tcp", "kcp", "websocket"] as const) {
     const frpc = frpcFile("", { protocol });
     const frps = parse(text("", { protocol, output: "frps" }));
     assert.equal(frpc.transport.protocol, protocol);
@@ -113,6 +113,25 @@ Deno.test("pinhole frpc: frps listens where the protocol of frpc arrives", () =>
   assert.equal(parse(text("", { output: "frps", protocol: "kcp" })).kcpBindPort, 7000);
   assert.equal(parse(text("", { output: "frps", protocol: "quic" })).quicBindPort, 7000);
   assert.ok(!("quicBindPort" in parse(text("", { output: "frps" }))));
+});
+
+Deno.test("pinhole frpc: by wss, frps has a port of its own behind the web server's", () => {
+  const cases = [[undefined, 443, 7000], [8443, 8443, 7000], [7000, 7000, 7001]] as const;
+  for (const [asked, webServer, own] of cases) {
+    const options = { protocol: "wss", server: { hostname: "a.example", port: asked } } as const;
+    assert.equal(frpcFile("", options).serverPort, webServer);
+    const frps = text("", { ...options, output: "frps" });
+    assert.equal(parse(frps).bindPort, own);
+    assert.match(frps, new RegExp(`must let in: TCP ${webServer}, TCP 10110, UDP`));
+    assert.match(frps, new RegExp(`has port ${webServer}, where it ends TLS`));
+    assert.match(frps, new RegExp(`location = /~!frp {\n.*http://127\\.0\\.0\\.1:${own};`));
+  }
+});
+
+Deno.test("pinhole frpc: by every protocol but wss, an address alone means frps's own port", () => {
+  const server = { hostname: "a.example", port: undefined };
+  assert.equal(frpcFile("", { server }).serverPort, 7000);
+  assert.equal(frpcFile("", { server, protocol: "quic" }).serverPort, 7000);
 });
 
 Deno.test("pinhole frpc --frps: allows exactly the mapped ports, and names those of the firewall", () => {
@@ -186,6 +205,7 @@ Deno.test("pinhole frpc: a public port that frps itself has is said with its key
     ["", { protocol: "kcp", ...at(10111) }, /public UDP port 10111 for udp_.*\(kcpBindPort\)/],
     ["", { protocol: "quic", ...at(10115) }, /public UDP port 10115 for udp_.*\(quicBindPort\)/],
     ["", { protocol: "quic", part: "media", ...at(10115) }, /\(quicBindPort\)/],
+    [url, { protocol: "wss", ...at(443) }, /TCP port 7000 .*\(bindPort\); change it$/],
   ];
   for (const [config, options, expected] of cases) refuses(() => text(config, options), expected);
   // Nothing listens on UDP there, nobody maps that port, the web server before frps has it, or there is no frps.

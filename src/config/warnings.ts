@@ -1,0 +1,17 @@
+import { isLoopback } from "./address.ts";
+import type { Config } from "./config.ts";
+
+/** What a valid configuration says that is hardly meant: one line each, with the keys, their values and the fix. Pure. */
+export function warningsOf({ server, webrtc }: Config): string[] {
+  const { hostname, port } = server.listen;
+  // With a public address something on this host, such as frpc, has to pass media on, as intended.
+  const isReachable = webrtc.publicIp !== undefined || !isLoopback(webrtc.listen) ||
+    isLoopback(hostname);
+  if (isReachable) return [];
+  const page = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  return [
+    `webrtc.listen = "${webrtc.listen}" is reached from this host only, but server.listen = "${page}" from others, ` +
+    'who are told to send media to the address that they used; set webrtc.listen to "0.0.0.0", or webrtc.public_ip to ' +
+    "the address of a tunnel on this host",
+  ];
+}
