@@ -72,7 +72,6 @@ const BODY_REFUSED: Readonly<Record<BodyFailure, WhepRefusal>> = {
 /** A WHEP client hears nothing besides its media: there is nobody to tell. */
 const SILENT: ViewerListener = {
   state() {},
-  message: () => false,
   notice() {},
   ended() {},
 };

@@ -122,7 +122,7 @@ export class RegistrySetUp implements AsyncDisposable {
   }
 
   /** Moves the time on while these viewers keep sending. */
-  async pass(ms: number, ...alive: Joined[]): Promise<void> {
+  async pass(ms: number, ...alive: Pick<Joined, "peer">[]): Promise<void> {
     for (let left = ms; left > 0; left -= 500) {
       for (const { peer } of alive) peer.heardAtMs = this.clock.now();
       await this.clock.advance(Math.min(500, left));
