@@ -2,7 +2,8 @@
 import assert from "assert";
 import type { Page } from "playwright-core";
 import type { PinholePlayer } from "../../src/viewer/pinhole.d.ts";
-import { bridgeName, PythonWriter } from "../support/bridge.ts";
+import { bridgeName } from "../support/bridge.ts";
+import { PythonWriter } from "../support/bridge_python.ts";
 import { browserTest } from "../support/browser.ts";
 import { BrowserPage } from "../support/browser_page.ts";
 import { eventually } from "../support/deadline.ts";

@@ -6,7 +6,8 @@ import { ViewerError } from "../../src/session/door.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import { CLOSE_LINGER_MS, QUEUED_MESSAGES_MAX } from "../../src/signalling/limits.ts";
-import { FakeDoor, ManualClock } from "../support/fake_door.ts";
+import { FakeDoor } from "../support/fake_door.ts";
+import { ManualClock } from "../support/signalling_set_up.ts";
 import { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 

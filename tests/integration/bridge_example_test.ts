@@ -1,7 +1,8 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import type { FrameSource } from "../../src/media/frame.ts";
-import { nextFrame, openSource, PythonWriter, untilIdle, withBridge } from "../support/bridge.ts";
+import { nextFrame, openSource, untilIdle, withBridge } from "../support/bridge.ts";
+import { PythonWriter } from "../support/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const DOCUMENT = new URL("../../docs/bridge.md", import.meta.url);

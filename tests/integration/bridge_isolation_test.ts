@@ -1,80 +1,12 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
-import type { FrameSource, FrameSourceFactory } from "../../src/media/frame.ts";
-import { BridgeError } from "../../src/renderer/bridge/bridge_error.ts";
-import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
+import type { FrameSource } from "../../src/media/frame.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import {
-  FOLDER,
-  LogRecord,
-  nextFrame,
-  openSource,
-  RawWriter,
-  untilIdle,
-} from "../support/bridge.ts";
+import { LogRecord, nextFrame, openSource, untilIdle } from "../support/bridge.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { compileLibrary } from "../support/native.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { fragile, isRunning, openIsolated, withFragile } from "../support/isolated_library.ts";
 
-const HOST = fileURLToPath(new URL("../testdata/bridge/host.ts", import.meta.url));
 const SERVER = fileURLToPath(new URL("../testdata/bridge/server.ts", import.meta.url));
-const COMMAND = [Deno.execPath(), "run", "--allow-ffi", "--allow-read", HOST] as const;
-
-const fragile = await compileLibrary(new URL("../testdata/bridge/fragile.c", import.meta.url));
-
-interface Isolated {
-  readonly factory: FrameSourceFactory;
-  readonly log: LogRecord;
-  readonly meter: RecordingMeter;
-  /** Process id of the library's process that was started last. */
-  readonly pid: () => number;
-}
-
-function open(
-  { log, meter = new RecordingMeter(), path = fragile, options = {} }: {
-    log: LogRecord;
-    meter?: RecordingMeter;
-    path?: string;
-    options?: Readonly<Record<string, unknown>>;
-  },
-): Promise<FrameSourceFactory> {
-  const command = [...COMMAND] as const satisfies readonly [string, ...string[]];
-  return openIsolatedLibrary({
-    path,
-    options,
-    command,
-    logSettings: { level: "info", format: "json" },
-    log: log.logger,
-    meter,
-    clock: SYSTEM_CLOCK,
-  });
-}
-
-async function withFragile(use: (isolated: Isolated) => Promise<void>): Promise<void> {
-  const log = new LogRecord();
-  const meter = new RecordingMeter();
-  const factory = await open({ log, meter });
-  const pid = () => Number(log.all("renderer_process_started").at(-1)?.pid);
-  const { bridge } = log.all("bridge_opened")[0] ?? {};
-  try {
-    await use({ factory, log, meter, pid });
-  } finally {
-    await factory.close();
-  }
-  assert.ok(!isRunning(pid()), "The library's process still runs");
-  assert.throws(() => Deno.statSync(`${FOLDER}/pinhole-${bridge}`), Deno.errors.NotFound);
-  assert.throws(() => Deno.statSync(`${FOLDER}/pinhole-${bridge}.sock`), Deno.errors.NotFound);
-  assert.equal(log.all("renderer_process_killed").length, 0);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
-}
 
 /** Renders until a session has been idle and shows pictures again. */
 async function untilBack(source: FrameSource): Promise<void> {
@@ -199,7 +131,7 @@ Deno.test("openIsolatedLibrary: a process that is killed with a picture half wri
 
 Deno.test("openIsolatedLibrary: a session that is stuck is idle, others go on, and closing waits no longer than it must", async () => {
   const log = new LogRecord();
-  const factory = await open({ log });
+  const factory = await openIsolated({ log });
   const good = await openSource(factory, { sessionId: "good" });
   const stuck = await openSource(factory, { sessionId: "stuck", params: { fault: "stick" } });
   await untilIdle(stuck);
@@ -210,75 +142,6 @@ Deno.test("openIsolatedLibrary: a session that is stuck is idle, others go on, a
   await nextFrame(good);
   await factory.close();
   assert.equal(log.all("renderer_process_ended").length, 0);
-});
-
-Deno.test("openIsolatedLibrary: a library that cannot open is refused in its own words", async () => {
-  const cases = [
-    [{ path: "/nowhere/lib.so" }, "library_missing", /there is no such file/],
-    [{ path: HOST }, "library_unloadable", /host\.ts/],
-    [{ options: { fault: "refuse_open" } }, "open_failed", /pinhole_open failed.*No such device/],
-  ] as const;
-  for (const [options, code, words] of cases) {
-    await assert.rejects(open({ log: new LogRecord(), ...options }), (error) => {
-      assert(error instanceof RendererError, String(error));
-      assert.equal(error.code, code);
-      assert.match(error.message, words);
-      return true;
-    });
-  }
-  await assert.rejects(
-    open({ log: new LogRecord(), options: { fault: "crash_open" } }),
-    (error) => error instanceof BridgeError && /ended by SIGSEGV/.test(error.message),
-  );
-  await assert.rejects(
-    openIsolatedLibrary({
-      path: fragile,
-      options: {},
-      command: ["/nowhere/program"],
-      logSettings: { level: "info", format: "json" },
-      log: new LogRecord().logger,
-      meter: new RecordingMeter(),
-      clock: SYSTEM_CLOCK,
-    }),
-    /its process "\/nowhere\/program" cannot be started/,
-  );
-});
-
-Deno.test({
-  name:
-    "openIsolatedLibrary: without the permission to start processes, the task that has it is named",
-  permissions: { run: false, ffi: true, read: true, env: true, net: true, sys: true },
-  fn: async () => {
-    await assert.rejects(
-      open({ log: new LogRecord() }),
-      (error) =>
-        error instanceof BridgeError && error.code === "library_process" &&
-        /: renderer\.isolation = "process" needs `deno task start-isolated`/.test(error.message),
-    );
-  },
-});
-
-Deno.test("openIsolatedLibrary: a session that the library refuses is refused", async () => {
-  await withFragile(async ({ factory }) => {
-    await assert.rejects(
-      openSource(factory, { params: { fault: "refuse_session" } }),
-      (error) =>
-        error instanceof RendererError && error.code === "session_open_failed" &&
-        /pinhole_session_open failed.*No place/.test(error.message),
-    );
-    const source = await openSource(factory, { sessionId: "two" });
-    await nextFrame(source);
-    await source.close();
-  });
-});
-
-Deno.test("openIsolatedLibrary: nobody but the library's process may write", async () => {
-  await withFragile(async ({ log }) => {
-    const { bridge } = log.all("bridge_opened")[0] ?? {};
-    using writer = await RawWriter.connect(String(bridge));
-    await writer.say({ type: "hello", version: 1, writer: "raw", clockUs: 0, pace: "server" });
-    assert.match(await writer.lastWords(), /^not_expected: This bridge is for another process/);
-  });
 });
 
 Deno.test("openIsolatedLibrary: the library's process ends with its server, however that ends", async () => {

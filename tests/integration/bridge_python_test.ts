@@ -1,14 +1,13 @@
 import assert from "assert";
 import type { FrameSource, RawFrame } from "../../src/media/frame.ts";
 import {
-  hasNumpy,
   nextFrame,
   openSource,
-  PythonWriter,
   type TestBridge,
   untilIdle,
   withBridge,
 } from "../support/bridge.ts";
+import { hasNumpy, PythonWriter } from "../support/bridge_python.ts";
 import { eventually, within } from "../support/deadline.ts";
 
 const numpy = await hasNumpy();

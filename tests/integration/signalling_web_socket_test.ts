@@ -5,13 +5,8 @@ import { ViewerError } from "../../src/session/door.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { MESSAGE_BYTES_MAX, OPEN_WAIT_MS } from "../../src/signalling/limits.ts";
 import { WebSockets } from "../../src/signalling/web_socket.ts";
-import {
-  FAKE_CANDIDATE,
-  FakeDoor,
-  ManualClock,
-  serveFakeDoor,
-  until,
-} from "../support/fake_door.ts";
+import { FAKE_CANDIDATE, FakeDoor, serveFakeDoor, until } from "../support/fake_door.ts";
+import { ManualClock } from "../support/signalling_set_up.ts";
 import { Random } from "../support/random.ts";
 
 /** Signalling on a free port of loopback. */

@@ -3,6 +3,7 @@ import { createServerCertificate, SecureChannel } from "../../src/transport/secu
 import { formatBindingRequest } from "../../src/transport/stun_format.ts";
 import { eventually, within } from "../support/deadline.ts";
 import { TestDtlsClient } from "../support/dtls_client.ts";
+import { type Ending, RawWebSocket } from "../support/raw_web_socket.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { TcpRelay } from "../support/tcp_relay.ts";
 import { WeriftViewer } from "../support/werift_viewer.ts";
@@ -44,89 +45,6 @@ const CONFIG = {
 /** A place comes free within seconds of its viewer's end; five tries are a second. */
 const TRIES_MAX = 200;
 
-type Ending = "closed" | "cut";
-
-/** A WebSocket by hand, since nothing else can be cut in the middle (RFC 6455). */
-class RawSocket {
-  readonly #connection: Deno.TcpConn;
-
-  private constructor(connection: Deno.TcpConn) {
-    this.#connection = connection;
-  }
-
-  /** Connects, and reads the first byte of the server's answer to the handshake. */
-  static async open(server: ServerProcess, session: string): Promise<RawSocket> {
-    const { hostname, port } = new URL(server.origin);
-    const connection = await Deno.connect({ hostname, port: Number(port) });
-    const socket = new RawSocket(connection);
-    const lines = [
-      `GET /ws/${session} HTTP/1.1`,
-      `Host: ${hostname}:${port}`,
-      "Upgrade: websocket",
-      "Connection: Upgrade",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ];
-    await socket.#write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
-    await socket.#read(1);
-    return socket;
-  }
-
-  /** Sends one JSON message. */
-  async say(message: unknown): Promise<void> {
-    await this.#sendFrame(1, new TextEncoder().encode(JSON.stringify(message)));
-  }
-
-  /** Reads messages until one of these types comes; what comes behind it stays unread. */
-  async hear(...types: string[]): Promise<Record<string, unknown>> {
-    let head = "";
-    while (!head.endsWith("\r\n\r\n")) head += new TextDecoder().decode(await this.#read(1));
-    for (;;) {
-      const message = JSON.parse(new TextDecoder().decode(await this.#readFrame()));
-      if (types.includes(message.type)) return message;
-    }
-  }
-
-  /** Ends the connection: by a close frame, or at once, which is a reset since something is left unread. */
-  async end(by: Ending): Promise<void> {
-    if (by === "closed") {
-      await this.#sendFrame(8, Uint8Array.of(1000 >>> 8, 1000 & 0xff)).catch(() => {});
-      const rest = new Uint8Array(4096);
-      while (await this.#connection.read(rest).catch(() => null) !== null);
-    }
-    this.#connection.close();
-  }
-
-  async #sendFrame(opcode: number, payload: Uint8Array): Promise<void> {
-    const { length } = payload;
-    const size = length < 126 ? [length] : [126, length >>> 8, length & 0xff];
-    // A mask of zeros is a mask.
-    const header = [0x80 | opcode, 0x80 | (size[0] ?? 0), ...size.slice(1), 0, 0, 0, 0];
-    await this.#write(Uint8Array.of(...header, ...payload));
-  }
-
-  async #readFrame(): Promise<Uint8Array> {
-    const [, size = 0] = await this.#read(2);
-    if (size < 126) return await this.#read(size);
-    const [high = 0, low = 0] = await this.#read(2);
-    return await this.#read((high << 8) | low);
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
-  }
-
-  async #read(length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length;) {
-      const count = await this.#connection.read(bytes.subarray(at));
-      if (count === null) throw new Error("The server closed the connection");
-      at += count;
-    }
-    return bytes;
-  }
-}
-
 /** One viewer that comes and goes. */
 interface Cycle {
   readonly server: ServerProcess;
@@ -135,12 +53,12 @@ interface Cycle {
 }
 
 async function silent({ server, session, ending }: Cycle): Promise<void> {
-  const socket = await RawSocket.open(server, session);
+  const socket = await RawWebSocket.open(server, session);
   await socket.end(ending);
 }
 
 async function offered({ server, session, ending }: Cycle): Promise<void> {
-  const socket = await RawSocket.open(server, session);
+  const socket = await RawWebSocket.open(server, session);
   await socket.say({ type: "offer", sdp: OFFER });
   // Else the reset may take the offer along before the server has read it.
   await new Promise((resolve) => setTimeout(resolve, 5));
@@ -153,9 +71,9 @@ async function answered(cycle: Cycle): Promise<void> {
 }
 
 /** Offers until there is a place, as pages do. */
-async function join({ server, session }: Cycle): Promise<{ socket: RawSocket; sdp: string }> {
+async function join({ server, session }: Cycle): Promise<{ socket: RawWebSocket; sdp: string }> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const socket = await RawSocket.open(server, session);
+    const socket = await RawWebSocket.open(server, session);
     await socket.say({ type: "offer", sdp: OFFER });
     const { type, code, sdp } = await socket.hear("answer", "error");
     if (type === "answer") return { socket, sdp: String(sdp) };
@@ -315,7 +233,7 @@ Deno.test("vanish: two hundred WebSockets that say nothing keep nobody out", asy
   await using server = await ServerProcess.start({ config: CONFIG });
   const before = held(server);
   const sockets = await Promise.all(
-    Array.from({ length: 200 }, () => RawSocket.open(server, "main")),
+    Array.from({ length: 200 }, () => RawWebSocket.open(server, "main")),
   );
   assert.ok(held(server).descriptors >= before.descriptors + 200);
   await answered({ server, session: "main", ending: "closed" });

@@ -3,7 +3,7 @@ import { Listener, type ListenerOptions } from "../../src/app/listener.ts";
 import { type LogFields, type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import type { HttpApp } from "../../src/signalling/http_app.ts";
 import { eventually, within } from "./deadline.ts";
-import { ManualClock } from "./fake_door.ts";
+import { ManualClock } from "./signalling_set_up.ts";
 
 const UTF8 = new TextEncoder();
 

@@ -7,7 +7,7 @@ import {
   type LogSink,
   rateLimitedLogger,
 } from "../../src/observability/log_sink.ts";
-import { ManualClock } from "../support/fake_door.ts";
+import { ManualClock } from "../support/signalling_set_up.ts";
 
 /** A sink that writes into a list, at one million seconds after 1970. */
 function open(

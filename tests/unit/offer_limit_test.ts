@@ -7,7 +7,8 @@ import {
   SESSION_OFFERS_PER_SECOND,
 } from "../../src/signalling/limits.ts";
 import { limitOffers } from "../../src/signalling/offer_limit.ts";
-import { FakeDoor, ManualClock } from "../support/fake_door.ts";
+import { FakeDoor } from "../support/fake_door.ts";
+import { ManualClock } from "../support/signalling_set_up.ts";
 
 const LISTENER = { state() {}, message: () => true, notice() {}, ended() {} };
 

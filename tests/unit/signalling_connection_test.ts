@@ -9,13 +9,8 @@ import {
   QUEUED_MESSAGES_MAX,
   RENDERER_BUFFERED_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
-import {
-  FAKE_CANDIDATE,
-  holdOffers,
-  settle,
-  setUpConnection,
-  setUpJoined,
-} from "../support/fake_door.ts";
+import { FAKE_CANDIDATE } from "../support/fake_door.ts";
+import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/signalling_set_up.ts";
 
 Deno.test("ViewerConnection: answers an offer with answer, candidate and state, in that order", async () => {
   const { door, socket, say } = setUpConnection();

@@ -1,7 +1,5 @@
 import assert from "assert";
-import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
-import { type MediaPort, openMediaPort } from "../../src/ports/media_port.ts";
 import {
   TCP_CONNECTIONS_MAX,
   TCP_FAREWELL_MS_MAX,
@@ -12,90 +10,19 @@ import {
   TCP_UNPROVEN_MS_MAX,
 } from "../../src/ports/limits.ts";
 import { framedBytes } from "../../src/ports/rfc4571.ts";
-import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
-import { BROWSER_UFRAG, checkPacket } from "../support/checks.ts";
 import { eventually } from "../support/deadline.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
-import { freePortRange } from "../support/test_server.ts";
 import { TcpPeer } from "../support/tcp_peer.ts";
+import { addressOf, TCP_CHECK, TestTcpPort } from "../support/tcp_port.ts";
 
-const CHECK = checkPacket(
-  new IceAgent({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG, nowMs: 0 }),
-);
 const DTLS = Uint8Array.of(22, 254, 253, ...new Uint8Array(20));
 const RTCP = Uint8Array.of(0x80, 201, ...new Uint8Array(20));
 
-/** A port whose listener keeps what comes. */
-class Subject implements AsyncDisposable {
-  readonly clock = new FakeClock();
-  readonly meter = new RecordingMeter();
-  readonly port: MediaPort;
-  readonly arrivals: { readonly packet: Uint8Array; readonly from: MediaAddress }[] = [];
-  readonly disconnected: MediaAddress[] = [];
-
-  private constructor() {
-    this.port = openMediaPort({
-      hostname: "127.0.0.1",
-      port: freePortRange(1).portMin,
-      clock: this.clock,
-      meter: this.meter,
-      log: NULL_LOGGER,
-      tcpFailed: () => {},
-    });
-    this.port.listen({
-      packet: (packet, from) => this.arrivals.push({ packet: packet.slice(), from }),
-      disconnected: (address) => this.disconnected.push(address),
-    });
-  }
-
-  static async open(): Promise<Subject> {
-    const subject = new Subject();
-    if (subject.port.takesTcp) return subject;
-    // Another test took the port in between.
-    await subject.port.close();
-    return await Subject.open();
-  }
-
-  /** Connects, and sends a check; a packet of its own tells when the server has read it. */
-  async connect(options: { reads?: boolean; proves?: boolean } = {}): Promise<TcpPeer> {
-    const peer = await TcpPeer.connect(this.port.port, options);
-    await peer.send(CHECK);
-    await this.hears(peer);
-    if (options.proves !== false) this.port.prove(addressOf(peer));
-    return peer;
-  }
-
-  /** Waits until a packet of this peer has come. */
-  async hears(peer: TcpPeer): Promise<void> {
-    await eventually(() => this.arrivals.some(({ from }) => from.port === peer.port), {
-      what: "for a packet of the peer",
-    });
-  }
-
-  connections(state: "proven" | "unproven"): number {
-    return this.meter.value("ice_tcp_connections", { port: this.port.port, state });
-  }
-
-  ended(reason: string): number {
-    return this.meter.value("ice_tcp_ended_total", { reason });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.port.close();
-  }
-}
-
-function addressOf(peer: TcpPeer): MediaAddress {
-  return { transport: "tcp", hostname: "127.0.0.1", port: peer.port };
-}
-
 Deno.test("MediaPort: packets over TCP come and go by the connection that they belong to", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using one = await subject.connect();
   await using two = await subject.connect();
   assert.deepEqual(subject.arrivals.map(({ from }) => from), [addressOf(one), addressOf(two)]);
-  assert.deepEqual(subject.arrivals.map(({ packet }) => packet), [CHECK, CHECK]);
+  assert.deepEqual(subject.arrivals.map(({ packet }) => packet), [TCP_CHECK, TCP_CHECK]);
   assert.ok(await subject.port.send(Uint8Array.of(1), addressOf(one)));
   assert.ok(await subject.port.send(Uint8Array.of(2), addressOf(two)));
   await one.receives(1);
@@ -105,7 +32,7 @@ Deno.test("MediaPort: packets over TCP come and go by the connection that they b
 });
 
 Deno.test("MediaPort: a datagram and a connection of one port number are two ways", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   const { port } = subject.port;
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: peer.port });
@@ -120,7 +47,7 @@ Deno.test("MediaPort: a datagram and a connection of one port number are two way
 });
 
 Deno.test("MediaPort: the packets of one moment arrive whole, in order, and none is lost", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   const packets = Array.from({ length: 400 }, (_, at) => new Uint8Array(1200).fill(at));
   for (const packet of packets) void subject.port.send(packet, addressOf(peer));
@@ -129,7 +56,7 @@ Deno.test("MediaPort: the packets of one moment arrive whole, in order, and none
 });
 
 Deno.test("MediaPort: a connection that begins with what no browser sends is closed at once", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   const beginnings = [
     [new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "too_long"],
     [Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3), "too_long"],
@@ -149,8 +76,8 @@ Deno.test("MediaPort: a connection that begins with what no browser sends is clo
 });
 
 Deno.test("MediaPort: a connection may begin with a check, with DTLS and with SRTCP", async () => {
-  await using subject = await Subject.open();
-  for (const packet of [CHECK, DTLS, RTCP]) {
+  await using subject = await TestTcpPort.open();
+  for (const packet of [TCP_CHECK, DTLS, RTCP]) {
     await using peer = await TcpPeer.connect(subject.port.port);
     await peer.send(packet);
     await subject.hears(peer);
@@ -159,7 +86,7 @@ Deno.test("MediaPort: a connection may begin with a check, with DTLS and with SR
 });
 
 Deno.test("MediaPort: whatever a connection sends is taken behind an authentic packet", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   await peer.send(Uint8Array.of(100));
   await eventually(() => subject.arrivals.length === 2, { what: "for the packet" });
@@ -167,7 +94,7 @@ Deno.test("MediaPort: whatever a connection sends is taken behind an authentic p
 });
 
 Deno.test("MediaPort: a packet that is too long closes the connection, proven or not", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   await peer.send(new Uint8Array(1501));
   await peer.closes();
@@ -176,7 +103,7 @@ Deno.test("MediaPort: a packet that is too long closes the connection, proven or
 });
 
 Deno.test("MediaPort: a connection that proves nothing is closed after a while, a proven one stays", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using silent = await TcpPeer.connect(subject.port.port);
   await using proven = await subject.connect();
   await using stranger = await subject.connect({ proves: false });
@@ -192,7 +119,7 @@ Deno.test("MediaPort: a connection that proves nothing is closed after a while, 
 });
 
 Deno.test("MediaPort: a connection without a further check is closed when it was idle", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using checking = await subject.connect();
   await using idle = await subject.connect();
   await subject.clock.advance(TCP_IDLE_MS_MAX - 1);
@@ -206,7 +133,7 @@ Deno.test("MediaPort: a connection without a further check is closed when it was
 });
 
 Deno.test("MediaPort: one newcomer too many ends the one that waits longest, never a proven one", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using proven = await subject.connect();
   await using waiting = new AsyncDisposableStack();
   const peers: TcpPeer[] = [];
@@ -223,7 +150,7 @@ Deno.test("MediaPort: one newcomer too many ends the one that waits longest, nev
 });
 
 Deno.test("MediaPort: a port takes so many connections and closes further ones at once", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using all = new AsyncDisposableStack();
   for (let at = 0; at < TCP_CONNECTIONS_MAX; at += 16) {
     const some = await Promise.all(Array.from({ length: 16 }, () => subject.connect()));
@@ -236,7 +163,7 @@ Deno.test("MediaPort: a port takes so many connections and closes further ones a
 });
 
 Deno.test("MediaPort: a reader that never reads costs a bounded queue, and others nothing", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using stuck = await subject.connect({ reads: false });
   await using other = await subject.connect();
   const packet = new Uint8Array(1200);
@@ -261,7 +188,7 @@ Deno.test("MediaPort: a reader that never reads costs a bounded queue, and other
 });
 
 Deno.test("MediaPort: an address that is released takes its last packets along and is closed then", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   void subject.port.send(Uint8Array.of(1), addressOf(peer));
   void subject.port.send(Uint8Array.of(2), addressOf(peer));
@@ -275,7 +202,7 @@ Deno.test("MediaPort: an address that is released takes its last packets along a
 });
 
 Deno.test("MediaPort: a released connection that does not drain is closed all the same", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   await using stuck = await subject.connect({ reads: false });
   for (let at = 0; at < 1_000; at++) {
     void subject.port.send(new Uint8Array(1200), addressOf(stuck));
@@ -288,7 +215,7 @@ Deno.test("MediaPort: a released connection that does not drain is closed all th
 });
 
 Deno.test("MediaPort: a connection that the browser closes is told, once", async () => {
-  await using subject = await Subject.open();
+  await using subject = await TestTcpPort.open();
   {
     await using peer = await subject.connect();
     assert.ok(!peer.isOver);
@@ -300,7 +227,7 @@ Deno.test("MediaPort: a connection that the browser closes is told, once", async
 });
 
 Deno.test("MediaPort: closing ends every connection and every timer, twice as well as once", async () => {
-  const subject = await Subject.open();
+  const subject = await TestTcpPort.open();
   await using proven = await subject.connect();
   await using unproven = await TcpPeer.connect(subject.port.port);
   await using stuck = await subject.connect({ reads: false });
