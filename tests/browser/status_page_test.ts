@@ -10,6 +10,41 @@ import { ServerProcess } from "../support/server_process.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
 
+/** About the widths at which the layout changes, and two phones. */
+const WIDTHS = [360, 400, 600, 920, 921, 1080, 1081, 1340, 1341];
+
+/** `/api/sessions` with the longest words in each column. */
+const THIN = [{
+  id: "s".repeat(64),
+  age_s: 8000,
+  viewers: [
+    {
+      port: 10111,
+      transport: "tcp",
+      state: "disconnected",
+      codec: "h264",
+      age_s: 90_000,
+      bitrate_kbps: 190,
+      target_kbps: 150,
+      round_trip_ms: 1980,
+      queue_ms: 1412,
+      fraction_lost: 0.024,
+    },
+    {
+      port: 10112,
+      transport: null,
+      state: "connecting",
+      codec: "vp8",
+      age_s: 1,
+      bitrate_kbps: 0,
+      target_kbps: 1200,
+      round_trip_ms: null,
+      queue_ms: null,
+      fraction_lost: 0,
+    },
+  ],
+}];
+
 const REFERENCE = /(?:\bfrom |\bhref=|\bsrc=)"([^"]+)"/g;
 
 /** The status page in a context of its own, and what it complains about. */
@@ -96,11 +131,13 @@ browserTest(
       await shows(page, "tbody:nth-of-type(2) th", /two 1 viewer, open for/);
       await shows(page, '[data-label="Bitrate"]', /[1-9]\d* kbit\/s|[1-9.]+ Mbit\/s/);
       await shows(page, '[data-label="Round trip"]', /\d ms/);
+      await shows(page, '[data-label="Queue"]', /^\d+ ms$/);
       const rows = await readRows(page);
       assert.equal(rows.length, 2);
-      for (const [port, state, way, codec, , , lost] of rows) {
+      for (const [port, state, way, codec, , target, , , lost] of rows) {
         assert.ok([server.portMin, server.portMin + 1].includes(Number(port)), port);
         assert.deepEqual([state, way, codec], ["connected", "UDP", "H264"]);
+        assert.match(target ?? "", /^\d+(\.\d M| k)bit\/s$/);
         assert.match(lost ?? "", /^\d+(\.\d)? %$/);
       }
       await shows(page, '[data-figure="viewers"]', /^2$/);
@@ -120,6 +157,25 @@ browserTest(
     assert.deepEqual(complaints, []);
   },
 );
+
+browserTest("status page: a thin path shows, at any width of the window", async (browser) => {
+  await using server = await ServerProcess.start({ ports: 1 });
+  const { page } = await openStatus(browser, `${server.origin}/status`);
+  await page.route(`${server.origin}/api/sessions`, (route) => route.fulfill({ json: THIN }));
+  await shows(page, '[data-label="Target"]', /^150 kbit\/s$/);
+  await shows(page, '[data-label="Target"]', /^1\.2 Mbit\/s$/);
+  await shows(page, '[data-label="Queue"][data-tone="warn"]', /^1,412 ms$/);
+  await shows(page, '[data-label="Queue"][data-tone=""]', /^–$/);
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    const tooWide = await page.evaluate(() =>
+      Array.from(document.querySelectorAll("html, #sessions, td, dd"))
+        .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+        .map(({ tagName, textContent }) => `${tagName} ${textContent}`)
+    );
+    assert.deepEqual(tooWide, [], `at ${width} px`);
+  }
+});
 
 browserTest(
   "status page: on a phone nothing is wider than the screen, light or dark",

@@ -85,6 +85,20 @@ const CASES: readonly Case[] = [
     loud: seconds("event_loop_lag_seconds", { boundS: 0.1, upToS: 0.2, below: 90 }),
   },
   {
+    alert: "PinholePathsFull",
+    quiet: [
+      of("pinhole_frames_sent_total", { codec: "h264" }, "0+300x100"),
+      of("pinhole_frames_sent_total", { codec: "vp8" }, "0+150x100"),
+      of("pinhole_frames_dropped_total", { reason: "path_full" }, "0+100x100"),
+      of("pinhole_frames_dropped_total", { reason: "late" }, "0+450x100"),
+    ],
+    loud: [
+      of("pinhole_frames_sent_total", { codec: "h264" }, "0+300x100"),
+      of("pinhole_frames_sent_total", { codec: "vp8" }, "0+100x100"),
+      of("pinhole_frames_dropped_total", { reason: "path_full" }, "0+110x100"),
+    ],
+  },
+  {
     alert: "PinholeRoundTripHigh",
     quiet: seconds("round_trip_seconds", { boundS: 0.5, upToS: 1, below: 90 }),
     loud: seconds("round_trip_seconds", { boundS: 1, upToS: 2, below: 90 }),

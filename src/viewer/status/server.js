@@ -10,7 +10,9 @@
  * @property {string} codec
  * @property {number} age_s
  * @property {number} bitrate_kbps
+ * @property {number} target_kbps
  * @property {number | null} round_trip_ms
+ * @property {number | null} queue_ms
  * @property {number} fraction_lost
  */
 

@@ -6,7 +6,14 @@
  * @module
  */
 import { setText } from "../page/dom.js";
-import { ageWords, bitrateWords, countWords, lossWords, roundTripWords } from "./words.js";
+import {
+  ageWords,
+  bitrateWords,
+  countWords,
+  lossWords,
+  queueWords,
+  roundTripWords,
+} from "./words.js";
 /** @typedef {import("./server.js").Session} Session */
 /** @typedef {import("./server.js").Viewer} Viewer */
 
@@ -23,6 +30,8 @@ const STATE_TONES = { connecting: "busy", connected: "good", disconnected: "warn
 /** From here on the picture suffers: NACKs take too long, or cannot make up for what is lost. */
 const SLOW_MS = 500;
 const LOSSY = 0.05;
+/** Pictures are left out beyond this. */
+const FULL_MS = 250;
 
 /** @type {readonly Column[]} */
 const COLUMNS = [
@@ -31,10 +40,16 @@ const COLUMNS = [
   { label: "Transport", text: ({ transport }) => transport?.toUpperCase() ?? "–" },
   { label: "Codec", text: ({ codec }) => codec.toUpperCase() },
   { label: "Bitrate", text: ({ bitrate_kbps }) => bitrateWords(bitrate_kbps) },
+  { label: "Target", text: ({ target_kbps }) => bitrateWords(target_kbps) },
   {
     label: "Round trip",
     text: ({ round_trip_ms }) => roundTripWords(round_trip_ms),
     tone: ({ round_trip_ms }) => (round_trip_ms ?? 0) > SLOW_MS ? "warn" : "",
+  },
+  {
+    label: "Queue",
+    text: ({ queue_ms }) => queueWords(queue_ms),
+    tone: ({ queue_ms }) => (queue_ms ?? 0) > FULL_MS ? "warn" : "",
   },
   {
     label: "Lost",

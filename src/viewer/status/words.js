@@ -54,6 +54,11 @@ export function roundTripWords(ms) {
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms).toLocaleString("en")} ms`;
 }
 
+/** @param {number | null} ms A whole number. */
+export function queueWords(ms) {
+  return ms === null ? "–" : `${ms.toLocaleString("en")} ms`;
+}
+
 /** @param {number} share 0 to 1. */
 export function lossWords(share) {
   return `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
