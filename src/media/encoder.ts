@@ -23,12 +23,13 @@ export interface EncoderSettings {
   readonly height: number;
   /** Frames per second; only a hint for the rate control. */
   readonly fps: number;
-  /** Target and ceiling of the rate. */
+  /** Ceiling of the rate, and the target until {@link VideoEncoder.setBitrate} is told another. */
   readonly bitrateKbps: number;
 }
 
 /**
- * One encoder of one session. Its work runs off the event loop. `load` and `encode` may overlap (the next picture is
+ * One encoder of one session. While the rate is too low for its size, pictures are encoded smaller, with their aspect
+ * kept; each change of size begins with a keyframe. Its work runs off the event loop. `load` and `encode` may overlap (the next picture is
  * taken while the last one is compressed), but neither overlaps itself.
  */
 export interface VideoEncoder {

@@ -43,6 +43,16 @@ export function allocatePicture(width: number, height: number): Frame {
   return picture;
 }
 
+/** The frame that an I420 picture holds, in the picture's own memory. */
+export function rawFrameOf(picture: Frame, timestampUs: number): RawFrame {
+  const { data, linesize, width, height } = picture;
+  const planes = (data ?? []).slice(0, 3).map((plane, index) => ({
+    data: plane,
+    strideBytes: linesize[index] ?? 0,
+  }));
+  return { kind: "raw", format: "i420", width, height, planes, timestampUs };
+}
+
 /** The longest that processors have. */
 const VECTOR_BYTES = 64;
 

@@ -28,6 +28,14 @@ export function fitInside(
   };
 }
 
+/** A part of a size, with even sides. */
+export function scaleEvenly(
+  { width, height }: { width: number; height: number },
+  scale: number,
+): { width: number; height: number } {
+  return { width: toEven(width * scale, width), height: toEven(height * scale, height) };
+}
+
 function toEven(length: number, max: number): number {
   return Math.min(max, Math.max(2, 2 * Math.round(length / 2)));
 }

@@ -139,10 +139,6 @@ export class VideoBranch {
     if (this.#audience.size === 0 || this.#closed) return false;
     this.#followPaths();
     const nowMs = this.#options.clock.now();
-    if (keyframe) {
-      this.#keyframeWanted = false;
-      this.#lastKeyframeMs = nowMs;
-    }
     const complete = this.#parameterSets.complete(data);
     this.#send({ codec: "h264", data: complete, keyframe, timestampUs });
     return this.#keyframeDue(nowMs);
@@ -217,6 +213,11 @@ export class VideoBranch {
     const { clock, meter } = this.#options;
     const { codec } = frame;
     const begun = this.#lastSentMs = clock.now();
+    if (frame.keyframe) {
+      // Encoders make some unasked, as when they change the size; who waits for one is served by it.
+      this.#keyframeWanted = false;
+      this.#lastKeyframeMs = begun;
+    }
     const payloads = this.#packetize(frame.data);
     meter.count("frames_sent_total", { codec });
     const { timestampUs, keyframe } = frame;

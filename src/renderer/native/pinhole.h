@@ -251,7 +251,11 @@ PINHOLE_API int32_t pinhole_message(pinhole_session *session, const uint8_t *dat
 PINHOLE_API int32_t pinhole_poll_message(pinhole_session *session, uint8_t *buffer,
                                          size_t capacity);
 
-/* For libraries that give PINHOLE_FORMAT_H264: sets the rate of the access units from now on. */
+/*
+ * For libraries that give PINHOLE_FORMAT_H264: sets the rate of the access units from now on. It follows what the ways to
+ * the viewers take, so calls come often: whenever that has changed by 3 % or more, at most once for each picture. An encoder
+ * for which a change is costly, as it makes a keyframe of it, should follow falls at once and rises in a few steps.
+ */
 PINHOLE_API int32_t pinhole_set_bitrate(pinhole_session *session, uint32_t bits_per_second);
 
 /* For libraries that give PINHOLE_FORMAT_H264: the next access unit shall be a keyframe. */

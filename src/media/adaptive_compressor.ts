@@ -1,0 +1,104 @@
+import type { Frame } from "node-av/lib";
+import { Compressor } from "./compressor.ts";
+import type { EncodedFrame, EncoderSettings } from "./encoder.ts";
+import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
+import { PictureLadder } from "./picture_ladder.ts";
+
+/** After a host has refused another encoder (hardware has so many and no more), it is asked again no sooner. */
+const REFUSAL_US = 10_000_000;
+
+/**
+ * Compresses pictures at the size that the rate allows. For another size a second encoder is opened while the first goes
+ * on; between two pictures it takes over, with a keyframe. Calls of `compress` must not overlap.
+ */
+export class AdaptiveCompressor {
+  readonly #recipe: EncoderRecipe;
+  readonly #ladder: PictureLadder;
+  readonly #settings: EncoderSettings;
+  #kbps: number;
+  #current: Compressor;
+  #next: Compressor | undefined;
+  #opening: Promise<void> | undefined;
+  #freeing: Promise<void> | undefined;
+  #refusedUntilUs = Number.NEGATIVE_INFINITY;
+
+  private constructor(recipe: EncoderRecipe, settings: EncoderSettings, first: Compressor) {
+    this.#recipe = recipe;
+    this.#settings = settings;
+    this.#kbps = settings.bitrateKbps;
+    this.#ladder = new PictureLadder(settings);
+    this.#current = first;
+  }
+
+  /**
+   * @param settings The rate is the ceiling, and what it begins with.
+   * @throws When no encoder can be opened on this host.
+   */
+  static async open(
+    recipe: EncoderRecipe,
+    settings: EncoderSettings,
+  ): Promise<AdaptiveCompressor> {
+    const first = await Compressor.open(recipe, { settings, scale: 1, kbps: settings.bitrateKbps });
+    return new AdaptiveCompressor(recipe, settings, first);
+  }
+
+  /** See {@link Compressor.compress}. */
+  async compress(
+    picture: Frame,
+    options: { keyframe: boolean },
+  ): Promise<EncodedFrame | undefined> {
+    this.#adapt(Number(picture.pts));
+    const compressed = await this.#current.compress(picture, options);
+    if (compressed !== undefined) this.#ladder.note(compressed.coarseness);
+    return compressed;
+  }
+
+  /** Changes the target rate from the next picture on. */
+  setBitrate(kbps: number): void {
+    this.#kbps = kbps;
+    this.#current.setBitrate(kbps);
+    this.#next?.setBitrate(kbps);
+  }
+
+  /** Frees every encoder, after one that is being opened. Not while `compress` is under way. */
+  async close(): Promise<void> {
+    await Promise.all([this.#opening, this.#freeing]);
+    this.#next?.close();
+    this.#current.close();
+  }
+
+  #adapt(nowUs: number): void {
+    const scale = this.#ladder.scaleAt({ nowUs, kbps: this.#kbps });
+    if (this.#next !== undefined) {
+      this.#freeing = freeSoon(this.#current);
+      this.#current = this.#next;
+      this.#next = undefined;
+    }
+    if (scale === this.#current.scale || this.#opening !== undefined) return;
+    if (nowUs >= this.#refusedUntilUs) this.#opening = this.#prepare(scale, nowUs);
+  }
+
+  async #prepare(scale: number, nowUs: number): Promise<void> {
+    try {
+      const [recipe, settings, kbps] = [this.#recipe, this.#settings, this.#kbps];
+      const next = await Compressor.open(recipe, { settings, scale, kbps });
+      // The rate may have changed meanwhile.
+      next.setBitrate(this.#kbps);
+      this.#next = next;
+    } catch {
+      this.#refusedUntilUs = nowUs + REFUSAL_US;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+}
+
+/** It may take some milliseconds, which no picture has to wait for. */
+function freeSoon(compressor: Compressor): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      compressor.close();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,240 @@
+import {
+  Codec,
+  CodecContext,
+  Dictionary,
+  FFmpegError,
+  type Frame,
+  Packet,
+  Rational,
+} from "node-av/lib";
+import {
+  AV_PICTURE_TYPE_I,
+  AV_PICTURE_TYPE_NONE,
+  AV_PIX_FMT_YUV420P,
+  AV_PKT_DATA_QUALITY_STATS,
+  AVCOL_RANGE_MPEG,
+  AVCOL_SPC_SMPTE170M,
+  AVERROR_EAGAIN,
+  type FFEncoderCodec,
+} from "node-av/constants";
+import type { EncodedFrame, EncoderSettings } from "./encoder.ts";
+import { allocatePicture, PictureConverter, rawFrameOf } from "./ffmpeg_frames.ts";
+import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
+import { scaleEvenly } from "./fit.ts";
+import { RateClock } from "./rate_clock.ts";
+import { RateSteps } from "./rate_steps.ts";
+import { readVp8Quantizer } from "./vp8_quantizer.ts";
+
+/**
+ * A keyframe is made when one is asked for, never by the clock or for a cut: each is a burst that a thin tunnel has to
+ * queue.
+ */
+const KEYFRAME_INTERVAL_FRAMES = 1_000_000;
+
+/**
+ * Of the target rate. Half of it is about what a keyframe may take, and all of it what is sent too much at once after
+ * the rate has fallen: both queue up in a tunnel. With less, libvpx swings between pictures too fine and too coarse.
+ */
+const RATE_BUFFER_S = 0.25;
+
+/** Pictures up to this many pixels are encoded on one thread; larger ones are cut into slices for two or four. */
+const ONE_THREAD_PIXELS_MAX = 1280 * 720;
+
+/**
+ * An encoder with a {@link RateClock} is opened for its ceiling, or for so many bits for each pixel of each picture if
+ * that is less, as its rate buffer stays as large as it was for that rate. A smaller one makes libvpx swing at high
+ * rates; with a larger one it goes on for seconds before it believes that the rate has fallen.
+ */
+const NOMINAL_BITS_PER_PIXEL_MAX = 0.3;
+
+/** An encoder with a {@link RateClock} believes in this many pictures a second until it is told their times. */
+const CLOCK_FPS = 1000;
+
+/** The finest quantizer for libvpx, of 0 to 63. With finer ones single pictures grow to ten times the others. */
+const VPX_QUANTIZER_MIN = 4;
+
+/** The coarsest quantizers. */
+const QUANTIZER_MAX = { h264: 51, vp8: 127 } as const;
+/** Units of FFmpeg's quality figures for one step of the quantizer (`FF_QP2LAMBDA`). */
+const QUALITY_UNITS = 118;
+
+/** A picture that was compressed. */
+export interface CompressedPicture extends EncodedFrame {
+  /** Its quantizer as a part of the codec's coarsest, 0 to about 1; 1 where the encoder does not tell. */
+  readonly coarseness: number;
+}
+
+/** One open encoder of one size. Its first picture is a keyframe. Calls of `compress` must not overlap. */
+export class Compressor {
+  /** Part of the width and height of the pictures that it is given. */
+  readonly scale: number;
+  readonly #recipe: EncoderRecipe;
+  readonly #context: CodecContext;
+  readonly #clock: RateClock | undefined;
+  readonly #steps: RateSteps | undefined;
+  readonly #packet = new Packet();
+  readonly #shrinking:
+    | { readonly converter: PictureConverter; readonly picture: Frame }
+    | undefined;
+  #kbps: number;
+
+  private constructor(
+    recipe: EncoderRecipe,
+    { context, clock, scale, kbps }: {
+      context: CodecContext;
+      clock: RateClock | undefined;
+      scale: number;
+      kbps: number;
+    },
+  ) {
+    this.scale = scale;
+    this.#recipe = recipe;
+    this.#context = context;
+    this.#clock = clock;
+    this.#steps = recipe.rateBy === "steps" ? new RateSteps(kbps) : undefined;
+    this.#kbps = kbps;
+    this.#packet.alloc();
+    this.#shrinking = scale === 1 ? undefined : {
+      converter: new PictureConverter(),
+      picture: allocatePicture(context.width, context.height),
+    };
+  }
+
+  /**
+   * Opens an encoder, off the event loop.
+   * @param settings Of the whole pictures; the rate is the ceiling.
+   * @param scale Part of their width and height that is encoded.
+   * @param kbps The rate to begin with.
+   * @throws When this host cannot.
+   */
+  static async open(
+    recipe: EncoderRecipe,
+    { settings, scale, kbps }: { settings: EncoderSettings; scale: number; kbps: number },
+  ): Promise<Compressor> {
+    const { fps, bitrateKbps } = settings;
+    const size = scaleEvenly(settings, scale);
+    const pixelsPerMs = size.width * size.height * fps / 1000;
+    const nominalKbps = Math.min(bitrateKbps, pixelsPerMs * NOMINAL_BITS_PER_PIXEL_MAX);
+    const byClock = recipe.rateBy === "clock";
+    const context = await openContext(recipe, {
+      ...size,
+      // libvpx smooths intervals that differ little from what it was told; from these all differ a lot.
+      fps: byClock ? CLOCK_FPS : fps,
+      bitrateKbps: byClock ? nominalKbps : kbps,
+    });
+    const clock = byClock ? new RateClock({ fps, nominalKbps }) : undefined;
+    return new Compressor(recipe, { context, clock, scale, kbps });
+  }
+
+  /**
+   * Compresses a picture of the whole size, whose `pts` is its time in microseconds.
+   * @returns `undefined` when the rate control skipped it.
+   */
+  async compress(
+    picture: Frame,
+    { keyframe }: { keyframe: boolean },
+  ): Promise<CompressedPicture | undefined> {
+    const timestampUs = Number(picture.pts);
+    const shrunk = await this.#shrink(picture, timestampUs);
+    const kbps = this.#steps?.next(this.#kbps, timestampUs);
+    if (kbps !== undefined) setRate(this.#context, kbps);
+    shrunk.pts = BigInt(this.#clock?.tell(timestampUs, this.#kbps) ?? timestampUs);
+    shrunk.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    FFmpegError.throwIfError(await this.#context.sendFrame(shrunk), "encode");
+    return await this.#receive(timestampUs);
+  }
+
+  /** Changes the target rate from the next picture on. */
+  setBitrate(kbps: number): void {
+    this.#kbps = kbps;
+    if (this.#recipe.rateBy === "context") setRate(this.#context, kbps);
+  }
+
+  /** Frees it. Not while `compress` is under way. */
+  close(): void {
+    this.#shrinking?.converter.close();
+    this.#shrinking?.picture.free();
+    this.#packet.free();
+    this.#context.freeContext();
+  }
+
+  async #shrink(picture: Frame, timestampUs: number): Promise<Frame> {
+    if (this.#shrinking === undefined) return picture;
+    const { converter, picture: shrunk } = this.#shrinking;
+    await converter.convert(rawFrameOf(picture, timestampUs), shrunk);
+    return shrunk;
+  }
+
+  async #receive(timestampUs: number): Promise<CompressedPicture | undefined> {
+    const status = await this.#context.receivePacket(this.#packet);
+    if (status === AVERROR_EAGAIN) return undefined;
+    FFmpegError.throwIfError(status, "encode");
+    try {
+      const { data, isKeyframe } = this.#packet;
+      if (data === null) return undefined;
+      const { codec } = this.#recipe;
+      return {
+        codec,
+        data: new Uint8Array(data),
+        keyframe: isKeyframe,
+        timestampUs,
+        coarseness: this.#quantizer(data) / QUANTIZER_MAX[codec],
+      };
+    } finally {
+      this.#packet.unref();
+    }
+  }
+
+  #quantizer(data: Uint8Array): number {
+    if (this.#recipe.codec === "vp8") return readVp8Quantizer(data);
+    const quality = this.#packet.getSideData(AV_PKT_DATA_QUALITY_STATS);
+    return quality === null ? QUANTIZER_MAX.h264 : quality.readUInt32LE(0) / QUALITY_UNITS;
+  }
+}
+
+async function openContext(
+  recipe: EncoderRecipe,
+  settings: EncoderSettings,
+): Promise<CodecContext> {
+  const codec = Codec.findEncoderByName(recipe.name as FFEncoderCodec);
+  if (codec === null) throw new Error("not part of this FFmpeg");
+  const options = Dictionary.fromObject({ ...recipe.options });
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  context.width = settings.width;
+  context.height = settings.height;
+  context.pixelFormat = AV_PIX_FMT_YUV420P;
+  context.colorRange = AVCOL_RANGE_MPEG;
+  context.colorSpace = AVCOL_SPC_SMPTE170M;
+  context.timeBase = new Rational(1, 1_000_000);
+  context.framerate = new Rational(settings.fps, 1);
+  context.gopSize = KEYFRAME_INTERVAL_FRAMES;
+  context.maxBFrames = 0;
+  if (recipe.name === "libvpx") context.qMin = VPX_QUANTIZER_MIN;
+  context.threadCount = threadsFor(settings);
+  setRate(context, settings.bitrateKbps);
+  try {
+    FFmpegError.throwIfError(await context.open2(codec, options), "open");
+  } catch (error) {
+    context.freeContext();
+    throw error;
+  } finally {
+    options.free();
+  }
+  return context;
+}
+
+function threadsFor({ width, height }: EncoderSettings): number {
+  const pixels = width * height;
+  if (pixels <= ONE_THREAD_PIXELS_MAX) return 1;
+  return Math.min(navigator.hardwareConcurrency, pixels <= 4 * ONE_THREAD_PIXELS_MAX ? 2 : 4);
+}
+
+function setRate(context: CodecContext, kbps: number): void {
+  const bitsPerSecond = Math.round(kbps * 1000);
+  context.bitRate = BigInt(bitsPerSecond);
+  // All three alike is how FFmpeg asks libvpx for a constant rate.
+  context.rcMinRate = BigInt(bitsPerSecond);
+  context.rcMaxRate = BigInt(bitsPerSecond);
+  context.rcBufferSize = Math.round(bitsPerSecond * RATE_BUFFER_S);
+}
