@@ -67,6 +67,14 @@ export const VIDEO_SECTION = {
       help:
         "Floor of the video bitrate. What does not pass even then is left out: fewer frames a second.",
     },
+    adaptive_size: {
+      type: "boolean",
+      effect: "sessions",
+      default: true,
+      help:
+        "Send smaller pictures while the bitrate is too low for whole ones; browsers scale them up. " +
+        "false: for pages whose video element has no size of its own.",
+    },
   },
 } as const satisfies SectionSpec;
 

@@ -25,12 +25,14 @@ export interface EncoderSettings {
   readonly fps: number;
   /** Ceiling of the rate, and the target until {@link VideoEncoder.setBitrate} is told another. */
   readonly bitrateKbps: number;
+  /** Whether pictures may be made smaller while bits are too few for whole ones. Default: yes. */
+  readonly adaptiveSize?: boolean;
 }
 
 /**
  * One encoder of one session. While the rate is too low for its size, pictures are encoded smaller, with their aspect
- * kept; each change of size begins with a keyframe. Its work runs off the event loop. `load` and `encode` may overlap (the next picture is
- * taken while the last one is compressed), but neither overlaps itself.
+ * kept; each change of size begins with a keyframe. Its work runs off the event loop. `load` and `encode` may overlap (the
+ * next picture is taken while the last one is compressed), but neither overlaps itself.
  */
 export interface VideoEncoder {
   readonly codec: VideoCodec;

@@ -39,11 +39,16 @@ export class PictureLadder {
   #lowSinceUs: number | undefined;
   #enoughSinceUs: number | undefined;
 
-  /** @param picture Of the whole size: pixels, and pictures per second. */
-  constructor({ width, height, fps }: { width: number; height: number; fps: number }) {
+  /** @param picture Of the whole size: pixels, and pictures per second. It stays as it is unless that is adaptive. */
+  constructor({ width, height, fps, adaptiveSize = true }: {
+    width: number;
+    height: number;
+    fps: number;
+    adaptiveSize?: boolean;
+  }) {
     this.#pixelsPerSecond = width * height * fps;
     this.#scales = SCALES.filter((scale) =>
-      scale === 1 || Math.min(width, height) * scale >= SIDE_PX_MIN
+      scale === 1 || (adaptiveSize && Math.min(width, height) * scale >= SIDE_PX_MIN)
     );
   }
 

@@ -9,7 +9,7 @@ const KEYS = {
   server: "listen public_url tls_cert tls_key admin_listen allowed_origins drain_s",
   webrtc: "public_ip port_min port_max public_port_min listen peers_per_port tcp " +
     "connect_timeout_s idle_timeout_s",
-  video: "width height fps codec encoder bitrate_kbps min_bitrate_kbps",
+  video: "width height fps codec encoder bitrate_kbps min_bitrate_kbps adaptive_size",
   audio: "enabled bitrate_kbps",
   renderer: "library bridge isolation options",
   idle: "source sources",

@@ -48,6 +48,7 @@ Deno.test("parseConfig: an empty file gives every default, resolved", () => {
       encoder: "auto",
       bitrateKbps: 2500,
       minBitrateKbps: 150,
+      adaptiveSize: true,
     },
     audio: { enabled: true, bitrateKbps: 48 },
     renderer: { library: undefined, bridge: undefined, isolation: "none", options: {} },

@@ -16,7 +16,9 @@ class Stream {
   changes = 0;
   #last = 1;
 
-  constructor(picture: { width: number; height: number; fps: number } = HD) {
+  constructor(
+    picture: { width: number; height: number; fps: number; adaptiveSize?: boolean } = HD,
+  ) {
     this.ladder = new PictureLadder(picture);
     this.#intervalUs = 1_000_000 / picture.fps;
   }
@@ -44,6 +46,11 @@ Deno.test("PictureLadder: a picture is whole to begin with, and while bits are e
 
 Deno.test("PictureLadder: a picture that is easy to compress stays whole at any rate", () => {
   assert.equal(new Stream().run(10, { kbps: 100, coarseness: FINE }), 1);
+});
+
+Deno.test("PictureLadder: a picture that may not be made smaller stays whole", () => {
+  const stream = new Stream({ ...HD, adaptiveSize: false });
+  assert.equal(stream.run(10, { kbps: 100, coarseness: COARSE }), 1);
 });
 
 Deno.test("PictureLadder: it goes down after a second of too little, and not sooner", () => {
