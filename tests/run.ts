@@ -10,7 +10,7 @@ import { findFrp, frpAdvice } from "./support/frp_programs.ts";
  * in the order of their speed, so that a simple mistake shows at once.
  */
 const LANES = [
-  ["tests/tree", "tests/unit", "tests/fuzz", "tests/integration"],
+  ["tests/tree", "tests/unit", "tests/sim", "tests/fuzz", "tests/integration"],
   ["tests/browser", "tests/frp"],
 ] as const;
 

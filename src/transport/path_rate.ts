@@ -14,13 +14,25 @@ export interface PathRateView {
 
 /** What is sent beyond this, in milliseconds of waiting, would only be late: pictures are left out instead. */
 const FULL_MS = 250;
-/** A path that tells nothing gets a picture so often all the same: else nobody would notice that it works again. */
-const TRY_INTERVAL_MS = 500;
+/**
+ * A path that tells nothing gets a picture so often all the same, else nobody would notice that it works again: after a
+ * quarter of the time that it has been silent, within these bounds, since a viewer that is gone costs the others of its
+ * session a keyframe each time.
+ */
+const TRY = { silenceShare: 0.25, leastMs: 500, mostMs: 4_000 } as const;
+/**
+ * The first picture goes alone: what it meets on its way is known by the first report, or else no sooner than this. On a
+ * thin path the pictures behind it would wait for seconds.
+ */
+const FIRST_REPORT_MS = 400;
 /** The first seconds of a stream begin with half its rate, but no less than this. */
 const START = { share: 0.5, leastKbps: 1_000 } as const;
 const SENT_MS = 1_000;
-/** Shortest round trip of a minute. */
-const ROUND_TRIP = { windowMs: 60_000, buckets: 6 } as const;
+/**
+ * Shortest round trip of ten minutes. A path that does not even take the lowest rate is never seen empty: what it shows
+ * then is remembered as its round trip, and the sooner that happens, the later pictures come.
+ */
+const ROUND_TRIP = { windowMs: 600_000, buckets: 10 } as const;
 
 /**
  * How much video the path to one viewer takes. Its evidence are transport-wide reports, several a second; from viewers
@@ -30,14 +42,22 @@ export class PathRate {
   readonly #sent = new SentPackets();
   readonly #sentBytes = new SlidingSum({ windowMs: SENT_MS, buckets: 10 });
   readonly #controller: RateController;
+  readonly #expectsReports: boolean;
   #gauge = new PathGauge();
   #roundTrip = new SlidingLeast(ROUND_TRIP);
   #hasReports = false;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #queueMs: number | undefined;
   #videoSentAtMs = Number.NEGATIVE_INFINITY;
+  #videoBeganAtMs: number | undefined;
 
-  constructor({ limits, nowMs }: { limits: RateLimits; nowMs: number }) {
+  /** @param options.expectsReports Whether the viewer was asked for transport-wide reports. Default: no. */
+  constructor({ limits, nowMs, expectsReports = false }: {
+    limits: RateLimits;
+    nowMs: number;
+    expectsReports?: boolean;
+  }) {
+    this.#expectsReports = expectsReports;
     const { ceilingKbps } = limits;
     const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
     this.#controller = new RateController({ limits, startKbps, nowMs });
@@ -49,16 +69,20 @@ export class PathRate {
 
   /** Whether so much is on its way that a picture more would only be late. */
   isFull(nowMs: number): boolean {
+    if (!this.#hasReports) return this.#waitsForFirst(nowMs);
     const sinceMs = this.#sent.waitingSinceMs;
-    if (!this.#hasReports || sinceMs === undefined) return false;
+    if (sinceMs === undefined) return false;
     return nowMs - sinceMs > this.#roundTrip.value + FULL_MS &&
-      nowMs - Math.max(this.#videoSentAtMs, this.#reportedAtMs) < TRY_INTERVAL_MS;
+      nowMs - Math.max(this.#videoSentAtMs, this.#reportedAtMs) < this.#tryIntervalMs(nowMs);
   }
 
   /** Notes a packet that leaves now; `videoBytes` is 0 for sound. @returns Its transport-wide number, 16 bits. */
   sent(videoBytes: number, nowMs: number): number {
     this.#sentBytes.add(videoBytes, nowMs);
-    if (videoBytes > 0) this.#videoSentAtMs = nowMs;
+    if (videoBytes > 0) {
+      this.#videoSentAtMs = nowMs;
+      this.#videoBeganAtMs ??= nowMs;
+    }
     return this.#sent.add(videoBytes, nowMs) & 0xffff;
   }
 
@@ -92,6 +116,16 @@ export class PathRate {
     this.#gauge = new PathGauge();
     this.#roundTrip = new SlidingLeast(ROUND_TRIP);
     this.#queueMs = undefined;
+  }
+
+  #waitsForFirst(nowMs: number): boolean {
+    const sinceMs = nowMs - (this.#videoBeganAtMs ?? Number.NEGATIVE_INFINITY);
+    return this.#expectsReports && sinceMs < FIRST_REPORT_MS;
+  }
+
+  #tryIntervalMs(nowMs: number): number {
+    const shareMs = TRY.silenceShare * (nowMs - this.#reportedAtMs);
+    return Math.min(Math.max(shareMs, TRY.leastMs), TRY.mostMs);
   }
 
   #sentKbps(nowMs: number): number {

@@ -18,6 +18,7 @@ export function numberExtensionId(
 ): number | undefined {
   const { payloadType } = video.choice;
   const codec = video.media.codecs.find((codec) => codec.payloadType === payloadType);
-  if (!codec?.feedback.includes(PATH_REPORTS.feedback)) return undefined;
-  return sendExtensionId(media, PATH_REPORTS.extension);
+  const isReported = codec?.feedback.includes(PATH_REPORTS.feedback) &&
+    sendExtensionId(video.media, PATH_REPORTS.extension) !== undefined;
+  return isReported ? sendExtensionId(media, PATH_REPORTS.extension) : undefined;
 }

@@ -85,7 +85,11 @@ export class WebRtcPeer implements Peer, PortMember {
       remoteFingerprints: offer.fingerprints,
       send: (packet) => this.#send(packet),
     });
-    this.#path = new PathRate({ limits, nowMs: clock.now() });
+    this.#path = new PathRate({
+      limits,
+      nowMs: clock.now(),
+      expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
+    });
     this.#video = this.#stream(video, { clockRate: VIDEO_CLOCK_RATE, isVideo: true });
     this.#audio = audio && options.audio
       ? this.#stream(audio, { clockRate: OPUS_SAMPLE_RATE, isVideo: false })
@@ -226,12 +230,15 @@ export class WebRtcPeer implements Peer, PortMember {
     { clockRate, isVideo }: { clockRate: number; isVideo: boolean },
   ): RtpStream {
     const { clock, offer } = this.#options;
+    const extensionId = numberExtensionId(offer, media);
+    const sent = (bytes: number) => this.#path.sent(isVideo ? bytes : 0, clock.now());
     return new RtpStream({
       payloadType,
       clockRate,
       send: (packet) => this.#sendRtp(packet),
-      sent: (bytes) => this.#path.sent(isVideo ? bytes : 0, clock.now()),
-      numberExtensionId: numberExtensionId(offer, media),
+      // Sound that shows no numbers takes none: the viewer would miss them.
+      ...(isVideo || extensionId !== undefined ? { sent } : {}),
+      numberExtensionId: extensionId,
     });
   }
 

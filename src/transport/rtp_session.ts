@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
+import { SlidingSum } from "../media/congestion/sliding.ts";
 import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
 import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
 import type { PathRate } from "./path_rate.ts";
@@ -11,6 +12,12 @@ const SENDER_REPORT_INTERVAL_MS = 1_000;
 
 /** A round trip longer than this is no measurement but a receiver's mistake, or its lie. */
 const ROUND_TRIP_MS_MAX = 60_000;
+
+/**
+ * Packets of RTCP that are read of a viewer in a second. Browsers send some ten to twenty, and some dozens where much is
+ * lost; a report may take 0.15 ms to read.
+ */
+const RTCP_PER_SECOND_MAX = 200;
 
 /**
  * What an SRTCP packet was: authentic and sent after all others that came, authentic and overtaken, or of no use because
@@ -64,6 +71,7 @@ export class RtpSession {
   #roundTripMs: number | undefined;
   #sent: SentMark | undefined;
   #bitrateKbps = 0;
+  readonly #heard = new SlidingSum({ windowMs: 1_000, buckets: 10 });
 
   constructor(options: RtpSessionOptions) {
     this.#options = options;
@@ -110,8 +118,14 @@ export class RtpSession {
     if (this.#media === undefined) return "early_rtcp";
     const authentic = this.#media.unprotectRtcp(packet);
     if (authentic === undefined) return "srtcp_forged";
+    const { clock, meter } = this.#options;
+    if (this.#heard.at(clock.now()) >= RTCP_PER_SECOND_MAX) {
+      meter.count("packets_dropped_total", { reason: "rtcp_flood" });
+      return authentic.newest ? "newest" : "late";
+    }
+    this.#heard.add(1, clock.now());
     const { packets, malformed } = parseRtcp(authentic.compound);
-    if (malformed) this.#options.meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
+    if (malformed) meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
     for (const each of packets) this.#handle(each);
     return authentic.newest ? "newest" : "late";
   }
@@ -192,8 +206,11 @@ export class RtpSession {
     if (measured === undefined || measured > ROUND_TRIP_MS_MAX) return;
     this.#roundTripMs = measured;
     meter.observe("round_trip_seconds", measured / 1000);
+    // While a queue grows, the report that would show it is in it: the next one has been on its way for so long already.
+    const sinceMs = measured + report.delaySinceLastSenderReport * 1000 / 65_536;
+    const roundTrip = Math.max(measured, sinceMs - SENDER_REPORT_INTERVAL_MS);
     pathRate.receiverReport(
-      { roundTripMs: measured, lossRatio: report.fractionLost },
+      { roundTripMs: Math.min(roundTrip, ROUND_TRIP_MS_MAX), lossRatio: report.fractionLost },
       clock.now(),
     );
   }

@@ -40,9 +40,10 @@ export class SentPackets {
     return this.#told === this.#next ? undefined : this.#sentAtMs[this.#told % PACKETS_MAX];
   }
 
-  /** The way is another one: what went the former one will not be told of. */
+  /** The way is another one: how the former one was says nothing, though the viewer may still tell of it. */
   forget(): void {
     this.#told = this.#next;
+    this.#isOpen.fill(0);
   }
 
   /**

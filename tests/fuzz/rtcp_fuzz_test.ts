@@ -1,5 +1,6 @@
 import assert from "assert";
 import { NULL_METER } from "../../src/base/meter.ts";
+import { PathRate } from "../../src/transport/path_rate.ts";
 import { parseRtcp, type RtcpPacket } from "../../src/transport/rtcp.ts";
 import { formatBye, formatSenderReport } from "../../src/transport/rtcp_format.ts";
 import { RtpSession } from "../../src/transport/rtp_session.ts";
@@ -164,6 +165,7 @@ fuzz("parseRtcp: any bytes give packets that are sound, or the word that they ar
 /** A session that has sent a few seconds of video, and the viewer's keys. */
 interface Watched {
   readonly session: RtpSession;
+  readonly pathRate: PathRate;
   readonly viewer: SrtcpSender;
   readonly ssrcs: readonly number[];
   readonly clock: FakeClock;
@@ -173,6 +175,7 @@ interface Watched {
 }
 
 const PACKETS = 600;
+const LIMITS = { floorKbps: 150, ceilingKbps: 2_500 } as const;
 /** What two streams remember, four times: no viewer gets more than that again, however it asks. */
 const RESENT_MAX = 2 * 512 * 4;
 
@@ -191,12 +194,15 @@ function watched(): Watched {
     counts.sent++;
     counts.sentBytes += bytes.length;
   };
+  const pathRate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  const sent = (bytes: number) => pathRate.sent(bytes, clock.now());
   const streams = [96, 111].map((payloadType) =>
-    new RtpStream({ payloadType, clockRate: 90_000, send })
+    new RtpStream({ payloadType, clockRate: 90_000, send, sent, numberExtensionId: 3 })
   );
   const session = new RtpSession({
     streams,
     cname: "fuzz",
+    pathRate,
     timelineUs: () => clock.now() * 1000,
     keyframeRequested: () => counts.keyframes++,
     send,
@@ -215,7 +221,8 @@ function watched(): Watched {
   counts.sent = 0;
   const sentLast = new Map(last);
   const ssrcs = streams.map(({ ssrc }) => ssrc);
-  return { session, viewer: createSrtcpSender(keys), ssrcs, clock, counts, sentLast };
+  const viewer = createSrtcpSender(keys);
+  return { session, pathRate, viewer, ssrcs, clock, counts, sentLast };
 }
 
 /** Reports, which a viewer's player believes, beside what the generator makes of them. */
@@ -236,6 +243,12 @@ function authenticCompound(random: Random, { ssrcs, sentLast }: Watched): Uint8A
   return compound.length < 8 ? new Uint8Array(8) : compound;
 }
 
+/** What an encoder and the metrics are told: no viewer can make them anything but sensible numbers. */
+function assertPathSound({ view: { targetKbps, queueMs = 0 } }: PathRate): void {
+  assert.ok(targetKbps >= LIMITS.floorKbps && targetKbps <= LIMITS.ceilingKbps, `${targetKbps}`);
+  assert.ok(Number.isFinite(queueMs) && queueMs >= 0, `${queueMs}`);
+}
+
 fuzz("RtpSession: authentic but hostile reports keep its figures sound and its answers few", {
   seed: 4,
   open: watched,
@@ -251,6 +264,7 @@ fuzz("RtpSession: authentic but hostile reports keep its figures sound and its a
     assert.ok(roundTripMs === undefined || (roundTripMs >= 0 && roundTripMs <= 60_000));
     assert.ok(report === undefined || Object.values(report).every(Number.isFinite));
     assert.ok(counts.sent <= RESENT_MAX, `${counts.sent} packets were sent again`);
+    assertPathSound(state.pathRate);
     return counts.sent > before.sent
       ? "resent"
       : counts.keyframes > before.keyframes

@@ -2,7 +2,8 @@ import assert from "assert";
 import { LiveSettings } from "../../src/app/live.ts";
 import { SecretError } from "../../src/app/secret.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { freePortRange, testConfig } from "../support/test_server.ts";
+import { freePortRange, startTestServer, testConfig } from "../support/test_server.ts";
+import { WeriftViewer } from "../support/werift_viewer.ts";
 
 Deno.test("LiveSettings: a reload never takes the secret away, since that would let everybody in", async () => {
   const folder = await Deno.makeTempDir();
@@ -21,4 +22,17 @@ Deno.test("LiveSettings: a reload never takes the secret away, since that would 
   await live.change(guarded);
   assert.equal(await live.access(new Request("http://a/"), "any_session"), undefined);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("LiveSettings: a reload changes between which rates the viewers that are there are kept", async () => {
+  await using server = await startTestServer({ video: { bitrate_kbps: 400 } });
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  const target = async () => (await server.sessions())[0]?.viewers[0]?.target_kbps;
+  assert.equal(await target(), 400);
+  await server.reload({ video: { bitrate_kbps: 200 } });
+  assert.equal(await target(), 200);
+  await server.reload({ video: { bitrate_kbps: 400, min_bitrate_kbps: 350 } });
+  const raised = await target() ?? Number.NaN;
+  assert.ok(raised >= 350 && raised <= 400, `${raised}`);
+  await viewer.receives(10);
 });

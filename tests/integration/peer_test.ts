@@ -168,3 +168,63 @@ Deno.test("peer: a fingerprint of somebody else fails the viewer and frees the p
   assert.equal(await server.metric("viewers_ended_total", { reason: "dtls_failed" }), 1);
   assert.deepEqual(viewer.packets, []);
 });
+
+/** Offers transport-wide numbers in these sections, as browsers do in both. */
+function withNumbers(...kinds: ("video" | "audio")[]): (sdp: string) => string {
+  const section = (part: string) => {
+    const [, kind = "", payloadType] = /^m=(\w+) \d+ \S+ (\d+)/.exec(part) ?? [];
+    if (!kinds.some((each) => each === kind)) return part;
+    const uri = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    return `${part.trimEnd()}\r\na=extmap:9 ${uri}\r\na=rtcp-fb:${payloadType} transport-cc\r\n`;
+  };
+  return (sdp) => sdp.split(/(?=^m=)/m).map(section).join("");
+}
+
+/** The numbers of packets that bear one, from the first on, by stream. */
+async function numbersOf(viewer: WeriftViewer): Promise<number[][]> {
+  const streams = () => Map.groupBy(viewer.packets, ({ ssrc }) => ssrc);
+  await eventually(() => streams().size === 2, { what: "for video and sound" });
+  await viewer.receives(60);
+  return [...streams().values()].map((packets) =>
+    packets.flatMap(({ extensions }) => {
+      const data = extensions.find(({ id }) => id === 9)?.data;
+      if (data === undefined) return [];
+      return [new DataView(data.buffer, data.byteOffset, data.length).getUint16(0)];
+    })
+  );
+}
+
+/** Fails where a number is missing, or is there twice. */
+function assertGapless(numbers: readonly number[]): void {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  assert.ok(sorted.length > 10, `${sorted.length} packets are numbered`);
+  assert.deepEqual(sorted, sorted.map((_, at) => (sorted[0] ?? 0) + at));
+}
+
+Deno.test("peer: packets of video and sound are numbered together for who reports on them", async () => {
+  await using server = await startTestServer();
+  const options = { sound: true, offer: withNumbers("video", "audio") } as const;
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"), options);
+  const streams = await numbersOf(viewer);
+  assert.equal(streams.flat().length, viewer.packets.length);
+  assertGapless(streams.flat());
+  assert.match(viewer.answerSdp, /^a=rtcp-fb:\d+ transport-cc/m);
+});
+
+Deno.test("peer: video is numbered without gaps for who would not report on sound", async () => {
+  await using server = await startTestServer();
+  const options = { sound: true, offer: withNumbers("video") } as const;
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"), options);
+  const [some = [], others = []] = await numbersOf(viewer);
+  assert.equal(Math.min(some.length, others.length), 0);
+  assertGapless([...some, ...others]);
+});
+
+Deno.test("peer: packets bear no numbers for who did not offer to report on them", async () => {
+  await using server = await startTestServer();
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"), { sound: true });
+  await viewer.receives(30);
+  assert.doesNotMatch(viewer.answerSdp, /transport-cc|transport-wide-cc/);
+  const ids = viewer.packets.flatMap(({ extensions }) => extensions.map(({ id }) => id));
+  assert.deepEqual(ids, []);
+});

@@ -1,6 +1,6 @@
 import type { RateLimits } from "../../src/media/congestion/rate_controller.ts";
 import { PathRate } from "../../src/transport/path_rate.ts";
-import type { PacketArrival } from "../../src/transport/transport_feedback.ts";
+import type { PacketArrival, TransportFeedback } from "../../src/transport/transport_feedback.ts";
 import { Random } from "../support/random.ts";
 import type { SimulatedLink } from "./link.ts";
 
@@ -69,7 +69,11 @@ export class SimulatedStream {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#startMs = options.startMs ?? 0;
-    this.#rate = new PathRate({ limits: options.limits, nowMs: this.#startMs });
+    this.#rate = new PathRate({
+      limits: options.limits,
+      nowMs: this.#startMs,
+      expectsReports: true,
+    });
     this.#nextFrameMs = this.#nextSoundMs = this.#startMs;
     this.#nextReportMs = this.#startMs + REPORT_INTERVAL_MS;
     this.#keyframesAtMs = [...options.keyframesAtMs ?? []];
@@ -146,10 +150,14 @@ export class SimulatedStream {
   #takeReports(nowMs: number): void {
     while ((this.#reports[0]?.atMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
       const { arrivals } = this.#reports.shift() ?? { arrivals: [] };
-      const feedback = { senderSsrc: 1, mediaSsrc: 2, feedbackCount: 0, arrivals };
-      this.#rate.report({ type: "transport_feedback", ...feedback }, nowMs);
+      this.#rate.report(feedbackOf(arrivals), nowMs);
     }
   }
+}
+
+/** A transport-wide report of these packets. */
+export function feedbackOf(arrivals: readonly PacketArrival[]): TransportFeedback {
+  return { type: "transport_feedback", senderSsrc: 1, mediaSsrc: 2, feedbackCount: 0, arrivals };
 }
 
 /** Runs streams, which may share links, for so long. */

@@ -99,6 +99,11 @@ export class TestServer implements AsyncDisposable {
     }, { what: "for the server to be ready" });
   }
 
+  /** Takes these keys over, and what they leave out as a test server has it. */
+  async reload(overrides: ConfigOverrides): Promise<void> {
+    await this.#server.reload(testConfig(overrides, this.config.webrtc));
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#server.close();
   }

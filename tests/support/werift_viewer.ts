@@ -6,24 +6,26 @@ import {
   RTCPeerConnection,
   RtcpPayloadSpecificFeedback,
   RtcpTransportLayerFeedback,
-  type RTCRtpCodecParameters,
   useH264,
+  useOPUS,
   useVP8,
 } from "werift";
 import type { VideoCodec } from "../../src/media/encoder.ts";
+import { type RtpHeaderExtension, sequenceDelta } from "../../src/transport/rtp.ts";
 import { eventually, within } from "./deadline.ts";
 import { depacketizeH264, depacketizeVp8 } from "./depacketize.ts";
 
 /** A signalling message. */
 export type ServerMessage = Readonly<Record<string, unknown>>;
 
-/** A packet of video as it came, decrypted. */
+/** A packet as it came, decrypted. */
 export interface ReceivedPacket {
   readonly sequenceNumber: number;
   readonly timestamp: number;
   readonly marker: boolean;
   readonly payload: Uint8Array;
   readonly ssrc: number;
+  readonly extensions: readonly RtpHeaderExtension[];
 }
 
 /** One picture, put together of its packets. */
@@ -38,6 +40,8 @@ export interface ReceivedFrame {
 export interface ViewerOptions {
   /** In the order of preference. Default: H.264, then VP8. */
   readonly codecs?: readonly VideoCodec[];
+  /** Whether it offers to take sound too. Default: no. */
+  readonly sound?: boolean;
   /** For the renderer's session. */
   readonly params?: Readonly<Record<string, unknown>>;
   /** Changes the offer before it goes out. */
@@ -46,10 +50,7 @@ export interface ViewerOptions {
   readonly answer?: (sdp: string) => string | undefined;
 }
 
-const CODECS: Readonly<Record<VideoCodec, () => RTCRtpCodecParameters>> = {
-  h264: () => useH264(),
-  vp8: () => useVP8(),
-};
+const CODECS = { h264: () => useH264(), vp8: () => useVP8() } as const;
 
 /** werift repeats a flight of its handshake after this time unless it was answered, and only then drops the timer. */
 const FLIGHT_TIMER_MS = 1_100;
@@ -57,7 +58,7 @@ const FLIGHT_TIMER_MS = 1_100;
 /** A viewer of the server: signalling over a WebSocket, and werift's RTCPeerConnection as its browser. */
 export class WeriftViewer implements AsyncDisposable {
   readonly peer: RTCPeerConnection;
-  /** All video packets, in the order in which they came. */
+  /** All packets of video, and of sound where that was offered, in the order in which they came. */
   readonly packets: ReceivedPacket[] = [];
   /** Messages of the server on the latest WebSocket, in order. */
   readonly messages: ServerMessage[] = [];
@@ -78,11 +79,13 @@ export class WeriftViewer implements AsyncDisposable {
     const peer = new RTCPeerConnection({
       iceServers: [],
       iceUseIpv6: false,
+      bundlePolicy: "max-bundle",
       // Of itself it leaves loopback out.
       iceAdditionalHostAddresses: ["127.0.0.1"],
-      codecs: { video: codecs.map((codec) => CODECS[codec]()) },
+      codecs: { video: codecs.map((codec) => CODECS[codec]()), audio: [useOPUS()] },
     });
     peer.addTransceiver("video", { direction: "recvonly" });
+    if (options.sound) peer.addTransceiver("audio", { direction: "recvonly" });
     await peer.setLocalDescription(await peer.createOffer());
     const { socket, closed } = await openSocket(url);
     const viewer = new WeriftViewer(peer, socket, closed);
@@ -224,7 +227,8 @@ export class WeriftViewer implements AsyncDisposable {
     });
     this.#dtls.onRtp.subscribe(({ header, payload }) => {
       const { sequenceNumber, timestamp, marker, ssrc } = header;
-      this.packets.push({ sequenceNumber, timestamp, marker, ssrc, payload });
+      const extensions = header.extensions.map(({ id, payload }) => ({ id, data: payload }));
+      this.packets.push({ sequenceNumber, timestamp, marker, ssrc, payload, extensions });
     });
   }
 
@@ -267,7 +271,9 @@ function assemble(packets: readonly ReceivedPacket[], codec: VideoCodec): Receiv
   const frames: ReceivedFrame[] = [];
   let before: number | undefined;
   for (const group of groups.values()) {
-    const ordered = [...group.values()].sort((a, b) => ahead(a.sequenceNumber, b.sequenceNumber));
+    const ordered = [...group.values()].sort((a, b) =>
+      sequenceDelta(a.sequenceNumber, b.sequenceNumber)
+    );
     const first = ordered[0]?.sequenceNumber ?? 0;
     const last = ordered.at(-1);
     const isWhole = last?.marker === true &&
@@ -277,11 +283,6 @@ function assemble(packets: readonly ReceivedPacket[], codec: VideoCodec): Receiv
     if (isWhole) frames.push(frameOf(ordered, codec));
   }
   return frames;
-}
-
-/** Positive when `a` comes after `b`, modulo 2^16. */
-function ahead(a: number, b: number): number {
-  return ((a - b) << 16) >> 16;
 }
 
 function frameOf(packets: readonly ReceivedPacket[], codec: VideoCodec): ReceivedFrame {
@@ -294,7 +295,6 @@ function frameOf(packets: readonly ReceivedPacket[], codec: VideoCodec): Receive
   }
   const nals = depacketizeH264(payloads);
   const keyframe = nals.some((nal) => ((nal[0] ?? 0) & 0x1f) === 5);
-  return { timestamp, keyframe, data: Buffer.concat(nals.flatMap((nal) => [START_CODE, nal])) };
+  const startCode = Uint8Array.of(0, 0, 0, 1);
+  return { timestamp, keyframe, data: Buffer.concat(nals.flatMap((nal) => [startCode, nal])) };
 }
-
-const START_CODE = Uint8Array.of(0, 0, 0, 1);

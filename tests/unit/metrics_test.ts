@@ -9,7 +9,7 @@ import type { KeyframeReason } from "../../src/session/video_branch.ts";
 import type { EndReason } from "../../src/session/viewer_state.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import type { RenderResult } from "../../src/media/frame.ts";
-import { ManualClock } from "../support/fake_door.ts";
+import { ManualClock } from "../support/signalling_set_up.ts";
 
 /** Value of one series in Prometheus' text format. */
 function valueOf(text: string, series: string): number | undefined {

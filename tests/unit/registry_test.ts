@@ -207,3 +207,28 @@ Deno.test("registry: gauges follow places and viewers", async () => {
   assert.equal(meter.value("port_places", { port: 2, state: "free" }), 1);
   assert.equal(meter.value("viewers_joined_total"), 3);
 });
+
+Deno.test("registry: a renderer that encodes hears what its viewers' paths take, in bits a second", async () => {
+  await using set = new RegistrySetUp();
+  const told: number[] = [];
+  set.renderer.prepare = (source) =>
+    Object.assign(source, {
+      next: (timestampUs: number) =>
+        Promise.resolve({
+          status: "frame",
+          frame: {
+            kind: "h264",
+            data: Uint8Array.of(0, 0, 0, 1, 0x65, 1, 2, 3),
+            keyframe: true,
+            timestampUs,
+          },
+        }),
+      setBitrate: (bitsPerSecond: number) => told.push(bitsPerSecond),
+    });
+  const viewer = await set.connect("main");
+  await set.pass(1_000, viewer);
+  assert.deepEqual(told, [], "the renderer was opened with this rate");
+  viewer.peer.video.targetKbps = 70.4;
+  await set.pass(1_000, viewer);
+  assert.deepEqual(told, [70_400]);
+});

@@ -18,13 +18,17 @@ class SetUp implements Disposable {
   readonly clock: FakeClock = new FakeClock();
   readonly meter: RecordingMeter = new RecordingMeter();
   readonly stream: RtpStream = new RtpStream({ payloadType: 96, clockRate: 90_000, send() {} });
+  readonly pathRate: PathRate = new PathRate({
+    limits: { floorKbps: 150, ceilingKbps: 2_500 },
+    nowMs: 0,
+  });
   readonly session: RtpSession;
 
   constructor() {
     this.session = new RtpSession({
       streams: [this.stream],
       cname: "test",
-      pathRate: new PathRate({ limits: { floorKbps: 150, ceilingKbps: 2500 }, nowMs: 0 }),
+      pathRate: this.pathRate,
       timelineUs: () => 0,
       keyframeRequested() {},
       send() {},
@@ -39,16 +43,30 @@ class SetUp implements Disposable {
   }
 
   /** A receiver report (RFC 3550 §6.4.2); `sentMs` is the wall clock of the sender report that it answers at once. */
-  report({ lost256, sentMs, ssrc = this.stream.ssrc }: {
+  report({ lost256, sentMs, ssrc = this.stream.ssrc, heldMs = 0 }: {
     lost256: number;
     sentMs: number | undefined;
     ssrc?: number;
+    /** How long the viewer has had the sender report. */
+    heldMs?: number;
   }): void {
     const view = new DataView(new ArrayBuffer(32));
     view.setUint32(0, 0x81c9_0007);
     view.setUint32(8, ssrc);
     view.setUint8(12, lost256);
     view.setUint32(24, sentMs === undefined ? 0 : compactNtp(sentMs));
+    view.setUint32(28, Math.round(heldMs * 65.536));
+    this.session.receive(new Uint8Array(view.buffer));
+  }
+
+  /** A transport-wide report of one packet, which came at once (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1). */
+  transportReport(sequenceNumber: number): void {
+    const view = new DataView(new ArrayBuffer(24));
+    view.setUint32(0, 0x8fcd_0005);
+    view.setUint16(12, sequenceNumber);
+    view.setUint16(14, 1);
+    // One packet in a chunk of small deltas, and its delta.
+    view.setUint16(20, 0x2001);
     this.session.receive(new Uint8Array(view.buffer));
   }
 
@@ -89,6 +107,18 @@ Deno.test("RtpSession: packets that a NACK asks for are counted, of our own stre
   assert.equal(setUp.meter.value("rtp_packets_retransmitted_total"), 0);
 });
 
+Deno.test("RtpSession: of a flood only so much is read, but it is still the viewer's", async () => {
+  using setUp = new SetUp();
+  const { clock, meter, session } = setUp;
+  const nack = new Uint8Array(new DataView(new ArrayBuffer(16)).buffer);
+  new DataView(nack.buffer).setUint32(0, 0x81cd_0003);
+  for (let packet = 0; packet < 10_000; packet++) assert.equal(session.receive(nack), "newest");
+  assert.equal(meter.value("packets_dropped_total", { reason: "rtcp_flood" }), 9_800);
+  await clock.advance(1_100);
+  setUp.nack(7, { mask: 0 });
+  assert.equal(meter.value("rtp_packets_nacked_total"), 1);
+});
+
 Deno.test("RtpSession: bitrateKbps is that of the last full second", async () => {
   using setUp = new SetUp();
   const { clock, session, stream } = setUp;
@@ -103,4 +133,64 @@ Deno.test("RtpSession: bitrateKbps is that of the last full second", async () =>
   assert.equal(session.bitrateKbps, 100 * (1000 + 12 + 16) * 8 / 1000);
   await clock.advance(1_000);
   assert.equal(session.bitrateKbps, 0);
+});
+
+Deno.test("RtpSession: rate and queue of the path are observed once a second, the queue when it is known", async () => {
+  using setUp = new SetUp();
+  const { clock, meter, pathRate } = setUp;
+  const observed = (name: "video_target_bits_per_second" | "path_queue_seconds") =>
+    meter.observed(name).length;
+  await clock.advance(2_000);
+  const before = observed("video_target_bits_per_second");
+  assert.ok(before >= 2 && before <= 3, `${before}`);
+  assert.deepEqual(new Set(meter.observed("video_target_bits_per_second")), new Set([1_250_000]));
+  assert.equal(observed("path_queue_seconds"), 0);
+  setUp.transportReport(pathRate.sent(1_000, clock.now()));
+  await clock.advance(1_000);
+  assert.equal(observed("video_target_bits_per_second"), before + 1);
+  assert.deepEqual(meter.observed("path_queue_seconds"), [0]);
+});
+
+Deno.test("RtpSession: a viewer without transport-wide reports is judged by round trip and loss", async () => {
+  using setUp = new SetUp();
+  const { clock, pathRate } = setUp;
+  const report = (roundTripMs: number, lost256 = 0) =>
+    setUp.report({ lost256, sentMs: clock.wallMs() - roundTripMs });
+  await clock.advance(1_000);
+  report(40);
+  assert.equal(Math.round(pathRate.view.queueMs ?? -1), 0);
+  await clock.advance(1_000);
+  report(340);
+  assert.equal(Math.round(pathRate.view.queueMs ?? -1), 300);
+  await clock.advance(1_000);
+  report(340);
+  assert.ok(pathRate.view.targetKbps < 1_250);
+});
+
+Deno.test("RtpSession: while sender reports are stuck in a queue, it shows by how long they are", async () => {
+  using setUp = new SetUp();
+  const { clock, pathRate } = setUp;
+  await clock.advance(1_000);
+  setUp.report({ lost256: 0, sentMs: clock.wallMs() - 40 });
+  await clock.advance(1_000);
+  // The last one that came is answered again and again, with the round trip that it had.
+  const sentMs = clock.wallMs() - 40;
+  for (let heldMs = 0; heldMs <= 5_000; heldMs += 1_000) {
+    setUp.report({ lost256: 0, sentMs, heldMs });
+    const expectedMs = Math.max(0, heldMs - 1_000);
+    const { queueMs = -1 } = pathRate.view;
+    assert.ok(Math.abs(queueMs - expectedMs) < 2, `${queueMs} ms, held for ${heldMs}`);
+    await clock.advance(1_000);
+  }
+  assert.equal(Math.round(1000 * Math.max(...setUp.meter.observed("round_trip_seconds"))), 40);
+});
+
+Deno.test("RtpSession: a viewer that claims to have held a report for hours has a queue of a minute at most", async () => {
+  using setUp = new SetUp();
+  const { clock, pathRate } = setUp;
+  await clock.advance(1_000);
+  setUp.report({ lost256: 0, sentMs: clock.wallMs() });
+  const heldMs = 8 * 3_600_000;
+  setUp.report({ lost256: 0, sentMs: clock.wallMs() - heldMs, heldMs });
+  assert.ok((pathRate.view.queueMs ?? -1) <= 60_000, `${pathRate.view.queueMs}`);
 });

@@ -131,3 +131,84 @@ Deno.test("RtpStream: its clock is 32 bits wide and follows the session's timeli
     assert.ok(stream.timestampOf(us) >= 0 && stream.timestampOf(us) < 2 ** 32);
   }
 });
+
+/** Streams of one connection whose packets are numbered together, from a number on. */
+function numberedStreams(first: number, ids: readonly (number | undefined)[]) {
+  let next = first;
+  const counted: number[] = [];
+  const sent: RtpPacket[] = [];
+  const streams = ids.map((numberExtensionId) => {
+    const stream = new RtpStream({
+      payloadType: 96,
+      clockRate: 90_000,
+      send: (packet) => void sent.push(parsed(packet)),
+      sent: (payloadBytes) => {
+        counted.push(payloadBytes);
+        return next++ & 0xffff;
+      },
+      numberExtensionId,
+    });
+    stream.start(new OpenSrtp());
+    return stream;
+  });
+  return { streams, sent, counted };
+}
+
+/** What the two bytes of an extension say. */
+function numbersOf(packets: readonly RtpPacket[], id: number): (number | undefined)[] {
+  return packets.map(({ extensions }) => {
+    const data = extensions.find((extension) => extension.id === id)?.data;
+    return data && new DataView(data.buffer, data.byteOffset, data.length).getUint16(0);
+  });
+}
+
+Deno.test("RtpStream: packets of all streams bear following numbers, which wrap, under the negotiated id", () => {
+  const { streams: [video, audio], sent, counted } = numberedStreams(65_533, [3, 7]);
+  video?.send({ payloads: payloads(3), timestampUs: 0, marker: true });
+  audio?.send({ payloads: payloads(1), timestampUs: 0, marker: true });
+  video?.send({ payloads: payloads(1), timestampUs: 1, marker: true });
+  const [audioPacket] = sent.splice(3, 1);
+  assert.deepEqual(numbersOf(sent, 3), [65_533, 65_534, 65_535, 1]);
+  assert.deepEqual(numbersOf(audioPacket ? [audioPacket] : [], 7), [0]);
+  assert.deepEqual(counted, [1, 1, 1, 1, 1]);
+});
+
+Deno.test("RtpStream: a number stands beside other extensions, and payloads stay whole", () => {
+  const { streams: [video], sent } = numberedStreams(500, [3]);
+  const extensions = [{ id: 5, data: Uint8Array.of(1, 2, 3) }];
+  video?.send({ payloads: payloads(2), timestampUs: 0, marker: true, extensions });
+  assert.deepEqual(numbersOf(sent, 3), [500, 501]);
+  for (const [at, packet] of sent.entries()) {
+    assert.deepEqual(packet.extensions.find(({ id }) => id === 5)?.data, Uint8Array.of(1, 2, 3));
+    assert.deepEqual(packet.payload, Uint8Array.of(at));
+  }
+});
+
+Deno.test("RtpStream: a packet that is sent again keeps its number, and takes none", () => {
+  const { streams: [video], sent, counted } = numberedStreams(9, [3]);
+  video?.send({ payloads: payloads(2), timestampUs: 0, marker: true });
+  assert.equal(video?.resend([sent[0]?.sequenceNumber ?? 0], 0), 1);
+  video?.send({ payloads: payloads(1), timestampUs: 1, marker: true });
+  assert.deepEqual(numbersOf(sent, 3), [9, 10, 9, 11]);
+  assert.equal(counted.length, 3);
+});
+
+Deno.test("RtpStream: without a negotiated id packets bear no number, and what is sent is counted all the same", () => {
+  const { streams: [video], sent, counted } = numberedStreams(9, [undefined]);
+  video?.send({ payloads: payloads(2), timestampUs: 0, marker: true });
+  assert.deepEqual(sent.map(({ extensions }) => extensions), [[], []]);
+  assert.deepEqual(counted, [1, 1]);
+});
+
+Deno.test("RtpStream: before it is started nothing is counted", () => {
+  const counted: number[] = [];
+  const stream = new RtpStream({
+    payloadType: 96,
+    clockRate: 90_000,
+    send: () => assert.fail(),
+    sent: (bytes) => counted.push(bytes),
+    numberExtensionId: 3,
+  });
+  stream.send({ payloads: payloads(2), timestampUs: 0, marker: true });
+  assert.deepEqual(counted, []);
+});

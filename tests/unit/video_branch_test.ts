@@ -1,38 +1,11 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { KEYFRAME_INTERVAL_MS_MIN, VideoBranch } from "../../src/session/video_branch.ts";
+import { BRANCH_SETTINGS, framesOf, openBranch } from "../support/branch_set_up.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FakeSink } from "../support/fake_peer.ts";
 import { FakeEncoders, rawFrame } from "../support/fake_source.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
-
-const settings = { width: 16, height: 16, fps: 30, bitrateKbps: 100 };
-
-/** An open branch without viewers. */
-async function setUp(encoders: FakeEncoders = new FakeEncoders()) {
-  const clock = new FakeClock();
-  const meter = new RecordingMeter();
-  const failures: Error[] = [];
-  const rates: number[] = [];
-  const branch = new VideoBranch({
-    codec: "h264",
-    layer: "main",
-    encoders,
-    settings,
-    clock,
-    meter,
-    log: NULL_LOGGER,
-    onRate: (kbps) => rates.push(kbps),
-    onFailed: (error) => failures.push(error),
-  });
-  await settle();
-  /** Brings a picture and lets it be encoded. */
-  const show = async (timestampUs: number) => {
-    await branch.take(rawFrame(timestampUs));
-    await settle();
-  };
-  return { branch, encoders, clock, meter, failures, rates, show };
-}
 
 /** A gate that holds until it is opened, and then stays open. */
 function holdGate() {
@@ -46,13 +19,8 @@ function holdGate() {
   };
 }
 
-/** Timestamps and keyframe marks of what a viewer got. */
-function got(sink: FakeSink): string[] {
-  return sink.frames.map(({ timestampUs, keyframe }) => `${timestampUs}${keyframe ? "k" : ""}`);
-}
-
 Deno.test("VideoBranch: while nobody watches, nothing is encoded", async () => {
-  const { branch, encoders, show } = await setUp();
+  const { branch, encoders, show } = await openBranch();
   await show(1);
   assert.deepEqual(encoders.latest.encoded, []);
   const sink = new FakeSink();
@@ -65,7 +33,7 @@ Deno.test("VideoBranch: while nobody watches, nothing is encoded", async () => {
 });
 
 Deno.test("VideoBranch: one encode serves all viewers with the very same payloads", async () => {
-  const { branch, encoders, meter, show } = await setUp();
+  const { branch, encoders, meter, show } = await openBranch();
   const [one, two] = [new FakeSink(), new FakeSink()];
   branch.add(one);
   branch.add(two);
@@ -78,7 +46,7 @@ Deno.test("VideoBranch: one encode serves all viewers with the very same payload
 });
 
 Deno.test("VideoBranch: who joins gets nothing before a keyframe, and one is made for them", async () => {
-  const { branch, clock, show } = await setUp();
+  const { branch, clock, show } = await openBranch();
   const [first, late] = [new FakeSink(), new FakeSink()];
   branch.add(first);
   await show(1);
@@ -86,17 +54,17 @@ Deno.test("VideoBranch: who joins gets nothing before a keyframe, and one is mad
   await clock.advance(100);
   branch.add(late);
   await show(3);
-  assert.deepEqual(got(late), []);
+  assert.deepEqual(framesOf(late), []);
   await clock.advance(KEYFRAME_INTERVAL_MS_MIN - 100);
   await show(4);
   await show(5);
-  assert.deepEqual(got(first), ["1k", "2", "3", "4k", "5"]);
-  assert.deepEqual(got(late), ["4k", "5"]);
+  assert.deepEqual(framesOf(first), ["1k", "2", "3", "4k", "5"]);
+  assert.deepEqual(framesOf(late), ["4k", "5"]);
   await branch.close();
 });
 
 Deno.test("VideoBranch: however many ask, one keyframe in 300 ms", async () => {
-  const { branch, clock, meter, show } = await setUp();
+  const { branch, clock, meter, show } = await openBranch();
   const sink = new FakeSink();
   branch.add(sink);
   for (let ms = 0; ms < 3_000; ms += 50) {
@@ -115,7 +83,7 @@ Deno.test("VideoBranch: however many ask, one keyframe in 300 ms", async () => {
 });
 
 Deno.test("VideoBranch: nobody asks, no keyframe", async () => {
-  const { branch, clock, show } = await setUp();
+  const { branch, clock, show } = await openBranch();
   const sink = new FakeSink();
   branch.add(sink);
   for (let frame = 0; frame < 50; frame++) {
@@ -127,21 +95,21 @@ Deno.test("VideoBranch: nobody asks, no keyframe", async () => {
 });
 
 Deno.test("VideoBranch: while one picture is compressed only the latest waits", async () => {
-  const { branch, encoders, meter, show } = await setUp();
+  const { branch, encoders, meter, show } = await openBranch();
   const sink = new FakeSink();
   branch.add(sink);
   const gate = holdGate();
   encoders.latest.gate = gate.pass;
   for (const timestampUs of [1, 2, 3, 4]) await show(timestampUs);
-  assert.deepEqual(got(sink), []);
+  assert.deepEqual(framesOf(sink), []);
   await gate.open();
-  assert.deepEqual(got(sink), ["1k", "4"]);
+  assert.deepEqual(framesOf(sink), ["1k", "4"]);
   assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 2);
   await branch.close();
 });
 
 Deno.test("VideoBranch: a frame's memory is given back as soon as it is loaded", async () => {
-  const { branch, encoders } = await setUp();
+  const { branch, encoders } = await openBranch();
   branch.add(new FakeSink());
   const gate = holdGate();
   encoders.latest.gate = gate.pass;
@@ -152,7 +120,7 @@ Deno.test("VideoBranch: a frame's memory is given back as soon as it is loaded",
 });
 
 Deno.test("VideoBranch: a keyframe that the rate control left out is made up for", async () => {
-  const { branch, clock, encoders, meter, show } = await setUp();
+  const { branch, clock, encoders, meter, show } = await openBranch();
   const sink = new FakeSink();
   branch.add(sink);
   encoders.latest.skips = true;
@@ -160,7 +128,7 @@ Deno.test("VideoBranch: a keyframe that the rate control left out is made up for
   encoders.latest.skips = false;
   await clock.advance(KEYFRAME_INTERVAL_MS_MIN);
   await show(2);
-  assert.deepEqual(got(sink), ["2k"]);
+  assert.deepEqual(framesOf(sink), ["2k"]);
   assert.equal(meter.value("frames_dropped_total", { reason: "encoder_skipped" }), 1);
   await branch.close();
 });
@@ -170,7 +138,7 @@ Deno.test("VideoBranch: an encoder that cannot be opened fails the branch, once"
   encoders.prepare = () => {
     throw new Error("no such encoder");
   };
-  const { branch, failures, show } = await setUp(encoders);
+  const { branch, failures, show } = await openBranch(encoders);
   branch.add(new FakeSink());
   await show(1);
   assert.deepEqual(failures.map(({ message }) => message), ["no such encoder"]);
@@ -179,21 +147,21 @@ Deno.test("VideoBranch: an encoder that cannot be opened fails the branch, once"
 
 for (const gate of ["gate", "loadGate"] as const) {
   Deno.test(`VideoBranch: an encoder that breaks (${gate}) fails the branch, once, and is freed`, async () => {
-    const { branch, encoders, failures, show } = await setUp();
+    const { branch, encoders, failures, show } = await openBranch();
     const sink = new FakeSink();
     branch.add(sink);
     encoders.latest[gate] = () => Promise.reject(new Error("broken"));
     await show(1);
     await show(2);
     assert.deepEqual(failures.map(({ message }) => message), ["broken"]);
-    assert.deepEqual(got(sink), []);
+    assert.deepEqual(framesOf(sink), []);
     assert.ok(encoders.latest.isClosed);
     await branch.close();
   });
 }
 
 Deno.test("VideoBranch: closing waits for the picture that is being compressed", async () => {
-  const { branch, encoders, failures, show } = await setUp();
+  const { branch, encoders, failures, show } = await openBranch();
   branch.add(new FakeSink());
   const gate = holdGate();
   encoders.latest.gate = gate.pass;
@@ -215,7 +183,7 @@ Deno.test("VideoBranch: closing before the encoder is open frees it all the same
     codec: "vp8",
     layer: "main",
     encoders,
-    settings,
+    settings: BRANCH_SETTINGS,
     clock: new FakeClock(),
     meter: new RecordingMeter(),
     log: NULL_LOGGER,

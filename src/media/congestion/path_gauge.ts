@@ -25,7 +25,7 @@ export interface PathEvidence {
  * tunnel's TCP that sends a segment again, behind which everything arrives at once.
  */
 const STANDING_MS = 250;
-const DELIVERY_MS = 500;
+const DELIVERY = { windowMs: 500, buckets: 10 } as const;
 const LOSS_MS = 1_000;
 /** Fewer packets than this say nothing about loss. */
 const LOSS_PACKETS_MIN = 20;
@@ -36,6 +36,15 @@ const LOSS_PACKETS_MIN = 20;
  */
 const EMPTY = { windowMs: 60_000, buckets: 6 } as const;
 
+/** Reports that the standing queue is read from, at most: browsers make five in that time. */
+const REPORTS_MAX = 32;
+
+/**
+ * No packet waits longer than it is away, and none is faster than all others by a second: whatever shows this beyond some
+ * tolerance is a viewer's clock that was set, not a queue.
+ */
+const CLOCK_SET = { aheadMs: 100, behindMs: 1_000 } as const;
+
 /**
  * Reads a path's state from how its packets fared: pure, times are arguments.
  *
@@ -45,10 +54,11 @@ const EMPTY = { windowMs: 60_000, buckets: 6 } as const;
  * anything that is sent beyond what the path carries shows within that time.
  */
 export class PathGauge {
-  readonly #empty = new SlidingLeast(EMPTY);
+  #empty = new SlidingLeast(EMPTY);
   /** The shortest delay of each report, by the viewer's clock. */
   #reports: { readonly receivedAtMs: number; readonly delayMs: number }[] = [];
-  readonly #arrived = new SlidingSum({ windowMs: DELIVERY_MS, buckets: 10 });
+  /** Bytes of video, by the viewer's clock. */
+  #arrived = new SlidingSum(DELIVERY);
   readonly #packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
   readonly #missing = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
 
@@ -57,34 +67,58 @@ export class PathGauge {
    * @returns What they tell; `undefined` when none of them arrived.
    */
   read(fates: readonly PacketFate[], nowMs: number): PathEvidence | undefined {
-    let delayMs = Number.POSITIVE_INFINITY;
-    let lastMs = Number.NEGATIVE_INFINITY;
-    let missing = 0;
-    for (const { sentAtMs, receivedAtMs, videoBytes } of fates) {
-      if (receivedAtMs === undefined) {
-        missing++;
-        continue;
-      }
-      delayMs = Math.min(delayMs, receivedAtMs - sentAtMs);
+    const arrived = fates.filter(hasArrived);
+    this.#packets.add(fates.length, nowMs);
+    this.#missing.add(fates.length - arrived.length, nowMs);
+    const [first, ...others] = arrived;
+    if (first === undefined) return undefined;
+    const fastest = others.reduce((a, b) => delayOf(b) < delayOf(a) ? b : a, first);
+    const delayMs = delayOf(fastest);
+    this.#checkClock(delayMs, nowMs - fastest.sentAtMs);
+    let lastMs = first.receivedAtMs;
+    for (const { receivedAtMs, videoBytes } of arrived) {
       lastMs = Math.max(lastMs, receivedAtMs);
       this.#arrived.add(videoBytes, receivedAtMs);
     }
-    this.#packets.add(fates.length, nowMs);
-    this.#missing.add(missing, nowMs);
-    if (delayMs === Number.POSITIVE_INFINITY) return undefined;
     this.#empty.add(delayMs, nowMs);
-    this.#reports = this.#reports.filter(({ receivedAtMs }) => lastMs - receivedAtMs < STANDING_MS);
-    this.#reports.push({ receivedAtMs: lastMs, delayMs });
     return {
-      queueMs: Math.min(...this.#reports.map((report) => report.delayMs)) - this.#empty.value,
+      queueMs: this.#standing({ receivedAtMs: lastMs, delayMs }) - this.#empty.value,
       // Bits in a millisecond are kilobits in a second.
-      deliveredKbps: 8 * this.#arrived.at(lastMs) / DELIVERY_MS,
+      deliveredKbps: 8 * this.#arrived.at(lastMs) / DELIVERY.windowMs,
       lossRatio: this.#lossRatio(nowMs),
     };
+  }
+
+  /** The least delay of the last while. Reports may overtake each other. */
+  #standing(report: { readonly receivedAtMs: number; readonly delayMs: number }): number {
+    const isNear = ({ receivedAtMs }: { readonly receivedAtMs: number }) =>
+      Math.abs(report.receivedAtMs - receivedAtMs) < STANDING_MS;
+    this.#reports = [...this.#reports.filter(isNear), report].slice(-REPORTS_MAX);
+    return Math.min(...this.#reports.map(({ delayMs }) => delayMs));
+  }
+
+  /** Begins anew where the viewer's clock was set. */
+  #checkClock(delayMs: number, awayMs: number): void {
+    const queueMs = delayMs - this.#empty.value;
+    if (queueMs <= awayMs + CLOCK_SET.aheadMs && queueMs >= -CLOCK_SET.behindMs) return;
+    this.#empty = new SlidingLeast(EMPTY);
+    this.#reports = [];
+    this.#arrived = new SlidingSum(DELIVERY);
   }
 
   #lossRatio(nowMs: number): number {
     const packets = this.#packets.at(nowMs);
     return packets < LOSS_PACKETS_MIN ? 0 : this.#missing.at(nowMs) / packets;
   }
+}
+
+type Arrival = PacketFate & { readonly receivedAtMs: number };
+
+function hasArrived(fate: PacketFate): fate is Arrival {
+  return fate.receivedAtMs !== undefined;
+}
+
+/** But for the difference of the clocks. */
+function delayOf({ sentAtMs, receivedAtMs }: Arrival): number {
+  return receivedAtMs - sentAtMs;
 }

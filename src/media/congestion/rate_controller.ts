@@ -14,9 +14,8 @@ export interface RateEvidence extends PathEvidence {
 
 /** A queue shorter than this is as good as none: a picture at the rate of the path takes as long to pass. */
 const QUEUE_LOW_MS = 25;
-/** A queue longer than this, for as long as {@link OVER_MS}, is too much. */
+/** A queue longer than this is too much. */
 const QUEUE_HIGH_MS = 60;
-const OVER_MS = 80;
 /** A queue of so many milliseconds is sent nothing to; one of a quarter as many, three quarters of what the path carries. */
 const DRAIN_MS = 800;
 const DRAIN_SHARE_MIN = 0.4;
@@ -31,8 +30,8 @@ const LOSS_LOW = 0.02;
 const LOSS_HIGH = 0.1;
 const LOSS_INTERVAL_MS = 500;
 
-/** Doubling in half a second, until something stands in the way for the first time. */
-const STARTUP_GROWTH_PER_S = 4;
+/** Doubling in a second, until something stands in the way for the first time: that shows after some 0.4 s. */
+const STARTUP_GROWTH_PER_S = 2;
 /** Well below the rate at which the path was last seen to be full. */
 const BELOW_GROWTH_PER_S = 1.6;
 /** Around it, as a share of the ceiling in a second: the same for all who share a path, so that they become equal. */
@@ -60,8 +59,6 @@ export class RateController {
   #targetKbps: number;
   #phase: Phase = "startup";
   #updatedAtMs: number;
-  /** Since when the queue is too long. */
-  #overSinceMs: number | undefined;
   /** What the path was last seen to carry when it was full. */
   #capacityKbps: number | undefined;
   /** The queue when draining began, and when. */
@@ -99,25 +96,15 @@ export class RateController {
     const queueMs = Math.max(0, evidence.queueMs - this.#foreignMs);
     this.#foreignMs = Math.min(this.#foreignMs, evidence.queueMs);
     if (this.#phase === "draining") return this.#keepDraining(queueMs, evidence, nowMs);
-    if (this.#isOver(queueMs, nowMs)) return this.#beginDraining(queueMs, evidence, nowMs);
+    if (queueMs > QUEUE_HIGH_MS) return this.#beginDraining(queueMs, evidence, nowMs);
     if (evidence.lossRatio > LOSS_HIGH) return this.#cutForLoss(evidence, nowMs);
     if (queueMs < QUEUE_LOW_MS && evidence.lossRatio < LOSS_LOW) {
       this.#grow(evidence, stepMs);
     }
   }
 
-  #isOver(queueMs: number, nowMs: number): boolean {
-    if (queueMs <= QUEUE_HIGH_MS) {
-      this.#overSinceMs = undefined;
-      return false;
-    }
-    this.#overSinceMs ??= nowMs;
-    return nowMs - this.#overSinceMs >= OVER_MS;
-  }
-
   #beginDraining(queueMs: number, evidence: RateEvidence, nowMs: number): void {
     this.#phase = "draining";
-    this.#overSinceMs = undefined;
     this.#drain = { sinceMs: nowMs, queueMs };
     this.#capacityKbps = Math.min(evidence.deliveredKbps, this.#targetKbps);
     this.#drainAt(queueMs);

@@ -1,0 +1,114 @@
+import assert from "assert";
+import { framesOf, openBranch } from "../support/branch_set_up.ts";
+import { FakeSink } from "../support/fake_peer.ts";
+import { FakeEncoders } from "../support/fake_source.ts";
+
+Deno.test("VideoBranch: a picture that would be late for everybody is not encoded", async () => {
+  const { branch, encoders, meter, show } = await openBranch();
+  const [one, two] = [new FakeSink(), new FakeSink()];
+  branch.add(one);
+  branch.add(two);
+  await show(1);
+  one.isFull = two.isFull = true;
+  await show(2);
+  await show(3);
+  one.isFull = false;
+  await show(4);
+  assert.deepEqual(encoders.latest.encoded.map(({ timestampUs }) => timestampUs), [1, 4]);
+  assert.equal(meter.value("frames_dropped_total", { reason: "path_full" }), 2);
+  assert.deepEqual(framesOf(two), ["1k", "4"], "a path that is full for a moment loses no picture");
+  await branch.close();
+});
+
+/** Notes what encoders are told of rates. */
+function rateEncoders(): { encoders: FakeEncoders; told: number[] } {
+  const encoders = new FakeEncoders();
+  const told: number[] = [];
+  encoders.prepare = (encoder) =>
+    Object.assign(encoder, { setBitrate: (kbps: number) => void told.push(kbps) });
+  return { encoders, told };
+}
+
+Deno.test("VideoBranch: the encoder follows the slowest viewer's path, and whoever listens hears of it", async () => {
+  const { encoders, told } = rateEncoders();
+  const { branch, rates, show } = await openBranch(encoders);
+  const [one, two] = [new FakeSink(), new FakeSink()];
+  branch.add(one);
+  await show(1);
+  assert.deepEqual(told, [], "it was opened with this rate");
+  two.targetKbps = 60;
+  branch.add(two);
+  await show(2);
+  one.targetKbps = 80;
+  await show(3);
+  branch.remove(two);
+  await show(4);
+  assert.deepEqual(told, [60, 80]);
+  assert.deepEqual(rates, told);
+  await branch.close();
+});
+
+Deno.test("VideoBranch: changes of the rate below 3 % are kept from the encoder until they add up", async () => {
+  const { encoders, told } = rateEncoders();
+  const { branch, show } = await openBranch(encoders);
+  const sink = new FakeSink();
+  branch.add(sink);
+  for (let kbps = 100; kbps <= 110; kbps++) {
+    sink.targetKbps = kbps;
+    await show(kbps);
+  }
+  assert.deepEqual(told, [103, 107]);
+  await branch.close();
+});
+
+Deno.test("VideoBranch: who was left out gets a keyframe as soon as its path is free, nobody before", async () => {
+  const { branch, clock, meter, show } = await openBranch();
+  const [slow, quick] = [new FakeSink(), new FakeSink()];
+  branch.add(slow);
+  branch.add(quick);
+  await show(0);
+  slow.isFull = true;
+  for (let ms = 0; ms < 2_000; ms += 100) {
+    await clock.advance(100);
+    await show(clock.now());
+  }
+  assert.equal(meter.value("viewers_left_out_total"), 1);
+  assert.ok(slow.frames.length < 8, framesOf(slow).join());
+  const before = slow.frames.length;
+  slow.isFull = false;
+  for (let frame = 0; frame < 4; frame++) {
+    await clock.advance(100);
+    await show(clock.now());
+  }
+  assert.deepEqual(framesOf(slow).slice(before), ["2100k", "2200", "2300", "2400"]);
+  assert.equal(quick.frames.length, 25);
+  assert.equal(quick.frames.filter(({ keyframe }) => keyframe).length, 2);
+  assert.equal(meter.value("keyframes_requested_total", { reason: "left_out" }), 1);
+  await branch.close();
+});
+
+/** An access unit of a renderer that encodes. */
+function passed(timestampUs: number, { keyframe = false }: { keyframe?: boolean } = {}) {
+  const data = Uint8Array.of(0, 0, 0, 1, keyframe ? 0x65 : 0x41, 1, 2, 3);
+  return { kind: "h264", data, keyframe, timestampUs } as const;
+}
+
+Deno.test("VideoBranch: a renderer that encodes hears of the rate, and of viewers that come back", async () => {
+  const { branch, clock, rates } = await openBranch();
+  const [slow, quick] = [new FakeSink(), new FakeSink()];
+  branch.add(slow);
+  branch.add(quick);
+  assert.ok(!branch.pass(passed(0, { keyframe: true })));
+  slow.targetKbps = 40;
+  assert.ok(!branch.pass(passed(1)));
+  assert.deepEqual(rates, [40]);
+  slow.isFull = true;
+  for (let ms = 0; ms < 2_000; ms += 100) {
+    await clock.advance(100);
+    assert.ok(!branch.pass(passed(clock.now())));
+  }
+  slow.isFull = false;
+  await clock.advance(100);
+  assert.ok(branch.pass(passed(clock.now())), "a keyframe is due");
+  await branch.close();
+});
