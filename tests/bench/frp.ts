@@ -2,15 +2,19 @@ import type { Browser } from "playwright-core";
 import { errorText } from "../../src/base/errors.ts";
 import { openChromium } from "../support/browser.ts";
 import { findFrp, frpAdvice } from "../support/frp_programs.ts";
+import { withLimit, withoutUdp } from "../support/frp_edits.ts";
 import { TunnelledServer, type TunnelledServerOptions } from "../support/frp.ts";
 import { TunnelViewer } from "../support/frp_viewer.ts";
 import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { type ConfigValues, ServerProcess } from "../support/server_process.ts";
 import { ViewerPage } from "./bench_viewer.ts";
 import { type Figure, median, percentile, type Progress } from "./figure.ts";
 
-const TRANSPORTS = ["udp", "tcp"] as const;
-type Transport = typeof TRANSPORTS[number];
+/** What media go by. */
+export const TRANSPORTS = ["udp", "tcp"] as const;
+
+/** One of {@link TRANSPORTS}. */
+export type Transport = typeof TRANSPORTS[number];
 
 const FIRST_FRAMES = 7;
 /** While the browser still finds out how much it has to buffer. */
@@ -89,13 +93,14 @@ class FrpBench {
   /** What the stream takes in the tunnel, and what a limit on its proxy does to it. */
   async compareLimits(transport: Transport): Promise<Figure[]> {
     const by = transport.toUpperCase();
-    const usual = await this.#weigh(transport);
+    this.#progress(`${transport}, bytes in the tunnel`);
+    const usual = await weighTunnel(this.#browser, { config: this.#config, transport });
     const figures: Figure[] = [
       { name: `frp, ${by}: bytes in the tunnel / RTP`, value: usual.ratio, unit: "" },
       { name: `frp, ${by}: in the tunnel`, value: usual.bytesPerSecond / 1000, unit: "kB/s" },
     ];
     for (const [name, part] of Object.entries(LIMITS)) {
-      const edit = (text: string) => limited(text, usual.bytesPerSecond * part);
+      const edit = (text: string) => withLimit(text, usual.bytesPerSecond * part);
       await using tunnelled = await this.#tunnel({ edit });
       const way = { name: `frp, ${by}, ${name}`, origin: tunnelled.origin, transport };
       figures.push(...await this.#latencyOfWhoStays(way));
@@ -161,40 +166,32 @@ class FrpBench {
       unit: "ms",
     }));
   }
-
-  /** The relay that counts adds some latency of its own. */
-  async #weigh(transport: Transport): Promise<{ ratio: number; bytesPerSecond: number }> {
-    this.#progress(`${transport}, bytes in the tunnel`);
-    await using tunnelled = await this.#tunnel({ cuttable: true });
-    const { origin, server, tunnel } = tunnelled;
-    await using page = await ViewerPage.open(this.#browser, { origin }, { readFrames: true });
-    await page.join("demo", { transport });
-    await page.video.read(SETTLE_FRAMES);
-    const count = async () => ({
-      tunnel: tunnel.bytesPassed,
-      rtp: await server.metric("rtp_bytes_sent_total"),
-      atMs: performance.now(),
-    });
-    const before = await count();
-    await page.video.read(FRAMES);
-    const after = await count();
-    const bytes = after.tunnel - before.tunnel;
-    return {
-      ratio: bytes / (after.rtp - before.rtp),
-      bytesPerSecond: bytes / ((after.atMs - before.atMs) / 1000),
-    };
-  }
 }
 
-/** The file with each media proxy limited. */
-function limited(frpcToml: string, bytesPerSecond: number): string {
-  const line = `transport.bandwidthLimit = "${Math.ceil(bytesPerSecond / 1024)}KB"`;
-  return frpcToml.replaceAll(/^name = "(?:udp|tcp)_\d+"$/gm, `$&\n${line}`);
-}
-
-/** The file without the proxies that carry UDP, so that browsers come by TCP. */
-function withoutUdp(frpcToml: string): string {
-  return frpcToml.split(/(?=^\[\[proxies\]\])/m)
-    .filter((block) => !/^type = "udp"$/m.test(block))
-    .join("");
+/**
+ * What the stream of one viewer takes in the tunnel, by a relay that counts and adds some latency of its own.
+ * @returns `ratio`: bytes in the tunnel for each of RTP.
+ */
+export async function weighTunnel(
+  browser: Browser,
+  { config, transport }: { config: ConfigValues; transport: Transport },
+): Promise<{ ratio: number; bytesPerSecond: number }> {
+  await using tunnelled = await TunnelledServer.start({ media: 1, config, cuttable: true });
+  const { origin, server, tunnel } = tunnelled;
+  await using page = await ViewerPage.open(browser, { origin }, { readFrames: true });
+  await page.join("demo", { transport });
+  await page.video.read(SETTLE_FRAMES);
+  const count = async () => ({
+    tunnel: tunnel.bytesPassed,
+    rtp: await server.metric("rtp_bytes_sent_total"),
+    atMs: performance.now(),
+  });
+  const before = await count();
+  await page.video.read(FRAMES);
+  const after = await count();
+  const bytes = after.tunnel - before.tunnel;
+  return {
+    ratio: bytes / (after.rtp - before.rtp),
+    bytesPerSecond: bytes / ((after.atMs - before.atMs) / 1000),
+  };
 }

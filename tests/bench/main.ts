@@ -3,6 +3,7 @@
  * to stderr.
  */
 import { parseArgs } from "node:util";
+import { measureCongestion } from "./congestion.ts";
 import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureFrp } from "./frp.ts";
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   renderer: measureRenderer,
   rebinding: measureRebinding,
   frp: measureFrp,
+  congestion: measureCongestion,
   packet: measurePacketCost,
   operations: measureOperations,
 };

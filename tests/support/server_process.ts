@@ -1,6 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
+import type { SessionReport } from "../../src/session/report.ts";
 import { eventually, within } from "./deadline.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -132,6 +133,11 @@ export class ServerProcess implements AsyncDisposable {
       if (sample === name && wanted.every((label) => given.includes(label))) sum += Number(value);
     }
     return sum;
+  }
+
+  /** What `/api/sessions` shows. */
+  async sessions(): Promise<readonly SessionReport[]> {
+    return await (await fetch(`${this.origin}/api/sessions`)).json();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,6 +11,14 @@ export interface UdpRelayOptions {
   readonly overhear?: (packet: Uint8Array) => void;
   /** Which packets of visitors are passed on. Default: all. */
   readonly passes?: (packet: Uint8Array) => boolean;
+  /**
+   * Has what goes back to the visitors delivered, now or later, or not at all. Only valid until the promise settles; the
+   * next one waits for that. Default: at once.
+   */
+  readonly convey?: (
+    reply: Uint8Array,
+    deliver: (reply: Uint8Array) => Promise<void>,
+  ) => Promise<void>;
 }
 
 /**
@@ -69,11 +77,10 @@ export class UdpRelay implements AsyncDisposable {
     if (socket === undefined) {
       socket = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
       this.#far.set(key, socket);
-      const { alterReply = (reply) => reply } = this.#options;
-      this.#pump(
-        socket,
-        (reply) => send(this.#near, { packet: alterReply(reply), to: visitor }),
-      );
+      const { alterReply = (reply) => reply, convey = (reply, deliver) => deliver(reply) } =
+        this.#options;
+      const deliver = (packet: Uint8Array) => send(this.#near, { packet, to: visitor });
+      this.#pump(socket, (reply) => convey(alterReply(reply), deliver));
     }
     return send(socket, { packet, to: this.#target });
   }

@@ -62,6 +62,11 @@ export class VideoReader {
     return within(frames, { what: `for ${count} frames in the page` });
   }
 
+  /** The frame that the page showed at a moment of the wall clock, and all since. */
+  shownSince(ms: number): Promise<SeenFrame[]> {
+    return this.#page.evaluate(`(${framesSince})(${ms})`) as Promise<SeenFrame[]>;
+  }
+
   /** Frames that showed no block code since the page was loaded. */
   unreadable(): Promise<number> {
     return this.#page.evaluate("notebook.unreadable") as Promise<number>;
@@ -126,6 +131,12 @@ function nextFrames(count: number): Promise<SeenFrame[]> {
     waiting.add(look);
     look();
   });
+}
+
+function framesSince(ms: number): SeenFrame[] {
+  const { frames }: Notebook = Reflect.get(globalThis, "notebook");
+  const before = frames.findLastIndex(({ shownAtMs }) => shownAtMs < ms);
+  return frames.slice(Math.max(0, before));
 }
 
 async function inboundVideo(): Promise<InboundVideo> {
