@@ -190,7 +190,7 @@ export const METRICS = {
     kind: "counter",
     help: "Keyframes asked for, by reason.",
     labels: ["reason"],
-    values: ["join", "pli", "fir", "moved", "left_out"],
+    values: ["join", "pli", "fir", "nack", "moved", "left_out"],
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {

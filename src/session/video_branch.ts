@@ -26,7 +26,7 @@ export const REFRESH_INTERVAL_MS = 1_000;
 const RATE_CHANGE_MIN = 0.03;
 
 /** Why a keyframe was asked for. */
-export type KeyframeReason = "join" | "pli" | "fir" | "moved" | "left_out";
+export type KeyframeReason = "join" | "pli" | "fir" | "nack" | "moved" | "left_out";
 
 /** What a branch needs. */
 export interface VideoBranchOptions {

@@ -159,7 +159,7 @@ export class WebRtcPeer implements Peer, PortMember {
     if (!this.#secured || this.#closed) return;
     if (this.#video.packetsSent === 0) this.#firstFrame();
     const extensions = keyframe ? this.#keyframeExtensions : [];
-    this.#video.send({ payloads, timestampUs, marker: true, extensions });
+    this.#video.send({ payloads, timestampUs, marker: true, keyframe, extensions });
   }
 
   sendMessage(data: PeerMessage): boolean {
@@ -221,6 +221,7 @@ export class WebRtcPeer implements Peer, PortMember {
     const { meter, listener } = this.#options;
     meter.count("viewer_moves_total", { proof });
     this.#path.moved();
+    this.#video.forget();
     // What went to the former address is lost, and may be more than can be sent again.
     listener.keyframeRequested("moved");
   }
@@ -235,6 +236,7 @@ export class WebRtcPeer implements Peer, PortMember {
     return new RtpStream({
       payloadType,
       clockRate,
+      clock,
       send: (packet) => this.#sendRtp(packet),
       // Sound that shows no numbers takes none: the viewer would miss them.
       ...(isVideo || extensionId !== undefined ? { sent } : {}),

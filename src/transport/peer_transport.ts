@@ -64,7 +64,7 @@ export interface PeerListener {
   /** The browser closed the connection by a DTLS alert. */
   closed(): void;
   /** The browser asked for a keyframe, or needs one because it moved to another address. */
-  keyframeRequested(reason: "pli" | "fir" | "moved"): void;
+  keyframeRequested(reason: "pli" | "fir" | "nack" | "moved"): void;
   /** A message came over the data channel. */
   message(data: PeerMessage): void;
 }

@@ -35,7 +35,7 @@ export interface RtpSessionOptions {
   readonly pathRate: Pick<PathRate, "report" | "receiverReport" | "view">;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
-  readonly keyframeRequested: (reason: "pli" | "fir") => void;
+  readonly keyframeRequested: (reason: "pli" | "fir" | "nack") => void;
   readonly send: (packet: Uint8Array) => void;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -183,8 +183,9 @@ export class RtpSession {
         const stream = this.#streams.get(packet.mediaSsrc);
         if (stream === undefined) return;
         meter.count("rtp_packets_nacked_total", {}, packet.sequenceNumbers.length);
-        const resent = stream.resend(packet.sequenceNumbers, clock.now());
-        return meter.count("rtp_packets_retransmitted_total", {}, resent);
+        const { packets, isTooLate } = stream.resend(packet.sequenceNumbers);
+        if (isTooLate) keyframeRequested("nack");
+        return meter.count("rtp_packets_retransmitted_total", {}, packets);
       }
       case "pli":
         if (this.#streams.has(packet.mediaSsrc)) keyframeRequested("pli");

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { RTP_HEADER_BYTES_MAX } from "../media/packetizer.ts";
-import { type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
+import type { Clock } from "../base/clock.ts";
+import { extendSequenceNumber, type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
 import type { SrtpSender } from "./srtp.ts";
 
 /** Packets kept for retransmission: 2 s at 2.5 Mbit/s, about 600 kB for each viewer. */
@@ -15,11 +16,18 @@ const RESEND_INTERVAL_MS = 40;
  */
 const RESENDS_MAX = 4;
 
+/**
+ * What is older is better replaced by a keyframe: a player that gets a picture so late takes it for the pace of the
+ * stream, and holds all that follow back.
+ */
+const RESEND_AGE_MS_MAX = 1_000;
+
 /** What a stream is made of. */
 export interface RtpStreamOptions {
   readonly payloadType: number;
   /** Hz. */
   readonly clockRate: number;
+  readonly clock: Clock;
   readonly send: (packet: Uint8Array) => void;
   /** A new packet leaves now. @returns Its number among those of all streams of the connection, 16 bits. */
   readonly sent?: (payloadBytes: number) => number;
@@ -35,15 +43,26 @@ export interface Burst {
   readonly timestampUs: number;
   /** Marker bit of the last packet (RFC 3550 §5.1): ends a video frame, or begins a talkspurt. */
   readonly marker: boolean;
+  /** Whether nothing before it is needed to decode it and what follows. */
+  readonly keyframe?: boolean;
   /** Header extensions of each packet. */
   readonly extensions?: readonly RtpHeaderExtension[];
 }
 
 interface SentPacket {
-  readonly sequenceNumber: number;
+  readonly index: number;
   readonly packet: Uint8Array;
+  readonly sentAtMs: number;
   resends: number;
   resentAtMs: number;
+}
+
+/** What became of a request to send packets again. */
+export interface Resent {
+  /** Packets that were sent. */
+  readonly packets: number;
+  /** Some are needed, and cannot be had any more: only a keyframe helps. */
+  readonly isTooLate: boolean;
 }
 
 /** RTP of one media stream to one viewer: numbers, encrypts, sends, and sends again what a NACK asks for. */
@@ -59,6 +78,8 @@ export class RtpStream {
   #srtp: SrtpSender | undefined;
   /** Counts on without wrapping: the low 16 bits are sent, the rest is the rollover counter (RFC 3711 §3.3.1). */
   #nextIndex: number = randomInt(2 ** 15);
+  /** What was sent before this is not needed any more: a keyframe took its place, or is about to. */
+  #neededFrom = this.#nextIndex;
   #packetsSent = 0;
   #payloadBytesSent = 0;
   #bytesSent = 0;
@@ -103,8 +124,9 @@ export class RtpStream {
   }
 
   /** Numbers, encrypts and sends packets of one timestamp. */
-  send({ payloads, timestampUs, marker, extensions = [] }: Burst): void {
+  send({ payloads, timestampUs, marker, extensions = [], keyframe = false }: Burst): void {
     if (this.#srtp === undefined) return;
+    if (keyframe) this.#neededFrom = this.#nextIndex;
     const timestamp = this.timestampOf(timestampUs);
     const numbered = [...extensions, ...this.#numberExtension];
     for (const [at, payload] of payloads.entries()) {
@@ -128,35 +150,47 @@ export class RtpStream {
       });
       this.#packetsSent++;
       this.#payloadBytesSent += payload.length;
-      this.#remember(sequenceNumber, packet);
+      this.#remember(index, packet);
       this.#send(packet);
     }
   }
 
+  /** Nothing that was sent so far is worth sending again: a keyframe follows. */
+  forget(): void {
+    this.#neededFrom = this.#nextIndex;
+  }
+
   /**
    * Sends packets again that the receiver misses (RFC 4585 §6.2.1): the same bytes, so that the receiver's replay
-   * protection takes each once.
-   * @returns How many were still known and sent.
+   * protection takes each once. Those before the last keyframe are not needed any more.
    */
-  resend(sequenceNumbers: readonly number[], nowMs: number): number {
-    let resent = 0;
+  resend(sequenceNumbers: readonly number[]): Resent {
+    const nowMs = this.#options.clock.now();
+    let packets = 0;
+    let isTooLate = false;
     for (const sequenceNumber of sequenceNumbers) {
-      const sent = this.#history[sequenceNumber % HISTORY_PACKETS];
-      if (sent?.sequenceNumber !== sequenceNumber) continue;
+      const index = extendSequenceNumber(sequenceNumber, this.#nextIndex - 1);
+      if (index < this.#neededFrom || index >= this.#nextIndex) continue;
+      const sent = this.#history[index % HISTORY_PACKETS];
+      if (sent?.index !== index || nowMs - sent.sentAtMs > RESEND_AGE_MS_MAX) {
+        isTooLate = true;
+        continue;
+      }
       if (sent.resends >= RESENDS_MAX || nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
       sent.resends++;
       sent.resentAtMs = nowMs;
       this.#send(sent.packet);
-      resent++;
+      packets++;
     }
-    this.#packetsRetransmitted += resent;
-    return resent;
+    this.#packetsRetransmitted += packets;
+    return { packets, isTooLate };
   }
 
-  #remember(sequenceNumber: number, packet: Uint8Array): void {
-    this.#history[sequenceNumber % HISTORY_PACKETS] = {
-      sequenceNumber,
+  #remember(index: number, packet: Uint8Array): void {
+    this.#history[index % HISTORY_PACKETS] = {
+      index,
       packet,
+      sentAtMs: this.#options.clock.now(),
       resends: 0,
       resentAtMs: Number.NEGATIVE_INFINITY,
     };

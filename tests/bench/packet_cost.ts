@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
@@ -88,7 +89,7 @@ function openWays(): AsyncDisposable & { readonly byName: Ways } {
 }
 
 function openStream(send: (packet: Uint8Array) => void): RtpStream {
-  const stream = new RtpStream({ payloadType: 96, clockRate: 90_000, send });
+  const stream = new RtpStream({ payloadType: 96, clockRate: 90_000, clock: SYSTEM_CLOCK, send });
   stream.start(createSrtpSender({
     profile: "aead_aes_128_gcm",
     masterKey: randomBytes(16),

@@ -52,6 +52,7 @@ class PlainViewer {
     this.#stream = new RtpStream({
       payloadType: 96,
       clockRate: 90_000,
+      clock: this.#clock,
       send: (packet) => this.#carry(packet.length),
       sent: (bytes) => this.#rate.sent(bytes, this.#clock.now()),
     });

@@ -61,7 +61,7 @@ function answerTo(report: Uint8Array, ssrc: number): Uint8Array {
 Deno.test("clock that is set: sender reports go on evenly, and round trips stay what they are", async () => {
   const clock = new SettableClock();
   const meter = new RecordingMeter();
-  const stream = new RtpStream({ payloadType: 96, clockRate: 90_000, send() {} });
+  const stream = new RtpStream({ payloadType: 96, clockRate: 90_000, clock, send() {} });
   const sent: Uint8Array[] = [];
   const session = new RtpSession({
     streams: [stream],

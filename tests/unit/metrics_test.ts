@@ -87,6 +87,7 @@ Deno.test("METRICS: label values are those that the program has, all of them", (
   const keyframes: Record<KeyframeReason, true> = {
     join: true,
     pli: true,
+    nack: true,
     fir: true,
     moved: true,
     left_out: true,

@@ -17,7 +17,15 @@ const KEYS = {
 class SetUp implements Disposable {
   readonly clock: FakeClock = new FakeClock();
   readonly meter: RecordingMeter = new RecordingMeter();
-  readonly stream: RtpStream = new RtpStream({ payloadType: 96, clockRate: 90_000, send() {} });
+  readonly stream: RtpStream = new RtpStream({
+    payloadType: 96,
+    clockRate: 90_000,
+    clock: this.clock,
+    send: (packet) => this.lastSequenceNumber = (packet[2] ?? 0) << 8 | (packet[3] ?? 0),
+  });
+  /** Why keyframes were asked for. */
+  readonly keyframes: string[] = [];
+  lastSequenceNumber = 0;
   readonly pathRate: PathRate = new PathRate({
     limits: { floorKbps: 150, ceilingKbps: 2_500 },
     nowMs: 0,
@@ -30,7 +38,7 @@ class SetUp implements Disposable {
       cname: "test",
       pathRate: this.pathRate,
       timelineUs: () => 0,
-      keyframeRequested() {},
+      keyframeRequested: (reason) => this.keyframes.push(reason),
       send() {},
       clock: this.clock,
       meter: this.meter,
@@ -105,6 +113,19 @@ Deno.test("RtpSession: packets that a NACK asks for are counted, of our own stre
   setUp.nack(7, { mask: 0b101, ssrc: setUp.stream.ssrc ^ 1 });
   assert.equal(setUp.meter.value("rtp_packets_nacked_total"), 3);
   assert.equal(setUp.meter.value("rtp_packets_retransmitted_total"), 0);
+});
+
+Deno.test("RtpSession: what is missing and too old to send again is replaced by a keyframe", () => {
+  using setUp = new SetUp();
+  const { stream, clock, keyframes } = setUp;
+  const send = () => stream.send({ payloads: [new Uint8Array(1)], timestampUs: 0, marker: true });
+  send();
+  const sequenceNumber = setUp.lastSequenceNumber;
+  setUp.nack(sequenceNumber, { mask: 0 });
+  assert.deepEqual(keyframes, []);
+  clock.stall(1_500);
+  setUp.nack(sequenceNumber, { mask: 0 });
+  assert.deepEqual(keyframes, ["nack"]);
 });
 
 Deno.test("RtpSession: of a flood only so much is read, but it is still the viewer's", async () => {

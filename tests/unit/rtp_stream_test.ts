@@ -1,6 +1,7 @@
 import assert from "assert";
 import { extendSequenceNumber, parseRtp, type RtpPacket } from "../../src/transport/rtp.ts";
 import { RtpStream } from "../../src/transport/rtp_stream.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import type { PlainPacket, SrtpSender } from "../../src/transport/srtp.ts";
 
 /** Leaves packets readable, and notes what they were given for encryption. */
@@ -16,13 +17,15 @@ class OpenSrtp implements SrtpSender {
 function setUp({ started = true }: { started?: boolean } = {}) {
   const sent: Uint8Array[] = [];
   const srtp = new OpenSrtp();
+  const clock = new FakeClock();
   const stream = new RtpStream({
     payloadType: 96,
     clockRate: 90_000,
+    clock,
     send: (packet) => void sent.push(packet),
   });
   if (started) stream.start(srtp);
-  return { stream, srtp, sent, packets: () => sent.map(parsed) };
+  return { stream, srtp, clock, sent, packets: () => sent.map(parsed) };
 }
 
 function parsed(packet: Uint8Array): RtpPacket {
@@ -73,7 +76,7 @@ Deno.test("RtpStream: a packet is sent again as the same bytes", () => {
   const { stream, sent, packets } = setUp();
   stream.send({ payloads: payloads(4), timestampUs: 0, marker: true });
   const lost = packets()[2]?.sequenceNumber ?? 0;
-  assert.equal(stream.resend([lost], 1_000), 1);
+  assert.equal(stream.resend([lost]).packets, 1);
   assert.deepEqual(sent[4], sent[2]);
   assert.equal(stream.packetsRetransmitted, 1);
   assert.equal(stream.packetsSent, 4);
@@ -81,24 +84,47 @@ Deno.test("RtpStream: a packet is sent again as the same bytes", () => {
 });
 
 Deno.test("RtpStream: what was never sent, or too long ago, is not sent again", () => {
-  const { stream, packets } = setUp();
+  const { stream, packets, clock } = setUp();
   stream.send({ payloads: payloads(200), timestampUs: 0, marker: true });
   const first = packets()[0]?.sequenceNumber ?? 0;
-  assert.equal(stream.resend([(first - 1) & 0xffff, (first + 200) & 0xffff], 0), 0);
-  assert.equal(stream.resend([first], 0), 1);
+  const unknown = [(first - 1) & 0xffff, (first + 200) & 0xffff];
+  assert.deepEqual(stream.resend(unknown), { packets: 0, isTooLate: false });
+  assert.deepEqual(stream.resend([first]), { packets: 1, isTooLate: false });
   for (let i = 0; i < 2; i++) {
     stream.send({ payloads: payloads(200), timestampUs: 0, marker: true });
   }
-  assert.equal(stream.resend([first, (first + 88) & 0xffff], 100), 1, "512 are kept of 600");
+  clock.stall(100);
+  const { packets: known, isTooLate } = stream.resend([first, (first + 88) & 0xffff]);
+  assert.equal(known, 1, "512 are kept of 600");
+  assert.ok(isTooLate);
+  clock.stall(950);
+  assert.deepEqual(stream.resend([(first + 599) & 0xffff]), { packets: 0, isTooLate: true });
+});
+
+Deno.test("RtpStream: what a keyframe took the place of, or is about to, is not sent again", () => {
+  const { stream, packets } = setUp();
+  const send = (keyframe: boolean) =>
+    stream.send({ payloads: payloads(2), timestampUs: 0, marker: true, keyframe });
+  const numbers = () => packets().map(({ sequenceNumber }) => sequenceNumber);
+  send(true);
+  send(false);
+  assert.deepEqual(stream.resend(numbers()), { packets: 4, isTooLate: false });
+  send(true);
+  const superseded = numbers().slice(0, 4);
+  const needed = numbers().slice(-2);
+  assert.deepEqual(stream.resend(superseded), { packets: 0, isTooLate: false });
+  assert.deepEqual(stream.resend(needed), { packets: 2, isTooLate: false });
+  stream.forget();
+  assert.deepEqual(stream.resend(needed), { packets: 0, isTooLate: false });
 });
 
 Deno.test("RtpStream: a packet that is asked for all the time is sent once in 40 ms, four times in all", () => {
-  const { stream, packets } = setUp();
+  const { stream, packets, clock } = setUp();
   stream.send({ payloads: payloads(1), timestampUs: 0, marker: true });
   const lost = packets()[0]?.sequenceNumber ?? 0;
   const resentAt: number[] = [];
-  for (let nowMs = 0; nowMs < 1_000; nowMs += 10) {
-    if (stream.resend([lost, lost, lost], nowMs) > 0) resentAt.push(nowMs);
+  for (; clock.now() < 1_000; clock.stall(10)) {
+    if (stream.resend([lost, lost, lost]).packets > 0) resentAt.push(clock.now());
   }
   assert.deepEqual(resentAt, [0, 40, 80, 120]);
   assert.equal(stream.packetsRetransmitted, 4);
@@ -117,7 +143,7 @@ Deno.test("RtpStream: sequence numbers wrap, and the rollover counter says how o
   assert.equal(srtp.given.at(-1)?.rolloverCounter, 2);
   const last = packets().at(-1)?.sequenceNumber ?? 0;
   assert.equal(extendSequenceNumber(last, expected - 1), expected - 1);
-  assert.equal(stream.resend([last], 0), 1);
+  assert.equal(stream.resend([last]).packets, 1);
 });
 
 Deno.test("RtpStream: its clock is 32 bits wide and follows the session's timeline", () => {
@@ -141,6 +167,7 @@ function numberedStreams(first: number, ids: readonly (number | undefined)[]) {
     const stream = new RtpStream({
       payloadType: 96,
       clockRate: 90_000,
+      clock: new FakeClock(),
       send: (packet) => void sent.push(parsed(packet)),
       sent: (payloadBytes) => {
         counted.push(payloadBytes);
@@ -187,7 +214,7 @@ Deno.test("RtpStream: a number stands beside other extensions, and payloads stay
 Deno.test("RtpStream: a packet that is sent again keeps its number, and takes none", () => {
   const { streams: [video], sent, counted } = numberedStreams(9, [3]);
   video?.send({ payloads: payloads(2), timestampUs: 0, marker: true });
-  assert.equal(video?.resend([sent[0]?.sequenceNumber ?? 0], 0), 1);
+  assert.equal(video?.resend([sent[0]?.sequenceNumber ?? 0]).packets, 1);
   video?.send({ payloads: payloads(1), timestampUs: 1, marker: true });
   assert.deepEqual(numbersOf(sent, 3), [9, 10, 9, 11]);
   assert.equal(counted.length, 3);
@@ -205,6 +232,7 @@ Deno.test("RtpStream: before it is started nothing is counted", () => {
   const stream = new RtpStream({
     payloadType: 96,
     clockRate: 90_000,
+    clock: new FakeClock(),
     send: () => assert.fail(),
     sent: (bytes) => counted.push(bytes),
     numberExtensionId: 3,
