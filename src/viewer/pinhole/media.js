@@ -9,6 +9,11 @@ import { readSample } from "./stats.js";
 
 /** From the answer; the server gives up after as long, unless configured otherwise. */
 const PATH_TIMEOUT_MS = 10_000;
+/**
+ * A browser that has lost its TCP connection mostly makes another without a word. When it does call the path interrupted
+ * it finds no way back, and says so after some seven seconds only.
+ */
+const TCP_TIMEOUT_MS = 1_000;
 const SAMPLE_MS = 1000;
 /** Bytes that may wait in the data channel; `send` says no to more. */
 const CHANNEL_BUFFERED_MAX = 1024 * 1024;
@@ -196,6 +201,9 @@ export class MediaConnection {
     if (connectionState === "connected") {
       this.#wasConnected = true;
       clearTimeout(this.#pathTimer);
+    }
+    if (connectionState === "disconnected" && this.selectedCandidate?.protocol === "tcp") {
+      this.#pathTimer = setTimeout(() => this.#listener.failed(this.failure), TCP_TIMEOUT_MS);
     }
     this.#listener.changed();
   }
