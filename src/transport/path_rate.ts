@@ -12,6 +12,15 @@ export interface PathRateView {
   readonly queueMs: number | undefined;
 }
 
+/** What a receiver report says of the path. */
+export interface ReceiverEvidence {
+  readonly roundTripMs: number;
+  /** Share of packets that went missing, 0 to 1. */
+  readonly lossRatio: number;
+  /** How long ago the sender report left that it answers, in milliseconds. */
+  readonly answersMs: number;
+}
+
 /** What is sent beyond this, in milliseconds of waiting, would only be late: pictures are left out instead. */
 const FULL_MS = 250;
 /**
@@ -20,6 +29,8 @@ const FULL_MS = 250;
  * session a keyframe each time.
  */
 const TRY = { silenceShare: 0.25, leastMs: 500, mostMs: 4_000 } as const;
+/** Browsers report each 50 to 250 ms while packets come. */
+const SILENT_MS = 1_000;
 /**
  * The first picture goes alone: what it meets on its way is known by the first report, or else no sooner than this. On a
  * thin path the pictures behind it would wait for seconds.
@@ -99,10 +110,9 @@ export class PathRate {
     this.#controller.update({ ...path, sentKbps: this.#sentKbps(nowMs) }, nowMs);
   }
 
-  /** Takes a receiver report; it counts only where there are no transport-wide ones. */
-  receiverReport(report: { roundTripMs: number; lossRatio: number }, nowMs: number): void {
-    if (this.#hasReports) return;
-    const { roundTripMs, lossRatio } = report;
+  /** Takes a receiver report; where there are transport-wide ones, it only shows that a silent path has come to life. */
+  receiverReport({ roundTripMs, lossRatio, answersMs }: ReceiverEvidence, nowMs: number): void {
+    if (this.#hasReports) return this.#wake(answersMs, nowMs);
     this.#roundTrip.add(roundTripMs, nowMs);
     const sentKbps = this.#sentKbps(nowMs);
     this.#queueMs = roundTripMs - this.#roundTrip.value;
@@ -116,6 +126,12 @@ export class PathRate {
     this.#gauge = new PathGauge();
     this.#roundTrip = new SlidingLeast(ROUND_TRIP);
     this.#queueMs = undefined;
+  }
+
+  /** What has waited for longer than the path takes again will not be told of any more: it is lost. */
+  #wake(answersMs: number, nowMs: number): void {
+    const sinceMs = this.#sent.waitingSinceMs ?? nowMs;
+    if (nowMs - this.#reportedAtMs > SILENT_MS && nowMs - answersMs > sinceMs) this.#sent.forget();
   }
 
   #waitsForFirst(nowMs: number): boolean {

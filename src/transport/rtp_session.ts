@@ -210,9 +210,10 @@ export class RtpSession {
     // While a queue grows, the report that would show it is in it: the next one has been on its way for so long already.
     const sinceMs = measured + report.delaySinceLastSenderReport * 1000 / 65_536;
     const roundTrip = Math.max(measured, sinceMs - SENDER_REPORT_INTERVAL_MS);
-    pathRate.receiverReport(
-      { roundTripMs: Math.min(roundTrip, ROUND_TRIP_MS_MAX), lossRatio: report.fractionLost },
-      clock.now(),
-    );
+    pathRate.receiverReport({
+      roundTripMs: Math.min(roundTrip, ROUND_TRIP_MS_MAX),
+      lossRatio: report.fractionLost,
+      answersMs: sinceMs,
+    }, clock.now());
   }
 }

@@ -135,6 +135,19 @@ Deno.test("PathRate: a viewer that falls silent is tried, ever less often, but e
   assert.ok(tries.length < 40, `${tries.length} tries`);
 });
 
+Deno.test("PathRate: a silent path that lets a sender report through is open again, what waited is lost", () => {
+  const watched = new Watched();
+  watched.pass(5_000);
+  watched.pass(20_000, { reports: false });
+  const { rate, nowMs } = watched;
+  assert.ok(rate.isFull(nowMs));
+  // One that left before the frames that wait says nothing of them.
+  rate.receiverReport({ roundTripMs: 50, lossRatio: 0, answersMs: 21_000 }, nowMs);
+  assert.ok(rate.isFull(nowMs));
+  rate.receiverReport({ roundTripMs: 50, lossRatio: 0, answersMs: 300 }, nowMs);
+  assert.ok(!rate.isFull(nowMs));
+});
+
 Deno.test("PathRate: a viewer that reports again after a long silence gets every frame at once", () => {
   const watched = new Watched();
   watched.pass(5_000);
@@ -221,17 +234,17 @@ Deno.test("PathRate: on a path below the lowest rate, pictures come no later aft
 Deno.test("PathRate: receiver reports count until there are transport-wide ones", () => {
   const watched = new Watched();
   const { rate } = watched;
-  rate.receiverReport({ roundTripMs: 50, lossRatio: 0 }, 0);
+  rate.receiverReport({ roundTripMs: 50, lossRatio: 0, answersMs: 50 }, 0);
   assert.equal(rate.view.queueMs, 0);
   for (let nowMs = 1_000; nowMs <= 3_000; nowMs += 1_000) {
-    rate.receiverReport({ roundTripMs: 450, lossRatio: 0 }, nowMs);
+    rate.receiverReport({ roundTripMs: 450, lossRatio: 0, answersMs: 450 }, nowMs);
   }
   assert.equal(rate.view.queueMs, 400);
   assert.equal(watched.targetKbps, LIMITS.floorKbps, "nothing was sent that could have passed");
   watched.nowMs = 10_000;
   watched.pass(20_000);
   assert.equal(watched.targetKbps, LIMITS.ceilingKbps);
-  rate.receiverReport({ roundTripMs: 60_000, lossRatio: 1 }, watched.nowMs);
+  rate.receiverReport({ roundTripMs: 60_000, lossRatio: 1, answersMs: 60_000 }, watched.nowMs);
   assert.deepEqual([watched.targetKbps, rate.view.queueMs], [LIMITS.ceilingKbps, 0]);
 });
 

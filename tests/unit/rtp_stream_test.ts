@@ -103,13 +103,13 @@ Deno.test("RtpStream: what was never sent, or too long ago, is not sent again", 
 
 Deno.test("RtpStream: what a keyframe took the place of, or is about to, is not sent again", () => {
   const { stream, packets } = setUp();
-  const send = (keyframe: boolean) =>
+  const send = ({ keyframe }: { keyframe: boolean }) =>
     stream.send({ payloads: payloads(2), timestampUs: 0, marker: true, keyframe });
   const numbers = () => packets().map(({ sequenceNumber }) => sequenceNumber);
-  send(true);
-  send(false);
+  send({ keyframe: true });
+  send({ keyframe: false });
   assert.deepEqual(stream.resend(numbers()), { packets: 4, isTooLate: false });
-  send(true);
+  send({ keyframe: true });
   const superseded = numbers().slice(0, 4);
   const needed = numbers().slice(-2);
   assert.deepEqual(stream.resend(superseded), { packets: 0, isTooLate: false });
