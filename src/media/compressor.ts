@@ -50,9 +50,6 @@ const NOMINAL_BITS_PER_PIXEL_MAX = 0.3;
 /** An encoder with a {@link RateClock} believes in this many pictures a second until it is told their times. */
 const CLOCK_FPS = 1000;
 
-/** The finest quantizer for libvpx, of 0 to 63. With finer ones single pictures grow to ten times the others. */
-const VPX_QUANTIZER_MIN = 4;
-
 /** The coarsest quantizers. */
 const QUANTIZER_MAX = { h264: 51, vp8: 127 } as const;
 /** Units of FFmpeg's quality figures for one step of the quantizer (`FF_QP2LAMBDA`). */
@@ -210,7 +207,6 @@ async function openContext(
   context.framerate = new Rational(settings.fps, 1);
   context.gopSize = KEYFRAME_INTERVAL_FRAMES;
   context.maxBFrames = 0;
-  if (recipe.name === "libvpx") context.qMin = VPX_QUANTIZER_MIN;
   context.threadCount = threadsFor(settings);
   setRate(context, settings.bitrateKbps);
   try {

@@ -58,6 +58,8 @@ export const ENCODER_RECIPES: readonly EncoderRecipe[] = [
       // Below zero it is the speed itself. Above, libvpx would choose one by the pictures' times, which are not true.
       "cpu-used": "-6",
       "lag-in-frames": "0",
+      // The finest quantizer, of 0 to 63. With finer ones single pictures grow to ten times the others.
+      qmin: "4",
       "auto-alt-ref": "0",
       "error-resilient": "default",
       "static-thresh": "100",

@@ -7,10 +7,11 @@ import type { FrameInfo, VideoSink } from "../transport/peer_transport.ts";
 const FULL_MS_MAX = 500;
 
 interface Watcher {
-  /** Had a keyframe, and every frame since: what comes before can not be decoded. */
-  follows: boolean;
-  /** Was left out, and needs a keyframe to go on. */
-  leftOut: boolean;
+  /**
+   * `follows` had a keyframe, and every frame since. The others need one: `new` begins with it, and `left_out` goes on
+   * from it.
+   */
+  state: "new" | "follows" | "left_out";
   fullSinceMs: number | undefined;
 }
 
@@ -24,7 +25,7 @@ export class Audience {
 
   /** Begins with the next keyframe. */
   add(sink: VideoSink): void {
-    this.#watchers.set(sink, { follows: false, leftOut: false, fullSinceMs: undefined });
+    this.#watchers.set(sink, { state: "new", fullSinceMs: undefined });
   }
 
   remove(sink: VideoSink): void {
@@ -44,7 +45,7 @@ export class Audience {
 
   /** Whether somebody who was left out could go on from a keyframe. */
   get hasReturned(): boolean {
-    return [...this.#watchers].some(([sink, { leftOut }]) => leftOut && !sink.isFull);
+    return [...this.#watchers].some(([sink, { state }]) => state === "left_out" && !sink.isFull);
   }
 
   /** Sends a frame to all who can use it. @returns How many were left out from this frame on. */
@@ -54,16 +55,12 @@ export class Audience {
       if (sink.isFull) watcher.fullSinceMs ??= nowMs;
       else watcher.fullSinceMs = undefined;
       const isLate = nowMs - (watcher.fullSinceMs ?? nowMs) > FULL_MS_MAX;
-      if (watcher.follows && isLate) {
-        watcher.follows = false;
-        watcher.leftOut = true;
+      if (watcher.state === "follows" && isLate) {
+        watcher.state = "left_out";
         leftOut++;
       }
-      if (info.keyframe && !isLate) {
-        watcher.follows = true;
-        watcher.leftOut = false;
-      }
-      if (watcher.follows) sink.sendFrame(payloads, info);
+      if (info.keyframe && !isLate) watcher.state = "follows";
+      if (watcher.state === "follows") sink.sendFrame(payloads, info);
     }
     return leftOut;
   }

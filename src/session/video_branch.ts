@@ -175,15 +175,10 @@ export class VideoBranch {
     const { clock, meter, codec } = this.#options;
     const begun = clock.now();
     this.#followPaths();
-    const keyframe = this.#keyframeDue(begun);
-    if (keyframe) {
-      this.#keyframeWanted = false;
-      this.#lastKeyframeMs = begun;
-    }
     try {
-      const encoded = await this.#encoder?.encode({ keyframe });
+      const encoded = await this.#encoder?.encode({ keyframe: this.#keyframeDue(begun) });
       meter.observe("encode_seconds", (clock.now() - begun) / 1000, { codec });
-      if (encoded === undefined) return this.#skipped(keyframe);
+      if (encoded === undefined) return this.#drop("encoder_skipped");
       this.#send(encoded);
     } catch (error) {
       this.#fail(error);
@@ -204,17 +199,12 @@ export class VideoBranch {
     return this.#keyframeWanted && nowMs - this.#lastKeyframeMs >= KEYFRAME_INTERVAL_MS_MIN;
   }
 
-  #skipped(keyframe: boolean): void {
-    this.#keyframeWanted ||= keyframe;
-    this.#drop("encoder_skipped");
-  }
-
   #send(frame: EncodedFrame): void {
     const { clock, meter } = this.#options;
     const { codec } = frame;
     const begun = this.#lastSentMs = clock.now();
     if (frame.keyframe) {
-      // Encoders make some unasked, as when they change the size; who waits for one is served by it.
+      // Whoever asked, and also where nobody did: encoders make some unasked, as when they change the size.
       this.#keyframeWanted = false;
       this.#lastKeyframeMs = begun;
     }

@@ -2,6 +2,7 @@
  * Draws what the rate does while a path shrinks and widens again: `deno run -A tests/bench/path_plot.ts FILE.svg`. A real
  * server and Chromium, with a link that queues between them.
  */
+import { sleep, SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { openChromium } from "../support/browser.ts";
 import { onlyViewer } from "../support/congestion.ts";
 import { compileReference } from "../support/native.ts";
@@ -38,7 +39,7 @@ async function measure(): Promise<Run> {
   if (relay === undefined) throw new Error("The server has no media port");
   await using page = await ViewerPage.open(browser, server, { readFrames: true });
   await page.join("demo");
-  await sleep(4_000);
+  await sleep(SYSTEM_CLOCK, 4_000);
 
   const fromMs = Date.now();
   const second = () => (Date.now() - fromMs) / 1000;
@@ -46,7 +47,7 @@ async function measure(): Promise<Run> {
   const sampleFor = async (seconds: number) => {
     for (const untilS = second() + seconds; second() < untilS;) {
       target.push([second(), (await onlyViewer(server)).target_kbps]);
-      await sleep(SAMPLE_MS);
+      await sleep(SYSTEM_CLOCK, SAMPLE_MS);
     }
   };
   await sampleFor(STRETCHES_S.before);
@@ -127,10 +128,6 @@ function drawPanel(
 
 function round(value: number): number {
   return Math.round(value * 10) / 10;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 if (import.meta.main) {
