@@ -48,3 +48,25 @@ export function splitDtlsRecords(datagram: Uint8Array): DtlsRecord[] | undefined
   }
   return records;
 }
+
+/** A record of DTLS 1.2 around what is encrypted already. */
+export function formatDtlsRecord(
+  { contentType, epoch, sequenceNumber }: {
+    readonly contentType: number;
+    readonly epoch: number;
+    readonly sequenceNumber: number;
+  },
+  fragment: Uint8Array,
+): Uint8Array {
+  const record = new Uint8Array(HEADER_BYTES + fragment.length);
+  const view = new DataView(record.buffer);
+  view.setUint8(0, contentType);
+  // DTLS 1.2 in the ones' complement of its version number.
+  view.setUint16(1, 0xfefd);
+  view.setUint16(3, epoch);
+  view.setUint16(5, Math.floor(sequenceNumber / 2 ** 32));
+  view.setUint32(7, sequenceNumber % 2 ** 32);
+  view.setUint16(11, fragment.length);
+  record.set(fragment, HEADER_BYTES);
+  return record;
+}

@@ -7,7 +7,7 @@ import {
   RTCCertificate,
   SignatureAlgorithm,
 } from "werift";
-import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
+import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls_records.ts";
 import { rehearseHandshake } from "../../src/transport/rehearsal.ts";
 import {
   createServerCertificate,
@@ -263,4 +263,20 @@ Deno.test("SecureChannel: data that nobody takes any more shows where the browse
   const packet = client.encrypt(DTLS_CONTENT.applicationData, new Uint8Array(20), 200);
   assert.equal(channel.receive(packet), "newest");
   channel.close();
+});
+
+Deno.test("SecureChannel: no two records under the keys have the same number", async () => {
+  const { channel, established, sent, ...rest } = pair();
+  await using client = rest.client;
+  await client.connect();
+  await established;
+  for (let turn = 0; turn < 30; turn++) channel.sendData(Uint8Array.of(turn));
+  const numbers = sent.flatMap((packet) => splitDtlsRecords(packet) ?? [])
+    .filter(({ epoch }) => epoch === 1).map(({ sequenceNumber }) => sequenceNumber);
+  assert.equal(numbers.length, 31, "the Finished, and what came after it");
+  assert.deepEqual(numbers, numbers.map((_, index) => (numbers[0] ?? 0) + index));
+  channel.close();
+  const before = sent.length;
+  channel.sendData(Uint8Array.of(1));
+  assert.equal(sent.length, before);
 });
