@@ -1,4 +1,5 @@
-import { type CancelTimer, type Clock, sleep } from "../base/clock.ts";
+import { acceptAll } from "../base/accept.ts";
+import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
@@ -33,9 +34,6 @@ const SWEEP_MS = 1000;
 
 /** How often the certificate's files are read again, in milliseconds. */
 const TLS_CHECK_MS = 60_000;
-
-/** How long accepting pauses after it failed, in milliseconds; mostly the file descriptors have run out. */
-const ACCEPT_PAUSE_MS = 100;
 
 /**
  * One address where HTTP is served. `Deno.serve` answers behind it, on a port of loopback that takes only connections
@@ -176,22 +174,13 @@ export class Listener implements AsyncDisposable {
   }
 
   #accept(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
-    this.#track(this.#acceptAll(listener));
-  }
-
-  async #acceptAll(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): Promise<void> {
     const { clock, log } = this.#options;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        const front = await listener.accept();
-        this.#track(this.#carry(front));
-      } catch (error) {
-        if (signal.aborted || listener !== this.#listener) return;
-        log.warn("accept_failed", { error: errorText(error) });
-        await sleep(clock, ACCEPT_PAUSE_MS, signal);
-      }
-    }
+    this.#track(acceptAll(listener, {
+      clock,
+      signal: this.#closing.signal,
+      take: (front) => this.#track(this.#carry(front)),
+      paused: (error) => log.warn("accept_failed", { error: errorText(error) }),
+    }));
   }
 
   #track(running: Promise<void>): void {

@@ -1,4 +1,6 @@
-import { type Clock, sleep } from "../base/clock.ts";
+import { acceptAll } from "../base/accept.ts";
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import {
@@ -9,9 +11,6 @@ import {
 import { addressKey, type MediaAddress, type MediaPortListener } from "./media_address.ts";
 import { limitUnsent } from "./socket_options.ts";
 import { TcpConnection, type TcpEnd } from "./tcp_connection.ts";
-
-/** Pause after a connection could not be accepted (no file descriptor is left, say), in milliseconds. */
-const ACCEPT_RETRY_MS = 100;
 
 /** What a {@link TcpPort} is opened with. */
 export interface TcpPortOptions {
@@ -52,7 +51,14 @@ export class TcpPort {
     this.#meter = meter;
     const reason = limitUnsent(this.port, TCP_UNSENT_BYTES_MAX);
     if (reason !== undefined) log.warn("tcp_unsent_unlimited", { port: this.port, reason });
-    this.#accepting = this.#accept();
+    this.#accepting = acceptAll(this.#listener, {
+      clock,
+      signal: this.#closing.signal,
+      take: (connection) => this.#add(connection),
+      paused: (error) => {
+        log.warn("accept_failed", { port: this.port, error: errorText(error) });
+      },
+    });
   }
 
   /** Receives packets from now on; replaces a former listener. */
@@ -93,17 +99,6 @@ export class TcpPort {
     }
     await this.#accepting;
     await Promise.all(this.#running);
-  }
-
-  async #accept(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        this.#add(await this.#listener.accept());
-      } catch {
-        await sleep(this.#clock, ACCEPT_RETRY_MS, signal);
-      }
-    }
   }
 
   #add(conn: Deno.TcpConn): void {

@@ -6,6 +6,7 @@ import {
   REQUEST_WAIT_MS,
 } from "../../src/signalling/limits.ts";
 import { eventually } from "../support/deadline.ts";
+import { resetConnections } from "../support/reset_connections.ts";
 import {
   type Client,
   echo,
@@ -182,6 +183,15 @@ Deno.test("Listener: HTTP/2 is refused, in however small pieces it begins, and w
   await upgrading.say(`X-Text: ${preface.slice(0, 14)}\r\n\r\n`);
   await upgrading.hears(/^HTTP\/1\.1 200 /);
   assert.equal(reasons.length, 2);
+});
+
+Deno.test("Listener: connections that are reset before they are accepted hold up no other", async () => {
+  await using server = await listen();
+  // The clock stands: a pause would not end.
+  resetConnections(server.port, 400);
+  using client = await server.connect();
+  await client.say(`${GET}\r\n`);
+  await client.hears(/200 /);
 });
 
 Deno.test("Listener: when connections run out, the one that asks for nothing makes room", async () => {

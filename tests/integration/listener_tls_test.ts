@@ -1,6 +1,7 @@
 import assert from "assert";
 import { connect as connectTls } from "node:tls";
 import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
+import { resetConnections } from "../support/reset_connections.ts";
 import { eventually, within } from "../support/deadline.ts";
 import { Client, frameHead, listen, pass, refusals, UPGRADE } from "../support/test_listener.ts";
 
@@ -77,6 +78,15 @@ Deno.test("Listener: a renewed certificate is shown to new connections, and the 
   await socket.say(frameHead(11));
   await socket.say("still there");
   await socket.hears(/11$/);
+});
+
+Deno.test("Listener: over TLS, connections that are reset before they are accepted hold up no other", async () => {
+  await using folder = await certificates();
+  const tls = { cert: `${folder.path}/old.pem`, key: `${folder.path}/old.key` };
+  await using server = await listen({ tls });
+  // The clock stands: a pause would not end.
+  resetConnections(server.port, 400);
+  assert.equal(await shownBy(server.port), "old");
 });
 
 Deno.test("Listener: over TLS no HTTP/2 is offered, and none is taken", async () => {

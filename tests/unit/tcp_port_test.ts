@@ -11,6 +11,7 @@ import {
 } from "../../src/ports/limits.ts";
 import { framedBytes } from "../../src/ports/rfc4571.ts";
 import { eventually } from "../support/deadline.ts";
+import { resetConnections } from "../support/reset_connections.ts";
 import { TcpPeer } from "../support/tcp_peer.ts";
 import { addressOf, TCP_CHECK, TestTcpPort } from "../support/tcp_port.ts";
 
@@ -199,6 +200,15 @@ Deno.test("MediaPort: an address that is released takes its last packets along a
   assert.deepEqual(peer.packets, [Uint8Array.of(1), Uint8Array.of(2)]);
   assert.equal(subject.ended("released"), 1);
   assert.ok(!await subject.port.send(Uint8Array.of(4), addressOf(peer)));
+});
+
+Deno.test("MediaPort: connections that are reset before they are accepted hold up no other", async () => {
+  await using subject = await TestTcpPort.open();
+  // The clock stands: a pause would not end.
+  resetConnections(subject.port.port, 400);
+  await using peer = await subject.connect();
+  assert.equal(subject.connections("proven"), 1);
+  assert.ok(peer.port > 0);
 });
 
 Deno.test("MediaPort: a released connection that does not drain is closed all the same", async () => {
