@@ -60,7 +60,7 @@ offerPathCheck({ token });
 
 /** @param {PinholePlayer} player */
 function run(player) {
-  player.addEventListener("state", () => {
+  player.addEventListener("view", () => {
     const { problem, state } = player.view;
     retryAtMs = problem?.retryInMs === undefined ? null : performance.now() + problem.retryInMs;
     power.textContent = state === "stopped" || state === "failed" ? "Start" : "Stop";
@@ -70,6 +70,7 @@ function run(player) {
     const { stats } = player;
     if (!stats) return;
     showFigures(stats);
+    showSelected(player);
     plot.add(performance.now(), [stats.fps, stats.bitrateKbps, stats.roundTripMs]);
   });
   player.addEventListener("notice", (event) => {
@@ -101,7 +102,7 @@ function run(player) {
 
 /** @param {PinholePlayer} player */
 function showView(player) {
-  const { view, announcedAddress, selectedCandidate, answerSdp } = player;
+  const { view, announcedAddress, answerSdp } = player;
   const { words, tone } = describe(view);
   setText(status, words);
   status.dataset.tone = tone;
@@ -132,9 +133,14 @@ function showView(player) {
   }
   showAddress("signalling", signallingAddress);
   showAddress("announced", announcedAddress);
+  showSelected(player);
+  if (sdp.value !== (answerSdp ?? "").replaceAll("\r\n", "\n")) sdp.value = answerSdp ?? "";
+}
+
+/** @param {PinholePlayer} player */
+function showSelected({ selectedCandidate }) {
   const { address = "", port = "", protocol = "" } = selectedCandidate ?? {};
   showAddress("selected", selectedCandidate && `${address}:${port} ${protocol}`);
-  if (sdp.value !== (answerSdp ?? "").replaceAll("\r\n", "\n")) sdp.value = answerSdp ?? "";
 }
 
 /** @param {{ title: string, text: string, tries: readonly string[], tone: string }} what */

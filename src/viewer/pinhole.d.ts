@@ -3,7 +3,7 @@
 /**
  * Where the player stands.
  *
- * `stopped`: not started, or stopped by the page. `connecting`: a stream is being agreed on. `connected`: the media
+ * `stopped`: not started, or stopped by the page. `connecting`: negotiating a stream. `connected`: the media
  * path is open, no picture yet. `playing`: pictures are decoded. `interrupted`: no packet for some seconds; the
  * browser waits for more. `waiting`: a try failed, the next one follows after `problem.retryInMs`. `failed`: trying
  * again would not help; {@link PinholePlayer.start} tries anyway.
@@ -26,14 +26,42 @@ export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "fra
 /** State of the WebSocket. `waiting`: broken, the next try is due. */
 export type SignallingState = "closed" | "connecting" | "open" | "waiting";
 
+/**
+ * What is wrong, as the server names it or the client itself. A server that is newer than this file may send others.
+ */
+export type PlayerProblemCode =
+  | "bad_message"
+  | "bad_sdp"
+  | "unsupported_codec"
+  | "unknown_host"
+  | "unauthorized"
+  | "origin_not_allowed"
+  | "no_such_viewer"
+  | "session_full"
+  | "no_free_port"
+  | "too_many_offers"
+  | "renderer_failed"
+  | "internal"
+  | "shutting_down"
+  | "no_webrtc"
+  | "no_offer"
+  | "no_answer"
+  | "bad_answer"
+  | "ended"
+  | "signalling_blocked"
+  | "signalling_unreachable"
+  | "signalling_broken"
+  | "signalling_lost"
+  | "no_udp_path"
+  | "path_interrupted"
+  | "path_lost"
+  | "encryption_failed"
+  | "no_packets"
+  | "no_frames";
+
 /** What is wrong, for programs and in words. */
 export interface PlayerProblem {
-  /**
-   * The server's code (`no_free_port`, `unauthorized`, …) or one of the client's own: `no_webrtc`,
-   * `signalling_blocked`, `signalling_unreachable`, `signalling_broken`, `signalling_lost`, `bad_answer`, `ended`, `no_udp_path`,
-   * `path_interrupted`, `path_lost`, `encryption_failed`, `no_packets`, `no_frames`.
-   */
-  readonly code: string;
+  readonly code: PlayerProblemCode;
   /** The layer at fault. */
   readonly layer: PlayerLayer;
   /** A sentence or two for people, in English. */
@@ -135,8 +163,10 @@ export interface PinholePlayerOptions {
 
 /** The player's events; each is a `CustomEvent` with the value in `detail`. */
 export interface PinholePlayerEventMap {
-  /** Something that a page would show has changed. */
+  /** {@link PlayerView.state} is another one. */
   state: CustomEvent<PlayerView>;
+  /** Anything of the view has changed: the state, the layer, the problem, the WebSocket, or `autoplayBlocked`. */
+  view: CustomEvent<PlayerView>;
   /** Once a second while a connection is there. */
   stats: CustomEvent<PlayerStats>;
   /** Text or bytes from the renderer. */
@@ -182,7 +212,7 @@ export declare class PinholePlayer extends EventTarget {
    * is none. `false`: it was not sent, as no connection is open, too much waits already, or it is too long. What the
    * server drops later comes as the event `notice`. An empty message reaches nobody.
    */
-  send(data: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>): boolean;
+  send(data: string | ArrayBuffer | ArrayBufferView): boolean;
   addEventListener<K extends keyof PinholePlayerEventMap>(
     type: K,
     listener: (event: PinholePlayerEventMap[K]) => void,
@@ -192,6 +222,16 @@ export declare class PinholePlayer extends EventTarget {
     type: string,
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof PinholePlayerEventMap>(
+    type: K,
+    listener: (event: PinholePlayerEventMap[K]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
   ): void;
 }
 

@@ -22,8 +22,8 @@ export class PinholePlayer extends EventTarget {
   #signalling = "closed";
   /** @type {PlayerProblem | null} */
   #problem = null;
-  /** @type {string | undefined} */
-  #reported;
+  /** What was published last. @type {PlayerView | null} */
+  #shown = null;
   /** @type {SignallingSocket | null} */
   #socket = null;
   /** @type {MediaConnection | null} */
@@ -93,16 +93,17 @@ export class PinholePlayer extends EventTarget {
   }
 
   stop() {
-    this.#end("stopped", null);
+    this.#leave();
     this.#media = null;
     this.#options.video.srcObject = null;
+    this.#end("stopped", null);
   }
 
   play() {
     return this.#playback.play();
   }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data */
+  /** @param {string | ArrayBuffer | ArrayBufferView} data */
   send(data) {
     if (!fitsMessage(data)) return false;
     if (this.#media?.send(data)) return true;
@@ -132,7 +133,14 @@ export class PinholePlayer extends EventTarget {
       failed: (problem) => this.#startOver(problem),
     });
     this.#media = media;
-    this.#connect(async () => ({ type: "offer", sdp: await media.offerSdp(), idle, params }));
+    this.#connect(async () => {
+      try {
+        return { type: "offer", sdp: await media.offerSdp(), idle, params };
+      } catch (error) {
+        if (media === this.#media) this.#startOver(problems.offerProblem(error));
+        return null;
+      }
+    });
   }
 
   /** @param {MediaConnection} media */
@@ -142,7 +150,7 @@ export class PinholePlayer extends EventTarget {
     this.#publish();
   }
 
-  /** @param {() => object | Promise<object>} greeting First message on the new WebSocket. */
+  /** @param {() => object | Promise<object | null>} greeting First message on the new WebSocket. */
   #connect(greeting) {
     this.#signalling = "connecting";
     try {
@@ -284,16 +292,36 @@ export class PinholePlayer extends EventTarget {
     if (this.#problem && layers.includes(this.#problem.layer)) this.#problem = null;
   }
 
+  /** Announces what has changed since the last time, and nothing that has not. */
   #publish() {
     const { view } = this;
-    const news = view.problem !== null && view.problem.code !== this.#reported;
-    this.#reported = view.problem?.code;
-    this.#emit("state", view);
-    if (news) this.#emit("error", view.problem);
+    const before = this.#shown;
+    if (before && isSameView(before, view)) return;
+    this.#shown = view;
+    // A listener may start or stop the player, which publishes a newer view first.
+    this.#emit("view", view);
+    if (before?.state !== view.state) this.#emit("state", view);
+    if (view.problem && view.problem.code !== before?.problem?.code) {
+      this.#emit("error", view.problem);
+    }
   }
 
   /** @param {string} type @param {unknown} detail */
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** @param {PlayerView} one @param {PlayerView} other */
+function isSameView(one, other) {
+  return one.state === other.state && one.signalling === other.signalling &&
+    one.layer === other.layer && one.autoplayBlocked === other.autoplayBlocked &&
+    isSameProblem(one.problem, other.problem);
+}
+
+/** @param {PlayerProblem | null} one @param {PlayerProblem | null} other */
+function isSameProblem(one, other) {
+  return one?.code === other?.code && one?.layer === other?.layer &&
+    one?.message === other?.message && one?.at === other?.at &&
+    one?.retryInMs === other?.retryInMs;
 }

@@ -38,11 +38,11 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser)));
     const client = await ClientPage.open(browser, fake.origin);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     fake.broadcast({ type: "state", state: "failed" });
     await fake.nth("bye", 1);
-    await client.until("state", ({ state }) => state === "waiting");
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "waiting");
+    await client.until("view", ({ state }) => state === "playing");
     assert.equal(fake.ofType("offer").length, 2);
   },
   { args },
@@ -55,16 +55,16 @@ browserTest(
     const streamer = await FakeStreamer.open(browser);
     fake.script.push(answering(streamer, { unreachableAt: "127.0.0.1:9" }), answering(streamer));
     const client = await ClientPage.open(browser, fake.origin, { frozenClock: true });
-    await client.until("state", ({ layer }) => layer === "path");
+    await client.until("view", ({ layer }) => layer === "path");
     await client.pass(10_000);
-    const { problem } = await client.until("state", ({ state }) => state === "waiting");
+    const { problem } = await client.until("view", ({ state }) => state === "waiting");
     assert.equal(problem?.code, "no_udp_path");
     assert.equal(problem?.layer, "path");
     assert.match(problem?.message ?? "", /127\.0\.0\.1:9\b/);
     await fake.nth("bye", 1);
 
     await client.pass(problem?.retryInMs ?? 0);
-    const playing = await client.until("state", ({ state }) => state === "playing");
+    const playing = await client.until("view", ({ state }) => state === "playing");
     assert.equal(playing.problem, null);
     assert.equal(playing.layer, null);
   },
@@ -78,10 +78,10 @@ browserTest(
     const streamer = await FakeStreamer.open(browser);
     fake.script.push(answering(streamer, { unreachableAt: "127.0.0.1:9" }), answering(streamer));
     const client = await ClientPage.open(browser, fake.origin, { before: lateConnectionNews });
-    await client.until("state", ({ layer }) => layer === "path");
+    await client.until("view", ({ layer }) => layer === "path");
     fake.broadcast({ type: "state", state: "failed" });
-    await client.until("state", ({ problem }) => problem?.code === "no_udp_path");
-    const playing = await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ problem }) => problem?.code === "no_udp_path");
+    const playing = await client.until("view", ({ state }) => state === "playing");
     assert.equal(playing.problem, null);
   },
   { args },
@@ -93,7 +93,7 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser), { still: true }));
     const client = await ClientPage.open(browser, fake.origin, { frozenClock: true });
-    await client.until("state", ({ state }) => state === "connected");
+    await client.until("view", ({ state }) => state === "connected");
     let told = false;
     const problem = client.until("error").finally(() => told = true);
     while (!told) await client.pass(1000);
@@ -111,7 +111,7 @@ browserTest(
       Promise.resolve([{ type: "answer", sdp: "v=0\r\nnonsense", viewer: "v" }])
     );
     const client = await ClientPage.open(browser, fake.origin);
-    const { problem } = await client.until("state", ({ state }) => state === "failed");
+    const { problem } = await client.until("view", ({ state }) => state === "failed");
     assert.equal(problem?.code, "bad_answer");
   },
 );
@@ -123,14 +123,14 @@ browserTest(
     fake.script.push(answering(await FakeStreamer.open(browser)));
     const client = await ClientPage.open(browser, fake.origin, { before: refuseAutoplay });
     await client.until("autoplay-blocked");
-    const blocked = await client.until("state", ({ autoplayBlocked }) => autoplayBlocked);
+    const blocked = await client.until("view", ({ autoplayBlocked }) => autoplayBlocked);
     assert.equal(blocked.problem, null);
     const video = client.page.locator("video");
     assert.ok(await video.evaluate((video: HTMLVideoElement) => video.paused));
 
     await client.page.locator("html").click();
 
-    await client.until("state", ({ autoplayBlocked }) => !autoplayBlocked);
+    await client.until("view", ({ autoplayBlocked }) => !autoplayBlocked);
     assert.ok(!await video.evaluate((video: HTMLVideoElement) => video.paused));
   },
   { args },

@@ -98,6 +98,24 @@ browserTest(
   { args },
 );
 
+browserTest(
+  "viewer page: without WebRTC it says so, and calls nothing working that was not tried",
+  async (browser) => {
+    await using fake = new FakeSignalling();
+    const page = await browser.newPage();
+    await page.addInitScript(() => Reflect.deleteProperty(globalThis, "RTCPeerConnection"));
+    await page.goto(`${pageOrigin(fake)}/`);
+    await textOf(page, "#status", /^Failed$/);
+    await textOf(page, "#notice-title", /has no WebRTC$/);
+    const layers = await page.locator("#layers li").evaluateAll((items: Element[]) =>
+      items.map((item) => item.getAttribute("data-status"))
+    );
+    assert.deepEqual(layers, ["pending", "pending", "fault", "pending", "pending"]);
+    assert.deepEqual(fake.received, []);
+  },
+  { args },
+);
+
 function answering(streamer: FakeStreamer, options: AnswerOptions = {}): Reply {
   return async ({ sdp }) => {
     const answer = await streamer.answer(String(sdp), options);

@@ -12,7 +12,7 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser)));
     const client = await ClientPage.open(browser, fake.origin);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     const peer = await client.player.evaluateHandle((player) => player.peerConnection);
 
     fake.relay.cut();
@@ -22,7 +22,7 @@ browserTest(
     assert.equal(lost.layer, "signalling");
     const { viewer } = await fake.nth("resume", 1);
     assert.equal(viewer, "viewer-1");
-    const resumed = await client.until("state", ({ problem }) => problem === null);
+    const resumed = await client.until("view", ({ problem }) => problem === null);
     assert.equal(resumed.state, "playing");
     assert.equal(resumed.signalling, "open");
     assert.equal(fake.ofType("offer").length, 1);
@@ -44,13 +44,13 @@ browserTest(
     const answer = answering(await FakeStreamer.open(browser));
     fake.script.push(answer, refusing("no_such_viewer"), answer);
     const client = await ClientPage.open(browser, fake.origin);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
 
     fake.relay.cut();
 
-    const { state } = await client.until("state", ({ state }) => state !== "playing");
+    const { state } = await client.until("view", ({ state }) => state !== "playing");
     assert.equal(state, "connecting", "there is nothing to wait for");
-    const { problem } = await client.until("state", ({ state }) => state === "playing");
+    const { problem } = await client.until("view", ({ state }) => state === "playing");
     assert.equal(problem, null);
   },
   { args },
@@ -61,7 +61,7 @@ browserTest("PinholePlayer: waits longer after each failure, up to 4 s", async (
   fake.script.push(refusing("internal"));
   const client = await ClientPage.open(browser, fake.origin, { frozenClock: true });
   for (const mostMs of [250, 500, 1000, 2000, 4000, 4000]) {
-    const { problem } = await client.until("state", ({ state }) => state === "waiting");
+    const { problem } = await client.until("view", ({ state }) => state === "waiting");
     const waitMs = problem?.retryInMs ?? 0;
     assert.ok(waitMs >= mostMs / 2 && waitMs <= mostMs, `${waitMs} of ${mostMs} ms`);
     await client.pass(waitMs);
@@ -88,7 +88,7 @@ browserTest(
     const answer = answering(await FakeStreamer.open(browser));
     fake.script.push(refusing("no_free_port", { retry_after_ms: 60_000 }), answer);
     const client = await ClientPage.open(browser, fake.origin, { frozenClock: true });
-    const { problem } = await client.until("state", ({ state }) => state === "waiting");
+    const { problem } = await client.until("view", ({ state }) => state === "waiting");
     assert.equal(problem?.code, "no_free_port");
     assert.equal(problem?.retryInMs, 60_000);
 
@@ -96,7 +96,7 @@ browserTest(
     assert.equal(await client.player.evaluate((player) => player.state), "waiting");
     assert.equal(fake.ofType("offer").length, 1);
     await client.pass(1);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     assert.equal(fake.ofType("offer").length, 2);
   },
   { args },
@@ -109,7 +109,7 @@ browserTest("PinholePlayer: stops at a refusal that would repeat", async (browse
     frozenClock: true,
     player: { token: "a+b/c=" },
   });
-  const { problem } = await client.until("state", ({ state }) => state === "failed");
+  const { problem } = await client.until("view", ({ state }) => state === "failed");
   assert.equal(problem?.code, "unauthorized");
   assert.equal(problem?.message, "Refused with unauthorized");
   assert.equal(problem?.retryInMs, undefined);
@@ -127,9 +127,9 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser)), refusing("unauthorized"));
     const client = await ClientPage.open(browser, fake.origin);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     fake.relay.cut();
-    const view = await client.until("state", ({ problem }) => problem?.code === "unauthorized");
+    const view = await client.until("view", ({ problem }) => problem?.code === "unauthorized");
     assert.equal(view.state, "playing");
     assert.equal(view.signalling, "closed");
   },
@@ -142,13 +142,13 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser)));
     const client = await ClientPage.open(browser, fake.origin);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     await client.player.evaluate((player) => player.stop());
     await fake.nth("bye", 1);
-    await client.until("state", ({ state }) => state === "stopped");
+    await client.until("view", ({ state }) => state === "stopped");
 
     await client.player.evaluate((player) => player.start());
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
     await client.page.goto("about:blank");
     await fake.nth("bye", 2);
   },
@@ -167,7 +167,7 @@ browserTest(
     assert.equal(offer.idle, "ada");
     assert.deepEqual(offer.params, { voice: 3 });
     assert.match(String(offer.sdp), /^m=video [^]*^a=recvonly[^]*^m=audio [^]*^a=recvonly/m);
-    await client.until("state", ({ state }) => state === "playing");
+    await client.until("view", ({ state }) => state === "playing");
 
     assert.ok(await client.player.evaluate((player) => player.send("hello")));
     assert.equal(await client.until("message"), "hello", "over the data channel and back");

@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import assert from "assert";
+import type { SignallingErrorCode } from "../../src/signalling/errors.ts";
 import type * as declared from "../../src/viewer/pinhole.d.ts";
 import * as actual from "../../src/viewer/pinhole.js";
 
@@ -10,9 +11,13 @@ const client: typeof declared = actual;
 type Undeclared = Exclude<Own<actual.PinholePlayer>, Own<declared.PinholePlayer>>;
 // … nothing is there that is not declared.
 const UNDECLARED: [Undeclared] extends [never] ? "none" : Undeclared = "none";
+// What the server may refuse with is a problem that pages can name.
+type Unnamed = Exclude<SignallingErrorCode, declared.PlayerProblemCode>;
+const UNNAMED: [Unnamed] extends [never] ? "none" : Unnamed = "none";
 
 Deno.test("pinhole.d.ts: declares what pinhole.js exports", () => {
   assert.equal(UNDECLARED, "none");
+  assert.equal(UNNAMED, "none");
   assert.deepEqual(Object.keys(client), ["PinholePlayer", "checkPath", "forwardInput"]);
 });
 

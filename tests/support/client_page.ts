@@ -83,6 +83,12 @@ export class ClientPage {
     }
   }
 
+  /** The details of all events of this type so far. */
+  all<Type extends EventType>(type: Type): Detail<Type>[] {
+    return this.#events.filter((event) => event.type === type)
+      .map(({ detail }) => detail as Detail<Type>);
+  }
+
   /** Moves the page's frozen clock on by `ms`. */
   async pass(ms: number): Promise<void> {
     await this.page.clock.runFor(ms);
@@ -99,7 +105,15 @@ async function startPlayer(
   const player = new client.PinholePlayer({ video, session: "demo", ...options });
   const tell: unknown = Reflect.get(globalThis, "tell");
   if (typeof tell !== "function") throw new Error("No one to tell");
-  const types = ["state", "stats", "message", "error", "autoplay-blocked", "track"] as const;
+  const types = [
+    "state",
+    "view",
+    "stats",
+    "message",
+    "error",
+    "autoplay-blocked",
+    "track",
+  ] as const;
   for (const type of types) {
     player.addEventListener(type, ({ detail }) => {
       tell(type, detail instanceof MediaStreamTrack ? detail.kind : detail);

@@ -10,6 +10,8 @@ export interface AnswerOptions {
   readonly unreachableAt?: string;
   /** Send no pictures. */
   readonly still?: boolean;
+  /** Send a tone with the pictures. */
+  readonly sound?: boolean;
 }
 
 /**
@@ -34,10 +36,10 @@ export class FakeStreamer {
   /** Answers an offer of a client; the stream starts by itself. */
   async answer(
     offer: string,
-    { unreachableAt, still = false }: AnswerOptions = {},
+    { unreachableAt, still = false, sound = false }: AnswerOptions = {},
   ): Promise<string> {
     const sdp = unreachableAt === undefined ? offer : withoutCandidates(offer);
-    const answer = await this.#page.evaluate(answerOffer, { sdp, still });
+    const answer = await this.#page.evaluate(answerOffer, { sdp, still, sound });
     return unreachableAt === undefined ? answer : announce(answer, unreachableAt);
   }
 }
@@ -61,7 +63,9 @@ function paint(): void {
   }, 33);
 }
 
-async function answerOffer({ sdp, still }: { sdp: string; still: boolean }): Promise<string> {
+async function answerOffer(
+  { sdp, still, sound }: { sdp: string; still: boolean; sound: boolean },
+): Promise<string> {
   const peer = new RTCPeerConnection({ iceServers: [] });
   const canvas = document.querySelector("canvas");
   const track = canvas?.captureStream(30).getVideoTracks()[0];
@@ -71,7 +75,15 @@ async function answerOffer({ sdp, still }: { sdp: string; still: boolean }): Pro
   const [video, audio] = peer.getTransceivers();
   if (!video || !audio) throw new Error("The offer lacks video or audio");
   video.direction = "sendonly";
-  audio.direction = "inactive";
+  audio.direction = sound ? "sendonly" : "inactive";
+  if (sound) {
+    const context = new AudioContext();
+    const tone = new MediaStreamAudioDestinationNode(context);
+    const oscillator = new OscillatorNode(context);
+    oscillator.connect(tone);
+    oscillator.start();
+    await audio.sender.replaceTrack(tone.stream.getAudioTracks()[0] ?? null);
+  }
   if (!still) await video.sender.replaceTrack(track);
   await peer.setLocalDescription();
   if (peer.iceGatheringState !== "complete") {

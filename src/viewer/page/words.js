@@ -53,7 +53,11 @@ export function describe(view) {
  * @returns {Record<PlayerLayer, "pending" | "now" | "done" | "fault">}
  */
 export function layerStatus({ state, layer, problem }) {
-  const reached = layer ? LAYERS.indexOf(layer) : state === "stopped" ? 0 : LAYERS.length;
+  const reached = layer && isTried(problem)
+    ? LAYERS.indexOf(layer)
+    : layer || state === "stopped"
+    ? 0
+    : LAYERS.length;
   const working = state === "connecting" || state === "connected";
   /** @param {PlayerLayer} each */
   const status = (each) => {
@@ -69,6 +73,11 @@ export function layerStatus({ state, layer, problem }) {
     encryption: status("encryption"),
     frames: status("frames"),
   };
+}
+
+/** Where the browser lacks WebRTC, no layer has been tried. @param {PlayerProblem | null} problem */
+function isTried(problem) {
+  return problem?.code !== "no_webrtc";
 }
 
 /** @type {Readonly<Record<string, (place: Place) => Explanation>>} */
@@ -154,6 +163,10 @@ const EXPLANATIONS = {
   no_frames: () => ({
     title: "Video comes, but cannot be decoded",
     tries: ["Try another browser, or another video.codec in config.toml."],
+  }),
+  no_offer: () => ({
+    title: "The browser cannot make an offer",
+    tries: ["Reload the page, or use another browser."],
   }),
   no_webrtc: () => ({
     title: "This browser has no WebRTC",

@@ -163,7 +163,7 @@ export class MediaConnection {
     this.#listener.changed();
   }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @returns Whether it is on its way. */
+  /** @param {string | ArrayBuffer | ArrayBufferView} data @returns Whether it is on its way. */
   send(data) {
     const { readyState, bufferedAmount } = this.#channel;
     if (readyState !== "open" || bufferedAmount > CHANNEL_BUFFERED_MAX) return false;
@@ -253,7 +253,7 @@ export class MediaConnection {
 
 /**
  * Whether a message is no longer than the server takes.
- * @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data
+ * @param {string | ArrayBuffer | ArrayBufferView} data
  */
 export function fitsMessage(data) {
   if (typeof data !== "string") return data.byteLength <= MESSAGE_BYTES_MAX;

@@ -10,6 +10,7 @@ const FATAL_CODES = new Set([
   "unauthorized",
   "origin_not_allowed",
   "signalling_blocked",
+  "no_offer",
   "bad_answer",
 ]);
 
@@ -74,7 +75,8 @@ export function isFatal(problem) {
  */
 export function serverProblem(code, message) {
   const words = message || SERVER_WORDS[code] || `The server refused: ${code}.`;
-  return { code, layer: "server", message: words };
+  const known = /** @type {PlayerProblem["code"]} */ (code);
+  return { code: known, layer: "server", message: words };
 }
 
 /** @returns {PlayerProblem} */
@@ -85,6 +87,12 @@ export function endedProblem() {
 /** @returns {PlayerProblem} */
 export function noAnswerProblem() {
   return { code: "no_answer", layer: "server", message: "The server did not answer the offer." };
+}
+
+/** @param {unknown} error What the browser said. @returns {PlayerProblem} */
+export function offerProblem(error) {
+  const message = `The browser cannot make an offer: ${error}`;
+  return { code: "no_offer", layer: "signalling", message };
 }
 
 /** @param {unknown} error What the browser said. @returns {PlayerProblem} */

@@ -4,7 +4,8 @@
 
 /**
  * @typedef {object} SignallingListener Hears of a {@link SignallingSocket} until it is closed from this side.
- * @property {() => object | Promise<object>} greeting Makes the first message, once the WebSocket is open.
+ * @property {() => object | Promise<object | null>} greeting Makes the first message, once the WebSocket is open; `null` when
+ *   there is none to send. Never rejects.
  * @property {() => void} opened The greeting is on its way.
  * @property {(message: ServerMessage) => void} message
  * @property {(end: { code: number, reason: string, clean: boolean, opened: boolean }) => void} closed
@@ -38,7 +39,7 @@ export class SignallingSocket {
     socket.onopen = async () => {
       opened = true;
       const first = await listener.greeting();
-      if (this.post(first)) listener.opened();
+      if (first && this.post(first)) listener.opened();
     };
     socket.onmessage = ({ data }) => {
       const message = parseMessage(data);
