@@ -31,6 +31,7 @@ import collections
 import json
 import logging
 import mmap
+import operator
 import os
 import pwd
 import select
@@ -49,6 +50,7 @@ _log = logging.getLogger("pinhole_bridge")
 
 # Messages of the writer and of the server, by type.
 _HELLO, _RING, _FRAME, _AUDIO, _IDLE, _END, _ERROR, _MESSAGE = range(1, 9)
+_KEPT_BACK = 12
 _WELCOME, _BYE, _RING_MADE, _RELEASE, _OPEN, _CLOSE, _VIEWER_MESSAGE = range(1, 8)
 _DROPPED = 12
 
@@ -75,6 +77,14 @@ _SLOTS_MAX = 1024
 _SLOTS_PER_SESSION = 3  # one is shown, one waits, one is written
 _MESSAGE_BYTES_MAX = 65536
 _AUDIO_SECONDS_MAX = 0.5
+# Servers that do not say how much sound they keep for a session keep this much.
+_SOUND_SECONDS = 9.9
+_SOUND_JITTER_SECONDS = 0.1
+_SOUND_TOLD_SECONDS = 1.0
+# Times beyond these are of another clock, and the server takes the present in their place.
+_PAST_SECONDS_MAX = 10.0
+_AHEAD_SECONDS_MAX = 600.0
+_MICROSECONDS_MAX = 1 << 53
 _EVENTS_MAX = 1024
 _ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = (0.25, 4.0)
@@ -104,7 +114,7 @@ class BridgeClosed(BridgeError):
 class Session:
     """One stream, which any number of viewers watch."""
 
-    __slots__ = ("id", "width", "height", "fps", "params", "number")
+    __slots__ = ("id", "width", "height", "fps", "params", "number", "_sound_end", "_kept_back", "_told_at")
 
     def __init__(
         self, *, id: str, width: int, height: int, fps: float, params: Dict[str, Any], number: int
@@ -119,6 +129,22 @@ class Session:
         self.params = params
         #: Tells apart two sessions of one name that follow each other.
         self.number = number
+        self._sound_end = float("-inf")
+        self._kept_back = 0.0
+        self._told_at = float("-inf")
+
+    @property
+    def sound_ahead(self) -> float:
+        """Seconds of sound that were sent and have not been heard yet."""
+        return max(0.0, self._sound_end - time.monotonic())
+
+    def _end_of_sound(self, seconds: float, now: float, moment: float) -> float:
+        """When the next piece of sound ends: where the server will put it. ``moment`` is its own time, or 0."""
+        if moment == 0:
+            follows = self._sound_end >= now - _SOUND_JITTER_SECONDS
+            return (self._sound_end if follows else now) + seconds
+        is_near = -_PAST_SECONDS_MAX <= moment - now <= _AHEAD_SECONDS_MAX
+        return (moment if is_near else now) + seconds
 
     def __repr__(self) -> str:
         return "Session(%r, %dx%d, %g fps)" % (self.id, self.width, self.height, self.fps)
@@ -176,6 +202,8 @@ class Bridge:
         self._goodbye: Optional[BridgeRefused] = None
         self._retry_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
+        self._sound_seconds = _SOUND_SECONDS
+        self._counts_sound = False
 
     # ---- What a program does ---------------------------------------------------------------------------------
 
@@ -204,20 +232,30 @@ class Bridge:
         """Shows a picture to the viewers of a session.
 
         picture: a uint8 array of height x width x 3 (bgr24, rgb24) or 4 (bgra, rgba), or of height * 3 / 2 x width
-            (i420, nv12); or the same as bytes, row by row without padding. It is copied.
+            (i420, nv12); or the same as bytes, row by row without padding. It is copied. Tensors in the host's memory
+            are taken as arrays are, and images of Pillow where ``format`` is what they have ("rgb24", "rgba").
         width, height: pixels, both even. Bytes need them unless they have the session's; an array has its own.
         timestamp: the moment that it shows, in seconds of time.monotonic(); by default now. What is seen and heard
             together has the same one.
 
         Returns whether the picture went out. It does not when the session is closed, when the server is away, or when
         it does not keep up.
+
+        Raises TypeError or ValueError for a picture of another kind, with the conversion that it needs.
         """
         if format not in _FORMATS:
             raise ValueError("Unknown format %r: use one of %s" % (format, ", ".join(_FORMATS)))
         moment = _microseconds(timestamp)
-        view = memoryview(picture)
-        unsized = view.ndim == 1 and (width is None or height is None)
-        width, height = _size_of(view, format, width or session.width, height or session.height)
+        unsized = width is None or height is None
+        width = session.width if width is None else _whole(width, "width")
+        height = session.height if height is None else _whole(height, "height")
+        if _is_pillow(picture):
+            width, height = picture.size
+            picture = _bytes_of_pillow(picture, format)
+        view, picture, x = _view_of(picture, "picture")
+        unsized = unsized and view.ndim == 1
+        _check_pixels(view, picture, x)
+        width, height = _size_of(view, format, width, height)
         planes, size = _layout(format, width, height)
         if view.nbytes != size:
             words = "A %s picture of %dx%d has %d bytes, not %d" % (format, width, height, size, view.nbytes)
@@ -244,36 +282,46 @@ class Bridge:
         session: Session,
         pcm: Any,
         rate: int,
-        channels: int = 1,
+        channels: Optional[int] = None,
         *,
         timestamp: Optional[float] = None
     ) -> bool:
         """Lets the viewers of a session hear a piece of sound.
 
         pcm: 16-bit little-endian samples, left and right interleaved where there are two channels: bytes, or an int16
-            array. Pieces of 20 ms keep the delay low; up to 10 s may be written ahead.
+            array of N samples or of N x channels. Pieces of 20 ms keep the delay low; up to 60 s may be written ahead.
         rate: samples per second and channel, 8000 to 48000.
+        channels: 1 or 2; by default 2 for an array of N x 2, else 1.
         timestamp: when its first sample is heard, in seconds of time.monotonic(); by default right after the piece
             before, or now after a pause.
 
-        Returns whether it went out, as ``frame`` does.
+        Returns whether all of it went out. Nothing of it does when the session is closed, when the server is away, or
+        when it would end more than 60 s ahead.
+
+        Raises TypeError or ValueError for samples of another kind, with the conversion that they need.
         """
-        if not 8000 <= rate <= 48000 or channels not in (1, 2):
-            raise ValueError("Cannot send sound of %r samples a second on %r channels" % (rate, channels))
-        view = memoryview(pcm)
-        data = view.cast("B") if view.nbytes > 0 else memoryview(b"")
-        if len(data) % (2 * channels) != 0:
-            raise ValueError("The sound ends within a sample: %d bytes" % len(data))
+        rate = _whole(rate, "rate")
+        if not 8000 <= rate <= 48000:
+            raise ValueError("Sound cannot have %d samples a second: rate= is 8000 to 48000" % rate)
+        data, channels = _sound_of(pcm, channels)
         moment = 0 if timestamp is None else _microseconds(timestamp)
         step = int(rate * _AUDIO_SECONDS_MAX) * 2 * channels
         with self._lock:
             if not self._is_open(session):
+                return False
+            seconds = len(data) / (2 * channels * rate)
+            now = time.monotonic()
+            end = session._end_of_sound(seconds, now, moment / 1e6)
+            if end > now + self._sound_seconds:
+                self._keep_back(session, seconds)
                 return False
             sent = True
             for start in range(0, len(data), step):
                 fields = _AUDIO_FIELDS.pack(session.number, rate, channels, 0, moment)
                 sent = self._send(_AUDIO, fields, data[start : start + step])
                 moment = 0
+            if sent and seconds > 0:
+                session._sound_end = end
             return sent
 
     def idle(self, session: Session) -> bool:
@@ -437,6 +485,22 @@ class Bridge:
         with self._lock:
             return self._is_open(session) and self._send(kind, struct.pack("<I", session.number), data)
 
+    def _keep_back(self, session: Session, seconds: float) -> None:
+        """Says, here and in the server's log, that a piece of sound was not sent as it lies too far ahead."""
+        now = time.monotonic()
+        if session._told_at < 0:
+            _log.warning(
+                "A piece of sound of %.2f s for the session %r was not sent, as it would end more than %g s ahead:"
+                " write sound as fast as it is heard, or wait until `session.sound_ahead` is less",
+                *(seconds, session.id, self._sound_seconds)
+            )
+        session._kept_back += seconds
+        if now - session._told_at >= _SOUND_TOLD_SECONDS:
+            milliseconds = min(round(session._kept_back * 1000), 0xFFFFFFFF)
+            session._kept_back, session._told_at = 0.0, now
+            if self._counts_sound:
+                self._send(_KEPT_BACK, struct.pack("<2I", session.number, milliseconds))
+
     def _is_open(self, session: Session) -> bool:
         self._receive()
         return self._sessions.get(session.number) is session
@@ -516,6 +580,9 @@ class Bridge:
     def _take(self, kind: int, payload: bytes) -> None:
         if kind == _WELCOME:
             self._welcomed = True
+            kept = json.loads(payload).get("sound_ms")
+            self._counts_sound = kept is not None
+            self._sound_seconds = kept / 1000 if kept is not None else _SOUND_SECONDS
         elif kind == _BYE:
             words = json.loads(payload)
             self._goodbye = BridgeRefused(words["code"], words["text"])
@@ -610,25 +677,249 @@ def _not_permitted(path: str) -> str:
 
 
 def _microseconds(timestamp: Optional[float]) -> int:
-    return time.monotonic_ns() // 1000 if timestamp is None else round(timestamp * 1e6)
+    if timestamp is None:
+        return time.monotonic_ns() // 1000
+    try:
+        moment = round(float(timestamp) * 1e6)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("timestamp= is in seconds of time.monotonic(), not %r" % (timestamp,)) from None
+    if abs(moment) > _MICROSECONDS_MAX:
+        raise ValueError("timestamp= is in seconds of time.monotonic(), not %r" % (timestamp,))
+    return moment
+
+
+def _whole(value: Any, name: str) -> int:
+    """A whole number, of whatever type has one: 16000, 16000.0, numpy.int64(16000)."""
+    if isinstance(value, bool) or not (hasattr(value, "__index__") or hasattr(value, "__float__")):
+        raise TypeError("%s= is a number, not %r" % (name, value))
+    try:
+        return operator.index(value)
+    except TypeError:
+        number = float(value)
+    if not number % 1 == 0:
+        raise ValueError("%s= is a whole number, not %r" % (name, value))
+    return int(number)
+
+
+# ---- Samples and pixels --------------------------------------------------------------------------------------
+
+# By the letter that a buffer has for them.
+_ITEM_NAMES = {
+    "?": "bool",
+    "b": "int8",
+    "B": "uint8",
+    "c": "uint8",
+    "h": "int16",
+    "H": "uint16",
+    "i": "int32",
+    "I": "uint32",
+    "l": "int64",
+    "L": "uint64",
+    "q": "int64",
+    "Q": "uint64",
+    "e": "float16",
+    "f": "float32",
+    "d": "float64",
+    "g": "longdouble",
+    "Z": "complex",
+    "O": "object",
+}
+
+# What makes 16-bit samples of x.
+_TO_SAMPLES = {
+    "b": "({x}.astype('<i2') << 8)",
+    "B": "(({x}.astype('<i2') - 128) << 8), or {x}.view('<i2') where these are the bytes of 16-bit samples",
+    "H": "({x} ^ 0x8000).view('<i2')",
+    "h": "{x}.astype('<i2')",
+    "iIlLqQ": "({x} >> 16).astype('<i2') where the samples have 32 bits, {x}.astype('<i2') where they have 16",
+    "efdg": "({x}.clip(-1, 1) * 32767).astype('<i2')",
+    "Z": "({x}.real.clip(-1, 1) * 32767).astype('<i2')",
+}
+
+# What makes bytes of the pixels of x.
+_TO_PIXELS = {
+    "?": "{x}.astype('u1') * 255",
+    "b": "{x}.view('u1')",
+    "H": "({x} >> 8).astype('u1')",
+    "hiIlLqQ": "{x}.clip(0, 255).astype('u1')",
+    "efdg": "({x}.clip(0, 1) * 255).astype('u1') where it has values of 0 to 1, {x}.clip(0, 255).astype('u1') where 255"
+    " is white",
+}
+
+
+def _letter(view: memoryview) -> str:
+    return view.format.lstrip("@=<>!")[:1]
+
+
+def _view_of(value: Any, noun: str) -> Tuple[memoryview, Any, str]:
+    """The memory of an array, a tensor or bytes; the array that a tensor has; and how an error names x as an array."""
+    if isinstance(value, (list, tuple, set, dict, str, int, float, complex)) or value is None:
+        kind = "'u1'" if noun == "picture" else "'<i2'"
+        words = "A %s is an array or bytes, not %s: pass numpy.array(x, %s)"
+        raise TypeError(words % (noun, type(value).__name__, kind))
+    device = _device_of(value)
+    if device is not None:
+        words = "The %s is in the memory of the device %s: pass x.cpu().numpy() (PyTorch), or x.get() (CuPy)"
+        raise TypeError(words % (noun, device))
+    try:
+        return memoryview(value), value, "x" if hasattr(value, "dtype") else "numpy.asarray(x)"
+    except (TypeError, ValueError, BufferError) as error:
+        reason = error  # type: Exception
+    try:
+        if hasattr(value, "detach") and hasattr(value, "numpy"):
+            array, x = value.detach().numpy(), "x.detach().numpy()"
+        elif hasattr(value, "__array__") and not hasattr(value, "__array_ufunc__"):
+            array, x = value.__array__(), "numpy.asarray(x)"
+        else:
+            raise reason
+        return memoryview(array), array, x
+    except Exception as error:
+        reason = error
+    named = "%s%s" % (type(value).__name__, _dtype_of(value, " of "))
+    x = "numpy.asarray(x)"
+    if hasattr(value, "dtype"):
+        x = "x.detach().float().cpu().numpy()" if hasattr(value, "detach") else "x.astype('f4')"
+        x = "(%s.clip(%s" % (x, "0, 1) * 255).astype('u1')" if noun == "picture" else "-1, 1) * 32767).astype('<i2')")
+    words = "A %s is an array of NumPy or bytes, not %s (%s): pass %s"
+    raise TypeError(words % (noun, named, reason, x)) from None
+
+
+def _device_of(value: Any) -> Optional[str]:
+    """The device that has the memory of a tensor, where that is not the host."""
+    device = getattr(value, "device", None)
+    if hasattr(value, "__cuda_array_interface__"):
+        return str(device or "cuda")
+    name = getattr(device, "type", device)
+    if not isinstance(name, str):
+        return None
+    return None if name.split("device:")[-1].split(":")[0].lower() in ("", "cpu") else str(device)
+
+
+def _dtype_of(value: Any, before: str = "") -> str:
+    dtype = getattr(value, "dtype", None)
+    return "" if dtype is None else before + str(dtype)
+
+
+def _described(view: memoryview, value: Any) -> str:
+    """Kind and shape of the items, for an error."""
+    name = _dtype_of(value) or _ITEM_NAMES.get(_letter(view), view.format)
+    return "%s of shape %s" % (name, tuple(view.shape))
+
+
+def _conversion(table: Dict[str, str], view: memoryview, x: str) -> str:
+    for letters, words in table.items():
+        if _letter(view) in letters:
+            return ": pass " + words.format(x=x)
+    return ""
+
+
+def _sound_of(pcm: Any, channels: Optional[int]) -> Tuple[memoryview, int]:
+    """Samples as bytes, and their channels."""
+    count = None if channels is None else _whole(channels, "channels")
+    if count not in (None, 1, 2):
+        raise ValueError("channels= is 1 or 2, not %r" % (channels,))
+    view, array, x = _view_of(pcm, "piece of sound")
+    is_planar = view.ndim == 2 and view.shape[0] == 2 and view.shape[1] > 2
+    x += ".T" if is_planar else ""
+    letter = _letter(view)
+    is_bytes = letter in "Bc" and not hasattr(array, "dtype") and not hasattr(array, "typecode")
+    is_samples = letter == "h" and view.format in _NATIVE_SAMPLES
+    if not is_bytes and not is_samples:
+        words = "Sound is int16, not %s" % _described(view, array)
+        raise TypeError(words + _conversion(_TO_SAMPLES, view, x))
+    if is_planar:
+        words = "Sound has its channels interleaved (N, 2), not one after the other: it is %s: pass %s"
+        raise ValueError(words % (_described(view, array), x))
+    if view.ndim == 2 and not is_bytes and (view.shape[1] in (1, 2) or view.shape[0] == 1):
+        found = view.shape[1] if view.shape[1] in (1, 2) else 1
+        if count not in (None, found):
+            raise ValueError("channels= is %d, but the sound is %s" % (count, _described(view, array)))
+        count = found
+    elif view.ndim != 1:
+        words = "Sound has the shape (N,), or (N, 2) for left and right: it is %s%s"
+        fix = {0: ": pass x.reshape(1)", 3: ": pass x[0]"}.get(view.ndim, "")
+        if view.ndim == 2:
+            fix = ": pass %s.mean(axis=%d).astype('<i2')" % (x, 1 if view.shape[0] > view.shape[1] else 0)
+        raise ValueError(words % (_described(view, array), fix))
+    count = count or 1
+    if view.nbytes % (2 * count) != 0:
+        words = "The sound ends within a sample: %d bytes, of which %d make a sample of %d channel%s"
+        raise ValueError(words % (view.nbytes, 2 * count, count, "s" if count > 1 else ""))
+    if view.nbytes == 0:
+        return memoryview(b""), count
+    return (view.cast("B") if view.c_contiguous else memoryview(view.tobytes())), count
+
+
+_NATIVE_SAMPLES = ("<h", "h", "@h", "=h") if sys.byteorder == "little" else ("<h",)
+
+
+def _is_pillow(picture: Any) -> bool:
+    return isinstance(getattr(picture, "mode", None), str) and hasattr(picture, "tobytes")
+
+
+def _bytes_of_pillow(picture: Any, format: str) -> bytes:
+    mode = {"rgb24": "RGB", "rgba": "RGBA"}.get(format)
+    if mode is None or picture.mode != mode:
+        fix = ("RGBA", "rgba") if mode == "RGBA" or "A" in picture.mode else ("RGB", "rgb24")
+        convert = "x" if picture.mode == fix[0] else "x.convert(%r)" % fix[0]
+        words = "An image of Pillow with the mode %r is not %s: call frame(session, %s, %r)"
+        raise TypeError(words % (picture.mode, format, convert, fix[1]))
+    return picture.tobytes()
+
+
+def _check_pixels(view: memoryview, picture: Any, x: str) -> None:
+    """Holds a picture to bytes, in the order of rows, columns and colours."""
+    shape = tuple(view.shape)
+    fixed = x
+    if len(shape) == 4:
+        fixed, shape = fixed + "[0]", shape[1:]
+    # Planes of colours first, as models have them.
+    is_planar = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
+    if is_planar:
+        fixed += ".transpose(1, 2, 0)"
+    if _letter(view) not in "Bc":
+        words = "A picture consists of bytes (uint8), not of %s" % _described(view, picture)
+        raise TypeError(words + _conversion(_TO_PIXELS, view, fixed))
+    if is_planar or view.ndim == 4:
+        words = "A picture has the shape (height, width, colours): it is %s: pass %s"
+        raise ValueError(words % (_described(view, picture), fixed))
 
 
 def _size_of(view: memoryview, format: str, width: int, height: int) -> Tuple[int, int]:
     """Width and height of a picture: those of its array, or those that were given."""
-    if view.itemsize != 1:
-        raise TypeError("A picture consists of bytes (uint8), not of items of %d bytes" % view.itemsize)
     _, pixel_bytes, others = _FORMATS[format]
-    if view.ndim == 3 or (view.ndim == 2 and others):
-        rows, width = view.shape[0], view.shape[1]
-        height = rows * 2 // 3 if others else rows
-        if view.ndim == 3 and (others or view.shape[2] != pixel_bytes):
-            raise ValueError("An array of shape %s is not a %s picture" % (view.shape, format))
+    shape = tuple(view.shape)
+    if view.ndim == 2 and others:
+        rows, width = shape
+        height = rows * 2 // 3
+        if rows % 3 != 0:
+            words = "An array of shape %s is not a %s picture, which has height * 3 / 2 rows"
+            raise ValueError(words % (shape, format))
+    elif view.ndim == 3 and not others and shape[2] == pixel_bytes:
+        height, width = shape[:2]
     elif view.ndim != 1:
-        raise ValueError("An array of shape %s is not a %s picture" % (view.shape, format))
+        raise ValueError("An array of shape %s is not a %s picture%s" % (shape, format, _other_format(shape, others)))
+    if width % 2 != 0 or height % 2 != 0:
+        cut = ": pass x[:%d, :%d]" % (height & ~1, width & ~1) if view.ndim == 3 and min(height, width) > 1 else ""
+        words = "The %s of a picture is even, 2 to %d pixels, not %d"
+        side = ("width", width) if width % 2 != 0 else ("height", height)
+        raise ValueError(words % (side[0], _SIDE_MAX, side[1]) + cut)
     for name, side in (("width", width), ("height", height)):
-        if side % 2 != 0 or not 2 <= side <= _SIDE_MAX:
+        if not 2 <= side <= _SIDE_MAX:
             raise ValueError("The %s of a picture is even, 2 to %d pixels, not %d" % (name, _SIDE_MAX, side))
     return width, height
+
+
+def _other_format(shape: Tuple[int, ...], others: Any) -> str:
+    """What to do with an array whose shape does not fit its format."""
+    if len(shape) == 2 and not others:
+        return ", but a grey one: pass numpy.stack([x] * 3, axis=-1)"
+    if len(shape) != 3:
+        return ""
+    if shape[2] == 1:
+        return ", but a grey one: pass numpy.repeat(x, 3, axis=2)"
+    fitting = [name for name, (_, count, planes) in _FORMATS.items() if not planes and count == shape[2]]
+    return ": its format is %s" % " or ".join(map(repr, fitting)) if fitting else ""
 
 
 def _layout(format: str, width: int, height: int) -> Tuple[List[int], int]:

@@ -156,7 +156,7 @@ Deno.test("openBridge: sessions, writers and rings leave no descriptor and no ma
         writer.messages.length = 0;
         await writer.say({ type: "ring", slotBytes: 4096 * times, slotCount: 10 });
         const { generation } = await writer.hear("ring");
-        writer.messages.push({ type: "welcome", version: 1 });
+        writer.messages.push({ type: "welcome", version: 1, sound_ms: 0 });
         const planes = [{ offset: 0, strideBytes: 96 }, ...EMPTY, ...EMPTY];
         for (const [at, source] of sources.entries()) {
           const session = 5 * index + at + 1;

@@ -51,7 +51,7 @@ const WRITER_MESSAGES: readonly WriterMessage[] = [
 ];
 
 const SERVER_MESSAGES: readonly ServerMessage[] = [
-  { type: "welcome", version: 1 },
+  { type: "welcome", version: 1, sound_ms: 60_000 },
   { type: "bye", code: "taken", text: "Another writer" },
   { type: "ring", generation: 1, slotBytes: 4096, slotCount: 4, slotsOffset: 4096 },
   { type: "release", generation: 1, slot: 3 },

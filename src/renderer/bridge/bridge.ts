@@ -8,6 +8,7 @@ import { BridgeSession } from "./bridge_session.ts";
 import { Libc } from "./libc.ts";
 import {
   ACCEPT_PAUSE_MS,
+  AUDIO_AHEAD_MS_MAX,
   BRIDGE_VERSION,
   CONNECTIONS_MAX,
   SHARED_MEMORY_FOLDER,
@@ -186,7 +187,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
       return { code: "taken", text };
     }
     this.#writer = visit;
-    visit.send({ type: "welcome", version: BRIDGE_VERSION });
+    visit.send({ type: "welcome", version: BRIDGE_VERSION, sound_ms: AUDIO_AHEAD_MS_MAX });
     log.info("bridge_writer_connected", { bridge: name, writer: visit.name, pid: visit.pid });
     this.#probation.begin(this.#sessions.values());
     onWriter?.();

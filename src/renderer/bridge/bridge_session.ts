@@ -4,11 +4,17 @@ import type { Meter } from "../../base/meter.ts";
 import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../../media/frame.ts";
 import { RendererError } from "../renderer_error.ts";
 import type { BridgeFrame } from "./frame_reader.ts";
-import { PICTURE_WAIT_MS, SILENCE_MS } from "./limits.ts";
+import {
+  AUDIO_TIMESTAMP_AHEAD_US_MAX,
+  PICTURE_WAIT_MS,
+  SILENCE_MS,
+  TIMESTAMP_ERROR_US_MAX,
+} from "./limits.ts";
 import type { Slot } from "./ring.ts";
 import type { OpenMessage } from "./server_messages.ts";
 import { SessionMessages } from "./session_messages.ts";
-import { SoundQueue, toSamples } from "./sound_queue.ts";
+import { SoundDrops } from "./sound_drops.ts";
+import { SoundQueue, soundUs, toSamples } from "./sound_queue.ts";
 import { Waker } from "./waker.ts";
 import type { AudioMessage, Pace, SessionFeatures } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
@@ -39,6 +45,7 @@ export type Opened = SessionFeatures | RendererError | undefined;
 export class BridgeSession implements FrameSource {
   readonly #options: BridgeSessionOptions;
   readonly #sound = new SoundQueue();
+  readonly #soundDrops: SoundDrops;
   readonly #opened = Promise.withResolvers<Opened>();
   #port: WriterPort | undefined;
   /** The newest picture, which nobody has seen. */
@@ -65,6 +72,7 @@ export class BridgeSession implements FrameSource {
   constructor(options: BridgeSessionOptions) {
     this.#options = options;
     this.#timeline = new WriterTimeline(options.clock);
+    this.#soundDrops = new SoundDrops(options);
     this.#messages = new SessionMessages({ ...options, session: options.open.session });
   }
 
@@ -109,7 +117,7 @@ export class BridgeSession implements FrameSource {
     }
     const timestampUs = this.#options.pace === "server"
       ? frame.timestampUs
-      : this.#placed(frame.timestampUs) ?? this.#timeline.nowUs;
+      : this.#placed(frame.timestampUs, TIMESTAMP_ERROR_US_MAX) ?? this.#timeline.nowUs;
     this.#pending = { slot, frame: { ...frame, timestampUs } };
     this.#heardMs = this.#options.clock.now();
     this.#idle = false;
@@ -126,9 +134,15 @@ export class BridgeSession implements FrameSource {
         : { sampleRate, channels, samples: toSamples(samples), timestampUs };
       return this.#waker.wake();
     }
-    const times = { nowUs: this.#timeline.nowUs, beginUs: this.#placed(timestampUs) };
-    const taken = this.#sound.push(message, times);
-    if (!taken) this.#options.meter.count("audio_dropped_total", { reason: "too_far_ahead" });
+    const beginUs = this.#placed(timestampUs, AUDIO_TIMESTAMP_AHEAD_US_MAX);
+    const taken = this.#sound.push(message, { nowUs: this.#timeline.nowUs, beginUs });
+    if (!taken) this.dropSound(soundUs(message) / 1000);
+  }
+
+  /** A piece of sound of this length lies too far ahead to be kept. */
+  dropSound(ms: number): void {
+    this.#options.meter.count("audio_dropped_total", { reason: "too_far_ahead" });
+    this.#soundDrops.add(ms);
   }
 
   /** The writer has nothing to show. */
@@ -282,9 +296,10 @@ export class BridgeSession implements FrameSource {
   }
 
   /** A time that the writer gave on the session's timeline; `undefined` where it gave none. */
-  #placed(timestampUs: number): number | undefined {
+  #placed(timestampUs: number, aheadUsMax: number): number | undefined {
     if (timestampUs === 0) return undefined;
-    return this.#timeline.place(timestampUs, this.#port?.clockOffsetUs ?? 0);
+    const clockOffsetUs = this.#port?.clockOffsetUs ?? 0;
+    return this.#timeline.place(timestampUs, { clockOffsetUs, aheadUsMax });
   }
 
   #until<T>(ask: () => T | undefined): Promise<T | undefined> {

@@ -66,14 +66,23 @@ export const PICTURE_WAIT_MS = 100;
 /** A writer that has given a session nothing for so long leaves it idle, in milliseconds. */
 export const SILENCE_MS = 500;
 
-/** Sound that may wait to be fetched, in microseconds: a long sentence that was written ahead. */
-export const AUDIO_AHEAD_US_MAX = 10_000_000;
+/** Sound that a writer may write ahead, in milliseconds: a long answer at once. WELCOME says it. */
+export const AUDIO_AHEAD_MS_MAX = 60_000;
 
-/** Pieces of sound that may wait: those of 10 ms in {@link AUDIO_AHEAD_US_MAX}. */
-export const AUDIO_PIECES_MAX = 1000;
+/**
+ * Sound that may wait to be fetched, in microseconds: a second more than a writer may write ahead, as the first piece
+ * of an answer may have taken longer to come than those that follow it.
+ */
+export const AUDIO_AHEAD_US_MAX = AUDIO_AHEAD_MS_MAX * 1000 + 1_000_000;
 
-/** Samples that may wait: {@link AUDIO_AHEAD_US_MAX} of stereo at 48 kHz. */
-export const AUDIO_SAMPLES_MAX = 960_000;
+/** Samples that may wait: {@link AUDIO_AHEAD_US_MAX} of stereo at 48 kHz, 11.7 MB for a session. */
+export const AUDIO_SAMPLES_MAX = 5_856_000;
+
+/** Pieces of sound are joined to pieces of this length, in microseconds. */
+export const AUDIO_PIECE_US = 20_000;
+
+/** Pieces of sound that may wait: of {@link AUDIO_AHEAD_US_MAX}, as two in a row last more than {@link AUDIO_PIECE_US}. */
+export const AUDIO_PIECES_MAX = 6100;
 
 /** Sound that nobody fetched is dropped when it is so old, in microseconds. */
 export const AUDIO_AGE_US_MAX = 1_000_000;
@@ -83,3 +92,9 @@ export const AUDIO_JITTER_US = 100_000;
 
 /** Timestamps that lie further from the present than this are not believed, in microseconds. */
 export const TIMESTAMP_ERROR_US_MAX = 10_000_000;
+
+/** As {@link TIMESTAMP_ERROR_US_MAX}, for sound that lies ahead: what lies less ahead than this is of an answer. */
+export const AUDIO_TIMESTAMP_AHEAD_US_MAX = 600_000_000;
+
+/** Sound that was dropped is put into the log no more often than this, in milliseconds. */
+export const SOUND_DROPPED_INTERVAL_MS = 10_000;

@@ -45,7 +45,12 @@ export interface RingMessage {
 
 /** What the server sends. docs/bridge.md has the layouts. */
 export type ServerMessage =
-  | { readonly type: "welcome"; readonly version: number }
+  | {
+    readonly type: "welcome";
+    readonly version: number;
+    /** Sound that may be written ahead, in milliseconds. */
+    readonly sound_ms: number;
+  }
   | { readonly type: "bye"; readonly code: ByeCode; readonly text: string }
   | RingMessage
   | { readonly type: "release"; readonly generation: number; readonly slot: number }

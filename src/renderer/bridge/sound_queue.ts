@@ -3,6 +3,7 @@ import {
   AUDIO_AGE_US_MAX,
   AUDIO_AHEAD_US_MAX,
   AUDIO_JITTER_US,
+  AUDIO_PIECE_US,
   AUDIO_PIECES_MAX,
   AUDIO_SAMPLES_MAX,
 } from "./limits.ts";
@@ -23,6 +24,8 @@ interface Piece {
  */
 export class SoundQueue {
   #pieces: Piece[] = [];
+  /** Samples of all pieces. */
+  #waiting = 0;
   #endUs = Number.NEGATIVE_INFINITY;
 
   /**
@@ -39,12 +42,11 @@ export class SoundQueue {
     if (samples.byteLength === 0) return true;
     const follows = this.#endUs >= nowUs - AUDIO_JITTER_US;
     const begin = beginUs ?? (follows ? this.#endUs : nowUs);
-    const durationUs = (samples.byteLength / 2 / channels / sampleRate) * 1_000_000;
-    const waiting = this.#pieces.reduce((sum, piece) => sum + piece.samples.length, 0);
-    const tooMuch = this.#pieces.length >= AUDIO_PIECES_MAX || waiting > AUDIO_SAMPLES_MAX;
+    const durationUs = soundUs({ sampleRate, channels, samples });
+    const tooMuch = this.#pieces.length >= AUDIO_PIECES_MAX || this.#waiting > AUDIO_SAMPLES_MAX;
     if (tooMuch || begin + durationUs > nowUs + AUDIO_AHEAD_US_MAX) return false;
     this.#endUs = begin + durationUs;
-    this.#pieces.push({
+    this.#append({
       sampleRate,
       channels,
       samples: toSamples(samples),
@@ -69,7 +71,7 @@ export class SoundQueue {
       endUs = piece.endUs;
       count++;
     }
-    const taken = this.#pieces.splice(0, count);
+    const taken = this.#drop(count);
     const samples = joinSamples(taken.map((piece) => piece.samples));
     return { sampleRate, channels, samples, timestampUs: beginUs };
   }
@@ -77,13 +79,40 @@ export class SoundQueue {
   /** Forgets all that waits. */
   clear(): void {
     this.#pieces = [];
+    this.#waiting = 0;
     this.#endUs = Number.NEGATIVE_INFINITY;
   }
 
   #forgetOld(nowUs: number): void {
     const fresh = this.#pieces.findIndex(({ endUs }) => endUs >= nowUs - AUDIO_AGE_US_MAX);
-    if (fresh !== 0) this.#pieces.splice(0, fresh < 0 ? this.#pieces.length : fresh);
+    if (fresh !== 0) this.#drop(fresh < 0 ? this.#pieces.length : fresh);
   }
+
+  /** Adds a piece, to the last one where both together are short: a sentence may come in samples. */
+  #append(piece: Piece): void {
+    const last = this.#pieces.at(-1);
+    this.#waiting += piece.samples.length;
+    const joins = last !== undefined && last.endUs === piece.beginUs &&
+      last.sampleRate === piece.sampleRate && last.channels === piece.channels &&
+      piece.endUs - last.beginUs <= AUDIO_PIECE_US;
+    if (!joins) return void this.#pieces.push(piece);
+    const samples = joinSamples([last.samples, piece.samples]);
+    this.#pieces[this.#pieces.length - 1] = { ...last, samples, endUs: piece.endUs };
+  }
+
+  /** Takes the first pieces out. */
+  #drop(count: number): Piece[] {
+    const dropped = this.#pieces.splice(0, count);
+    for (const { samples } of dropped) this.#waiting -= samples.length;
+    return dropped;
+  }
+}
+
+/** How long a piece of sound lasts, in microseconds. */
+export function soundUs(
+  { sampleRate, channels, samples }: Pick<AudioMessage, "sampleRate" | "channels" | "samples">,
+): number {
+  return (samples.byteLength / 2 / channels / sampleRate) * 1_000_000;
 }
 
 /** Copies samples out of bytes that may lie at any address. */

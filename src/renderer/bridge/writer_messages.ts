@@ -82,7 +82,9 @@ export type WriterMessage =
   | { readonly type: "message"; readonly session: number; readonly data: Uint8Array }
   | ({ readonly type: "ready"; readonly session: number } & SessionFeatures)
   | { readonly type: "refused"; readonly session: number; readonly text: string }
-  | { readonly type: "failed"; readonly code: string; readonly text: string };
+  | { readonly type: "failed"; readonly code: string; readonly text: string }
+  /** Sound that the writer did not send, as it lay too far ahead. */
+  | { readonly type: "kept_back"; readonly session: number; readonly soundMs: number };
 
 const TYPE = {
   hello: 1,
@@ -96,6 +98,7 @@ const TYPE = {
   ready: 9,
   refused: 10,
   failed: 11,
+  kept_back: 12,
 } as const;
 
 const NAMES = new Map<number, keyof typeof TYPE>(
@@ -141,6 +144,8 @@ function payloadOf(message: WriterMessage): Uint8Array[] {
       return [numbers(message.session), cut(message.text)];
     case "failed":
       return [text(JSON.stringify({ code: message.code, text: message.text }))];
+    case "kept_back":
+      return [numbers(message.session, message.soundMs)];
   }
 }
 
@@ -211,6 +216,7 @@ const READERS: Readonly<Record<keyof typeof TYPE, (fields: PayloadReader) => Wri
     const { code, text: words } = fields.json(WRITER_JSON_BYTES_MAX);
     return { type: "failed", code: oneLine(String(code)), text: oneLine(String(words)) };
   },
+  kept_back: (fields) => ({ type: "kept_back", session: fields.u32(), soundMs: fields.u32() }),
 };
 
 function readHello(fields: PayloadReader): WriterMessage {

@@ -25,11 +25,17 @@ export class WriterTimeline {
 
   /**
    * The session's time at a moment of the writer's clock. What lies far from the present is not believed.
-   * @param clockOffsetUs What has to be added to the writer's clock to get this process's.
+   * @param options.clockOffsetUs What has to be added to the writer's clock to get this process's.
+   * @param options.aheadUsMax How far ahead a time may lie.
    */
-  place(timestampUs: number, clockOffsetUs: number): number {
+  place(
+    timestampUs: number,
+    { clockOffsetUs, aheadUsMax }: { clockOffsetUs: number; aheadUsMax: number },
+  ): number {
     const placedUs = timestampUs + clockOffsetUs - this.#beganUs;
     const { nowUs } = this;
-    return Math.abs(placedUs - nowUs) > TIMESTAMP_ERROR_US_MAX ? nowUs : Math.max(0, placedUs);
+    const aheadUs = placedUs - nowUs;
+    const isNear = aheadUs >= -TIMESTAMP_ERROR_US_MAX && aheadUs <= aheadUsMax;
+    return isNear ? Math.max(0, placedUs) : nowUs;
   }
 }

@@ -233,13 +233,15 @@ export class WriterVisit implements WriterPort, Writer {
 /** Messages about a session that need nothing but the session. */
 type SessionMessage = Extract<
   WriterMessage,
-  { type: "audio" | "idle" | "end" | "error" | "message" | "ready" | "refused" }
+  { type: "audio" | "idle" | "end" | "error" | "message" | "ready" | "refused" | "kept_back" }
 >;
 
 function tell(session: BridgeSession, message: SessionMessage): void {
   switch (message.type) {
     case "audio":
       return session.takeSound(message);
+    case "kept_back":
+      return session.dropSound(message.soundMs);
     case "idle":
       return session.takeIdle();
     case "end":
