@@ -32,13 +32,20 @@ export interface DataSection {
   readonly maxMessageSizeBytes: number;
 }
 
-/** A section that we do not want. */
+/** A section of RTP in which nothing is sent: it stays in the transport, as `inactive`. */
+export interface InactiveSection {
+  readonly kind: "inactive";
+  /** RTP payload type, 0–127; a codec of the offered section has it. The answer names that one. */
+  readonly payloadType: number;
+}
+
+/** A section that cannot be answered otherwise. */
 export interface RejectSection {
   readonly kind: "reject";
 }
 
 /** What one offered media section is answered with. */
-export type AnswerSection = SendSection | DataSection | RejectSection;
+export type AnswerSection = SendSection | DataSection | InactiveSection | RejectSection;
 
 /** What an answer is made from. */
 export interface AnswerOptions {
@@ -51,8 +58,10 @@ export interface AnswerOptions {
   readonly fingerprint: Fingerprint;
   /** Where the viewer reaches us: an IP literal and a port. `tcp` announces the same port over TCP too. */
   readonly candidate: { readonly address: string; readonly port: number; readonly tcp?: boolean };
-  /** Decimal, below 2⁶³, different for each answer (RFC 8866 §5.2). */
+  /** Decimal, below 2⁶³, the same in all answers to one viewer and different for each viewer (RFC 8866 §5.2). */
   readonly sessionId: string;
+  /** Which answer to this viewer it is, counted from 1 (RFC 3264 §8). */
+  readonly sessionVersion: number;
 }
 
 /** The UDP candidate by itself, in the shape of RTCIceCandidateInit. */
@@ -76,9 +85,9 @@ type Fields = Record<string, unknown>;
  * Writes the answer of an ICE-lite agent that is the DTLS server and is reached at one public address
  * (RFC 9429 §5.3.1, RFC 8839 §4.3.2, RFC 9143 §7.3).
  *
- * Each section is answered in its place: sent in, carrying data channels, or rejected with port zero. The section that
- * the transport hangs on is never rejected, since the others would lose their way; what is unwanted there becomes
- * inactive. Sections outside the offer's transport are rejected whatever `sections` asks.
+ * Each section is answered in its place: sent in, carrying data channels, inactive, or rejected with port zero. The
+ * section that the transport hangs on is never rejected, since the others would lose their way; what is unwanted there
+ * becomes inactive. Sections outside the offer's transport are rejected whatever `sections` asks.
  * @throws {TypeError} If `sections` does not fit the offer, or an address, id or credential is malformed.
  * @throws {RangeError} If the port is not 1–65535.
  */
@@ -89,7 +98,7 @@ export function buildAnswer(options: AnswerOptions): Answer {
     const section = sections[index] ?? { kind: "reject" };
     const isTransport = index === offer.transportIndex;
     if (!offered.bundled || (section.kind === "reject" && !isTransport)) {
-      return rejected(offered, address);
+      return rejected(offered, options);
     }
     return {
       ...accepted(offered, section, options),
@@ -105,7 +114,7 @@ export function buildAnswer(options: AnswerOptions): Answer {
       origin: {
         username: "-",
         sessionId: options.sessionId,
-        sessionVersion: 1,
+        sessionVersion: options.sessionVersion,
         netType: "IN",
         ipVer: ipVersion(address),
         address,
@@ -165,27 +174,46 @@ function checkOptions({ offer, sections, ice, fingerprint, sessionId }: AnswerOp
   }
 }
 
-/** Kept in its place with port zero and one format, for the answer must mirror the offer (RFC 3264 §6). */
-function rejected(offered: OfferMedia, address: string): Fields {
+/**
+ * Kept in its place with port zero and one format, for the answer must mirror the offer (RFC 3264 §6). What else it holds
+ * means nothing where the port is zero, and browsers pass over it. aiortc, pion, str0m and GStreamer read each section
+ * whether it is rejected or not, and refuse the answer where one lacks what the others have.
+ */
+function rejected(offered: OfferMedia, options: AnswerOptions): Fields {
+  const { codecs, firstFormat } = offered;
+  const codec = codecs.find(({ payloadType }) => String(payloadType) === firstFormat) ?? codecs[0];
   return {
-    type: offered.mediaType,
-    port: 0,
-    protocol: offered.protocol,
-    payloads: offered.firstFormat,
-    connection: { version: ipVersion(address), ip: address },
-    mid: offered.mid,
+    ...sectionFields(offered, { ...options, port: 0 }),
+    payloads: firstFormat,
+    ...(offered.kind === "application" ? dataFields({ kind: "reject" }) : {}),
+    ...(isRtp(offered) ? { rtcpMux: "rtcp-mux" } : {}),
+    ...(codec ? codecFields(codec, codec.fmtp) : {}),
     direction: "inactive",
   };
 }
 
 function accepted(offered: OfferMedia, section: AnswerSection, options: AnswerOptions): Fields {
-  const { ice, fingerprint, candidate: { address, port } } = options;
   const wantsData = section.kind === "data";
   if (section.kind !== "reject" && wantsData !== (offered.kind === "application")) {
     throw new TypeError(
       `Media section ${offered.mid} of kind ${offered.kind} cannot ${section.kind}`,
     );
   }
+  return {
+    ...sectionFields(offered, { ...options, port: options.candidate.port }),
+    ...(offered.kind === "application" ? dataFields(section) : rtpFields(offered, section)),
+  };
+}
+
+function isRtp({ kind }: OfferMedia): boolean {
+  return kind === "video" || kind === "audio";
+}
+
+/** What every section has. */
+function sectionFields(
+  offered: OfferMedia,
+  { ice, fingerprint, candidate: { address }, port }: AnswerOptions & { readonly port: number },
+): Fields {
   return {
     type: offered.mediaType,
     port,
@@ -198,7 +226,6 @@ function accepted(offered: OfferMedia, section: AnswerSection, options: AnswerOp
     icePwd: ice.pwd,
     fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
     setup: "passive",
-    ...(offered.kind === "application" ? dataFields(section) : rtpFields(offered, section)),
   };
 }
 
@@ -215,6 +242,8 @@ function rtpFields(offered: OfferMedia, section: AnswerSection): Fields {
   const sends = section.kind === "send" && canReceive(offered.direction);
   const payloadType = section.kind === "send"
     ? section.codec.payloadType
+    : section.kind === "inactive"
+    ? section.payloadType
     : offered.codecs[0]?.payloadType;
   const codec = offered.codecs.find((codec) => codec.payloadType === payloadType);
   if (!codec) {

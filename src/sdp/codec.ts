@@ -14,18 +14,27 @@ export interface CodecChoice<Name extends string = string> {
 
 /**
  * H.264 profiles by how surely a decoder for them plays constrained baseline, best first. All of them contain it; the
- * later ones rely on the decoder to have been built for more than its usual streams.
+ * later ones rely on the decoder to have been built for more than its usual streams. An offer that names none means
+ * baseline (RFC 6184 §8.1), but did not think of it.
  */
-const H264_PROFILES = ["constrained-baseline", "baseline", "main", "constrained-high", "high"];
+const H264_PROFILES = [
+  "constrained-baseline",
+  "baseline",
+  "unnamed",
+  "main",
+  "constrained-high",
+  "high",
+];
 
 /**
  * Picks what a video section is answered with: the first of `preference` that the viewer can receive in the form we
  * send, or undefined if there is none.
  *
  * H.264 is sent as constrained baseline in packetization mode 1 (RFC 6184 §6.3), so the offer must have that mode, with
- * any profile that contains constrained baseline. The answer repeats the offered profile and level, which §8.2.2 allows
- * whether or not levels may differ by direction: the level in an answer bounds what the answerer receives, and we
- * receive nothing.
+ * any profile that contains constrained baseline. An offer that names no mode means mode 0 by the letter (§8.1); those
+ * who leave the mode out take mode 1 all the same (docs/decisions.md), so they are sent it where nothing better is
+ * offered. The answer repeats mode, profile and level as they were offered, and names none that was left out: §8.2.2
+ * wants them unchanged, and the level in an answer bounds what the answerer receives, which is nothing here.
  */
 export function chooseVideoCodec(
   media: OfferMedia,
@@ -42,8 +51,10 @@ export function chooseVideoCodec(
 /** Picks the Opus payload type of an audio section (RFC 7587 §7), or undefined if it has none. */
 export function chooseOpus(media: OfferMedia): CodecChoice<"opus"> | undefined {
   if (media.kind !== "audio") return undefined;
-  const offered = media.codecs.find(({ name, clockRate, channels }) =>
-    name === "OPUS" && clockRate === 48_000 && channels === 2
+  // The rtpmap has to say two channels (RFC 7587 §4.1). GStreamer and others leave that out, and take the same packets:
+  // how many channels one has is told by the packet itself.
+  const offered = media.codecs.find(({ name, clockRate }) =>
+    name === "OPUS" && clockRate === 48_000
   );
   // Each side's parameters tell what it wants to receive (RFC 7587 §7.1), and we receive nothing.
   return offered && { codec: "opus", payloadType: offered.payloadType, fmtp: {} };
@@ -59,27 +70,40 @@ function chooseH264(codecs: readonly OfferCodec[]): CodecChoice<"h264"> | undefi
   let bestRank = Infinity;
   for (const codec of codecs) {
     if (codec.name !== "H264" || codec.clockRate !== 90_000) continue;
-    if (codec.fmtp["packetization-mode"] !== "1") continue;
-    const rank = h264ProfileRank(codec.fmtp["profile-level-id"]);
+    const rank = h264Rank(codec.fmtp);
     if (rank < bestRank) [best, bestRank] = [codec, rank];
   }
-  const profileLevelId = best?.fmtp["profile-level-id"];
-  if (!best || profileLevelId === undefined) return undefined;
+  if (best === undefined) return undefined;
+  const stated = H264_PARAMETERS.flatMap((name) => {
+    const value = best.fmtp[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
   return {
     codec: "h264",
     payloadType: best.payloadType,
     fmtp: {
       // It holds only where both sides state it (RFC 6184 §8.1).
       ...(best.fmtp["level-asymmetry-allowed"] === "1" ? { "level-asymmetry-allowed": "1" } : {}),
-      "packetization-mode": "1",
-      "profile-level-id": profileLevelId,
+      ...Object.fromEntries(stated),
     },
   };
 }
 
-/** Place in {@link H264_PROFILES}, or Infinity where the profile is absent, malformed or does not play our stream. */
+/** What an answer repeats (RFC 6184 §8.2.2). */
+const H264_PARAMETERS = ["packetization-mode", "profile-level-id"] as const;
+
+/** How well a payload type plays our stream, 0 best; Infinity where it does not. */
+function h264Rank(fmtp: Readonly<Record<string, string>>): number {
+  const mode = fmtp["packetization-mode"];
+  if (mode !== undefined && mode !== "1") return Infinity;
+  const profile = h264ProfileRank(fmtp["profile-level-id"]);
+  return mode === "1" ? profile : profile + H264_PROFILES.length;
+}
+
+/** Place in {@link H264_PROFILES}, or Infinity where the profile is malformed or does not play our stream. */
 function h264ProfileRank(profileLevelId: string | undefined): number {
-  if (profileLevelId === undefined || !/^[0-9a-f]{6}$/i.test(profileLevelId)) return Infinity;
+  if (profileLevelId === undefined) return H264_PROFILES.indexOf("unnamed");
+  if (!/^[0-9a-f]{6}$/i.test(profileLevelId)) return Infinity;
   const profile = Number.parseInt(profileLevelId.slice(0, 2), 16);
   const constraints = Number.parseInt(profileLevelId.slice(2, 4), 16);
   const name = h264ProfileName(profile, constraints);

@@ -50,6 +50,7 @@ export function parseOffer(sdp: string): Offer {
   checkSetup(transport);
   const transportMid = sections[transportIndex]?.media.mid;
   return {
+    sessionId: parseSessionId(session),
     iceUfrag: credential(transport, {
       field: "iceUfrag",
       attribute: "ice-ufrag",
@@ -64,9 +65,14 @@ export function parseOffer(sdp: string): Offer {
       .map(({ media }) => media.mid)
       .sort((a, b) => Number(b === transportMid) - Number(a === transportMid)),
     trickle: transport.some((level) =>
-      attributeValues(level, "ice-options").some((value) => value.split(" ").includes("trickle"))
+      attributeValues(level, "ice-options").some((value) => value.split(/[ ,]/).includes("trickle"))
     ),
   };
+}
+
+function parseSessionId({ lines }: SdpLevel): string {
+  const origin = lines.find((line) => line.startsWith("o=")) ?? "";
+  return /^o=\S+ (\S{1,64}) /.exec(origin)?.[1] ?? "";
 }
 
 /** The section whose transport attributes count, and the session as their fallback. */
@@ -101,8 +107,8 @@ function parseBundleGroup(
 }
 
 /**
- * The section that carries the transport: the first of the group that is neither disabled nor bundle-only
- * (RFC 9143 §7.3.1).
+ * The section that carries the transport: the first of the group that has a port and that an answer can accept
+ * (RFC 9143 §7.3.1). A bundle-only section has no port, nor has one that the offer rejects.
  */
 function findTransport(
   sections: readonly ParsedSection[],
@@ -111,23 +117,28 @@ function findTransport(
   const order = group === undefined
     ? [0]
     : [...group].map((mid) => sections.findIndex(({ media }) => media.mid === mid));
-  const index = order.find((index) => (sections[index]?.media.port ?? 0) > 0);
-  const section = index === undefined ? undefined : sections[index]?.media;
-  if (index === undefined || !section) {
-    throw new SdpError("Offer's BUNDLE group has no section with a port of its own");
+  const withPort = order.filter((index) => (sections[index]?.media.port ?? 0) > 0);
+  const usable = withPort.find((index) => {
+    const media = sections[index]?.media;
+    // It stays in every answer, if only as inactive, and then needs a codec to be written with.
+    return media?.kind === "application" || (media !== undefined && media.codecs.length > 0);
+  });
+  if (usable !== undefined) return usable;
+  const [first] = withPort;
+  const section = first === undefined ? undefined : sections[first]?.media;
+  if (section === undefined) {
+    throw new SdpError(
+      "Offer has no section with a port; the first of its BUNDLE group that is in use needs one",
+    );
   }
   if (section.kind === "other") {
     throw new SdpError(
-      `Offer's transport is that of media section ${index}, which is not served here: ${
+      `Offer's transport is that of media section ${first}, which is not served here: ${
         quote(`${section.mediaType} ${section.protocol} ${section.firstFormat}`)
       }`,
     );
   }
-  // It stays in every answer, if only as inactive, and then needs a codec to be written with.
-  if (section.kind !== "application" && section.codecs.length === 0) {
-    throw new SdpError(`Media section ${index} has no codec with an a=rtpmap`);
-  }
-  return index;
+  throw new SdpError(`Media section ${first} has no codec with an a=rtpmap`);
 }
 
 /** One port carries RTP and RTCP. In a BUNDLE group one attribute stands for all (RFC 9143 §9.3). */

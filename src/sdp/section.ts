@@ -10,6 +10,23 @@ const DATA_PROTOCOLS = ["UDP/DTLS/SCTP", "TCP/DTLS/SCTP"];
 const MESSAGE_SIZE_DEFAULT = 64 * 1024;
 /** A token of RFC 8866 §9, as a mid or a format has to be; the longest that is in use is `webrtc-datachannel`. */
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,32}$/;
+/** RTP clocks in Hz that each have one value, for offers that leave it out. */
+const CLOCK_RATES: ReadonlyMap<string, number> = new Map([
+  ...["VP8", "VP9", "AV1", "H264", "H265"].map((name) => [name, 90_000] as const),
+  ["OPUS", 48_000],
+]);
+/** Payload types that mean the same in all offers, which need no `a=rtpmap` for them (RFC 3551 §6). */
+const STATIC_CODECS: ReadonlyMap<number, readonly [spelling: string, clockRate: number]> = new Map([
+  [0, ["PCMU", 8000]],
+  [3, ["GSM", 8000]],
+  [8, ["PCMA", 8000]],
+  [9, ["G722", 8000]],
+  [13, ["CN", 8000]],
+  [18, ["G729", 8000]],
+  [26, ["JPEG", 90_000]],
+  [31, ["H261", 90_000]],
+  [34, ["H263", 90_000]],
+]);
 /** A longer URI is not one that we would answer. */
 const EXTENSION_URI = /^[\x21-\x7e]{1,256}$/;
 
@@ -118,17 +135,11 @@ function parseCodecs(level: SdpLevel, payloadTypes: ReadonlySet<number>): OfferC
   const feedbacks = parseFeedback(level);
   const codecs: OfferCodec[] = [];
   for (const payloadType of payloadTypes) {
-    const rtpmap = rtpmaps.get(payloadType) ?? {};
-    const spelling = textField(rtpmap, "codec") ?? "";
-    const clockRate = integerField(rtpmap, "rate", { min: 1, max: 1_000_000 });
-    if (!/^[\w.-]{1,32}$/.test(spelling) || clockRate === undefined) continue;
-    const channels = integerField(rtpmap, "encoding", { min: 1, max: 255 });
+    const mapped = parseRtpmap(rtpmaps.get(payloadType), payloadType);
+    if (mapped === undefined) continue;
     codecs.push({
       payloadType,
-      name: spelling.toUpperCase(),
-      spelling,
-      clockRate,
-      ...(channels === undefined ? {} : { channels }),
+      ...mapped,
       fmtp: parseParameters(textField(fmtps.get(payloadType) ?? {}, "config") ?? ""),
       feedback: [...(feedbacks.get(String(payloadType)) ?? []), ...(feedbacks.get("*") ?? [])],
     });
@@ -136,11 +147,30 @@ function parseCodecs(level: SdpLevel, payloadTypes: ReadonlySet<number>): OfferC
   return codecs;
 }
 
-function firstByPayloadType(
-  { fields }: SdpLevel,
-  name: string,
-): Map<number, Readonly<Record<string, unknown>>> {
-  const entries = new Map<number, Readonly<Record<string, unknown>>>();
+/** Name, clock and channels of one payload type; `undefined` where they are not known. */
+function parseRtpmap(
+  rtpmap: Entry | undefined,
+  payloadType: number,
+): Pick<OfferCodec, "name" | "spelling" | "clockRate" | "channels"> | undefined {
+  if (rtpmap === undefined) {
+    const [spelling, clockRate] = STATIC_CODECS.get(payloadType) ?? [];
+    if (spelling === undefined || clockRate === undefined) return undefined;
+    return { name: spelling, spelling, clockRate };
+  }
+  const spelling = textField(rtpmap, "codec") ?? "";
+  const name = spelling.toUpperCase();
+  const clockRate = textField(rtpmap, "rate") === undefined
+    ? CLOCK_RATES.get(name)
+    : integerField(rtpmap, "rate", { min: 1, max: 1_000_000 });
+  if (!/^[\w.-]{1,32}$/.test(spelling) || clockRate === undefined) return undefined;
+  const channels = integerField(rtpmap, "encoding", { min: 1, max: 255 });
+  return { name, spelling, clockRate, ...(channels === undefined ? {} : { channels }) };
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+
+function firstByPayloadType({ fields }: SdpLevel, name: string): Map<number, Entry> {
+  const entries = new Map<number, Entry>();
   for (const entry of listField(fields, name)) {
     const payloadType = integerField(entry, "payload", { min: 0, max: 127 });
     if (payloadType !== undefined && !entries.has(payloadType)) entries.set(payloadType, entry);
@@ -162,14 +192,16 @@ function parseFeedback({ fields }: SdpLevel): Map<string, string[]> {
   return feedbacks;
 }
 
+/** Parameters in any case and order, with blanks around their signs. The first of a name counts. */
 function parseParameters(config: string): Record<string, string> {
-  const entries: [string, string][] = [];
+  const parameters = new Map<string, string>();
   for (const parameter of config.split(";")) {
-    const match = /^([\w-]{1,64})=([\x21-\x7e]{1,256})$/.exec(parameter.trim());
-    if (match?.[1] && match[2]) entries.push([match[1].toLowerCase(), match[2]]);
+    const match = /^([\w-]{1,64})\s{0,8}=\s{0,8}([\x21-\x7e]{1,256})$/.exec(parameter.trim());
+    const name = match?.[1]?.toLowerCase();
+    if (name && match?.[2] && !parameters.has(name)) parameters.set(name, match[2]);
   }
   // Not by assignment: a parameter may be called `__proto__`.
-  return Object.fromEntries(entries);
+  return Object.fromEntries(parameters);
 }
 
 function parseExtensions({ fields }: SdpLevel): OfferExtension[] {

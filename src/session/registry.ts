@@ -261,6 +261,9 @@ export class SessionRegistry implements SessionDoor {
     session.add(viewer);
     this.#showCounts();
     log.info("viewer_joined", { port: lease.port, codec: peer.codec });
+    for (const section of offer.unused) {
+      log.info("offer_section_unused", { port: lease.port, ...section });
+    }
     joining.answered({ port: lease.port, codec: peer.codec });
     return viewer.attach(listener);
   }

@@ -2,6 +2,7 @@ import { AppError } from "../base/errors.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import { type AnswerSection, canReceive, type SendSection } from "../sdp/answer.ts";
 import { chooseOpus, chooseVideoCodec, type CodecChoice } from "../sdp/codec.ts";
+import { explainMismatch, firstCodec, type UnusedSection } from "../sdp/mismatch.ts";
 import type { Offer, OfferMedia } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
 import { MESSAGE_BYTES_MAX } from "./data_channel.ts";
@@ -32,18 +33,35 @@ export interface UsableOffer {
  */
 export function readUsableOffer(sdp: string, codecs: readonly VideoCodec[]): UsableOffer {
   const offer = parseOffer(sdp);
-  const used = offer.media.filter(({ bundled, port }) => bundled && port !== 0);
+  const used = offer.media.filter(({ bundled }) => bundled);
   const video = firstSending(used, (media) => chooseVideoCodec(media, codecs));
   if (video === undefined) throw noVideo(offer, codecs);
-  return {
-    offer,
-    video,
-    audio: firstSending(used, chooseOpus),
-    data: used.find(({ kind }) => kind === "application"),
-  };
+  return { offer, video, audio: firstSending(used, chooseOpus), data: dataSection(offer) };
 }
 
-/** What each section is answered with, in the offer's order; what is not used is rejected. */
+/** What of an offer asks for a stream, or for a channel, and gets none. What it rejects by itself is not listed. */
+export function unusedSections(
+  { offer, video, audio, data }: UsableOffer,
+  codecs: readonly VideoCodec[],
+): UnusedSection[] {
+  const used = new Set<OfferMedia | undefined>([video.media, audio?.media, data]);
+  return offer.media
+    .filter((media) => !used.has(media) && (media.bundled || media.port !== 0))
+    .filter(({ direction }) => canReceive(direction))
+    .map((media) => {
+      const { mid, kind } = media;
+      const isSpare = media.bundled && chooseStream(media, codecs) !== undefined;
+      const reason = isSpare || (kind === "application" && media.bundled)
+        ? "another section has the one stream of its kind"
+        : explainMismatch(media, kind === "audio" ? ["opus"] : codecs);
+      return { mid, media: kind, reason };
+    });
+}
+
+/**
+ * What each section is answered with, in the offer's order. RTP that is not used stays in the transport and is inactive:
+ * pion, aiortc, str0m and GStreamer refuse a whole answer for one section that is rejected.
+ */
 export function answerSections(
   { offer, video, audio, data }: UsableOffer,
   send: { video: SendSection; audio: SendSection | undefined },
@@ -52,7 +70,10 @@ export function answerSections(
     if (media === video.media) return send.video;
     if (media === audio?.media && send.audio !== undefined) return send.audio;
     if (media === data) return { kind: "data", maxMessageSizeBytes: MESSAGE_BYTES_MAX };
-    return { kind: "reject" };
+    // A codec that we know, since the client knows that one for sure.
+    const payloadType = chooseStream(media, ["h264", "vp8"])?.payloadType ??
+      firstCodec(media)?.payloadType;
+    return payloadType === undefined ? { kind: "reject" } : { kind: "inactive", payloadType };
   });
 }
 
@@ -67,18 +88,31 @@ function firstSending<Codec extends string>(
   return undefined;
 }
 
+function chooseStream(media: OfferMedia, codecs: readonly VideoCodec[]): CodecChoice | undefined {
+  return media.kind === "audio" ? chooseOpus(media) : chooseVideoCodec(media, codecs);
+}
+
+/** One transport has one association: that of the transport's own section, which an answer cannot reject, or the first. */
+function dataSection({ media, transportIndex }: Offer): OfferMedia | undefined {
+  const isData = ({ bundled, kind }: OfferMedia) => bundled && kind === "application";
+  const transport = media[transportIndex];
+  return transport !== undefined && isData(transport) ? transport : media.find(isData);
+}
+
 function noVideo({ media }: Offer, codecs: readonly VideoCodec[]): OfferError {
-  const videos = media.filter(({ kind }) => kind === "video");
-  if (videos.length === 0) {
+  const [video, ...others] = media.filter(({ mediaType }) => mediaType === "video");
+  if (video === undefined) {
     return new OfferError(
       "unsupported_codec",
       'The offer has no video section; add `pc.addTransceiver("video", { direction: "recvonly" })`',
     );
   }
-  const offered = new Set(videos.flatMap((video) => video.codecs.map(({ name }) => name)));
+  const more = others.length === 0 ? "" : `, and ${others.length} more fit no better`;
   return new OfferError(
     "unsupported_codec",
-    `The offer has no video section that can receive ${codecs.join(" or ").toUpperCase()} ` +
-      `(H264 in packetization mode 1); it offers ${[...offered].join(", ") || "no codec"}`,
+    `No video section of the offer takes ${
+      codecs.map((codec) => codec.toUpperCase()).join(" or ")
+    }: ` +
+      `mid ${video.mid}: ${explainMismatch(video, codecs)}${more}`,
   );
 }

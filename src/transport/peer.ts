@@ -116,6 +116,9 @@ export class WebRtcPeer implements Peer, PortMember {
       ice: local,
       fingerprint: certificate.fingerprint,
       candidate: { ...options.publicAddress, tcp: mux.takesTcp },
+      // RFC 9429 §5.3.1: 62 random bits.
+      sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
+      sessionVersion: 1,
     });
     this.answerSdp = answer.sdp;
     this.candidate = answer.candidate;

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { type Answer, buildAnswer, type SendSection } from "../sdp/answer.ts";
 import type { CodecChoice } from "../sdp/codec.ts";
 import type { Fingerprint } from "../sdp/model.ts";
@@ -17,7 +16,7 @@ const STREAM_ID = "pinhole";
 /** What a peer's answer says of it. */
 export interface PeerAnswerOptions {
   readonly offer: UsableOffer;
-  /** Synchronization sources of what is sent; without `audio` an offered audio section is rejected. */
+  /** Synchronization sources of what is sent; without `audio` an offered audio section is inactive. */
   readonly ssrcs: { readonly video: number; readonly audio: number | undefined };
   /** Canonical name of both streams. */
   readonly cname: string;
@@ -25,11 +24,15 @@ export interface PeerAnswerOptions {
   readonly fingerprint: Fingerprint;
   /** The mapped address; `tcp` announces it over TCP too. */
   readonly candidate: PublicAddress & { readonly tcp: boolean };
+  /** Decimal, below 2⁶³, the same in all answers to one viewer. */
+  readonly sessionId: string;
+  /** Which answer to this viewer it is, counted from 1. */
+  readonly sessionVersion: number;
 }
 
 /** Answers an offer with one stream of video, one of audio where there is sound, and data channels. */
 export function answerPeer(options: PeerAnswerOptions): Answer {
-  const { offer, ssrcs: { video, audio }, cname, ice, fingerprint, candidate } = options;
+  const { offer, ssrcs: { video, audio }, cname } = options;
   const section = (ssrc: number, codec: CodecChoice): SendSection => ({
     kind: "send",
     codec,
@@ -42,6 +45,7 @@ export function answerPeer(options: PeerAnswerOptions): Answer {
   });
   const playout = audio === undefined ? [PLAYOUT_DELAY_URI] : [];
   return buildAnswer({
+    ...options,
     offer: offer.offer,
     sections: answerSections(offer, {
       video: {
@@ -51,10 +55,5 @@ export function answerPeer(options: PeerAnswerOptions): Answer {
       },
       audio: offer.audio && audio !== undefined ? section(audio, offer.audio.choice) : undefined,
     }),
-    ice,
-    fingerprint,
-    candidate,
-    // RFC 9429 §5.3.1: 62 random bits.
-    sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
   });
 }

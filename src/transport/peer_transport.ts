@@ -2,6 +2,7 @@ import type { EncodedAudio } from "../media/audio_encoder.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaTransport } from "../ports/media_address.ts";
+import type { UnusedSection } from "../sdp/mismatch.ts";
 
 /** When and how a frame's packets leave. */
 export interface FrameInfo {
@@ -110,10 +111,12 @@ export interface Peer {
 /** A viewer's offer that was read and can be served. */
 export interface ReadOffer {
   readonly codec: VideoCodec;
+  /** Sections that ask for something and get nothing, and why. */
+  readonly unused: readonly UnusedSection[];
   /**
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).
-   * @param audio Whether the session has sound; without it an offered audio section is rejected.
+   * @param audio Whether the session has sound; without it an offered audio section is inactive.
    * @param rateLimits Between which rates the video to this viewer is kept.
    */
   accept(options: {

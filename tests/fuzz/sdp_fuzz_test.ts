@@ -6,6 +6,7 @@ import {
   answerSections,
   OfferError,
   readUsableOffer,
+  unusedSections,
   type UsableOffer,
 } from "../../src/transport/offer_reader.ts";
 import type { Random } from "../support/random.ts";
@@ -31,7 +32,9 @@ const LINES = [
 a=group:LS 0 1|m=video 0 RTP/AVP 96|m=application 9 UDP/DTLS/SCTP webrtc-datachannel|m=text 9 RTP/AVP 0|m=|v=0|v=1|a=|\
 a=sctp-port:0|a=max-message-size:0|a=mid:__proto__|a=fingerprint:sha-1 00:11|a=fingerprint:sha-512 00|\
 a=extmap:15 urn:x|a=extmap:1/recvonly urn:x|a=rtcp-fb:* nack pli|a=fmtp:96 __proto__=1;constructor=2|\
-a=rtpmap:96 VP8/90000/__proto__|a=imageattr:1 send [x=1] recv [y=2]|a=simulcast:send 1;2 recv 3|a=candidate:1 1 udp 1 x.local 9 typ host"
+a=rtpmap:96 VP8/90000/__proto__|a=rtpmap:96 VP8|a=rtpmap:111 OPUS/48000|a=rtpmap:96 h264/90000|a=fmtp:96 packetization-mode=0|\
+a=fmtp:96 Profile-Level-Id = 42E01F|m=audio 0 UDP/TLS/RTP/SAVPF 0 8|m=video 0 UDP/TLS/RTP/SAVPF 96|a=group:BUNDLE 1|\
+m=application 0 UDP/DTLS/SCTP webrtc-datachannel|o=- 1 2 IN IP4 0.0.0.0|a=rtpmap:0 PCMU|a=mid:audio1|a=imageattr:1 send [x=1] recv [y=2]|a=simulcast:send 1;2 recv 3|a=candidate:1 1 udp 1 x.local 9 typ host"
     .split("|"),
 ];
 
@@ -87,6 +90,8 @@ function edit(random: Random, lines: string[]): void {
   }
 }
 
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
 function hostileOffer(random: Random): string {
   if (random.oneIn(50)) return hostileText(random, random.oneIn(20) ? 200_000 : 1_000);
   const lines = [...random.pick(random.oneIn(30) ? OFFERS : SHORT_OFFERS)];
@@ -120,6 +125,7 @@ function answer(usable: UsableOffer): string {
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("AB").join(":") },
     candidate: { address: ADDRESS, port: PORT },
     sessionId: "1",
+    sessionVersion: 1,
   });
   assert.ok(candidate.candidate.includes(` ${ADDRESS} ${PORT} typ host`));
   return sdp;
@@ -138,6 +144,14 @@ function assertSound(sdp: string, { offer, video }: UsableOffer): void {
   assert.equal(media.length, offer.media.length);
   assert.equal(lines.filter((line) => line.startsWith("a=candidate:")).length, 1);
   assert.equal(lines.filter((line) => line === "a=ice-lite").length, 1);
+  // RTP that rides on the transport stays there, and what the offer rejects stays rejected.
+  for (const [index, { bundled, kind, codecs }] of offer.media.entries()) {
+    const isKept = bundled && codecs.length > 0;
+    if (isKept || !bundled || kind === "other") assert.equal(media[index]?.[1] === "0", !isKept);
+  }
+  for (const line of ["a=setup:passive", "a=ice-ufrag:serverfragment"]) {
+    assert.equal(lines.filter((each) => each === line).length, offer.media.length);
+  }
   const sent = media[offer.media.indexOf(video.media)] ?? [];
   assert.equal(sent[1], String(PORT));
   assert.equal(sent[3], String(video.choice.payloadType));
@@ -154,11 +168,15 @@ fuzz("readUsableOffer: any text gives a sound answer or a short refusal", {
     try {
       const usable = readUsableOffer(sdp, random.pick([["h264", "vp8"], ["vp8"]] as const));
       assertSound(answer(usable), usable);
+      for (const { reason } of unusedSections(usable, ["h264", "vp8"])) {
+        assert.doesNotMatch(reason, INVISIBLE);
+        assert.ok(reason.length <= 240, reason);
+      }
       return "answer";
     } catch (error) {
       if (!(error instanceof SdpError || error instanceof OfferError)) throw error;
       const { message, code } = error as AppError;
-      assert.doesNotMatch(message, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+      assert.doesNotMatch(message, INVISIBLE);
       assert.ok(message.length < 400, message);
       return code;
     }

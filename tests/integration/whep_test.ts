@@ -1,7 +1,7 @@
 import assert from "assert";
 import { Listener } from "../../src/app/listener.ts";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
-import { NULL_LOGGER } from "../../src/base/log.ts";
+import { type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import { mintToken } from "../../src/signalling/access.ts";
 import { createWhepApp } from "../../src/signalling/whep.ts";
@@ -13,6 +13,10 @@ import { WhepViewer } from "../support/whep_viewer.ts";
 
 function endpoint(server: TestServer, session = "main"): string {
   return `http://${server.host}/whep/${session}`;
+}
+
+function readOffer(name: string): Promise<string> {
+  return Deno.readTextFile(new URL(`../testdata/sdp/${name}.offer.sdp`, import.meta.url));
 }
 
 async function placesBecome(server: TestServer, count: number): Promise<void> {
@@ -138,6 +142,52 @@ Deno.test("WHEP: a client that disconnects before its answer frees its place", a
   opening.resolve();
 });
 
+Deno.test("WHEP: every section of an offer with bundle-only ones is answered on the leased port", async () => {
+  await using server = await startTestServer({}, { ports: 1 });
+  const [port] = server.ports;
+  for (
+    const [name, count] of [
+      ["firefox_153_max_bundle", 3],
+      ["gstreamer_whepsrc_h264", 2],
+      ["gstreamer_whepsrc_vp8", 2],
+    ] as const
+  ) {
+    const body = await readOffer(name);
+    const response = await fetch(endpoint(server), {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body,
+    });
+    const answer = await response.text();
+    assert.equal(response.status, 201, answer);
+    const ports = [...answer.matchAll(/^m=\w+ (\d+) /gm)].map(([, number]) => Number(number));
+    assert.deepEqual(ports, Array(count).fill(port), name);
+    assert.equal(answer.match(/^a=sendonly\r$/gm)?.length, 2, name);
+    const resource = new URL(response.headers.get("Location") ?? "", endpoint(server));
+    await (await fetch(resource, { method: "DELETE" })).body?.cancel();
+  }
+});
+
+Deno.test("WHEP: the log tells which section of an offer gets nothing, and why", async () => {
+  const lines: unknown[] = [];
+  const log: Logger = {
+    ...NULL_LOGGER,
+    info: (event, fields) => void (event === "offer_section_unused" && lines.push(fields)),
+    child: () => log,
+  };
+  await using server = await startTestServer({}, { log });
+  const response = await fetch(endpoint(server), {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp" },
+    body: (await readOffer("gstreamer_whepsrc_vp8")).replace("OPUS/48000", "PCMU/8000"),
+  });
+  assert.equal(response.status, 201);
+  assert.match(await response.text(), /a=mid:audio1\r\na=inactive\r\n/);
+  const [port] = server.ports;
+  const reason = "111 is PCMU, which is not sent";
+  assert.deepEqual(lines, [{ port, mid: "audio1", media: "audio", reason }]);
+});
+
 Deno.test("WHEP: offers that cannot be served are refused in words", async () => {
   await using server = await startTestServer({ video: { codec: "vp8" } });
   const post = async (body: string) => {
@@ -148,13 +198,15 @@ Deno.test("WHEP: offers that cannot be served are refused in words", async () =>
     });
     const { code, detail } = await response.json();
     assert.ok(detail.length > 10);
+    details.push(detail);
     return [response.status, code];
   };
+  const details: string[] = [];
   assert.deepEqual(await post(""), [400, "bad_sdp"]);
   assert.deepEqual(await post("v=0\r\nnonsense"), [400, "bad_sdp"]);
-  await using seen = await WeriftViewer.join(server.signallingUrl("main"), { codecs: ["vp8"] });
-  const offer = seen.peer.localDescription?.sdp ?? "";
+  const offer = await readOffer("gstreamer_whepsrc_vp8");
   assert.deepEqual(await post(offer.replaceAll("VP8", "AV1")), [406, "unsupported_codec"]);
+  assert.match(details.at(-1) ?? "", /takes VP8: mid video0: 97 is AV1, which is not sent$/);
   assert.equal(await server.metric("viewers_refused_total", { code: "unsupported_codec" }), 1);
 });
 

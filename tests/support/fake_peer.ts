@@ -100,6 +100,7 @@ export class FakePeers implements PeerFactory {
     if (sdp !== "h264" && sdp !== "vp8") throw new AppError("bad_sdp", `"${sdp}" is no offer`);
     return {
       codec: sdp,
+      unused: [],
       accept: (options) => {
         const peer = new FakePeer(sdp, options);
         this.made.push(peer);

@@ -53,6 +53,9 @@ export class WhepViewer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Otherwise werift would repeat the flight of a handshake that never ended for half a minute.
+    const dtls = this.peer.dtlsTransports[0]?.dtls?.dtls;
+    if (dtls !== undefined) dtls.flight = Number.POSITIVE_INFINITY as typeof dtls.flight;
     await this.peer.close();
     await new Promise((resolve) => setTimeout(resolve, FLIGHT_TIMER_MS));
   }

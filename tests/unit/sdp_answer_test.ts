@@ -54,6 +54,7 @@ function answerTo(
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },
     candidate: { address: "51.161.209.200", port: 10_113 },
     sessionId: "7",
+    sessionVersion: 1,
     ...overrides,
   });
 }
@@ -131,10 +132,39 @@ Deno.test("buildAnswer: keeps a rejected section in its place and out of the gro
   assert.deepEqual(levels(answer)[2], [
     "m=audio 0 UDP/TLS/RTP/SAVPF 111",
     "c=IN IP4 51.161.209.200",
+    "a=rtpmap:111 opus/48000/2",
+    "a=fmtp:111 minptime=10;useinbandfec=1",
+    "a=setup:passive",
     "a=mid:1",
     "a=inactive",
+    "a=ice-ufrag:pinholeufrag",
+    "a=ice-pwd:pinholepasswordpinhole",
+    `a=fingerprint:sha-256 ${Array(32).fill("0A").join(":")}`,
+    "a=rtcp-mux",
   ]);
   assert.deepEqual(levelsWith(answer, "a=group:BUNDLE 0 2"), [0]);
+});
+
+Deno.test("buildAnswer: keeps a section of RTP in which nothing is sent, as inactive", () => {
+  const answer = answerTo(CHROME, [VIDEO, { kind: "inactive", payloadType: 8 }, DATA]);
+  const audio = levels(answer)[2] ?? [];
+  assert.equal(audio[0], "m=audio 10113 UDP/TLS/RTP/SAVPF 8");
+  const expected = [
+    "a=rtpmap:8 PCMA/8000",
+    "a=inactive",
+    "a=mid:1",
+    "a=rtcp-mux",
+    "a=setup:passive",
+  ];
+  for (const line of expected) assert.ok(audio.includes(line), line);
+  assert.ok(!audio.some((line) => /^a=(ssrc|msid|extmap|rtcp-fb)/.test(line)));
+  assert.deepEqual(levelsWith(answer, "a=group:BUNDLE 0 1 2"), [0]);
+  assert.throws(() => answerTo(CHROME, [VIDEO, AUDIO, { kind: "inactive", payloadType: 8 }]));
+});
+
+Deno.test("buildAnswer: counts the answers to one viewer", () => {
+  const answer = answerTo(CHROME, [VIDEO, AUDIO, DATA], { sessionVersion: 3 });
+  assert.deepEqual(levelsWith(answer, "o=- 7 3 IN IP4 51.161.209.200"), [0]);
 });
 
 Deno.test("buildAnswer: makes the transport's section inactive rather than rejecting it", () => {

@@ -89,16 +89,46 @@ Deno.test("chooseVideoCodec: knows constrained baseline in its three spellings",
 Deno.test("chooseVideoCodec: passes over H.264 that would not play our stream", () => {
   for (
     const fmtp of [
-      "profile-level-id=42e01f",
       "packetization-mode=0;profile-level-id=42e01f",
       "packetization-mode=2;profile-level-id=42e01f",
-      "packetization-mode=1",
+      "packetization-mode=0",
       "packetization-mode=1;profile-level-id=42e0",
       "packetization-mode=1;profile-level-id=42e01g",
       "packetization-mode=1;profile-level-id=f4001f",
       "packetization-mode=1;profile-level-id=58001f",
     ]
   ) assert.equal(chooseVideoCodec(h264Media(fmtp), ["h264"]), undefined, fmtp);
+});
+
+Deno.test("chooseVideoCodec: takes H.264 whose parameters are left out, and leaves them out too", () => {
+  for (
+    const fmtp of [
+      {},
+      { "packetization-mode": "1" },
+      { "profile-level-id": "42e01f" },
+      { "profile-level-id": "42E01F", "packetization-mode": "1", "level-asymmetry-allowed": "1" },
+    ]
+  ) {
+    const text = Object.entries(fmtp).map(([name, value]) => `${name}=${value}`).join(";");
+    const choice = chooseVideoCodec(h264Media(text), ["h264"]);
+    assert.deepEqual(choice, { codec: "h264", payloadType: 96, fmtp });
+  }
+});
+
+Deno.test("chooseVideoCodec: prefers H.264 that names its mode, then one that names its profile", () => {
+  const ranked = [
+    "packetization-mode=1;profile-level-id=42e01f",
+    "packetization-mode=1;profile-level-id=42001f",
+    "packetization-mode=1",
+    "packetization-mode=1;profile-level-id=64001f",
+    "profile-level-id=42e01f",
+    "",
+  ];
+  for (let start = 0; start < ranked.length; start++) {
+    const worstFirst = ranked.slice(start).reverse();
+    const choice = chooseVideoCodec(h264Media(...worstFirst), ["h264"]);
+    assert.equal(choice?.payloadType, 96 + worstFirst.length - 1, ranked[start]);
+  }
 });
 
 Deno.test("chooseVideoCodec: states level asymmetry only where the offer does", () => {
@@ -127,4 +157,13 @@ Deno.test("chooseOpus: takes stereo Opus at 48 kHz by any spelling of its name",
   const audio = readMedia("chrome_156_recvonly", "audio");
   const wrongClock = audio.codecs.map((codec) => ({ ...codec, clockRate: 16_000 }));
   assert.equal(chooseOpus({ ...audio, codecs: wrongClock }), undefined);
+});
+
+Deno.test("chooseOpus: takes Opus however its channels are written", () => {
+  const offer = Deno.readTextFileSync(new URL("gstreamer_whepsrc_vp8.offer.sdp", TESTDATA));
+  for (const spelling of ["OPUS/48000", "opus/48000/1", "Opus/48000/2", "opus"]) {
+    const audio = parseOffer(offer.replace("OPUS/48000", spelling)).media[1];
+    assert.ok(audio);
+    assert.deepEqual(chooseOpus(audio), { codec: "opus", payloadType: 111, fmtp: {} }, spelling);
+  }
 });

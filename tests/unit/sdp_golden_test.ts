@@ -1,19 +1,13 @@
 import assert from "assert";
-import { type Answer, type AnswerSection, buildAnswer } from "../../src/sdp/answer.ts";
-import { chooseOpus, chooseVideoCodec } from "../../src/sdp/codec.ts";
-import { type Offer, type OfferMedia, SdpError } from "../../src/sdp/model.ts";
-import { parseOffer } from "../../src/sdp/offer.ts";
+import type { Answer } from "../../src/sdp/answer.ts";
+import { type Offer, SdpError } from "../../src/sdp/model.ts";
+import { OfferError, readUsableOffer, type UsableOffer } from "../../src/transport/offer_reader.ts";
+import { answerPeer } from "../../src/transport/peer_answer.ts";
 
 const TESTDATA = new URL("../testdata/sdp/", import.meta.url);
-const NAMES = [
-  "chrome_156_max_bundle",
-  "chrome_156_recvonly",
-  "chrome_156_sendrecv_data",
-  "firefox_153_max_bundle",
-  "firefox_153_recvonly",
-  "firefox_openh264_sendrecv_data",
-  "safari_18_recvonly_data",
-];
+const NAMES = [...Deno.readDirSync(TESTDATA)]
+  .flatMap(({ name }) => /^(.*)\.offer\.sdp$/.exec(name)?.[1] ?? [])
+  .sort();
 const OFFERS = NAMES.map((name) => readTestdata(`${name}.offer.sdp`));
 const ADDRESS = "51.161.209.200";
 const MUTATIONS = 30_000;
@@ -44,35 +38,22 @@ function readTestdata(name: string): string {
   return Deno.readTextFileSync(new URL(name, TESTDATA));
 }
 
-/** What a server that streams video and audio would make of a section. */
-function planSection(media: OfferMedia, index: number): AnswerSection {
-  const codec = chooseVideoCodec(media, ["h264", "vp8"]) ?? chooseOpus(media);
-  if (media.kind === "application") return { kind: "data", maxMessageSizeBytes: 65_536 };
-  if (!codec) return { kind: "reject" };
-  return {
-    kind: "send",
-    codec,
-    ssrc: 1000 + index,
-    cname: "pinhole",
-    streamId: "pinhole",
-    trackId: media.kind,
-    feedback: ["nack", "nack pli", "ccm fir", "transport-cc"],
-    extensions: [
-      "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
-      "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-      "urn:ietf:params:rtp-hdrext:sdes:mid",
-    ],
-  };
+/** As the server reads it. */
+function read(sdp: string): UsableOffer {
+  return readUsableOffer(sdp, ["h264", "vp8"]);
 }
 
-function answerTo(offer: Offer): Answer {
-  return buildAnswer({
+/** What the server answers where the session has sound. */
+function answerTo(offer: UsableOffer): Answer {
+  return answerPeer({
     offer,
-    sections: offer.media.map(planSection),
+    ssrcs: { video: 1000, audio: offer.audio === undefined ? undefined : 1001 },
+    cname: "pinhole",
     ice: { ufrag: "pinholeufrag", pwd: "pinholepasswordpinhole" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },
-    candidate: { address: ADDRESS, port: 10_111 },
+    candidate: { address: ADDRESS, port: 10_111, tcp: false },
     sessionId: "1234567890123456789",
+    sessionVersion: 1,
   });
 }
 
@@ -184,24 +165,24 @@ function mutate(lines: readonly string[], random: (n: number) => number): string
 }
 
 for (const [index, name] of NAMES.entries()) {
-  Deno.test(`buildAnswer: answers ${name} as recorded`, () => {
-    const offer = parseOffer(OFFERS[index] ?? "");
-    const answer = answerTo(offer);
-    assertValidOffer(offer);
-    assertValidAnswer(answer, offer);
+  Deno.test(`answerPeer: answers ${name} as recorded`, () => {
+    const usable = read(OFFERS[index] ?? "");
+    const answer = answerTo(usable);
+    assertValidOffer(usable.offer);
+    assertValidAnswer(answer, usable.offer);
     const file = new URL(`${name}.answer.sdp`, TESTDATA);
     if (Deno.env.get("PINHOLE_TEST_UPDATE") === "1") Deno.writeTextFileSync(file, answer.sdp);
     assert.equal(answer.sdp, Deno.readTextFileSync(file));
   });
 
-  Deno.test(`buildAnswer: shows no address of ${name} and none but the public one`, () => {
-    const { sdp } = answerTo(parseOffer(OFFERS[index] ?? ""));
+  Deno.test(`answerPeer: shows no address of ${name} and none but the public one`, () => {
+    const { sdp } = answerTo(read(OFFERS[index] ?? ""));
     const addresses = sdp.match(/\d+\.\d+\.\d+\.\d+|\b[\w-]+\.local\b|[\da-f]*::[\da-f]+/g) ?? [];
     assert.deepEqual([...new Set(addresses)], [ADDRESS]);
   });
 }
 
-Deno.test("parseOffer, buildAnswer: any broken offer gets a valid answer or an SdpError", () => {
+Deno.test("readUsableOffer, answerPeer: any broken offer gets a valid answer or a refusal", () => {
   const random = randomFrom(1);
   const offers = OFFERS.map((sdp) => sdp.split("\r\n"));
   let answered = 0;
@@ -210,12 +191,12 @@ Deno.test("parseOffer, buildAnswer: any broken offer gets a valid answer or an S
     for (let count = 1 + random(4); count > 0; count--) lines = mutate(lines, random);
     const sdp = lines.join("\r\n");
     try {
-      const offer = parseOffer(sdp);
-      assertValidOffer(offer);
-      assertValidAnswer(answerTo(offer), offer);
+      const usable = read(sdp);
+      assertValidOffer(usable.offer);
+      assertValidAnswer(answerTo(usable), usable.offer);
       answered++;
     } catch (error) {
-      if (!(error instanceof SdpError)) {
+      if (!(error instanceof SdpError || error instanceof OfferError)) {
         throw new Error(`Mutation ${i}: ${JSON.stringify(sdp)}`, { cause: error });
       }
     }

@@ -231,7 +231,65 @@ Deno.test("parseOffer: wants one transport: BUNDLE for several sections, and rtc
   assertRefused(chromeWith(/^m=(\w+) 9 /gm, "m=$1 0 "), /no section with a port/);
   assertRefused(chromeWith("a=group:BUNDLE 0 1 2", "a=group:BUNDLE "), /no section with a port/);
   assertRefused(chromeWith("a=rtcp-mux\r\n", ""), /no a=rtcp-mux/);
-  assertRefused(chromeWith("m=video 9 UDP/TLS/RTP/SAVPF", "m=video 9 RTP/AVP"), /section 0, which/);
+  const alone = sdp(...MINIMAL).replace("UDP/TLS/RTP/SAVPF", "RTP/AVP");
+  assertRefused(alone, /section 0, which is not served here: "video RTP\/AVP 96"/);
+});
+
+Deno.test("parseOffer: hangs the transport on the first section of the group that can be accepted", () => {
+  const moved = (from: string | RegExp, to: string) => parseOffer(chromeWith(from, to));
+  const unknown = moved("m=video 9 UDP/TLS/RTP/SAVPF", "m=video 9 RTP/AVP");
+  assert.deepEqual([unknown.transportIndex, unknown.bundleGroup[0]], [1, "1"]);
+  assert.equal(moved("m=video 9", "m=video 0").transportIndex, 1);
+  // Without a port a section has no address that the others could ride on (RFC 9143 §7.3.1).
+  assert.ok(!moved("m=video 9", "m=video 0").media[0]?.bundled);
+  const bundleOnly = moved(/m=video 9 (.*)\r\n/g, "m=video 0 $1\r\na=bundle-only\r\n");
+  assert.deepEqual([bundleOnly.transportIndex, bundleOnly.media[0]?.bundled], [1, true]);
+});
+
+Deno.test("parseOffer: takes bundle-only for what it is only within the group and at port zero", () => {
+  const outside = parseOffer(
+    chromeWith("a=group:BUNDLE 0 1 2", "a=group:BUNDLE 0 2")
+      .replace(/m=audio 9 (.*)\r\n/g, "m=audio 0 $1\r\na=bundle-only\r\n"),
+  );
+  assert.deepEqual(outside.media.map(({ bundled }) => bundled), [true, false, true]);
+  const withPort = parseOffer(
+    chromeWith(/m=video 9 (.*)\r\n/g, "m=video 9 $1\r\na=bundle-only\r\n"),
+  );
+  assert.equal(withPort.transportIndex, 0);
+  assertRefused(
+    chromeWith(/^m=(\w+) 9 (.*)\r\n/gm, "m=$1 0 $2\r\na=bundle-only\r\n"),
+    /no section with a port/,
+  );
+});
+
+Deno.test("parseOffer: knows static payload types, and the clocks that are left out", () => {
+  const [media] = parseOffer(
+    sdp(...MINIMAL).replace(/^a=rtpmap:96 .*$/m, "a=rtpmap:96 vp8").replace(
+      "SAVPF 96",
+      "SAVPF 96 0 34 97",
+    ),
+  ).media;
+  assert.deepEqual(
+    media?.codecs.map(({ payloadType, spelling, clockRate }) => [payloadType, spelling, clockRate]),
+    [[96, "vp8", 90_000], [0, "PCMU", 8000], [34, "H263", 90_000]],
+  );
+});
+
+Deno.test("parseOffer: reads format parameters in any case, with blanks about their signs", () => {
+  const fmtp = "a=fmtp:96 Profile-Level-Id = 42E01F ;PACKETIZATION-MODE=1; ";
+  const [media] = parseOffer(sdp(...MINIMAL, fmtp)).media;
+  assert.deepEqual(media?.codecs[0]?.fmtp, {
+    "profile-level-id": "42E01F",
+    "packetization-mode": "1",
+  });
+});
+
+Deno.test("parseOffer: reads the session id of the origin, if it is one", () => {
+  assert.match(parseOffer(CHROME).sessionId, /^\d{10,}$/);
+  assert.equal(parseOffer(CHROME.replace(/^o=.*$/m, "o=x abc 1 IN IP4 0.0.0.0")).sessionId, "abc");
+  for (const origin of ["o=", "o=-", `o=- ${"9".repeat(65)} 1 IN IP4 0.0.0.0`]) {
+    assert.equal(parseOffer(CHROME.replace(/^o=.*$/m, origin)).sessionId, "");
+  }
 });
 
 Deno.test("parseOffer: leaves sections out of the transport that are not in the first group or disabled", () => {

@@ -1,0 +1,119 @@
+import assert from "assert";
+import type { AppError } from "../../src/base/errors.ts";
+import {
+  answerSections,
+  readUsableOffer,
+  unusedSections,
+} from "../../src/transport/offer_reader.ts";
+
+const TESTDATA = new URL("../testdata/sdp/", import.meta.url);
+const CODECS = ["h264", "vp8"] as const;
+const GSTREAMER = readOffer("gstreamer_whepsrc_vp8");
+const MANY = readOffer("chrome_156_many_sections");
+
+function readOffer(name: string): string {
+  return Deno.readTextFileSync(new URL(`${name}.offer.sdp`, TESTDATA));
+}
+
+/** The message of the refusal that an offer gets. */
+function refusal(sdp: string, codecs: readonly ("h264" | "vp8")[] = CODECS): string {
+  try {
+    readUsableOffer(sdp, codecs);
+  } catch (error) {
+    assert.equal((error as AppError).code, "unsupported_codec");
+    return (error as AppError).message;
+  }
+  return assert.fail("The offer was taken");
+}
+
+Deno.test("readUsableOffer: uses bundle-only sections, of whichever client", () => {
+  for (
+    const name of ["firefox_153_max_bundle", "gstreamer_whepsrc_h264", "gstreamer_whepsrc_vp8"]
+  ) {
+    const { video, audio, data } = readUsableOffer(readOffer(name), CODECS);
+    assert.ok(video.media.bundled, name);
+    assert.ok(audio?.media.bundled, name);
+    assert.equal(data !== undefined, name.startsWith("firefox"), name);
+  }
+});
+
+Deno.test("readUsableOffer: leaves alone what the offer rejects", () => {
+  const sdp = GSTREAMER.replace("a=bundle-only\r\n", "");
+  assert.equal(readUsableOffer(sdp, CODECS).audio, undefined);
+  const outside = GSTREAMER.replace("BUNDLE video0 audio1", "BUNDLE video0");
+  assert.equal(readUsableOffer(outside, CODECS).audio, undefined);
+});
+
+Deno.test("answerSections: keeps every section of RTP that is not used, as inactive", () => {
+  const usable = readUsableOffer(MANY, CODECS);
+  const ids = { ssrc: 1, cname: "c", streamId: "s", trackId: "t", feedback: [], extensions: [] };
+  const send = { kind: "send", codec: usable.video.choice, ...ids } as const;
+  assert.deepEqual(
+    answerSections(usable, { video: send, audio: undefined }).map((section) =>
+      section.kind === "inactive" ? section.payloadType : section.kind
+    ),
+    [111, 111, "send", 108, 0, 111, "data", "reject"],
+  );
+});
+
+Deno.test("answerSections: opens one association, that of the transport's own section", () => {
+  const second = readOffer("chrome_156_sendrecv_data");
+  const data = second.slice(second.indexOf("m=application")).replace("a=mid:2", "a=mid:3");
+  for (const group of ["0 1 2 3", "3 0 1 2"]) {
+    const usable = readUsableOffer(
+      second.replace("BUNDLE 0 1 2", `BUNDLE ${group}`) + data,
+      CODECS,
+    );
+    assert.equal(usable.data?.mid, group.startsWith("3") ? "3" : "2");
+  }
+});
+
+Deno.test("readUsableOffer: says of each payload type why it is not sent", () => {
+  const rtpmap = "a=rtpmap:97 VP8/90000";
+  const only = (...lines: string[]) => refusal(GSTREAMER.replace(rtpmap, lines.join("\r\n")));
+  assert.match(
+    only("a=rtpmap:97 VP9/90000"),
+    /takes H264 or VP8: mid video0: 97 is VP9, which is not/,
+  );
+  assert.match(only("a=rtpmap:97 VP8/8000"), /97 is VP8\/8000, not 90000/);
+  assert.match(
+    only("a=rtpmap:97 H264/90000", "a=fmtp:97 packetization-mode=0"),
+    /97 is H264 with packetization-mode="0", and 1 is sent/,
+  );
+  assert.match(
+    only("a=rtpmap:97 H264/90000", "a=fmtp:97 packetization-mode=1;profile-level-id=7a001f"),
+    /97 is H264 with profile-level-id="7a001f", which plays no baseline/,
+  );
+  assert.match(
+    refusal(GSTREAMER, ["h264"]),
+    /takes H264: mid video0: 97 is VP8, which is not sent/,
+  );
+  assert.match(refusal(GSTREAMER.replace("a=recvonly", "a=sendonly")), /it is sendonly/);
+  assert.match(refusal(GSTREAMER.replace("m=video", "m=audio")), /no video section/);
+});
+
+Deno.test("readUsableOffer: names several payload types in a line of bounded length", () => {
+  const chrome = readOffer("chrome_156_recvonly");
+  const others = chrome.replaceAll("VP8/90000", "VP9/90000").replaceAll("H264/", "x-other/");
+  const message = refusal(others);
+  assert.match(message, /96, \d+, .* is VP9, which is not sent; .* is x-other/);
+  assert.ok(message.length < 400, `${message.length} characters`);
+});
+
+Deno.test("unusedSections: tells what gets nothing, and why, and nothing of what asks for nothing", () => {
+  const usable = readUsableOffer(MANY.replace("a=mid:7\r\na=inactive", "a=mid:7"), CODECS);
+  assert.deepEqual(unusedSections(usable, CODECS), [
+    { mid: "3", media: "video", reason: "another section has the one stream of its kind" },
+    {
+      mid: "4",
+      media: "audio",
+      reason: "0 is PCMU, which is not sent; 8 is PCMA, which is not sent",
+    },
+    { mid: "7", media: "other", reason: "it is outside the BUNDLE group" },
+  ]);
+  assert.deepEqual(unusedSections(readUsableOffer(GSTREAMER, CODECS), CODECS), []);
+  const silent = readUsableOffer(GSTREAMER.replace("OPUS/48000", "PCMU/8000"), CODECS);
+  assert.deepEqual(unusedSections(silent, CODECS), [
+    { mid: "audio1", media: "audio", reason: "111 is PCMU, which is not sent" },
+  ]);
+});
