@@ -1,74 +1,109 @@
-import { Buffer } from "node:buffer";
 import {
   createHash,
   createHmac,
   createVerify,
+  type KeyObject,
   timingSafeEqual,
   X509Certificate,
 } from "node:crypto";
-import type { RTCDtlsTransport } from "werift";
-
-const CERTIFICATE_VERIFY = 15;
-const FINISHED = 20;
+import { errorText } from "../base/errors.ts";
+import type { Fingerprint } from "../sdp/model.ts";
+import { type DtlsFault, dtlsFault } from "./dtls/alert.ts";
+import type { DigitallySigned } from "./dtls/client_messages.ts";
 
 /** HashAlgorithm of RFC 5246 §7.4.1.4.1, as far as browsers sign with it. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
 const SIGNATURE_RSA = 1;
 const SIGNATURE_ECDSA = 3;
 
-/**
- * Checks what werift's DTLS server leaves unchecked: that the browser holds the private key of the certificate which
- * it presented (CertificateVerify, RFC 5246 §7.4.8), and that both sides saw the same handshake (Finished, §7.4.9).
- * Without these, whoever can answer on the path could show the certificate of somebody else.
- * @throws When either proof is missing or wrong.
- */
-export function assertClientAuthentic(transport: RTCDtlsTransport): void {
-  const dtls = transport.dtls;
-  const certificate = dtls?.remoteCertificate;
-  if (dtls === undefined || certificate === undefined) throw new Error("no client certificate");
-  // Our own Finished is in the cache as well; the browser's is the first.
-  const messages = dtls.dtls.sortedHandshakeCache;
-  const before = (type: number) => {
-    const at = messages.findIndex((message) => message.msg_type === type);
-    const message = messages[at];
-    if (message === undefined) throw new Error(`handshake message ${type} is missing`);
-    const transcript = Buffer.concat(messages.slice(0, at).map((each) => each.serialize()));
-    return { body: message.fragment, transcript };
-  };
-  const verify = before(CERTIFICATE_VERIFY);
-  if (!isSignedBy(certificate, verify)) throw new Error("client signature is wrong");
-  const finished = before(FINISHED);
-  const expected = verifyData(dtls.cipher.masterSecret, finished.transcript);
-  if (finished.body.length !== expected.length || !timingSafeEqual(finished.body, expected)) {
-    throw new Error("client Finished is wrong");
+/** Hashes of fingerprints, the strongest first: that one counts (RFC 8122 §5). */
+const FINGERPRINT_HASHES = { "sha-512": "sha512", "sha-384": "sha384", "sha-256": "sha256" };
+
+/** Bits of an RSA key: a longer one would keep the event loop busy, and no browser makes one. */
+const RSA_BITS_MAX = 4096;
+
+/** Reads the public key of the certificate that the client shows, if the offer named it. */
+export function checkCertificate(
+  certificate: Uint8Array,
+  fingerprints: readonly Fingerprint[],
+): KeyObject | DtlsFault {
+  if (!isNamed(certificate, fingerprints)) {
+    return dtlsFault("bad_certificate", "The client's certificate has not the offer's fingerprint");
+  }
+  try {
+    const key = new X509Certificate(certificate).publicKey;
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+    if (bits <= RSA_BITS_MAX) return key;
+    return dtlsFault(
+      "unsupported_certificate",
+      `The client's RSA key has ${bits} bits; ${RSA_BITS_MAX} are taken`,
+    );
+  } catch (error) {
+    return dtlsFault(
+      "bad_certificate",
+      `Cannot read the client's certificate: ${errorText(error)}`,
+    );
   }
 }
 
-/** Digitally-signed struct: hash (1 byte), signature algorithm (1), length (2), signature. */
-function isSignedBy(
-  certificate: Uint8Array,
-  { body, transcript }: { body: Buffer; transcript: Buffer },
-): boolean {
-  const hash = HASHES[body[0] ?? 0];
-  const algorithm = body[1];
-  if (hash === undefined || body.length < 4) return false;
-  const key = new X509Certificate(certificate).publicKey;
-  const expectedKeyType = algorithm === SIGNATURE_ECDSA
+/**
+ * Checks that the client holds the private key of its certificate (CertificateVerify, RFC 5246 §7.4.8): without that,
+ * whoever can answer on the path could show the certificate of somebody else.
+ * @param transcript All handshake messages before.
+ */
+export function checkSignature(
+  { hash, algorithm, signature }: DigitallySigned,
+  { key, transcript }: { key: KeyObject; transcript: Uint8Array },
+): DtlsFault | undefined {
+  const name = HASHES[hash];
+  const keyType = algorithm === SIGNATURE_ECDSA
     ? "ec"
     : algorithm === SIGNATURE_RSA
     ? "rsa"
     : undefined;
-  if (key.asymmetricKeyType !== expectedKeyType) return false;
-  const signature = body.subarray(4, 4 + body.readUInt16BE(2));
-  return createVerify(hash).update(transcript).verify(key, signature);
+  if (name === undefined || key.asymmetricKeyType !== keyType) {
+    return dtlsFault(
+      "illegal_parameter",
+      `The client signs by hash ${hash} and algorithm ${algorithm} with a key of type ${key.asymmetricKeyType}`,
+    );
+  }
+  try {
+    if (createVerify(name).update(transcript).verify(key, signature)) return undefined;
+  } catch {
+    // A signature that cannot even be read is as wrong as another.
+  }
+  return dtlsFault("decrypt_error", "The client signature is wrong");
+}
+
+/**
+ * Checks that both sides saw the same handshake (Finished, RFC 5246 §7.4.9).
+ * @param transcript All handshake messages before.
+ */
+export function checkFinished(
+  received: Uint8Array,
+  { masterSecret, transcript }: { masterSecret: Uint8Array; transcript: Uint8Array },
+): DtlsFault | undefined {
+  const expected = verifyData(masterSecret, transcript);
+  return received.length === expected.length && timingSafeEqual(received, expected)
+    ? undefined
+    : dtlsFault("decrypt_error", "The client Finished is wrong");
+}
+
+function isNamed(certificate: Uint8Array, fingerprints: readonly Fingerprint[]): boolean {
+  for (const [algorithm, hash] of Object.entries(FINGERPRINT_HASHES)) {
+    const named = fingerprints.filter((fingerprint) => fingerprint.algorithm === algorithm);
+    if (named.length === 0) continue;
+    const digest = createHash(hash).update(certificate).digest("hex").toUpperCase();
+    return named.some(({ value }) => value.replaceAll(":", "").toUpperCase() === digest);
+  }
+  return false;
 }
 
 /** PRF(master secret, "client finished", hash of the handshake), 12 bytes (RFC 5246 §5, §7.4.9). */
-function verifyData(masterSecret: Buffer, transcript: Buffer): Buffer {
-  const seed = Buffer.concat([
-    Buffer.from("client finished"),
-    createHash("sha256").update(transcript).digest(),
-  ]);
-  const hmac = (data: Buffer) => createHmac("sha256", masterSecret).update(data).digest();
-  return hmac(Buffer.concat([hmac(seed), seed])).subarray(0, 12);
+function verifyData(masterSecret: Uint8Array, transcript: Uint8Array): Uint8Array {
+  const seed = createHash("sha256").update(transcript).digest();
+  const label = new TextEncoder().encode("client finished");
+  const hmac = () => createHmac("sha256", masterSecret);
+  const first = hmac().update(label).update(seed).digest();
+  return hmac().update(first).update(label).update(seed).digest().subarray(0, 12);
 }

@@ -21,9 +21,9 @@ interface Partial {
 }
 
 /**
- * Brings the handshake messages of a client into the form in which werift needs them: each once, whole, and in order
- * (RFC 6347 §4.2.2, §4.2.3). On a real path datagrams come twice, late, or again because the client grew impatient, and
- * werift would begin its answer anew with other keys. Pure: it owns no socket and no clock.
+ * Brings the handshake messages of a client into the form in which werift needs them: whole and in order (RFC 6347 §4.2.2,
+ * §4.2.3), and each once but for a hello that comes again. On a real path datagrams come twice, late, or again because
+ * the client grew impatient, and werift would begin its answer with other keys. Pure: it owns no socket and no clock.
  */
 export class HandshakeGate {
   #nextSequence = 0;
@@ -55,8 +55,8 @@ export class HandshakeGate {
 
   #takeFragment(fragment: Fragment, { version }: DtlsRecord): Uint8Array[] {
     const { type, sequence } = fragment;
-    // Our answer to the first ClientHello is never repeated by a timer: the client's repeating it is what repeats ours.
-    const again = type === CLIENT_HELLO && sequence === 0 && this.#nextSequence === 1;
+    // A client that repeats its hello has not seen our answer, and its repeating is what brings that again.
+    const again = type === CLIENT_HELLO && sequence === this.#nextSequence - 1;
     if (sequence < this.#nextSequence && !again) return [];
     if (sequence >= this.#nextSequence + WAITING_MAX) return [];
     const body = this.#assemble(fragment);
@@ -88,6 +88,7 @@ export class HandshakeGate {
       this.#waiting.delete(this.#nextSequence);
       // Pieces may have come of what came whole too; each would hold 32 KiB for 25 bytes.
       this.#partial.delete(this.#nextSequence);
+      this.#partial.delete(this.#nextSequence - 1);
       this.#nextSequence++;
       ready.push(next.record);
       this.#keysReady ||= next.type === CERTIFICATE_VERIFY;

@@ -84,6 +84,7 @@ export class WebRtcPeer implements Peer, PortMember {
       certificate,
       remoteFingerprints: offer.fingerprints,
       send: (packet) => this.#send(packet),
+      clock,
     });
     this.#path = new PathRate({
       limits,
@@ -209,9 +210,10 @@ export class WebRtcPeer implements Peer, PortMember {
   close(): void {
     if (this.#closed) return;
     this.#rtp.close();
+    // Says goodbye, so that the browser need not wait for silence.
+    this.#channel.close();
     this.#closed = true;
     void this.#data?.close();
-    this.#channel.close();
     this.#options.mux.remove(this);
   }
 

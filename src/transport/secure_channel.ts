@@ -1,30 +1,15 @@
-import { Buffer } from "node:buffer";
-import {
-  type CipherContext,
-  Event,
-  ProtectionProfileAeadAes128Gcm,
-  ProtectionProfileAes128CmHmacSha1_80,
-  type RTCCertificate,
-  RTCDtlsFingerprint,
-  RTCDtlsParameters,
-  RTCDtlsTransport,
-  type RTCIceTransport,
-} from "werift";
+import { type RTCCertificate, RTCDtlsTransport } from "werift";
+import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Fingerprint } from "../sdp/model.ts";
-import { assertClientAuthentic } from "./client_proof.ts";
 import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
-import {
-  DTLS_CONTENT,
-  type DtlsRecord,
-  formatDtlsRecord,
-  splitDtlsRecords,
-} from "./dtls_records.ts";
-import { HandshakeGate } from "./handshake_gate.ts";
+import { ALERT, ALERT_LEVEL, type DtlsFault, dtlsFault } from "./dtls/alert.ts";
+import { ClientHandshake, type HandshakeVerdict } from "./dtls/client_handshake.ts";
+import { WeriftServer } from "./dtls/werift_server.ts";
+import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
 import { ReplayWindow } from "./replay_window.ts";
 import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "./srtp.ts";
-import type { SrtpKeys } from "./srtp_keys.ts";
 
 /** The DTLS handshake did not come to an end. */
 export class SecureChannelError extends AppError<"dtls_failed"> {}
@@ -79,104 +64,75 @@ export type DtlsVerdict = "taken" | "newest" | DtlsRejection;
  */
 const HANDSHAKE_BYTES_MAX = 32 * 1024;
 
-/** Sequence numbers of an epoch (RFC 6347 §4.1). */
-const EPOCH_RECORDS = 2 ** 48;
-
-/** Levels and descriptions of alerts (RFC 5246 §7.2). */
-const ALERT_FATAL = 2;
-const ALERT_CLOSE_NOTIFY = 0;
+/** The epoch of the keys that a handshake makes (RFC 6347 §4.1); there is no second handshake. */
+const PROTECTED_EPOCH = 1;
 
 /**
  * The DTLS server of one viewer (RFC 8842 with `a=setup:passive`: the browser speaks first, which saves the round trip
- * of waiting for our ClientHello). werift does the handshake; datagrams come in by `receive` and leave by `send`.
+ * of waiting for our ClientHello). werift does the handshake, of messages that were read here first; datagrams come in
+ * by `receive` and leave by `send`.
  */
 export class SecureChannel {
-  readonly #transport: RTCDtlsTransport;
-  readonly #incoming = new Event<[Buffer]>();
+  readonly #server: WeriftServer;
+  readonly #handshake: ClientHandshake;
+  readonly #fault = Promise.withResolvers<never>();
   #onClosed: () => void = () => {};
-  readonly #gate = new HandshakeGate();
   /** Of the records that have come under the browser's keys. */
   readonly #replay = new ReplayWindow();
-  readonly #send: (packet: Uint8Array) => void;
   #handshakeBytes = 0;
-  /** Highest sequence number of ours under the keys. */
-  #sentSequence = 0;
-  #closed = false;
+  #state: "open" | "failed" | "closed" = "open";
 
   constructor(options: {
     certificate: ServerCertificate;
     remoteFingerprints: readonly Fingerprint[];
     send: (packet: Uint8Array) => void;
+    /** Default: the host's. */
+    clock?: Clock;
   }) {
-    const connection = {
-      onData: this.#incoming,
-      send: (packet: Buffer) => {
-        this.#noteSent(packet);
-        if (!this.#closed) options.send(packet);
-        return Promise.resolve();
+    const { certificate: { certificate }, remoteFingerprints, send, clock = SYSTEM_CLOCK } =
+      options;
+    this.#server = new WeriftServer({
+      certificate,
+      remoteFingerprints,
+      send: (packet) => {
+        if (this.#state !== "closed") send(packet);
       },
-      close: () => Promise.resolve(),
-    };
-    this.#send = options.send;
-    // Of an ICE transport werift's DTLS uses no more than this; our own agent does the rest.
-    const ice = {
-      connection,
-      role: "controlled",
-      state: "connected",
-      stop: () => Promise.resolve(),
-    };
-    this.#transport = new RTCDtlsTransport(
-      {} as ConstructorParameters<typeof RTCDtlsTransport>[0],
-      ice as unknown as RTCIceTransport,
-      options.certificate.certificate,
-      [ProtectionProfileAeadAes128Gcm, ProtectionProfileAes128CmHmacSha1_80],
-    );
-    this.#transport.role = "server";
-    this.#transport.setRemoteParams(
-      new RTCDtlsParameters(
-        options.remoteFingerprints.map(({ algorithm, value }) =>
-          new RTCDtlsFingerprint(algorithm, value)
-        ),
-        "client",
-      ),
-    );
+      nowMs: () => clock.now(),
+    });
+    this.#handshake = new ClientHandshake({
+      fingerprints: remoteFingerprints,
+      engine: this.#server,
+    });
+    // Without anybody who waits for the handshake its failure is nothing to report.
+    this.#fault.promise.catch(() => {});
   }
 
   /**
-   * Waits for the browser's handshake and checks its certificate against the offer's fingerprints.
+   * Waits for the browser's handshake and checks its certificate against the offer's fingerprints. A browser that cannot
+   * be served is told why by an alert.
    * @throws {SecureChannelError}
    */
   async establish(): Promise<SecureMedia> {
     try {
-      await this.#transport.start();
-      assertClientAuthentic(this.#transport);
-      this.#continueNumbers();
+      await Promise.race([this.#server.start(), this.#fault.promise]);
       return this.#secureMedia();
     } catch (error) {
-      throw new SecureChannelError("dtls_failed", `DTLS handshake failed: ${errorText(error)}`);
+      if (error instanceof SecureChannelError) throw error;
+      this.#fail(dtlsFault("internal_error", errorText(error)));
+      return await this.#fault.promise;
     }
   }
 
   /** Opens the data channel's half of this viewer, before the handshake. */
   openData(options: DataChannelOptions): DataChannel {
-    return new DataChannel(this.#transport, options);
+    return new DataChannel(this.#server.transport, options);
   }
 
   /** Encrypts application data and sends it. Before the handshake, and after {@link close}, it does nothing. */
   sendData(content: Uint8Array): void {
-    const { dtls, state } = this.#transport;
-    if (this.#closed || dtls === undefined || state !== "connected") return;
-    const header = {
-      contentType: DTLS_CONTENT.applicationData,
-      protocolVersion: { major: 254, minor: 253 },
-      epoch: 1,
-      sequenceNumber: ++dtls.dtls.recordSequenceNumber,
-      contentLen: content.length,
-    };
-    const packet = { recordLayerHeader: header, fragment: Buffer.from(content) };
-    dtls.cipher.encryptPacket(packet as Parameters<CipherContext["encryptPacket"]>[0]);
-    const { contentType, epoch, sequenceNumber } = header;
-    this.#send(formatDtlsRecord({ contentType, epoch, sequenceNumber }, packet.fragment));
+    if (this.#state === "open" && this.#server.isConnected) {
+      this.#server.sendProtected(DTLS_CONTENT.applicationData, content);
+    }
   }
 
   /** Calls back once when the browser closes the channel by an alert. */
@@ -204,7 +160,7 @@ export class SecureChannel {
    * @returns Whether the browser sent it after all others that have come.
    */
   receiveStray(packet: Uint8Array): boolean {
-    if (this.#transport.state !== "connected") return false;
+    if (!this.#server.isConnected) return false;
     const records = splitDtlsRecords(packet) ?? [];
     const { applicationData } = DTLS_CONTENT;
     if (!records.every(({ contentType }) => contentType === applicationData)) return false;
@@ -213,47 +169,57 @@ export class SecureChannel {
     return records.length > 0;
   }
 
-  /** Ends the channel. Idempotent. */
+  /** Ends the channel, and says so to the browser: one datagram (RFC 5246 §7.2.1). Idempotent. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#incoming.complete();
-    // werift repeats a flight for half a minute unless it believes that a later one was reached.
-    const { dtls } = this.#transport;
-    if (dtls !== undefined) dtls.dtls.flight = Number.POSITIVE_INFINITY as typeof dtls.dtls.flight;
-    void this.#transport.stop();
+    if (this.#state === "closed") return;
+    if (this.#state !== "failed" && this.#server.isConnected) {
+      this.#server.sendAlert(ALERT_LEVEL.warning, ALERT.close_notify);
+    }
+    this.#state = "closed";
+    this.#server.stop();
   }
 
   #receiveRecord(record: DtlsRecord): DtlsVerdict {
-    if (this.#closed) return "taken";
-    if (!this.#isExpected(record)) return "dtls_unexpected";
-    const { contentType } = record;
-    if (contentType === DTLS_CONTENT.alert || contentType === DTLS_CONTENT.applicationData) {
-      return this.#receiveProtected(record);
+    if (this.#state === "closed") return "taken";
+    if (this.#state === "failed" || !this.#isExpected(record)) return "dtls_unexpected";
+    switch (record.contentType) {
+      case DTLS_CONTENT.handshake:
+        return this.#receiveHandshake(record);
+      case DTLS_CONTENT.changeCipherSpec:
+        // Which keys a record is under stands in its epoch; this says no more, and may be lost or repeated.
+        return "taken";
+      default:
+        return this.#receiveProtected(record);
     }
-    if (contentType === DTLS_CONTENT.handshake) {
-      this.#handshakeBytes += record.bytes.length;
-      if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
-      for (const ready of this.#gate.pass(record)) this.#incoming.execute(Buffer.from(ready));
-      return "taken";
-    }
-    this.#incoming.execute(Buffer.from(record.bytes));
-    return "taken";
   }
 
   /**
-   * Whoever can write the viewer's address on a datagram could end its stream with one plaintext record: werift starts
-   * over on any ClientHello, and believes any alert. So, once there are keys, nothing counts that they do not protect,
-   * and alerts never do before. A browser that starts over makes a new offer.
+   * Whoever can write the viewer's address on a datagram could end its stream with one plaintext record, if such a
+   * record counted once there are keys. An alert never does before: nobody can tell whose it is. A browser that starts
+   * over makes a new offer.
    */
-  #isExpected({ contentType, epoch }: DtlsRecord): boolean {
-    if (this.#transport.state === "connected") {
-      return epoch > 0 &&
-        (contentType === DTLS_CONTENT.alert || contentType === DTLS_CONTENT.handshake ||
-          contentType === DTLS_CONTENT.applicationData);
+  #isExpected({ contentType, epoch, fragment }: DtlsRecord): boolean {
+    switch (contentType) {
+      case DTLS_CONTENT.handshake:
+        return epoch === PROTECTED_EPOCH || (epoch === 0 && !this.#server.isConnected);
+      case DTLS_CONTENT.changeCipherSpec:
+        return epoch === 0 && !this.#server.isConnected && fragment.length === 1 &&
+          fragment[0] === 1;
+      case DTLS_CONTENT.alert:
+      case DTLS_CONTENT.applicationData:
+        return epoch === PROTECTED_EPOCH && this.#server.isConnected;
+      default:
+        return false;
     }
-    return contentType === DTLS_CONTENT.handshake ||
-      (contentType === DTLS_CONTENT.changeCipherSpec && epoch === 0);
+  }
+
+  #receiveHandshake(record: DtlsRecord): DtlsVerdict {
+    this.#handshakeBytes += record.bytes.length;
+    if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
+    const verdict: HandshakeVerdict = this.#handshake.take(record);
+    if (typeof verdict === "string") return verdict;
+    this.#fail(verdict);
+    return "taken";
   }
 
   /**
@@ -261,78 +227,42 @@ export class SecureChannel {
    * (RFC 6347 §4.1.2.6 wants it dropped), and an encrypted alert for a plaintext one where its nonce looks like one.
    */
   #receiveProtected(record: DtlsRecord): DtlsVerdict {
-    const index = record.epoch * EPOCH_RECORDS + record.sequenceNumber;
-    if (!this.#replay.isNew(index)) return "dtls_replayed";
-    const content = this.#decrypt(record);
+    const { sequenceNumber } = record;
+    if (!this.#replay.isNew(sequenceNumber)) return "dtls_replayed";
+    const content = this.#server.decrypt(record);
     if (content === undefined) return "dtls_forged";
-    const newest = index > this.#replay.highest;
-    this.#replay.add(index);
+    const newest = sequenceNumber > this.#replay.highest;
+    this.#replay.add(sequenceNumber);
     if (record.contentType === DTLS_CONTENT.applicationData) {
       this.#deliver(content);
-    } else if (content[0] === ALERT_FATAL || content[1] === ALERT_CLOSE_NOTIFY) {
+    } else if (isEnd(content)) {
       this.#onClosed();
     }
     return newest ? "newest" : "taken";
   }
 
   /** werift passes over what its SCTP cannot take, such as data behind the end of the association, and so do we. */
-  #deliver(content: Buffer): void {
+  #deliver(content: Uint8Array): void {
     try {
-      this.#transport.dtls?.onData.execute(content);
+      this.#server.deliver(content);
     } catch {
       // The browser is there all the same.
     }
   }
 
-  /** What a record carries; `undefined` when it is not authentic. */
-  #decrypt(record: DtlsRecord): Buffer | undefined {
-    const { contentType, version: protocolVersion, epoch, sequenceNumber, fragment } = record;
-    const contentLen = fragment.length;
-    try {
-      return this.#transport.dtls?.cipher.decryptPacket(
-        {
-          recordLayerHeader: { contentType, protocolVersion, epoch, sequenceNumber, contentLen },
-          fragment: Buffer.from(fragment),
-        } as Parameters<CipherContext["decryptPacket"]>[0],
-      );
-    } catch {
-      return undefined;
-    }
-  }
-
-  #noteSent(packet: Uint8Array): void {
-    for (const { epoch, sequenceNumber } of splitDtlsRecords(packet) ?? []) {
-      if (epoch > 0) this.#sentSequence = Math.max(this.#sentSequence, sequenceNumber);
-    }
-  }
-
-  /**
-   * werift sends its Finished under the number that follows those of the plaintext records, then counts from 1. So one
-   * of the first records after it would have the same number once more: browsers drop that as a replay, and the nonce
-   * of AES-GCM, which is that number, would be used twice.
-   */
-  #continueNumbers(): void {
-    const { dtls } = this.#transport;
-    if (dtls !== undefined) dtls.dtls.recordSequenceNumber = this.#sentSequence;
+  /** Ends the handshake, and says why to the browser: one datagram. */
+  #fail({ alert, message }: DtlsFault): void {
+    if (this.#state !== "open") return;
+    this.#server.sendAlert(ALERT_LEVEL.fatal, ALERT[alert]);
+    this.#state = "failed";
+    this.#server.stop();
+    this.#fault.reject(
+      new SecureChannelError("dtls_failed", `DTLS handshake failed: ${message} (alert ${alert})`),
+    );
   }
 
   #secureMedia(): SecureMedia {
-    const { dtls } = this.#transport;
-    const profile = dtls?.srtp.srtpProfile;
-    if (dtls === undefined || profile === undefined) throw new Error("no SRTP profile in common");
-    const gcm = profile === ProtectionProfileAeadAes128Gcm;
-    const exported = dtls.extractSessionKeys(16, gcm ? 12 : 14);
-    const name = gcm ? "aead_aes_128_gcm" : "aes_cm_128_hmac_sha1_80";
-    const local: SrtpKeys = {
-      profile: name,
-      masterKey: exported.localKey,
-      masterSalt: exported.localSalt,
-    };
-    const remote: SrtpKeys = {
-      profile: name,
-      masterKey: exported.remoteKey,
-      masterSalt: exported.remoteSalt,
-    };
+    const { local, remote } = this.#server.exportKeys();
     const sender = createSrtcpSender(local);
     const receiver = createSrtcpReceiver(remote);
     return {
@@ -341,4 +271,10 @@ export class SecureChannel {
       unprotectRtcp: (packet) => receiver.unprotect(packet),
     };
   }
+}
+
+/** Whether the browser ends the channel with what its alert carries (RFC 5246 §7.2). */
+function isEnd(alert: Uint8Array): boolean {
+  if (alert.length !== 2) return false;
+  return alert[0] === ALERT_LEVEL.fatal || alert[1] === ALERT.close_notify;
 }

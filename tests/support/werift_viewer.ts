@@ -55,6 +55,15 @@ const CODECS = { h264: () => useH264(), vp8: () => useVP8() } as const;
 /** werift repeats a flight of its handshake after this time unless it was answered, and only then drops the timer. */
 const FLIGHT_TIMER_MS = 1_100;
 
+/** Ends a handshake that has yet to begin, or goes on: werift would repeat its flights for half a minute. */
+async function giveUp(transport: RTCDtlsTransport): Promise<void> {
+  for (let leftMs = FLIGHT_TIMER_MS; leftMs > 0; leftMs -= 50) {
+    const dtls = transport.dtls?.dtls;
+    if (dtls !== undefined) dtls.flight = Number.POSITIVE_INFINITY as typeof dtls.flight;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /** A viewer of the server: signalling over a WebSocket, and werift's RTCPeerConnection as its browser. */
 export class WeriftViewer implements AsyncDisposable {
   readonly peer: RTCPeerConnection;
@@ -204,9 +213,10 @@ export class WeriftViewer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeSocket();
+    const transport = this.#dtls;
     await this.peer.close();
-    const since = performance.now() - (this.#securedMs ?? Number.NEGATIVE_INFINITY);
-    const left = Math.max(0, FLIGHT_TIMER_MS - since);
+    if (this.#securedMs === undefined) return await giveUp(transport);
+    const left = Math.max(0, FLIGHT_TIMER_MS - (performance.now() - this.#securedMs));
     await new Promise((resolve) => setTimeout(resolve, left));
   }
 

@@ -57,13 +57,14 @@ Deno.test("HandshakeGate: what comes once and in order goes through as it is", (
   assert.deepEqual(through(new HandshakeGate(), [...whole, finished]), expected);
 });
 
-Deno.test("HandshakeGate: duplicates do not go through, but the first hello until it is answered", () => {
-  const [first, ...rest] = whole;
-  assert.ok(first);
+Deno.test("HandshakeGate: duplicates do not go through, but a hello until its answer has come", () => {
+  const [first, second, ...rest] = whole;
+  assert.ok(first && second);
   const gate = new HandshakeGate();
   assert.deepEqual(through(gate, [first, first]), [expected[0], expected[0]]);
-  const doubled = rest.flatMap((each) => [each, each, first]);
-  assert.deepEqual(through(gate, [...doubled, finished]), expected.slice(1));
+  assert.deepEqual(through(gate, [second, second, first]), [expected[1], expected[1]]);
+  const doubled = rest.flatMap((each) => [each, each, first, second]);
+  assert.deepEqual(through(gate, [...doubled, finished]), expected.slice(2));
   assert.deepEqual(through(gate, [finished]), ["encrypted"], "a repeated Finished asks for ours");
 });
 

@@ -1,0 +1,203 @@
+import type { KeyObject } from "node:crypto";
+import type { Fingerprint } from "../../sdp/model.ts";
+import { checkCertificate, checkFinished, checkSignature } from "../client_proof.ts";
+import { type DtlsRecord, splitDtlsRecords } from "../dtls_records.ts";
+import { HandshakeGate } from "../handshake_gate.ts";
+import { type DtlsFault, dtlsFault, isDtlsFault } from "./alert.ts";
+import { type ClientHello, parseClientHello } from "./client_hello.ts";
+import {
+  CLIENT_MESSAGE,
+  MESSAGE_HEADER_BYTES,
+  parseCertificates,
+  parseCertificateVerify,
+  parseClientKeyExchange,
+  parseFinished,
+} from "./client_messages.ts";
+import { isSoundKeyShare } from "./key_share.ts";
+import { type Agreement, negotiate } from "./negotiation.ts";
+
+/** What a handshake needs of the library that answers it. */
+export interface HandshakeEngine {
+  /** Takes a record that was checked; `answers` says when its answers leave, if there are any: before the call returns? */
+  pass(record: Uint8Array, answers: "none" | "now" | "later"): void;
+  /** Sends the last answers again. */
+  repeat(): void;
+  /** What a second ClientHello has to bring; `undefined` before the first has passed. */
+  readonly cookie: Uint8Array | undefined;
+  /** All handshake messages so far that Finished covers. */
+  transcript(): Uint8Array;
+  /** `undefined` before the client's ClientKeyExchange has passed. */
+  readonly masterSecret: Uint8Array | undefined;
+  /** What a record carries; `undefined` when it is not authentic. */
+  decrypt(record: DtlsRecord): Uint8Array | undefined;
+}
+
+/** What became of a record of the handshake. */
+export type HandshakeVerdict = "taken" | "dtls_forged" | "dtls_unexpected" | DtlsFault;
+
+/** The messages of a client before its Finished (RFC 6347 §4.2.4, flights 1, 3 and 5), by their sequence numbers. */
+const ORDER = [
+  CLIENT_MESSAGE.clientHello,
+  CLIENT_MESSAGE.clientHello,
+  CLIENT_MESSAGE.certificate,
+  CLIENT_MESSAGE.clientKeyExchange,
+  CLIENT_MESSAGE.certificateVerify,
+] as const;
+
+const NO_COOKIE = new Uint8Array(0);
+
+/**
+ * Reads a client's handshake, message by message, and hands on what is as it has to be in this state: whole, with
+ * lengths that fit, of the type that comes next, and true. Everything else ends the handshake here.
+ */
+export class ClientHandshake {
+  readonly #fingerprints: readonly Fingerprint[];
+  readonly #engine: HandshakeEngine;
+  readonly #gate = new HandshakeGate();
+  /** Messages that have passed, Finished included. */
+  #passed = 0;
+  #hello: (ClientHello & { readonly agreement: Agreement }) | undefined;
+  #key: KeyObject | undefined;
+  #verifyData: Uint8Array | undefined;
+
+  /** @param options.fingerprints Of the certificates that the client may show. */
+  constructor(options: { fingerprints: readonly Fingerprint[]; engine: HandshakeEngine }) {
+    this.#fingerprints = options.fingerprints;
+    this.#engine = options.engine;
+  }
+
+  /** Takes one record with content type handshake. The first fault ends the handshake; nothing may follow it. */
+  take(record: DtlsRecord): HandshakeVerdict {
+    let verdict: HandshakeVerdict = "taken";
+    for (const ready of this.#verifyData ? [record.bytes] : this.#gate.pass(record)) {
+      const [whole] = splitDtlsRecords(ready) ?? [];
+      if (whole === undefined) continue;
+      const each = whole.epoch === 0 ? this.#takeMessage(whole) : this.#takeEncrypted(whole);
+      if (each === undefined) continue;
+      verdict = each;
+      if (typeof each === "object") break;
+    }
+    return verdict;
+  }
+
+  #takeMessage({ fragment, bytes }: DtlsRecord): HandshakeVerdict | undefined {
+    const type = fragment[0] ?? 0;
+    const sequence = ((fragment[4] ?? 0) << 8) | (fragment[5] ?? 0);
+    if (this.#verifyData !== undefined) return "dtls_unexpected";
+    if (sequence < this.#passed) {
+      this.#engine.repeat();
+      return undefined;
+    }
+    if (type !== ORDER[this.#passed]) {
+      return dtlsFault("unexpected_message", `Handshake message ${type} came out of turn`);
+    }
+    const fault = this.#check(type, fragment.subarray(MESSAGE_HEADER_BYTES));
+    if (fault !== undefined) return fault;
+    this.#passed++;
+    this.#engine.pass(bytes, type === CLIENT_MESSAGE.clientHello ? "now" : "none");
+    return undefined;
+  }
+
+  #check(type: number, body: Uint8Array): DtlsFault | undefined {
+    switch (type) {
+      case CLIENT_MESSAGE.clientHello:
+        return this.#checkHello(body);
+      case CLIENT_MESSAGE.certificate:
+        return this.#checkCertificate(body);
+      case CLIENT_MESSAGE.clientKeyExchange: {
+        const key = parseClientKeyExchange(body);
+        const group = this.#hello?.agreement.group;
+        if (key === undefined || group === undefined) return undecodable("ClientKeyExchange");
+        return isSoundKeyShare(group, key)
+          ? undefined
+          : dtlsFault("illegal_parameter", "The client's public key is no point of the curve");
+      }
+      default:
+        return this.#checkVerify(body);
+    }
+  }
+
+  #checkHello(body: Uint8Array): DtlsFault | undefined {
+    const hello = parseClientHello(body);
+    if (hello === undefined) return undecodable("ClientHello");
+    const agreement = negotiate(hello);
+    if (isDtlsFault(agreement)) return agreement;
+    const first = this.#hello;
+    if (!areEqual(hello.cookie, this.#engine.cookie ?? NO_COOKIE)) {
+      return dtlsFault("illegal_parameter", "The cookie in the ClientHello is not the server's");
+    }
+    if (first !== undefined && !isSameHello(first, { ...hello, agreement })) {
+      return dtlsFault("illegal_parameter", "The second ClientHello differs from the first");
+    }
+    this.#hello = { ...hello, agreement };
+    return undefined;
+  }
+
+  #checkCertificate(body: Uint8Array): DtlsFault | undefined {
+    const certificates = parseCertificates(body);
+    if (certificates === undefined) return undecodable("Certificate");
+    const [certificate] = certificates;
+    if (certificate === undefined) {
+      return dtlsFault("handshake_failure", "The client shows no certificate");
+    }
+    const key = checkCertificate(certificate, this.#fingerprints);
+    if (isDtlsFault(key)) return key;
+    this.#key = key;
+    return undefined;
+  }
+
+  #checkVerify(body: Uint8Array): DtlsFault | undefined {
+    const signed = parseCertificateVerify(body);
+    if (signed === undefined || this.#key === undefined) return undecodable("CertificateVerify");
+    return checkSignature(signed, { key: this.#key, transcript: this.#engine.transcript() });
+  }
+
+  #takeEncrypted(record: DtlsRecord): HandshakeVerdict | undefined {
+    const content = this.#engine.decrypt(record);
+    const masterSecret = this.#engine.masterSecret;
+    if (content === undefined || masterSecret === undefined) return "dtls_forged";
+    const { type, sequence, verifyData } = parseFinished(content);
+    if (this.#verifyData !== undefined) return this.#takeLate(verifyData);
+    if (type !== CLIENT_MESSAGE.finished || sequence !== this.#passed) {
+      return dtlsFault("unexpected_message", `Handshake message ${type} came instead of Finished`);
+    }
+    if (verifyData === undefined) return undecodable("Finished");
+    const transcript = this.#engine.transcript();
+    const fault = checkFinished(verifyData, { masterSecret, transcript });
+    if (fault !== undefined) return fault;
+    this.#passed++;
+    this.#verifyData = verifyData.slice();
+    this.#engine.pass(record.bytes, "later");
+    return undefined;
+  }
+
+  /** After its end, a handshake's only message that means anything is a Finished whose answer was lost. */
+  #takeLate(verifyData: Uint8Array | undefined): HandshakeVerdict | undefined {
+    const own = this.#verifyData;
+    if (verifyData === undefined || own === undefined || !areEqual(own, verifyData)) {
+      return "dtls_unexpected";
+    }
+    this.#engine.repeat();
+    return undefined;
+  }
+}
+
+/** RFC 6347 §4.2.1. A client that offered DTLS 1.3 too may leave that out of its second hello. */
+function isSameHello(
+  first: ClientHello & { readonly agreement: Agreement },
+  second: ClientHello & { readonly agreement: Agreement },
+): boolean {
+  const { agreement } = first;
+  return areEqual(first.random, second.random) &&
+    agreement.group === second.agreement.group &&
+    agreement.srtpProfile === second.agreement.srtpProfile &&
+    agreement.extendedMasterSecret === second.agreement.extendedMasterSecret;
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+function undecodable(name: string): DtlsFault {
+  return dtlsFault("decode_error", `The lengths in the client's ${name} do not fit`);
+}
