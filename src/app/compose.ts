@@ -61,7 +61,7 @@ export interface RunningServer {
  * @throws The reason of `setting.unwanted`, when that is aborted before HTTP listens.
  */
 export async function startServer(config: Config, setting: Setting): Promise<RunningServer> {
-  const { observers } = setting;
+  const { observers, version = "unknown" } = setting;
   await using started = new AsyncDisposableStack();
   const live = started.use(await LiveSettings.open(config, observers.log));
   const parts = await openParts(live, { setting, started });
@@ -75,6 +75,7 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
   const listeners = await serveHttp(live, {
     registry,
     observers,
+    version,
     started,
     pathChecks: createPathChecks({
       ...parts,

@@ -5,7 +5,7 @@ import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
 import type { PathCheckDoor } from "../signalling/path_check.ts";
-import { STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
+import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
 import { Listener } from "./listener.ts";
 import type { LiveSettings } from "./live.ts";
 import type { Observers } from "./setting.ts";
@@ -26,6 +26,7 @@ export interface ServeHttpOptions {
   readonly registry: SessionRegistry;
   readonly pathChecks: PathCheckDoor;
   readonly observers: Observers;
+  readonly version: string;
   /** Why the server is not ready, one reason in words each; empty when it is. */
   readonly health: () => readonly string[];
   /** Takes what has to be closed. */
@@ -38,16 +39,22 @@ export interface ServeHttpOptions {
  */
 export async function serveHttp(
   live: LiveSettings,
-  { registry, pathChecks, observers, health, started }: ServeHttpOptions,
+  { registry, pathChecks, observers, version, health, started }: ServeHttpOptions,
 ): Promise<Listeners> {
   const { server } = live.config;
   const { log, meter, metricsText } = observers;
   const tls = tlsFilesOf(server);
   const leaving = new AbortController();
+  const startedMs = SYSTEM_CLOCK.now();
   const shared = {
     metricsText,
     sessionsJson: () => registry.report,
     portsJson: () => registry.ports,
+    serverJson: () => ({
+      version,
+      uptime_s: Math.floor((SYSTEM_CLOCK.now() - startedMs) / 1000),
+      page_url: live.config.server.publicUrl ?? (server.adminListen ? null : "./"),
+    }),
     health,
     access: live.access,
     log,
@@ -63,7 +70,7 @@ export async function serveHttp(
     ...shared,
     operators: admin === undefined ? "here" : "elsewhere",
     door: limitOffers(registry, SYSTEM_CLOCK),
-    assets: admin === undefined ? new Map([...VIEWER_ASSETS, ...STATUS_ASSETS]) : VIEWER_ASSETS,
+    assets: admin === undefined ? ALL_ASSETS : VIEWER_ASSETS,
     pathChecks,
     get allowedOrigins() {
       return live.config.server.allowedOrigins;

@@ -15,6 +15,8 @@ export interface Observers {
 /** What surrounds a server. */
 export interface Setting {
   readonly observers: Observers;
+  /** This program's own, for operators. Default: "unknown". */
+  readonly version?: string;
   /** Starts this program as the process of an isolated renderer library. */
   readonly bridgeHostCommand: readonly [program: string, ...args: string[]];
   /** Aborted when the server is no longer wanted; once it listens, `close()` is what ends it. Default: never. */

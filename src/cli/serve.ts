@@ -52,7 +52,7 @@ export async function serve(
   log.info("starting", { version, config: file ?? "defaults" });
   for (const problem of warningsOf(config)) log.warn("config_doubtful", { problem });
   const observers = { log, meter, metricsText, tracer: openTracer(version) };
-  const setting = { observers, bridgeHostCommand: hostCommand("bridge-host") };
+  const setting = { observers, version, bridgeHostCommand: hostCommand("bridge-host") };
   using service = openServiceLink(variables);
   const server = await startUnlessStopped(config, { setting, stopped, service });
   if (server === undefined) return log.info("stopped");

@@ -9,6 +9,8 @@ export interface OperatorsOptions {
   readonly sessionsJson: () => unknown;
   /** What `/api/ports` shows; anything that JSON can hold. */
   readonly portsJson: () => unknown;
+  /** What `/api/server` shows; anything that JSON can hold. Left out where there is no such path. */
+  readonly serverJson?: () => unknown;
   /** Checks access tokens; left out where everybody may look. */
   readonly access?: AccessCheck;
 }
@@ -18,17 +20,21 @@ const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 const NO_STORE = { "Cache-Control": "no-store" };
 
-/** Adds `/metrics`, `/api/sessions` and `/api/ports`. Where tokens are needed, each takes one of its own. */
+/** Adds `/metrics`, `/api/sessions`, `/api/ports` and `/api/server`. Where tokens are needed, each takes one of its own. */
 export function addOperators(app: Hono, options: OperatorsOptions): void {
-  const { metricsText, sessionsJson, portsJson } = options;
+  const { metricsText, sessionsJson, portsJson, serverJson } = options;
   app.get("/metrics", async (c) => {
     if (await isAllowed(c, "metrics", options)) {
       return c.body(await metricsText(), 200, { ...NO_STORE, "Content-Type": METRICS_TYPE });
     }
     return refuse(c, "This needs a token of `pinhole token --metrics`");
   });
-  const lists = { "/api/sessions": sessionsJson, "/api/ports": portsJson };
-  for (const [path, json] of Object.entries(lists)) {
+  const documents = {
+    "/api/sessions": sessionsJson,
+    "/api/ports": portsJson,
+    ...(serverJson && { "/api/server": serverJson }),
+  };
+  for (const [path, json] of Object.entries(documents)) {
     app.get(path, async (c) => {
       // The first names every session, so they take a token for every session.
       if (await isAllowed(c, "all_sessions", options)) return c.json(json(), 200, NO_STORE);

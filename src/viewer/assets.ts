@@ -46,6 +46,8 @@ const STYLE = "text/css; charset=utf-8";
 const TYPES = "application/typescript; charset=utf-8";
 const SVG = "image/svg+xml";
 
+const STATUS_LINK = '<nav><a href="status">Server status</a></nav>';
+
 /** What both pages are made of. */
 const SHARED: readonly (readonly [path: string, asset: ViewerAsset])[] = [
   ["/icon.svg", { type: SVG, body: icon }],
@@ -96,4 +98,11 @@ export const STATUS_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/status/status.js", { type: SCRIPT, body: statusScript }],
   ["/status/table.js", { type: SCRIPT, body: statusTable }],
   ["/status/words.js", { type: SCRIPT, body: statusWords }],
+]);
+
+/** Both pages at one address: the viewer page links to the status page. */
+export const ALL_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
+  ...VIEWER_ASSETS,
+  ...STATUS_ASSETS,
+  ["/", { type: HTML, body: page.replace("<!-- status link -->", STATUS_LINK) }],
 ]);

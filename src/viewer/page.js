@@ -26,10 +26,15 @@ const power = element("power");
 const sound = element("sound");
 const sdp = /** @type {HTMLTextAreaElement} */ (element("sdp"));
 
-const plot = new Plot(/** @type {HTMLCanvasElement} */ (element("plot")), [
-  { label: "Frame rate, fps", color: "--series-1", least: 10 },
-  { label: "Bitrate, kbit/s", color: "--series-2", least: 500 },
-  { label: "Round trip, ms", color: "--series-3", least: 20 },
+const plainSound = element("plain-sound");
+
+const plot = new Plot({
+  canvas: /** @type {HTMLCanvasElement} */ (element("plot")),
+  words: element("plot-words"),
+}, [
+  { label: "Frame rate", unit: "fps", color: "--series-1", least: 10 },
+  { label: "Bitrate", unit: "kbit/s", color: "--series-2", least: 500 },
+  { label: "Round trip", unit: "ms", color: "--series-3", least: 20 },
 ]);
 
 /** @type {Readonly<Record<string, string>>} */
@@ -40,6 +45,7 @@ let retryAtMs = null;
 let tryingAgain = false;
 
 document.title = `${session} · Pinhole`;
+if (query.get("view") === "plain") document.body.dataset.view = "plain";
 /** @type {HTMLInputElement} */ (element("session")).value = session;
 try {
   run(new PinholePlayer({ video, session, ...token && { token } }));
@@ -91,11 +97,13 @@ function run(player) {
   });
   element("play").addEventListener("click", () => player.play());
   element("copy").addEventListener("click", copyAnswer);
-  sound.addEventListener("click", (event) => {
-    // The player itself turns the sound on at the first click anywhere.
-    event.stopPropagation();
-    video.muted = !video.muted;
-  });
+  for (const button of [sound, plainSound]) {
+    button.addEventListener("click", (event) => {
+      // The player itself turns the sound on at the first click anywhere.
+      event.stopPropagation();
+      video.muted = !video.muted;
+    });
+  }
   offerFullScreen();
   player.start();
 }
@@ -126,7 +134,12 @@ function showView(player) {
   tryingAgain = view.state === "connecting";
   if (["waiting", "failed", "stopped"].includes(view.state)) clearFigures();
   showCountdown();
-  for (const [layer, state] of Object.entries(layerStatus(view))) {
+  const layers = layerStatus(view);
+  element("layers").toggleAttribute(
+    "data-all-done",
+    Object.values(layers).every((state) => state === "done"),
+  );
+  for (const [layer, state] of Object.entries(layers)) {
     const item = document.querySelector(`[data-layer="${layer}"]`);
     item?.setAttribute("data-status", state);
     setText(item?.querySelector("span"), LAYER_WORDS[state] ?? "");
@@ -134,6 +147,8 @@ function showView(player) {
   showAddress("signalling", signallingAddress);
   showAddress("announced", announcedAddress);
   showSelected(player);
+  showSound();
+  element("fullscreen").hidden = !document.fullscreenEnabled || view.state === "stopped";
   if (sdp.value !== (answerSdp ?? "").replaceAll("\r\n", "\n")) sdp.value = answerSdp ?? "";
 }
 
@@ -200,12 +215,11 @@ function showSound() {
   const stream = video.srcObject;
   sound.hidden = !(stream instanceof MediaStream) || stream.getAudioTracks().length === 0;
   setText(sound, video.muted ? "Turn sound on" : "Turn sound off");
+  plainSound.hidden = document.body.dataset.view !== "plain" || sound.hidden || !video.muted;
 }
 
 function offerFullScreen() {
-  const button = element("fullscreen");
-  button.hidden = !document.fullscreenEnabled;
-  button.addEventListener("click", () => stage.requestFullscreen());
+  element("fullscreen").addEventListener("click", () => stage.requestFullscreen());
 }
 
 async function copyAnswer() {

@@ -99,6 +99,52 @@ browserTest(
 );
 
 browserTest(
+  "viewer page: its plot reads out what is pointed at, and a summary otherwise",
+  async (browser) => {
+    await using fake = new FakeSignalling();
+    fake.script.push(answering(await FakeStreamer.open(browser)));
+    const { page } = await openPage(browser, fake, "/");
+    await textOf(
+      page,
+      "#plot-words",
+      /^Frame rate .*\d fps, Bitrate .*\d kbit\/s, Round trip .*\d ms$/,
+    );
+    await page.locator("#plot").focus();
+    await page.keyboard.press("ArrowLeft");
+    await textOf(page, "#plot-words", /^(Now|\d+ s ago): Frame rate \d+ fps, Bitrate/);
+    await page.locator("#plot").blur();
+    await textOf(page, "#plot-words", /^Frame rate/);
+    await page.locator("#plot").hover();
+    await textOf(page, "#plot-words", /^\d+ s ago: Frame rate/);
+  },
+  { args },
+);
+
+browserTest(
+  "viewer page: ?view=plain is the video alone, with one button for the sound",
+  async (browser) => {
+    await using fake = new FakeSignalling();
+    const streamer = await FakeStreamer.open(browser);
+    fake.script.push(answering(streamer, { sound: true }));
+    const { page } = await openPage(browser, fake, "/?view=plain");
+    await page.locator("#plain-sound").filter({ hasText: /^Turn sound on$/ }).waitFor();
+    const seen = await page.locator("body :is(button, input, h1, h2, canvas, video)").evaluateAll(
+      (elements: Element[]) =>
+        elements.filter((element) => element.checkVisibility()).map(({ tagName, id }) =>
+          id || tagName
+        ),
+    );
+    assert.deepEqual(seen, ["VIDEO", "plain-sound"]);
+    const box = await page.locator("video").boundingBox();
+    assert.deepEqual([box?.x, box?.y, box?.width], [0, 0, page.viewportSize()?.width]);
+    await page.click("#plain-sound");
+    await page.locator("#plain-sound").waitFor({ state: "hidden" });
+    assert.ok(!await page.locator("video").evaluate((video: HTMLVideoElement) => video.muted));
+  },
+  { args },
+);
+
+browserTest(
   "viewer page: without WebRTC it says so, and calls nothing working that was not tried",
   async (browser) => {
     await using fake = new FakeSignalling();

@@ -1,38 +1,60 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Draws the recent past of some figures, one strip each, over one time axis. @module */
+/** Draws the recent past of some figures, one strip each, over one time axis, and reads it out in words. @module */
+import { setText } from "./dom.js";
 
 const GUTTER = 44;
 const TITLE = 22;
 const FOOT = 20;
 const GAP = 14;
+const MARGIN = 8;
+/** The axis grows from here to its full length as there is more to show. */
+const LEAST_SPAN_MS = 10_000;
+/** The axis is made for this share of the values; what lies higher is cut off, and read out all the same. */
+const SHOWN_SHARE = 0.9;
+/** Room above that share. */
+const HEADROOM = 1.25;
 
 /**
  * @typedef {object} Series
- * @property {string} label Name and unit.
+ * @property {string} label Such as `Frame rate`.
+ * @property {string} unit
  * @property {string} color Name of a custom property of the style sheet.
  * @property {number} least The axis reaches at least this far, so that noise around zero stays small.
  */
 
+/** @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
+
 /** Plots series with different units without mixing their axes. */
 export class Plot {
   #canvas;
+  #words;
   #series;
   #spanMs;
   /** @type {{ atMs: number, values: readonly (number | null)[] }[]} */
   #points = [];
+  /** Which point is read out; `null`: a summary of all is. @type {number | null} */
+  #readAtMs = null;
 
   /**
-   * @param {HTMLCanvasElement} canvas
+   * @param {{ canvas: HTMLCanvasElement, words: Element }} place `words` says what the canvas shows: a summary, or the
+   *   values at the place that is pointed at.
    * @param {readonly Series[]} series From top to bottom.
-   * @param {{ spanMs?: number }} [options] How far back the axis goes; a minute unless told.
+   * @param {{ spanMs?: number }} [options] How far back the axis goes at most; a minute unless told.
    */
-  constructor(canvas, series, { spanMs = 60_000 } = {}) {
+  constructor({ canvas, words }, series, { spanMs = 60_000 } = {}) {
     this.#canvas = canvas;
+    this.#words = words;
     this.#series = series;
     this.#spanMs = spanMs;
+    canvas.tabIndex = 0;
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    canvas.addEventListener("pointermove", ({ offsetX }) => this.#readAt(this.#timeAt(offsetX)));
+    for (const left of ["pointerleave", "blur"]) {
+      canvas.addEventListener(left, () => this.#readAt(null));
+    }
+    canvas.addEventListener("keydown", (event) => this.#step(event));
   }
 
   /**
@@ -59,33 +81,58 @@ export class Plot {
     const strip = (height - FOOT + GAP) / this.#series.length;
     this.#series.forEach((series, index) => {
       const top = index * strip + TITLE;
-      const box = { left: GUTTER, top, right: width - 8, bottom: (index + 1) * strip - GAP };
+      const box = { left: GUTTER, top, right: width - MARGIN, bottom: (index + 1) * strip - GAP };
       this.#drawStrip(context, box, { series, index, style });
     });
-    context.fillStyle = style.getPropertyValue("--quiet");
-    context.textBaseline = "alphabetic";
-    for (const part of [0, 0.5, 1]) {
-      const text = part === 1 ? "now" : `${(1 - part) * this.#spanMs / 1000} s ago`;
-      context.textAlign = part === 0 ? "left" : part === 1 ? "right" : "center";
-      context.fillText(text, GUTTER + part * (width - 8 - GUTTER), height - 4);
-    }
+    this.#drawTimes(context, style);
+    setText(this.#words, this.#read());
+  }
+
+  get #nowMs() {
+    return this.#points.at(-1)?.atMs ?? 0;
+  }
+
+  /** How far back the axis goes at the moment. */
+  get #shownMs() {
+    const ageMs = this.#nowMs - (this.#points[0]?.atMs ?? this.#nowMs);
+    return Math.min(this.#spanMs, Math.max(LEAST_SPAN_MS, ageMs));
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {{ left: number, top: number, right: number, bottom: number }} box
+   * @param {CSSStyleDeclaration} style
+   */
+  #drawTimes(context, style) {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    context.fillStyle = style.getPropertyValue("--quiet");
+    context.textBaseline = "alphabetic";
+    for (const part of [0, 0.5, 1]) {
+      const seconds = Math.round((1 - part) * this.#shownMs / 1000);
+      context.textAlign = part === 0 ? "left" : part === 1 ? "right" : "center";
+      const text = seconds === 0 ? "now" : `${seconds} s ago`;
+      context.fillText(text, GUTTER + part * (width - MARGIN - GUTTER), height - 4);
+    }
+    const read = this.#readPoint;
+    if (!read) return;
+    const x = this.#xAt(read.atMs, { left: GUTTER, right: width - MARGIN });
+    context.fillRect(x - 0.5, TITLE, 1, height - FOOT - TITLE - GAP + 8);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Box} box
    * @param {{ series: Series, index: number, style: CSSStyleDeclaration }} what
    */
   #drawStrip(context, box, { series, index, style }) {
     const values = this.#points.map((point) => point.values[index] ?? null);
-    const most = roundUp(Math.max(series.least, ...values.map((value) => value ?? 0)));
+    const most = axisEnd(values, series.least);
     const color = style.getPropertyValue(series.color);
     context.fillStyle = color;
     context.fillRect(box.left, box.top - 13, 10, 3);
     context.fillStyle = style.getPropertyValue("--quiet");
     context.textBaseline = "middle";
     context.textAlign = "left";
-    context.fillText(series.label, box.left + 16, box.top - 11);
+    context.fillText(`${series.label}, ${series.unit}`, box.left + 16, box.top - 11);
     context.textAlign = "right";
     context.strokeStyle = style.getPropertyValue("--line");
     context.lineWidth = 1;
@@ -94,7 +141,7 @@ export class Plot {
       const y = Math.round(box.bottom - part * (box.bottom - box.top)) + 0.5;
       context.moveTo(box.left, y);
       context.lineTo(box.right, y);
-      context.fillText(String(part * most), box.left - 8, y);
+      context.fillText((part * most).toLocaleString("en"), box.left - 8, y);
     }
     context.stroke();
     context.strokeStyle = color;
@@ -105,17 +152,16 @@ export class Plot {
 
   /**
    * @param {readonly (number | null)[]} values
-   * @param {{ box: { left: number, top: number, right: number, bottom: number }, most: number }} scale
+   * @param {{ box: Box, most: number }} scale
    */
   #line(values, { box, most }) {
     const path = new Path2D();
-    const nowMs = this.#points.at(-1)?.atMs ?? 0;
     let drawing = false;
     this.#points.forEach(({ atMs }, index) => {
       const value = values[index] ?? null;
       if (value !== null) {
-        const x = box.right - (nowMs - atMs) / this.#spanMs * (box.right - box.left);
-        const y = box.bottom - value / most * (box.bottom - box.top);
+        const x = this.#xAt(atMs, box);
+        const y = box.bottom - Math.min(1, value / most) * (box.bottom - box.top);
         if (drawing) path.lineTo(x, y);
         else path.moveTo(x, y);
       }
@@ -123,6 +169,80 @@ export class Plot {
     });
     return path;
   }
+
+  /** @param {number} atMs @param {{ left: number, right: number }} box */
+  #xAt(atMs, { left, right }) {
+    return right - (this.#nowMs - atMs) / this.#shownMs * (right - left);
+  }
+
+  /** @param {number} x From the canvas' left edge, in CSS pixels. */
+  #timeAt(x) {
+    const right = this.#canvas.clientWidth - MARGIN;
+    return this.#nowMs - (right - x) / (right - GUTTER) * this.#shownMs;
+  }
+
+  /** The point nearest to the place that is pointed at. */
+  get #readPoint() {
+    const atMs = this.#readAtMs;
+    if (atMs === null) return undefined;
+    return this.#points.reduce(
+      (best, point) => Math.abs(point.atMs - atMs) < Math.abs(best.atMs - atMs) ? point : best,
+      this.#points[0] ?? { atMs: 0, values: [] },
+    );
+  }
+
+  /** @param {number | null} atMs */
+  #readAt(atMs) {
+    this.#readAtMs = atMs;
+    this.draw();
+  }
+
+  /** Arrow keys go from point to point. @param {KeyboardEvent} event */
+  #step(event) {
+    const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (steps === undefined || this.#points.length === 0) return;
+    event.preventDefault();
+    const read = this.#readPoint;
+    const from = read ? this.#points.indexOf(read) : this.#points.length;
+    const to = Math.max(0, Math.min(this.#points.length - 1, from + steps));
+    this.#readAt(this.#points[to]?.atMs ?? null);
+  }
+
+  /** What the plot shows, in words. */
+  #read() {
+    const read = this.#readPoint;
+    if (read) {
+      const seconds = Math.round((this.#nowMs - read.atMs) / 1000);
+      const values = this.#series.map(({ label, unit }, index) => {
+        const value = read.values[index] ?? null;
+        return `${label} ${value === null ? "–" : `${format(value)} ${unit}`}`;
+      });
+      return `${seconds === 0 ? "Now" : `${seconds} s ago`}: ${values.join(", ")}`;
+    }
+    const ranges = this.#series.flatMap(({ label, unit }, index) => {
+      const values = this.#points.flatMap((point) => point.values[index] ?? []);
+      if (values.length === 0) return [];
+      const [least, most] = [format(Math.min(...values)), format(Math.max(...values))];
+      return [`${label} ${least === most ? least : `${least} to ${most}`} ${unit}`];
+    });
+    return ranges.length === 0 ? "No figures yet" : ranges.join(", ");
+  }
+}
+
+/** @param {number} value */
+function format(value) {
+  return Math.round(value).toLocaleString("en");
+}
+
+/**
+ * Where an axis ends. One extreme value, such as the first round trip, does not flatten all others.
+ * @param {readonly (number | null)[]} values
+ * @param {number} least
+ */
+function axisEnd(values, least) {
+  const sorted = values.flatMap((value) => value ?? []).sort((one, other) => one - other);
+  const usual = sorted[Math.floor((sorted.length - 1) * SHOWN_SHARE)] ?? 0;
+  return roundUp(Math.max(least, usual * HEADROOM));
 }
 
 /** The next number that makes a good end of an axis. @param {number} value */

@@ -31,8 +31,16 @@
  */
 
 /**
+ * @typedef {object} About The server, as `/api/server` tells.
+ * @property {string} version
+ * @property {number} uptime_s
+ * @property {string | null} page_url The viewer page, relative to this address; `null` where that is not known.
+ */
+
+/**
  * @typedef {object} Status
  * @property {"status"} kind
+ * @property {About} about
  * @property {readonly Session[]} sessions
  * @property {readonly Port[]} ports
  * @property {readonly string[]} reasons Why the server is not ready, in words; empty when it is.
@@ -58,15 +66,16 @@ export class Server {
 
   /** @returns {Promise<Status | NoStatus>} It never rejects. */
   async ask() {
-    const paths = ["api/sessions", "api/ports", "readyz"];
-    const [list, places, ready] = await Promise.all(paths.map((path) => this.#get(path)));
-    if (!list || !places || !ready) return { kind: "away" };
+    const paths = ["api/sessions", "api/ports", "api/server", "readyz"];
+    const [list, places, server, ready] = await Promise.all(paths.map((path) => this.#get(path)));
+    if (!list || !places || !server || !ready) return { kind: "away" };
     if (list.code === 401 || list.code === 403) return { kind: "refused" };
-    const sessions = parseList(list);
-    const ports = parseList(places);
-    if (!sessions || !ports) return { kind: "odd", code: list.code };
+    const [sessions, ports, about] = [list, places, server].map(parseJson);
+    if (!Array.isArray(sessions) || !Array.isArray(ports) || !about) {
+      return { kind: "odd", code: list.code };
+    }
     const reasons = ready.code === 200 ? [] : ready.text.trim().split("\n");
-    return { kind: "status", sessions, ports, reasons };
+    return { kind: "status", about, sessions, ports, reasons };
   }
 
   /** @param {string} path Relative to the page, which may sit behind a prefix. */
@@ -84,11 +93,10 @@ export class Server {
   }
 }
 
-/** @param {{ code: number, text: string }} answer */
-function parseList({ code, text }) {
+/** @param {{ code: number, text: string }} answer @returns {any} `undefined` where it is no JSON. */
+function parseJson({ code, text }) {
   try {
-    const value = code === 200 ? JSON.parse(text) : undefined;
-    return Array.isArray(value) ? value : undefined;
+    return code === 200 ? JSON.parse(text) : undefined;
   } catch {
     // Some page of a proxy.
     return undefined;

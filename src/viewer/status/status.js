@@ -1,11 +1,12 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The status page: what the server does at this moment, for whoever runs it. @module */
+/** The status page: what the server does at this moment, for the people who run it. @module */
 import { element, setText } from "../page/dom.js";
 import { Plot } from "../page/plot.js";
 import { Server } from "./server.js";
 import { reuse, showSessions } from "./table.js";
-import { bitrateWords, countWords, explain, roundTripWords } from "./words.js";
+import { ageWords, bitrateWords, countWords, explain, roundTripWords } from "./words.js";
+/** @typedef {import("./server.js").About} About */
 /** @typedef {import("./server.js").NoStatus} NoStatus */
 /** @typedef {import("./server.js").Port} Port */
 /** @typedef {import("./server.js").Status} Status */
@@ -18,16 +19,19 @@ const PLOT_SPAN_MS = 120_000;
 const token = new URLSearchParams(location.search).get("token") ?? undefined;
 const server = new Server(token);
 const table = /** @type {HTMLTableElement} */ (document.querySelector("#sessions table"));
-const plot = new Plot(/** @type {HTMLCanvasElement} */ (element("plot")), [
-  { label: "Bitrate to all viewers, kbit/s", color: "--series-2", least: 500 },
-  { label: "Longest round trip, ms", color: "--series-3", least: 20 },
+const plot = new Plot({
+  canvas: /** @type {HTMLCanvasElement} */ (element("plot")),
+  words: element("plot-words"),
+}, [
+  { label: "Bitrate to all viewers", unit: "kbit/s", color: "--series-2", least: 500 },
+  { label: "Longest round trip", unit: "ms", color: "--series-3", least: 20 },
 ], { spanMs: PLOT_SPAN_MS });
 
 setText(element("server"), location.host);
 void poll();
 
 async function poll() {
-  // Whoever looks at another tab needs nothing.
+  // Asks nothing while another tab is in front.
   const answer = document.hidden ? undefined : await server.ask();
   if (answer?.kind === "status") showServer(answer);
   else if (answer) showProblem(answer);
@@ -35,7 +39,7 @@ async function poll() {
 }
 
 /** @param {Status} status */
-function showServer({ sessions, ports, reasons }) {
+function showServer({ about, sessions, ports, reasons }) {
   const viewers = sessions.flatMap((session) => session.viewers);
   element("notice").hidden = true;
   document.body.removeAttribute("data-stale");
@@ -44,8 +48,9 @@ function showServer({ sessions, ports, reasons }) {
     reasons.length === 0 ? "good" : "warn",
   );
   table.hidden = sessions.length === 0;
-  element("nobody").hidden = sessions.length > 0;
-  showSessions(table, sessions);
+  element("empty").hidden = sessions.length > 0;
+  showAbout(about);
+  showSessions(table, sessions, { pageUrl: about.page_url });
   const roundTrips = viewers.flatMap(({ round_trip_ms }) => round_trip_ms ?? []);
   const longestMs = roundTrips.length === 0 ? null : Math.max(...roundTrips);
   const kbps = viewers.reduce((sum, { bitrate_kbps }) => sum + bitrate_kbps, 0);
@@ -55,6 +60,19 @@ function showServer({ sessions, ports, reasons }) {
   showFigure("roundTrip", roundTripWords(longestMs));
   plot.add(performance.now(), [kbps, longestMs]);
   showPorts(ports);
+}
+
+/** @param {About} about */
+function showAbout({ version, uptime_s, page_url }) {
+  showFigure("version", version);
+  showFigure("uptime", ageWords(uptime_s));
+  const link = /** @type {HTMLAnchorElement} */ (element("page-link"));
+  const open = /** @type {HTMLAnchorElement} */ (element("open-link"));
+  link.hidden = element("open-words").hidden = page_url === null;
+  if (page_url === null) return;
+  link.href = page_url;
+  open.href = new URL("?session=demo", new URL(page_url, location.href)).href;
+  setText(open, open.href);
 }
 
 /** @param {NoStatus} answer */
@@ -67,7 +85,7 @@ function showProblem(answer) {
   setText(element("notice-title"), title);
   setText(element("notice-text"), text);
   element("token-form").hidden = answer.kind !== "refused";
-  element("nobody").hidden = true;
+  element("empty").hidden = true;
   document.body.setAttribute("data-stale", "");
   // What is missing must not be bridged by a line.
   plot.add(performance.now(), [null, null]);

@@ -63,12 +63,15 @@ const COLUMNS = [
  * Shows the sessions: for each a heading and one row a viewer.
  * @param {HTMLTableElement} table
  * @param {readonly Session[]} sessions
+ * @param {{ pageUrl: string | null }} place `pageUrl`: the viewer page that each session is a link to.
  */
-export function showSessions(table, sessions) {
+export function showSessions(table, sessions, { pageUrl }) {
   const bodies = reuse(table, { from: 1, count: sessions.length, make: makeBody });
   sessions.forEach(({ id, age_s, viewers }, index) => {
     const body = bodies[index];
-    setText(body?.querySelector("th b"), id);
+    const link = body?.querySelector("a");
+    setText(link, id);
+    if (pageUrl !== null) link?.setAttribute("href", `${pageUrl}?session=${id}`);
     const words = `${countWords(viewers.length, "viewer")}, open for ${ageWords(age_s)}`;
     setText(body?.querySelector("th span"), words);
     if (!body) return;
@@ -103,7 +106,9 @@ function makeBody() {
   const head = document.createElement("th");
   head.colSpan = COLUMNS.length;
   head.scope = "rowgroup";
-  head.append(document.createElement("b"), " ", document.createElement("span"));
+  const name = document.createElement("b");
+  name.append(document.createElement("a"));
+  head.append(name, " ", document.createElement("span"));
   const row = document.createElement("tr");
   row.append(head);
   body.append(row);

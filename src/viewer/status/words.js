@@ -21,8 +21,8 @@ export function explain(answer, { host, hasToken }) {
       return {
         status: "No answer",
         title: `The server at ${host} does not answer`,
-        text: "It may be restarting, or the way to it is interrupted. The page goes on asking; " +
-          "what it shows is what it heard last.",
+        text: "It may be restarting, or the network path to it is interrupted. The page keeps " +
+          "asking; what it shows is the last answer.",
       };
     case "odd":
       return {
@@ -45,7 +45,7 @@ export function explain(answer, { host, hasToken }) {
 
 /** @param {number} kbps */
 export function bitrateWords(kbps) {
-  return kbps < 1_000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1_000).toFixed(1)} Mbit/s`;
+  return `${Math.round(kbps).toLocaleString("en")} kbit/s`;
 }
 
 /** @param {number | null} ms */
