@@ -89,6 +89,7 @@ _EVENTS_MAX = 1024
 _ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = (0.25, 4.0)
 _SILENT_SECONDS = 2.0
+_ASK_AGAIN_SECONDS = 10.0
 
 
 class BridgeError(Exception):
@@ -204,6 +205,9 @@ class Bridge:
         self._retry_seconds = _RETRY_SECONDS[0]
         self._sound_seconds = _SOUND_SECONDS
         self._counts_sound = False
+        self._asked = (0, 0, 0)
+        self._ask_again_at = 0.0
+        self._answered = False
 
     # ---- What a program does ---------------------------------------------------------------------------------
 
@@ -532,13 +536,29 @@ class Bridge:
             raise ValueError("A picture has %d bytes at most, not %d" % (_SLOT_BYTES_MAX, size))
         ring = self._ring
         slot_bytes = size if ring is None else max(size, ring.slot_bytes)
-        slots = _slots_for(len(self._sessions), slot_bytes)
-        if ring is not None and ring.slot_bytes >= size and ring.slots >= slots:
-            return ring
+        sessions = len(self._sessions)
+        slots = _slots_for(sessions, slot_bytes)
+        if ring is not None:
+            fits = ring.slot_bytes >= size
+            if fits and ring.slots >= slots:
+                return ring
+            # A server that has no memory for more says so in its log, and is not asked for the same all the time.
+            enough = fits and ring.slots >= 2 * sessions and (slot_bytes, slots) == self._asked[:2]
+            again = (slot_bytes, slots, sessions) != self._asked or time.monotonic() >= self._ask_again_at
+            if enough or not again:
+                return ring if fits else None
         # No picture may be under way between the request and the answer, and none is: nothing else is sent here.
+        self._asked = (slot_bytes, slots, sessions)
+        self._ask_again_at = time.monotonic() + _ASK_AGAIN_SECONDS
+        self._answered = False
         self._send(_RING, struct.pack("<2I", slot_bytes, slots))
-        if not self._wait(lambda: self._ring is not ring, _ANSWER_SECONDS):
+        if not self._wait(lambda: self._answered, _ANSWER_SECONDS):
             self._lose("it makes no ring")
+            return None
+        if self._ring is not None and self._ring.slot_bytes < size:
+            words = "The server has no shared memory for pictures of %d bytes: frame() returns False. See its log"
+            _log.warning(words, size)
+            return None
         return self._ring
 
     # ---- Receiving -------------------------------------------------------------------------------------------
@@ -587,9 +607,13 @@ class Bridge:
             words = json.loads(payload)
             self._goodbye = BridgeRefused(words["code"], words["text"])
         elif kind == _RING_MADE:
-            if self._ring is not None:
-                self._ring.close()
-            self._ring = _Ring(self._path, *_RING_FIELDS.unpack(payload))
+            fields = _RING_FIELDS.unpack(payload)
+            self._answered = True
+            # A ring that stays keeps the pictures in it.
+            if self._ring is None or self._ring.generation != fields[0]:
+                if self._ring is not None:
+                    self._ring.close()
+                self._ring = _Ring(self._path, *fields)
             # Only now it is sure that the next connection will not end as this one.
             self._retry_seconds = _RETRY_SECONDS[0]
         elif kind == _RELEASE:

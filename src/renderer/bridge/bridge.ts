@@ -15,7 +15,7 @@ import {
 } from "./limits.ts";
 import { LogThrottle } from "../log_throttle.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
-import { Ring } from "./ring.ts";
+import { RingMaker } from "./ring_maker.ts";
 import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
 import { sourceOf } from "./session_source.ts";
@@ -81,6 +81,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   readonly #accepting: Promise<void>;
   readonly #sessions = new Map<number, BridgeSession>();
   readonly #visits = new Set<WriterVisit>();
+  readonly #rings: RingMaker;
   readonly #makingRings = new Set<Promise<void>>();
   readonly #probation: Probation<BridgeSession>;
   #writer: WriterVisit | undefined;
@@ -100,6 +101,12 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#files = owned.files;
     this.#listener = owned.listener;
     this.#warnings = new LogThrottle(parts.log, parts.clock);
+    this.#rings = new RingMaker({
+      ...owned,
+      clock: parts.clock,
+      bridge: parts.name,
+      warnings: this.#warnings,
+    });
     this.#probation = new Probation(parts.clock, (session) => {
       if (this.#writer !== undefined) session.attach(this.#writer);
     });
@@ -134,7 +141,8 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
 
   /**
    * Opens a session, whether or not a writer is there.
-   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it, or keeps crashing by it.
+   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it, or keeps crashing by it, or when
+   * there is no shared memory for its pictures.
    */
   async open(options: FrameSourceOptions): Promise<FrameSource> {
     if (this.#closed !== undefined) throw new TypeError("The bridge is closed");
@@ -144,6 +152,8 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
       const words = `The session "${id}" has ended the library's process too often`;
       throw new RendererError("session_open_failed", words);
     }
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw new RendererError("session_open_failed", refusal);
     const number = ++this.#lastSession;
     const session = new BridgeSession({
       open: { type: "open", session: number, id, width, height, fps, params },
@@ -249,24 +259,18 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     session.fail();
   }
 
-  async #makeRing(
-    slots: { bytes: number; count: number },
-    { onMade, onReleased }: RingOwner,
-  ): Promise<void> {
-    const libc = this.#libc;
-    const { fd, layout } = await this.#files.makeRing(slots);
-    try {
-      const ring: Ring = new Ring({
-        libc,
-        fd,
-        layout,
-        onReleased: (slot) => onReleased(ring, slot),
-      });
-      onMade(ring);
-    } catch (error) {
-      libc.symbols.close(fd);
-      throw error;
-    }
+  /** Why there is no room for one more session; `undefined` when there is. */
+  #refusal(): string | undefined {
+    const layout = this.#writer?.ring;
+    if (layout === undefined) return undefined;
+    return this.#rings.refusal({ layout, sessions: this.#sessions.size + 1 });
+  }
+
+  /** Makes a ring, and fails the newest sessions, as far as there is no room for them in it. */
+  async #makeRing(slots: { bytes: number; count: number }, owner: RingOwner): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    const roomy = await this.#rings.make({ ...slots, sessions: sessions.length }, owner);
+    for (const session of sessions.slice(Math.max(1, roomy))) session.fail();
   }
 
   async #accept(): Promise<void> {

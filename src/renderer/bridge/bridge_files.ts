@@ -10,6 +10,9 @@ const HEADER_BYTES = SLOT_BYTES_STEP;
 /** `"PINHOLE\0"` */
 const MAGIC = new TextEncoder().encode("PINHOLE\0");
 
+/** For its owner alone. */
+const FILE_MODE = 0o600;
+
 /** Servers that start and stop at the same moment may take the file away from each other. */
 const CLAIM_ATTEMPTS = 20;
 
@@ -55,15 +58,17 @@ export class BridgeFiles {
     { folder, name }: { folder: string; name: string },
   ): Promise<BridgeFiles> {
     const paths = bridgePaths(folder, name);
-    const fd = makeFile(
-      libc,
-      paths.ring,
-      (temporary) => takePath(libc, { temporary, path: paths.ring, name }),
-    );
-    const files = new BridgeFiles(libc, { paths, fd });
+    const made = makeFile(libc, paths.ring);
+    try {
+      takePath(libc, { temporary: made.path, path: paths.ring, name });
+    } catch (error) {
+      made.discard();
+      throw error;
+    }
+    const files = new BridgeFiles(libc, { paths, fd: made.fd });
     libc.symbols.unlink(cString(paths.socket));
     try {
-      await files.#reserve({
+      await files.#reserve(made.fd, {
         generation: 0,
         slotBytes: 0,
         slotCount: 0,
@@ -76,13 +81,44 @@ export class BridgeFiles {
     }
   }
 
+  /** Bytes of shared memory that are free; infinite where there is no limit. */
+  get freeBytes(): number {
+    return this.#libc.freeBytes(this.#fd);
+  }
+
+  /** Folder of the files. */
+  get folder(): string {
+    return this.#path.slice(0, this.#path.lastIndexOf("/")) || "/";
+  }
+
   /**
    * Makes a ring and puts it in the place of the one before, whose memory stays where it is mapped.
+   * @param slots.slotBytes A multiple of {@link SLOT_BYTES_STEP}.
    * @returns The ring's layout, and a descriptor that is the caller's to close.
-   * @throws {BridgeError} `bridge_files`, such as when the host's shared memory is used up.
+   * @throws {BridgeError} `bridge_files`, such as when the host's shared memory is used up; the ring before stays.
    */
-  makeRing(slots: { bytes: number; count: number }): Promise<{ fd: number; layout: RingLayout }> {
+  makeRing(
+    slots: { slotBytes: number; slotCount: number },
+  ): Promise<{ fd: number; layout: RingLayout }> {
     return this.#calls.run(() => this.#makeRing(slots));
+  }
+
+  /**
+   * Gives back the memory of the ring that was made last. It reads as zeros from then on, also for a writer that has it
+   * mapped, and may not be read or written.
+   */
+  empty(): Promise<void> {
+    return this.#calls.run(() => {
+      const { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } = LINUX;
+      const bytes = BigInt(this.#libc.stat({ fd: this.#fd })?.bytes ?? 0);
+      this.#libc.symbols.fallocate(
+        this.#fd,
+        FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+        0n,
+        bytes,
+      );
+      return Promise.resolve();
+    });
   }
 
   /** Removes the files and gives the name back. Called once. */
@@ -97,34 +133,39 @@ export class BridgeFiles {
   }
 
   async #makeRing(
-    slots: { bytes: number; count: number },
+    slots: { slotBytes: number; slotCount: number },
   ): Promise<{ fd: number; layout: RingLayout }> {
     const libc = this.#libc;
-    const former = this.#fd;
-    this.#fd = makeFile(libc, this.#path, (temporary) => {
-      if (libc.symbols.rename(cString(temporary), cString(this.#path)) === 0) return;
-      throw libc.failure("bridge_files", `Cannot rename "${temporary}"`);
-    });
-    libc.symbols.close(former);
     const layout: RingLayout = {
-      generation: ++this.#generation,
-      slotBytes: Math.ceil(slots.bytes / SLOT_BYTES_STEP) * SLOT_BYTES_STEP,
-      slotCount: slots.count,
+      generation: this.#generation + 1,
+      ...slots,
       slotsOffset: HEADER_BYTES,
     };
-    await this.#reserve(layout);
+    const made = makeFile(libc, this.#path);
+    try {
+      await this.#reserve(made.fd, layout);
+      if (libc.symbols.rename(cString(made.path), cString(this.#path)) !== 0) {
+        throw libc.failure("bridge_files", `Cannot rename "${made.path}"`);
+      }
+    } catch (error) {
+      made.discard();
+      throw error;
+    }
+    libc.symbols.close(this.#fd);
+    this.#fd = made.fd;
+    this.#generation = layout.generation;
     // A lock belongs to a descriptor: the ring has one of its own, which may go before this one or after it.
     const fd = libc.symbols.open(cString(this.#path), LINUX.O_RDWR | LINUX.O_CLOEXEC);
     if (fd < 0) throw libc.failure("bridge_files", `Cannot open "${this.#path}"`);
     return { fd, layout };
   }
 
-  /** Gives the file at the path its memory and its header. */
-  async #reserve(layout: RingLayout): Promise<void> {
+  /** Gives a file its memory and its header. */
+  async #reserve(fd: number, layout: RingLayout): Promise<void> {
     const { symbols } = this.#libc;
     const bytes = ringBytes(layout);
     // Memory that is only promised would end whoever touches it when there is none left.
-    const status = await symbols.posix_fallocate(this.#fd, 0n, BigInt(bytes));
+    const status = await symbols.posix_fallocate(fd, 0n, BigInt(bytes));
     if (status !== 0) {
       const why = this.#libc.errorText(status);
       throw new BridgeError(
@@ -133,32 +174,34 @@ export class BridgeFiles {
       );
     }
     const header = formatHeader(layout);
-    symbols.pwrite(this.#fd, header, BigInt(header.byteLength), 0n);
+    symbols.pwrite(fd, header, BigInt(header.byteLength), 0n);
   }
 }
 
-/**
- * Makes an empty file, locked and for its owner alone, and has it brought to `path`.
- * @returns Its descriptor.
- */
-function makeFile(
-  libc: Libc,
-  path: string,
-  bringIntoPlace: (temporary: string) => void,
-): number {
+/** A file that has no name that counts yet. */
+interface MadeFile {
+  readonly fd: number;
+  readonly path: string;
+  /** Closes and removes it. */
+  discard(): void;
+}
+
+/** Makes an empty file beside `path`, locked and for its owner alone, whatever the umask. */
+function makeFile(libc: Libc, path: string): MadeFile {
   const { symbols } = libc;
   const template = cString(`${path}.XXXXXX`);
   const fd = symbols.mkostemp(template, LINUX.O_CLOEXEC);
   if (fd < 0) throw libc.failure("bridge_files", `Cannot make a file for "${path}"`);
+  symbols.fchmod(fd, FILE_MODE);
   symbols.flock(fd, LINUX.LOCK_EX_NB);
-  try {
-    bringIntoPlace(new TextDecoder().decode(template.subarray(0, -1)));
-    return fd;
-  } catch (error) {
-    symbols.unlink(template);
-    symbols.close(fd);
-    throw error;
-  }
+  return {
+    fd,
+    path: new TextDecoder().decode(template.subarray(0, -1)),
+    discard() {
+      symbols.unlink(template);
+      symbols.close(fd);
+    },
+  };
 }
 
 /** Gives the path to a file that is made and locked. */

@@ -19,6 +19,8 @@ const LIBC_SYMBOLS = {
   flock: { parameters: ["i32", "i32"], result: "i32" }, // fd, operation
   // dirfd, path, flags, mask, buffer
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  fstatvfs: { parameters: ["i32", "buffer"], result: "i32" }, // fd, buffer
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" }, // fd, mode, at, length
   link: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
   rename: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
   unlink: { parameters: ["buffer"], result: "i32" },
@@ -29,6 +31,7 @@ const LIBC_SYMBOLS = {
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
   mkdtemp: { parameters: ["buffer"], result: "pointer" }, // template
   rmdir: { parameters: ["buffer"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" }, // fd, mode
   chmod: { parameters: ["buffer", "u32"], result: "i32" }, // path, mode
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" }, // domain, type, protocol
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" }, // fd, address, length
@@ -56,6 +59,8 @@ export const LINUX = {
   AT_FDCWD: -100,
   AT_EMPTY_PATH: 0x1000,
   STATX_INO_SIZE: 0x300,
+  FALLOC_FL_KEEP_SIZE: 1,
+  FALLOC_FL_PUNCH_HOLE: 2,
   PROT_READ: 1,
   PROT_WRITE: 2,
   MAP_SHARED: 1,
@@ -122,6 +127,18 @@ export class Libc {
     return { file: `${device} ${inode}`, bytes: Number(size) };
   }
 
+  /** Bytes that are free in the file system of a file; infinite where it has no limit or does not tell. */
+  freeBytes(fd: number): number {
+    const buffer = new Uint8Array(STATVFS.bytes);
+    if (this.symbols.fstatvfs(fd, buffer) !== 0) return Number.POSITIVE_INFINITY;
+    const fields = new DataView(buffer.buffer);
+    const [unit, all, available] = [STATVFS.unit, STATVFS.all, STATVFS.available]
+      .map((offset) => Number(fields.getBigUint64(offset, LITTLE_ENDIAN)));
+    // A tmpfs that was made without a limit has no blocks at all.
+    if (unit === undefined || available === undefined || all === 0) return Number.POSITIVE_INFINITY;
+    return unit * available;
+  }
+
   /** Nothing may be under way. */
   close(): void {
     this.#library.close();
@@ -137,3 +154,6 @@ export interface FileStatus {
 
 /** `struct statx` of Linux, the same on every processor. */
 const STATX = { bytes: 256, inode: 32, size: 40, device: 136 } as const;
+
+/** `struct statvfs` of the GNU C library on processors of 64 bits. */
+const STATVFS = { bytes: 112, unit: 8, all: 16, available: 32 } as const;

@@ -7,7 +7,9 @@ import type { RingMessage } from "./server_messages.ts";
 export type RingLayout = Omit<RingMessage, "type">;
 
 /** Bytes of a ring, its header included. */
-export function ringBytes({ slotsOffset, slotBytes, slotCount }: RingLayout): number {
+export function ringBytes(
+  { slotsOffset, slotBytes, slotCount }: Omit<RingLayout, "generation">,
+): number {
   return slotsOffset + slotBytes * slotCount;
 }
 
@@ -81,6 +83,7 @@ export class Ring {
   readonly #options: RingOptions;
   readonly #mapping: Mapping;
   readonly #taken = new Set<number>();
+  #unused = Promise.withResolvers<void>();
   #retired = false;
 
   /** @throws {BridgeError} `bridge_files` */
@@ -98,6 +101,7 @@ export class Ring {
    */
   take(index: number): Slot {
     const { slotsOffset, slotBytes, slotCount } = this.layout;
+    if (this.#retired) throw new BridgeViolation("a picture came while a ring was being made");
     if (index >= slotCount) {
       throw new BridgeViolation(`a picture lies in slot ${index} of ${slotCount}`);
     }
@@ -105,12 +109,19 @@ export class Ring {
       throw new BridgeViolation(`a picture lies in slot ${index}, which was not given back`);
     }
     if (!this.#isWhole()) throw new BridgeViolation("the file of the ring was made shorter");
+    if (this.#taken.size === 0) this.#unused = Promise.withResolvers();
     this.#taken.add(index);
     return {
       bytes: (offset, byteLength) =>
         this.#mapping.bytes(slotsOffset + index * slotBytes + offset, byteLength),
       release: () => this.#release(index),
     };
+  }
+
+  /** Settles when no slot is taken. */
+  get unused(): Promise<void> {
+    if (this.#taken.size === 0) this.#unused.resolve();
+    return this.#unused.promise;
   }
 
   /** No slot is taken any more. The memory goes when the last one that is taken is given back. Idempotent. */
@@ -122,6 +133,7 @@ export class Ring {
 
   #release(index: number): void {
     this.#taken.delete(index);
+    if (this.#taken.size === 0) this.#unused.resolve();
     if (!this.#retired) this.#options.onReleased(index);
     else this.#closeIfUnused();
   }

@@ -46,6 +46,8 @@ export class BridgeWriter {
   readonly #over: Promise<string>;
   #ring: WritableRing | undefined;
   #made: PromiseWithResolvers<void> | undefined;
+  /** What the server was asked for last, where it had memory for less: it is not asked for that again. */
+  #denied: { readonly slotBytes: number; readonly sessions: number } | undefined;
   #bye = "The server is gone";
   #isOver = false;
   #sending: Promise<void> = Promise.resolve();
@@ -89,7 +91,7 @@ export class BridgeWriter {
   /**
    * Copies a picture into the ring and hands it over.
    * @param options.sessions Open sessions: the ring has room for all of them.
-   * @throws {BridgeError} `bridge_closed`; `bridge_refused` where no slot is free.
+   * @throws {BridgeError} `bridge_closed`; `bridge_refused` where no slot is free, or has room for the picture.
    */
   async frame(
     frame: SourceFrame,
@@ -138,17 +140,29 @@ export class BridgeWriter {
       const fits = ring !== undefined && ring.layout.slotBytes >= bytes &&
         ring.layout.slotCount >= Math.min(slots, slotsFor(sessions, ring.layout.slotBytes));
       // A picture that came between the request for a new ring and the answer would lie in neither.
-      if (fits && this.#made === undefined) return ring;
-      if (this.#made === undefined) {
-        this.#made = Promise.withResolvers();
-        const slotBytes = Math.max(bytes, ring?.layout.slotBytes ?? 0);
-        this.send({ type: "ring", slotBytes, slotCount: slotsFor(sessions, slotBytes) });
+      if (this.#made !== undefined) {
+        await this.#made.promise;
+        continue;
       }
-      await this.#made.promise;
+      if (fits) return ring;
+      const slotBytes = Math.max(bytes, ring?.layout.slotBytes ?? 0);
+      if (ring !== undefined && this.#isDenied({ slotBytes, sessions })) {
+        if (ring.layout.slotBytes >= bytes) return ring;
+        throw new BridgeError("bridge_refused", "The server has no memory for so large a picture");
+      }
+      this.#made = Promise.withResolvers();
+      this.#denied = { slotBytes, sessions };
+      this.send({ type: "ring", slotBytes, slotCount: slotsFor(sessions, slotBytes) });
     }
   }
 
+  #isDenied({ slotBytes, sessions }: { slotBytes: number; sessions: number }): boolean {
+    return this.#denied?.slotBytes === slotBytes && this.#denied.sessions >= sessions;
+  }
+
   #useRing(layout: RingMessage): void {
+    // The ring that there is stays, with the pictures in it.
+    if (layout.generation === this.#ring?.layout.generation) return this.#settleRing();
     const { symbols } = this.#libc;
     const path = this.#socketPath.replace(/\.sock$/, "");
     const fd = symbols.open(cString(path), LINUX.O_RDWR | LINUX.O_CLOEXEC);

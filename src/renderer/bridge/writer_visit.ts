@@ -13,7 +13,7 @@ import {
   SLOT_BYTES_MAX,
   SLOTS_MAX,
 } from "./limits.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, RingLayout } from "./ring.ts";
 import type { ByeCode, ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
 import { WriterLink } from "./writer_link.ts";
@@ -45,13 +45,19 @@ export interface BridgeHall {
   left(visit: WriterVisit, violation: string | undefined): void;
 }
 
-/** Who has asked for a ring. One of the first two functions is called, once. */
+/** Who has asked for a ring. One of the first three functions is called, once. */
 export interface RingOwner {
   /** Here is the ring; the owner retires it. */
   readonly onMade: (ring: Ring) => void;
+  /** There is no memory for another ring: the former one stays. */
+  readonly onKept: () => void;
   readonly onFailed: (error: unknown) => void;
   /** See {@link Ring}. */
   readonly onReleased: (ring: Ring, slot: number) => void;
+  /** The ring that the owner has. */
+  readonly former: Ring | undefined;
+  /** Whether the owner is gone, and needs no ring any more. */
+  readonly over: boolean;
 }
 
 /** One connection to a bridge, from its first message to its end. */
@@ -85,6 +91,11 @@ export class WriterVisit implements WriterPort, Writer {
 
   get name(): string {
     return this.#name;
+  }
+
+  /** The ring that it writes into. */
+  get ring(): RingLayout | undefined {
+    return this.#ring?.layout;
   }
 
   get clockOffsetUs(): number {
@@ -183,8 +194,14 @@ export class WriterVisit implements WriterPort, Writer {
       );
     }
     this.#makingRing = true;
+    const isOver = () => this.#over;
     this.#hall.makeRing({ bytes, count }, {
+      former: this.#ring,
+      get over() {
+        return isOver();
+      },
       onMade: (ring) => this.#useRing(ring),
+      onKept: () => this.#keepRing(),
       onFailed: (error) => this.#refuse(this.name, "no_ring", errorText(error)),
       onReleased: (ring, slot) => {
         const { generation } = ring.layout;
@@ -199,6 +216,11 @@ export class WriterVisit implements WriterPort, Writer {
     this.#ring?.retire();
     this.#ring = ring;
     this.send({ type: "ring", ...ring.layout });
+  }
+
+  #keepRing(): void {
+    this.#makingRing = false;
+    if (this.#ring !== undefined) this.send({ type: "ring", ...this.#ring.layout });
   }
 
   #takeFrame(message: FrameMessage): void {

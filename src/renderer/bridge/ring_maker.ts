@@ -1,0 +1,170 @@
+import { type Clock, sleep } from "../../base/clock.ts";
+import { SerialCalls } from "../library_calls.ts";
+import type { LogThrottle } from "../log_throttle.ts";
+import { BridgeError } from "./bridge_error.ts";
+import type { BridgeFiles } from "./bridge_files.ts";
+import type { Libc } from "./libc.ts";
+import { FORMER_RING_WAIT_MS, SLOT_BYTES_STEP } from "./limits.ts";
+import { Ring, ringBytes, type RingLayout } from "./ring.ts";
+import { planRing, type RingPlan, slotsNeeded, slotsThatFit } from "./ring_room.ts";
+import type { RingOwner } from "./writer_visit.ts";
+
+/** What rings are made with. */
+export interface RingMakerOptions {
+  readonly libc: Libc;
+  readonly files: BridgeFiles;
+  readonly clock: Clock;
+  /** Name of the bridge, for the log. */
+  readonly bridge: string;
+  readonly warnings: LogThrottle;
+}
+
+/** Makes the rings of one bridge, within the shared memory that the host has. */
+export class RingMaker {
+  readonly #options: RingMakerOptions;
+  readonly #calls: SerialCalls = new SerialCalls();
+  /** The ring that was made last, whose file is at the bridge's path. */
+  #last: Ring | undefined;
+
+  constructor(options: RingMakerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a ring for a writer, or leaves it the one that it has where there is no memory for another.
+   * @param wish.bytes Of a slot.
+   * @param wish.sessions Sessions that are open.
+   * @returns How many of the sessions have room.
+   * @throws {BridgeError} `bridge_files`, when there is no memory for a single slot.
+   */
+  make(
+    wish: { bytes: number; count: number; sessions: number },
+    owner: RingOwner,
+  ): Promise<number> {
+    return this.#calls.run(() => this.#make(wish, owner));
+  }
+
+  /**
+   * Holds one more session to the memory that there is.
+   * @param use.layout The ring that a writer has.
+   * @param use.sessions Sessions, with the new one.
+   * @returns Why there is no room; `undefined` when there is.
+   */
+  refusal(use: { layout: RingLayout; sessions: number }): string | undefined {
+    const { slotBytes } = use.layout;
+    const memoryBytes = this.#options.files.freeBytes + ringBytes(use.layout);
+    const needed = slotsNeeded(use.sessions);
+    if (slotsThatFit({ slotBytes, memoryBytes }) >= needed) return undefined;
+    const wantedBytes = ringBytes({ ...use.layout, slotCount: needed });
+    this.#warn({ wantedBytes, memoryBytes, slots: use.layout.slotCount, refused: 1 });
+    return this.#words(wantedBytes, memoryBytes);
+  }
+
+  async #make(
+    { bytes, count: slotCount, sessions }: { bytes: number; count: number; sessions: number },
+    owner: RingOwner,
+  ): Promise<number> {
+    const { files } = this.#options;
+    const slotBytes = Math.ceil(bytes / SLOT_BYTES_STEP) * SLOT_BYTES_STEP;
+    const memoryBytes = files.freeBytes +
+      (this.#last === undefined ? 0 : ringBytes(this.#last.layout));
+    const former = owner.former?.layout;
+    const plan = planRing({ slotBytes, slotCount, sessions, memoryBytes, former });
+    const wantedBytes = ringBytes({ slotBytes, slotCount, slotsOffset: SLOT_BYTES_STEP });
+    if (plan.kind !== "grant" || plan.slotCount < slotCount) {
+      const refused = Math.max(0, sessions - plan.sessions);
+      this.#warn({ wantedBytes, memoryBytes, slots: plan.slotCount, refused });
+    }
+    if (plan.kind === "none") {
+      throw new BridgeError("bridge_files", this.#words(wantedBytes, memoryBytes));
+    }
+    const granted = plan.kind === "keep" ? 0 : await this.#makeSpace({ slotBytes, plan, owner });
+    if (owner.over) return plan.sessions;
+    if (granted === 0) owner.onKept();
+    else await this.#open({ slotBytes, slotCount: granted }, owner);
+    return plan.sessions;
+  }
+
+  /**
+   * Gives back the memory of the last ring, where a new one needs it: it may not be read then, so that the pictures in
+   * it have to be shown first. The writer does not touch it while it waits for the new one.
+   * @returns Slots for which there is memory now.
+   */
+  async #makeSpace(
+    { slotBytes, plan, owner }: { slotBytes: number; plan: RingPlan; owner: RingOwner },
+  ): Promise<number> {
+    const { files, clock } = this.#options;
+    const fitting = () => slotsThatFit({ slotBytes, memoryBytes: files.freeBytes });
+    const last = this.#last;
+    if (last === undefined || fitting() >= plan.slotCount) return plan.slotCount;
+    const waited = new AbortController();
+    const late = sleep(clock, FORMER_RING_WAIT_MS, waited.signal).then(() => false);
+    const isUnused = await Promise.race([last.unused.then(() => true), late]);
+    waited.abort();
+    if (owner.over) return 0;
+    if (isUnused) {
+      last.retire();
+      await files.empty();
+    } else if (owner.former !== undefined) {
+      return 0;
+    }
+    return Math.min(plan.slotCount, Math.max(1, fitting()));
+  }
+
+  async #open(
+    slots: { slotBytes: number; slotCount: number },
+    owner: RingOwner,
+  ): Promise<void> {
+    const { libc, files } = this.#options;
+    const { fd, layout } = await files.makeRing(slots);
+    try {
+      const ring: Ring = new Ring({
+        libc,
+        fd,
+        layout,
+        onReleased: (slot) => owner.onReleased(ring, slot),
+      });
+      this.#last = ring;
+      owner.onMade(ring);
+    } catch (error) {
+      libc.symbols.close(fd);
+      throw error;
+    }
+  }
+
+  #words(wantedBytes: number, memoryBytes: number): string {
+    const { bridge, files: { folder } } = this.#options;
+    return `The bridge "${bridge}" needs ${mebibytes(wantedBytes)} MiB of shared memory, and ` +
+      `${folder} has ${mebibytes(memoryBytes)} MiB: ${remedy(wantedBytes)}`;
+  }
+
+  #warn(
+    { wantedBytes, memoryBytes, slots, refused }: {
+      wantedBytes: number;
+      memoryBytes: number;
+      slots: number;
+      refused: number;
+    },
+  ): void {
+    const { bridge, warnings, files: { folder } } = this.#options;
+    warnings.warn("bridge_memory_short", {
+      bridge,
+      folder,
+      wanted_mib: mebibytes(wantedBytes),
+      free_mib: mebibytes(memoryBytes),
+      slots,
+      refused_sessions: refused,
+      remedy: remedy(wantedBytes),
+    });
+  }
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 / 102.4) / 10;
+}
+
+/** What makes enough room, with as much again for the ring that the next one replaces. */
+function remedy(wantedBytes: number): string {
+  const mebibytes = 2 ** Math.ceil(Math.log2(2 * wantedBytes / 1024 / 1024));
+  return `give the container more, such as docker run --shm-size=${Math.max(64, mebibytes)}m`;
+}
