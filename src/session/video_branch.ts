@@ -56,6 +56,8 @@ export class VideoBranch {
   /** What the encoder was told last. */
   #rateKbps: number;
   #waiting = false;
+  /** The picture that the encoder has, where that is one which {@link keep} brought and no frame has followed. */
+  #kept: RawFrame | undefined;
   #encoding: Promise<void> | undefined;
   #keyframeWanted = true;
   #lastKeyframeMs = Number.NEGATIVE_INFINITY;
@@ -101,17 +103,19 @@ export class VideoBranch {
 
   /** Takes a frame; settles when its memory is not needed any more. Does nothing while nobody watches. */
   async take(frame: RawFrame): Promise<void> {
-    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed) return;
-    if (this.#audience.isBlocked) return this.#drop("path_full");
-    if (this.#waiting) this.#drop("encoder_busy");
-    this.#waiting = false;
-    try {
-      await this.#encoder.load(frame);
-    } catch (error) {
-      return this.#fail(error);
-    }
-    this.#waiting = true;
-    this.#pump();
+    await this.#load(frame, undefined);
+  }
+
+  /**
+   * Takes a picture that may stay for long, such as an idle picture; called over and over while it does. It is sent when
+   * the viewers have another one, which is so until it was compressed: a drop would leave them with the picture before.
+   * From then on it is sent again as {@link refresh} does.
+   * @param picture The same object each time.
+   * @param timestampUs The session's time now.
+   */
+  async keep(picture: RawFrame, timestampUs: number): Promise<void> {
+    if (this.#kept === picture && this.refresh(timestampUs)) return;
+    await this.#load({ ...picture, timestampUs }, picture);
   }
 
   /**
@@ -137,6 +141,7 @@ export class VideoBranch {
    */
   pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
     if (this.#audience.size === 0 || this.#closed) return false;
+    this.#kept = undefined;
     this.#followPaths();
     const nowMs = this.#options.clock.now();
     const complete = this.#parameterSets.complete(data);
@@ -162,6 +167,22 @@ export class VideoBranch {
     }
   }
 
+  async #load(frame: RawFrame, kept: RawFrame | undefined): Promise<void> {
+    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed) return;
+    if (this.#audience.isBlocked) return this.#drop("path_full");
+    if (this.#waiting) this.#drop("encoder_busy");
+    this.#waiting = false;
+    this.#kept = undefined;
+    try {
+      await this.#encoder.load(frame);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#kept = kept;
+    this.#waiting = true;
+    this.#pump();
+  }
+
   #pump(): void {
     if (this.#encoding !== undefined || !this.#waiting || this.#closed) return;
     this.#waiting = false;
@@ -178,7 +199,10 @@ export class VideoBranch {
     try {
       const encoded = await this.#encoder?.encode({ keyframe: this.#keyframeDue(begun) });
       meter.observe("encode_seconds", (clock.now() - begun) / 1000, { codec });
-      if (encoded === undefined) return this.#drop("encoder_skipped");
+      if (encoded === undefined) {
+        this.#kept = undefined;
+        return this.#drop("encoder_skipped");
+      }
       this.#send(encoded);
     } catch (error) {
       this.#fail(error);

@@ -66,16 +66,17 @@ export class VideoProgram {
   }
 
   /** Keeps the last picture up. */
-  async hold(): Promise<void> {
-    await this.#refresh(undefined);
+  hold(): Promise<void> {
+    this.#refresh();
+    return Promise.resolve();
   }
 
   /** Shows the idle picture of this moment. */
   async idle(): Promise<void> {
     const timestampUs = this.#advance(this.#options.timelineUs());
-    const frame = this.#idle.next(timestampUs);
-    if (frame === undefined) return await this.#refresh(this.#idle.current(timestampUs));
-    await this.#take(frame);
+    const picture = this.#idle.at(timestampUs);
+    if (picture === undefined) return this.#refresh();
+    await Promise.all(this.#sorted().map((branch) => branch.keep(picture, timestampUs)));
   }
 
   /** Closes every branch and releases the idle clip. */
@@ -88,14 +89,10 @@ export class VideoProgram {
     await Promise.all(this.#sorted().map((branch) => branch.take(frame)));
   }
 
-  /** Sends the last picture once more where that is due; a branch that has none takes `standIn`. */
-  async #refresh(standIn: RawFrame | undefined): Promise<void> {
+  /** Sends the last picture once more where that is due. */
+  #refresh(): void {
     const timestampUs = this.#advance(this.#options.timelineUs());
-    for (const branch of this.#sorted()) {
-      if (!branch.refresh(timestampUs) && standIn !== undefined) {
-        await branch.take({ ...standIn, timestampUs });
-      }
-    }
+    for (const branch of this.#sorted()) branch.refresh(timestampUs);
   }
 
   #pass(frame: EncodedSourceFrame, source: FrameSource): void {

@@ -17,10 +17,10 @@ import type {
 /** Pictures are this large where nobody looks at them. */
 const SIZE = { width: 16, height: 16 } as const;
 
-/** A grey picture. */
-export function rawFrame(timestampUs: number): RawFrame {
+/** A picture that is grey all over. */
+export function rawFrame(timestampUs: number, level = 0): RawFrame {
   const { width, height } = SIZE;
-  const luma = new Uint8Array(width * height);
+  const luma = new Uint8Array(width * height).fill(level);
   const chroma = new Uint8Array(luma.length / 4);
   const planes = [luma, chroma, chroma].map((data, index) => ({
     data,
@@ -136,6 +136,8 @@ export class FakeEncoder implements VideoEncoder {
   readonly name = "fake";
   /** Timestamps of the pictures that were compressed, and whether a keyframe was asked for. */
   readonly encoded: { readonly timestampUs: number; readonly keyframe: boolean }[] = [];
+  /** Grey level of each of those. */
+  readonly levels: number[] = [];
   /** Awaited by each compression; what it rejects with fails it. */
   gate: () => Promise<void> = () => Promise.resolve();
   /** Awaited by each loading; what it rejects with fails it. */
@@ -145,6 +147,7 @@ export class FakeEncoder implements VideoEncoder {
   isClosed = false;
   #loaded: number | undefined;
   #last: number | undefined;
+  #level = 0;
   #underWay = 0;
 
   constructor(codec: VideoCodec) {
@@ -154,6 +157,7 @@ export class FakeEncoder implements VideoEncoder {
   async load(frame: RawFrame): Promise<void> {
     await this.loadGate();
     this.#loaded = this.#last = frame.timestampUs;
+    this.#level = frame.planes[0]?.data[0] ?? 0;
   }
 
   reload(timestampUs: number): boolean {
@@ -169,6 +173,7 @@ export class FakeEncoder implements VideoEncoder {
     if (timestampUs === undefined) throw new Error("Encoded without a picture");
     this.#loaded = undefined;
     this.encoded.push({ timestampUs, keyframe });
+    this.levels.push(this.#level);
     this.#underWay++;
     try {
       await this.gate();

@@ -217,3 +217,60 @@ Deno.test("session: going idle and back, each picture follows the one before by 
   assert.deepEqual(steps, steps.map(() => 100_000));
   assert.deepEqual(frames.slice(1).filter(({ keyframe }) => keyframe), []);
 });
+
+/** The idle picture that is on in the tests below. */
+const STILL = rawFrame(0, 200);
+
+/** A session whose renderer shows black, and that shows {@link STILL} when it is idle. */
+function withStill(): RegistrySetUp {
+  const clip = { name: "still", still: true, frameAt: () => STILL, release() {} };
+  return new RegistrySetUp({ loadIdleClip: () => Promise.resolve(clip) });
+}
+
+const idle = () => Promise.resolve({ status: "idle" } as const);
+
+Deno.test("session: a still idle picture is sent when the path that was full takes pictures again", async () => {
+  await using setUp = withStill();
+  const viewer = await setUp.connect("main");
+  await setUp.pass(500, viewer);
+  viewer.peer.video.isFull = true;
+  setUp.renderer.latest.next = idle;
+  await setUp.pass(300, viewer);
+  viewer.peer.video.isFull = false;
+  await setUp.pass(200, viewer);
+  assert.equal(setUp.encoders.latest.levels.at(-1), 200);
+  const count = setUp.encoders.latest.levels.length;
+  await setUp.pass(3_000, viewer);
+  // Sent once, and from then on once a second.
+  assert.equal(setUp.encoders.latest.levels.length - count, 3);
+});
+
+Deno.test("session: a still idle picture that the rate control left out is encoded again at once", async () => {
+  await using setUp = withStill();
+  const viewer = await setUp.connect("main");
+  await setUp.pass(500, viewer);
+  setUp.encoders.latest.skips = true;
+  setUp.renderer.latest.next = idle;
+  await setUp.pass(300, viewer);
+  setUp.encoders.latest.skips = false;
+  const before = viewer.peer.video.frames.length;
+  await setUp.pass(200, viewer);
+  assert.ok(viewer.peer.video.frames.length > before);
+});
+
+Deno.test("session: a viewer that comes back during a pause sees the idle picture, not what the encoder had before", async () => {
+  await using setUp = withStill();
+  const first = await setUp.connect("main");
+  const other = await setUp.connect("main", "vp8");
+  await setUp.pass(500, first, other);
+  const [h264] = setUp.encoders.opened;
+  first.handle.bye();
+  setUp.renderer.latest.next = idle;
+  await setUp.pass(500, other);
+  const again = await setUp.connect("main");
+  const before = h264?.levels.length ?? 0;
+  await setUp.pass(1_000, again, other);
+  const levels = h264?.levels.slice(before) ?? [];
+  assert.ok(levels.length > 0);
+  assert.deepEqual(levels.filter((level) => level !== 200), []);
+});
