@@ -174,6 +174,28 @@ export const METRICS = {
     help: "Messages that were dropped, by direction and reason.",
     labels: ["direction", "reason"],
   },
+  data_packets_dropped_total: {
+    kind: "counter",
+    help: "What came over viewers' data channels and was dropped, by reason.",
+    labels: ["reason"],
+    values: [
+      ...["short", "checksum", "malformed", "too_many_chunks", "over_budget", "wrong_port"],
+      ...["wrong_tag", "bundled", "unexpected_chunk", "unknown_chunk", "bad_init", "bad_cookie"],
+      ...["restart", "outside_window", "invalid_stream", "old_sack", "long_heartbeat"],
+      ...["message_too_long", "after_end", "bad_dcep", "channel_twice", "too_many_channels"],
+      ...["unknown_channel", "unknown_ppid"],
+    ],
+  },
+  data_channels_ended_total: {
+    kind: "counter",
+    help: "Data channels that ended before their viewer did, by reason; the viewer watches on.",
+    labels: ["reason"],
+    values: [
+      ...["aborted_by_viewer", "shut_down_by_viewer", "unanswered", "no_user_data"],
+      ...["window_exceeded", "skips_too_far", "sack_beyond_sent", "pieces_contradict"],
+      ...["order_contradicts", "too_many_streams"],
+    ],
+  },
   renderer_stalls_total: {
     kind: "counter",
     help: "Calls of the renderer that took so long that viewers saw the idle picture, by call.",

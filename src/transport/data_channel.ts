@@ -1,97 +1,158 @@
 import { Buffer } from "node:buffer";
-import { type RTCDataChannel, type RTCDtlsTransport, RTCSctpTransport } from "werift";
+import { randomBytes } from "node:crypto";
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
 import type { PeerMessage } from "./peer_transport.ts";
+import { type ChannelEvent, Channels } from "./sctp/channels.ts";
+import { INIT_WAIT_MS, MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
 /** The one channel that pages and renderers talk over; others are closed. */
-export const CHANNEL_LABEL = "pinhole";
-
-/** Longest message either way, in bytes: what renderers may rely on (PINHOLE_MESSAGE_SIZE_MAX). */
-export const MESSAGE_BYTES_MAX = 65_536;
+const CHANNEL_LABEL = "pinhole";
 
 /** Our SCTP port, as the answer names it (RFC 8841 §5). */
 const SCTP_PORT = 5000;
 
-/** Bytes that may wait for a slow viewer; beyond, messages are refused instead of being buffered without end. */
-const BUFFERED_BYTES_MAX = 1024 * 1024;
-
-/**
- * Messages that may wait for one: half a second of all that a renderer can say. Whenever a packet leaves, werift wakes
- * whatever waits; five thousand short messages to a viewer that acknowledged none took a whole core, and 400 MiB.
- */
-const WAITING_MESSAGES_MAX = 256;
+/** How a browser ends it when its page goes: nothing that an operator has to know. */
+const ORDINARY_ENDS: ReadonlySet<string> = new Set(["aborted_by_viewer", "shut_down_by_viewer"]);
 
 /** What a {@link DataChannel} needs. */
 export interface DataChannelOptions {
   readonly remotePort: number;
   /** Longest message that the browser takes, in bytes; Infinity where it sets no bound. */
   readonly remoteMessageBytesMax: number;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+  /** Sends an SCTP packet by DTLS. */
+  readonly send: (packet: Uint8Array) => void;
   readonly onMessage: (data: PeerMessage) => void;
 }
 
-/** The data channel of one viewer: SCTP over DTLS (RFC 8831), done by werift. */
+/**
+ * The data channel of one viewer: SCTP over DTLS (RFC 8831, RFC 8261). What a viewer sends ends this at most, and the
+ * viewer watches on.
+ */
 export class DataChannel {
-  readonly #sctp = new RTCSctpTransport(SCTP_PORT, MESSAGE_BYTES_MAX);
   readonly #options: DataChannelOptions;
-  #channel: RTCDataChannel | undefined;
-  /** Lengths in bytes of the messages that wait, oldest first; some of the first may have left. */
-  #waiting: number[] = [];
-  #waitingBytes = 0;
+  readonly #channels: Channels;
+  /** Stream of the channel that is used. */
+  #stream: number | undefined;
+  #timer: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
+  #cancelStart: CancelTimer | undefined;
+  #closed = false;
 
-  /** @param transport The viewer's DTLS, not yet connected. */
-  constructor(transport: RTCDtlsTransport, options: DataChannelOptions) {
+  constructor(options: DataChannelOptions) {
     this.#options = options;
-    this.#sctp.setDtlsTransport(transport);
-    this.#sctp.setRemoteMaxMessageSize(
-      Math.min(options.remoteMessageBytesMax, Number.MAX_SAFE_INTEGER),
-    );
-    this.#sctp.setRemotePort(options.remotePort);
-    this.#sctp.onDataChannel.subscribe((channel) => this.#opened(channel));
+    this.#channels = new Channels({
+      address: { sourcePort: SCTP_PORT, destinationPort: options.remotePort },
+      random: (bytes) => randomBytes(bytes),
+      nowMs: options.clock.now(),
+    });
   }
 
-  /** Begins the association, when DTLS is connected. */
-  async start(): Promise<void> {
-    await this.#sctp.start(this.#options.remotePort);
+  /** DTLS is connected. Browsers begin then; if this one waits for us, we do. */
+  start(): void {
+    if (this.#closed) return;
+    const begin = () => this.#run((nowMs) => this.#channels.connect(nowMs));
+    this.#cancelStart = this.#options.clock.after(INIT_WAIT_MS, begin);
+  }
+
+  /** Takes the content of a DTLS record, which is only read until the call returns. */
+  receive(packet: Uint8Array): void {
+    this.#run((nowMs) => this.#channels.receive(packet, nowMs));
   }
 
   /** Sends a message. @returns False when there is no open channel, the message is too long, or too much waits. */
   send(data: PeerMessage): boolean {
-    const channel = this.#channel;
-    if (channel?.readyState !== "open") return false;
+    const stream = this.#stream;
+    if (stream === undefined) return false;
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
     if (bytes > Math.min(MESSAGE_BYTES_MAX, this.#options.remoteMessageBytesMax)) return false;
-    if (channel.bufferedAmount + bytes > BUFFERED_BYTES_MAX) return false;
-    this.#forgetSent(channel.bufferedAmount);
-    if (this.#waiting.length >= WAITING_MESSAGES_MAX) return false;
-    channel.send(typeof data === "string" ? data : Buffer.from(data));
-    if (bytes > 0) this.#waiting.push(bytes);
-    this.#waitingBytes += bytes;
-    return true;
+    let isSent = false;
+    this.#run((nowMs) => isSent = this.#channels.send(stream, data, nowMs));
+    return isSent;
   }
 
-  /** Ends the association. */
-  async close(): Promise<void> {
-    await this.#sctp.stop();
+  /** Ends the association. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#run(() => this.#channels.close());
+    this.#stop();
   }
 
-  /** werift tells how many bytes wait, and messages leave in their order. */
-  #forgetSent(bufferedBytes: number): void {
-    while (this.#waiting.length > 0 && this.#waitingBytes > bufferedBytes) {
-      this.#waitingBytes -= this.#waiting.shift() ?? 0;
+  /** Hands something to the association, then does what follows from it. */
+  #run(step: (nowMs: number) => void): void {
+    if (this.#closed) return;
+    try {
+      step(this.#options.clock.now());
+      for (const packet of this.#channels.takePackets()) this.#options.send(packet);
+      for (const event of this.#channels.takeEvents()) this.#handle(event);
+      for (const packet of this.#channels.takePackets()) this.#options.send(packet);
+      this.#schedule();
+    } catch (error) {
+      // A defect of ours, met by one packet, must not cost the process, nor the viewer its picture.
+      this.#stop();
+      this.#options.log.error("data_channel_broken", { error: errorText(error) });
     }
   }
 
-  #opened(channel: RTCDataChannel): void {
-    if (channel.label !== CHANNEL_LABEL || this.#channel?.readyState === "open") {
-      channel.close();
-      return;
+  #handle(event: ChannelEvent): void {
+    const { meter, clock, onMessage } = this.#options;
+    switch (event.kind) {
+      case "opened":
+        if (event.request.label === CHANNEL_LABEL && this.#stream === undefined) {
+          this.#stream = event.stream;
+        } else this.#channels.closeChannel(event.stream, clock.now());
+        break;
+      case "message":
+        // A page sends nothing, literally, to show where it is when no picture comes.
+        if (event.stream === this.#stream && event.data.length > 0) onMessage(event.data);
+        break;
+      case "closed":
+        if (event.stream === this.#stream) this.#stream = undefined;
+        break;
+      case "dropped":
+        meter.count("data_packets_dropped_total", { reason: event.reason });
+        break;
+      case "ended":
+        this.#ended(event.reason);
+        break;
+      default:
+        break;
     }
-    this.#channel = channel;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    channel.onMessage.subscribe((data) => {
-      // A page sends nothing, literally, to show where it is when no picture comes.
-      if (data.length === 0) return;
-      this.#options.onMessage(typeof data === "string" ? data : new Uint8Array(data));
-    });
+  }
+
+  #ended(reason: string): void {
+    this.#stream = undefined;
+    if (reason === "closed") return;
+    const { meter, log } = this.#options;
+    meter.count("data_channels_ended_total", { reason });
+    if (ORDINARY_ENDS.has(reason)) log.debug("data_channel_ended", { reason });
+    else log.warn("data_channel_failed", { reason });
+  }
+
+  /** Sets the one timer to what is due next. */
+  #schedule(): void {
+    const atMs = this.#channels.timeoutAtMs;
+    if (atMs === this.#timer?.atMs) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (atMs === undefined || this.#closed) return;
+    const { clock } = this.#options;
+    const fire = () => {
+      this.#timer = undefined;
+      this.#run((nowMs) => this.#channels.timeout(nowMs));
+    };
+    this.#timer = { atMs, cancel: clock.after(Math.max(0, atMs - clock.now()), fire) };
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#stream = undefined;
+    this.#cancelStart?.();
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 }

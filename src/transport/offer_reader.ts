@@ -5,7 +5,7 @@ import { chooseOpus, chooseVideoCodec, type CodecChoice } from "../sdp/codec.ts"
 import { explainMismatch, firstCodec, type UnusedSection } from "../sdp/mismatch.ts";
 import type { Offer, OfferMedia } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
-import { MESSAGE_BYTES_MAX } from "./data_channel.ts";
+import { MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
 /** The viewer takes no codec that this server sends, or no video at all. */
 export class OfferError extends AppError<"unsupported_codec"> {}

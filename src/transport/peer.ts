@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import { errorText } from "../base/errors.ts";
 import type { Meter } from "../base/meter.ts";
 import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
 import type { AnswerCandidate } from "../sdp/answer.ts";
+import type { OfferMedia } from "../sdp/model.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
-import type { DataChannel } from "./data_channel.ts";
+import { DataChannel } from "./data_channel.ts";
 import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
 import { numberExtensionId } from "./path_reports.ts";
 import type { Sending, UsableOffer } from "./offer_reader.ts";
@@ -104,11 +104,7 @@ export class WebRtcPeer implements Peer, PortMember {
       keyframeRequested: listener.keyframeRequested,
       send: (packet) => this.#send(packet),
     });
-    this.#data = data && this.#channel.openData({
-      remotePort: data.sctpPort ?? 5000,
-      remoteMessageBytesMax: data.maxMessageSize ?? 65_536,
-      onMessage: listener.message,
-    });
+    this.#data = data && this.#openData(data);
     this.#keyframeExtensions = this.#audio === undefined ? renderAtOnce(video.media) : [];
     const answer = answerPeer({
       offer: options.offer,
@@ -210,10 +206,10 @@ export class WebRtcPeer implements Peer, PortMember {
   close(): void {
     if (this.#closed) return;
     this.#rtp.close();
+    this.#data?.close();
     // Says goodbye, so that the browser need not wait for silence.
     this.#channel.close();
     this.#closed = true;
-    void this.#data?.close();
     this.#options.mux.remove(this);
   }
 
@@ -249,8 +245,20 @@ export class WebRtcPeer implements Peer, PortMember {
     });
   }
 
+  #openData({ sctpPort, maxMessageSize }: OfferMedia): DataChannel {
+    const data = new DataChannel({
+      ...this.#options,
+      remotePort: sctpPort ?? 5000,
+      remoteMessageBytesMax: maxMessageSize ?? 65_536,
+      send: (packet) => this.#channel.sendData(packet),
+      onMessage: this.#options.listener.message,
+    });
+    this.#channel.onData((packet) => data.receive(packet));
+    return data;
+  }
+
   async #connect(): Promise<void> {
-    const { listener, log } = this.#options;
+    const { listener } = this.#options;
     try {
       const media = await this.#channel.establish();
       if (this.#closed) return;
@@ -263,9 +271,7 @@ export class WebRtcPeer implements Peer, PortMember {
       return;
     }
     // Messages are worth less than pictures: without them the viewer still watches.
-    await this.#data?.start().catch((error) => {
-      if (!this.#closed) log.warn("data_channel_failed", { error: errorText(error) });
-    });
+    this.#data?.start();
   }
 
   #firstFrame(): void {

@@ -2,7 +2,6 @@ import { type RTCCertificate, RTCDtlsTransport } from "werift";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Fingerprint } from "../sdp/model.ts";
-import { DataChannel, type DataChannelOptions } from "./data_channel.ts";
 import { ALERT, ALERT_LEVEL, type DtlsFault, dtlsFault } from "./dtls/alert.ts";
 import { ClientHandshake, type HandshakeVerdict } from "./dtls/client_handshake.ts";
 import { WeriftServer } from "./dtls/werift_server.ts";
@@ -77,6 +76,7 @@ export class SecureChannel {
   readonly #handshake: ClientHandshake;
   readonly #fault = Promise.withResolvers<never>();
   #onClosed: () => void = () => {};
+  #onData: (content: Uint8Array) => void = () => {};
   /** Of the records that have come under the browser's keys. */
   readonly #replay = new ReplayWindow();
   #handshakeBytes = 0;
@@ -123,9 +123,9 @@ export class SecureChannel {
     }
   }
 
-  /** Opens the data channel's half of this viewer, before the handshake. */
-  openData(options: DataChannelOptions): DataChannel {
-    return new DataChannel(this.#server.transport, options);
+  /** Calls back with each piece of application data that is authentic and new. It is only valid until the call returns. */
+  onData(received: (content: Uint8Array) => void): void {
+    this.#onData = received;
   }
 
   /** Encrypts application data and sends it. Before the handshake, and after {@link close}, it does nothing. */
@@ -234,20 +234,11 @@ export class SecureChannel {
     const newest = sequenceNumber > this.#replay.highest;
     this.#replay.add(sequenceNumber);
     if (record.contentType === DTLS_CONTENT.applicationData) {
-      this.#deliver(content);
+      this.#onData(content);
     } else if (isEnd(content)) {
       this.#onClosed();
     }
     return newest ? "newest" : "taken";
-  }
-
-  /** werift passes over what its SCTP cannot take, such as data behind the end of the association, and so do we. */
-  #deliver(content: Uint8Array): void {
-    try {
-      this.#server.deliver(content);
-    } catch {
-      // The browser is there all the same.
-    }
   }
 
   /** Ends the handshake, and says why to the browser: one datagram. */

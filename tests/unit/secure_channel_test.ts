@@ -252,16 +252,20 @@ Deno.test("SecureChannel: from anywhere it takes new data of the browser, and no
   connected.close();
 });
 
-Deno.test("SecureChannel: data that nobody takes any more shows where the browser is, and nothing else", async () => {
+Deno.test("SecureChannel: each piece of data that is authentic and new is handed on once", async () => {
   const { channel, established, ...rest } = pair();
   await using client = rest.client;
-  const options = { remotePort: 5000, remoteMessageBytesMax: 65_536, onMessage: () => {} };
-  const data = channel.openData(options);
   await client.connect();
   await established;
-  await data.close();
-  const packet = client.encrypt(DTLS_CONTENT.applicationData, new Uint8Array(20), 200);
-  assert.equal(channel.receive(packet), "newest");
+  const data = (byte: number, sequenceNumber: number) =>
+    client.encrypt(DTLS_CONTENT.applicationData, Uint8Array.of(byte), sequenceNumber);
+  assert.equal(channel.receive(data(1, 200)), "newest", "though nobody takes it");
+  const received: number[] = [];
+  channel.onData((content) => received.push(...content));
+  const forged = data(2, 201);
+  forged.set([~(forged.at(-1) ?? 0)], forged.length - 1);
+  for (const packet of [forged, data(3, 202), data(3, 202), data(4, 203)]) channel.receive(packet);
+  assert.deepEqual(received, [3, 4]);
   channel.close();
 });
 

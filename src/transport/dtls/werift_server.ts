@@ -44,8 +44,7 @@ export interface WeriftServerOptions {
  * come here: werift trusts lengths, and starts over on any ClientHello.
  */
 export class WeriftServer implements HandshakeEngine {
-  /** For werift's SCTP. */
-  readonly transport: RTCDtlsTransport;
+  readonly #transport: RTCDtlsTransport;
   readonly #incoming = new Event<[Buffer]>();
   readonly #options: WeriftServerOptions;
   readonly #flight = new LastFlight();
@@ -67,14 +66,14 @@ export class WeriftServer implements HandshakeEngine {
       state: "connected",
       stop: () => Promise.resolve(),
     };
-    this.transport = new RTCDtlsTransport(
+    this.#transport = new RTCDtlsTransport(
       {} as ConstructorParameters<typeof RTCDtlsTransport>[0],
       ice as unknown as RTCIceTransport,
       options.certificate,
       [ProtectionProfileAeadAes128Gcm, ProtectionProfileAes128CmHmacSha1_80],
     );
-    this.transport.role = "server";
-    this.transport.setRemoteParams(
+    this.#transport.role = "server";
+    this.#transport.setRemoteParams(
       new RTCDtlsParameters(
         options.remoteFingerprints.map(({ algorithm, value }) =>
           new RTCDtlsFingerprint(algorithm, value)
@@ -86,7 +85,7 @@ export class WeriftServer implements HandshakeEngine {
 
   /** Whether the handshake has come to its end. */
   get isConnected(): boolean {
-    return this.transport.state === "connected";
+    return this.#transport.state === "connected";
   }
 
   get cookie(): Uint8Array | undefined {
@@ -99,7 +98,7 @@ export class WeriftServer implements HandshakeEngine {
 
   /** Waits for the handshake's end. It rejects with whatever werift throws. */
   async start(): Promise<void> {
-    const connected = this.transport.start();
+    const connected = this.#transport.start();
     // A client that names no groups takes any (RFC 8422 §4), and werift would take none.
     if (this.#server !== undefined) this.#server.cipher.namedCurve = GROUP.secp256r1;
     await connected;
@@ -165,11 +164,6 @@ export class WeriftServer implements HandshakeEngine {
     this.#options.send(formatDtlsRecord(header, packet.fragment));
   }
 
-  /** Hands what a record carried to werift's SCTP. @throws Whatever that throws. */
-  deliver(data: Uint8Array): void {
-    this.#server?.onData.execute(Buffer.from(data));
-  }
-
   /** Keys for SRTP (RFC 5764 §4.2), ours first. @throws Before the handshake's end. */
   exportKeys(): { readonly local: SrtpKeys; readonly remote: SrtpKeys } {
     const server = this.#server;
@@ -190,11 +184,11 @@ export class WeriftServer implements HandshakeEngine {
     // werift repeats a flight for half a minute unless it believes that a later one was reached.
     const dtls = this.#server?.dtls;
     if (dtls !== undefined) dtls.flight = LAST_FLIGHT as typeof dtls.flight;
-    this.transport.stop().catch(() => {});
+    this.#transport.stop().catch(() => {});
   }
 
   get #server(): DtlsServer | undefined {
-    return this.transport.dtls as DtlsServer | undefined;
+    return this.#transport.dtls as DtlsServer | undefined;
   }
 
   #leaves(packet: Buffer): void {

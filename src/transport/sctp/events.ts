@@ -1,0 +1,39 @@
+import type { HandshakeDrop } from "./handshake.ts";
+import type { IncomingDrop, IncomingFault } from "./incoming.ts";
+import type { PacketFault } from "./parse.ts";
+import type { IncomingMessage } from "./reassembly.ts";
+
+/** Why a packet, or a chunk of one, was dropped. The association goes on. */
+export type SctpDrop =
+  | PacketFault
+  | HandshakeDrop
+  | IncomingDrop
+  | "over_budget"
+  | "wrong_port"
+  | "wrong_tag"
+  | "bundled"
+  | "unknown_chunk"
+  | "old_sack"
+  | "long_heartbeat"
+  | "message_too_long"
+  | "after_end";
+
+/** What the other side did after which an association cannot go on. */
+export type Violation = IncomingFault | "sack_beyond_sent";
+
+/** Why an association ended. */
+export type AssociationEnd =
+  | Violation
+  | "closed"
+  | "aborted_by_viewer"
+  | "shut_down_by_viewer"
+  | "unanswered";
+
+/** What happened in an association, in order. */
+export type AssociationEvent =
+  | { readonly kind: "established" }
+  | { readonly kind: "message"; readonly message: IncomingMessage }
+  /** Streams of the other side begin anew, `[]` for all: their channels are closed. */
+  | { readonly kind: "streams_reset"; readonly streams: readonly number[] }
+  | { readonly kind: "dropped"; readonly reason: SctpDrop }
+  | { readonly kind: "ended"; readonly reason: AssociationEnd };
