@@ -3,15 +3,17 @@
  * `deno test`: paths of test files, or options such as `--filter`.
  */
 import { browserAdvice, BROWSERS, findBrowser } from "./support/browser.ts";
+import { clientAdvice, CLIENTS, findClient } from "./support/client_programs.ts";
 import { findFrp, frpAdvice } from "./support/frp_programs.ts";
 
 /**
- * Suites, in two lanes of about equal length that run side by side: tests wait more than they work. Those of a lane come
- * in the order of their speed, so that a simple mistake shows at once.
+ * Suites, in lanes of about equal length that run side by side: tests wait more than they work. Those of a lane come
+ * in the order of their speed, so that a simple mistake shows at once. The last lane builds its clients first.
  */
 const LANES = [
   ["tests/tree", "tests/unit", "tests/sim", "tests/fuzz", "tests/integration"],
   ["tests/browser", "tests/frp"],
+  ["tests/clients"],
 ] as const;
 
 const ROOT = new URL("../", import.meta.url);
@@ -22,7 +24,12 @@ const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 async function main(args: readonly string[]): Promise<number> {
   const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined).map(browserAdvice);
   if (findFrp() === undefined) missing.push(frpAdvice());
-  const lanes = await Promise.all((args.length > 0 ? [args] : LANES).map(runTests));
+  const suites = args.length > 0 ? [args] : LANES;
+  const lanes = await Promise.all(suites.map(runTests));
+  // The suite has built what can be built, and what cannot fails fast.
+  if (suites === LANES) {
+    missing.push(...CLIENTS.filter((kind) => findClient(kind) === undefined).map(clientAdvice));
+  }
   const sum = (count: keyof Counts) => lanes.reduce((all, lane) => all + lane[count], 0);
   for (const advice of missing) say(`Tests skipped: ${advice}`);
   const skipped = sum("skipped");
