@@ -47,13 +47,16 @@ export interface EncodedSourceFrame {
 /** What a source may hand out. */
 export type SourceFrame = RawFrame | EncodedSourceFrame;
 
+/** Why a source can have nothing: no process brings its pictures, or one that is there has fallen silent. */
+export type IdleReason = "no_writer" | "silent_writer";
+
 /** What one call of {@link FrameSource.render} gave. */
 export type RenderResult =
   | { readonly status: "frame"; readonly frame: SourceFrame }
   /** The last picture still holds. */
   | { readonly status: "unchanged" }
-  /** There is nothing to show: viewers see the idle picture. */
-  | { readonly status: "idle" }
+  /** There is nothing to show: viewers see the idle picture. `why` says so where it is not the source's own word. */
+  | { readonly status: "idle"; readonly why?: IdleReason }
   /** The stream is over. */
   | { readonly status: "end" }
   /** The stream is over, as the source will never work. The source has said why. */

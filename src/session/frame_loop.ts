@@ -1,7 +1,9 @@
 import { type Clock, sleep } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AudioChunk, FrameSource, RenderResult, SourceFrame } from "../media/frame.ts";
 import { Pacer } from "./pacer.ts";
+import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 
 /** A function of a source that the loop calls. */
 export type SourceCall = "render" | "audio" | "poll_message";
@@ -63,6 +65,7 @@ export class FrameLoop {
   readonly #options: FrameLoopOptions;
   readonly #pacer: Pacer;
   #turns = 0;
+  #health: SourceHealth = { ...UNKNOWN_HEALTH, state: "waiting" };
   readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
     render: new ErrorPause(),
     audio: new ErrorPause(),
@@ -81,6 +84,11 @@ export class FrameLoop {
   /** Moments at which viewers were shown something, or could have been. It goes on while a call of the source is stuck. */
   get turns(): number {
     return this.#turns;
+  }
+
+  /** How the source does. */
+  get health(): SourceHealth {
+    return this.#health;
   }
 
   /**
@@ -118,11 +126,23 @@ export class FrameLoop {
     meter.observe("render_seconds", (clock.now() - begunMs) / 1000);
     const { status } = outcome.value;
     meter.count("renders_total", { result: status });
+    this.#noteResult(outcome.value);
     if (status === "end" || status === "failed") return status;
     // The sound is fetched first: while a picture is being converted, it would grow old.
     if (!await this.#sound() || !await this.#messages()) return "aborted";
     await this.#show(outcome.value);
     return "go_on";
+  }
+
+  #noteResult(result: RenderResult): void {
+    const nowMs = this.#options.clock.now();
+    const lastFrameMs = result.status === "frame" ? nowMs : this.#health.lastFrameMs;
+    const state = result.status === "frame" || result.status === "unchanged"
+      ? "frames"
+      : result.status === "idle"
+      ? result.why ?? "idle"
+      : "ended";
+    this.#health = { state, lastFrameMs, failuresInARow: 0, error: undefined };
   }
 
   async #show(result: RenderResult): Promise<void> {
@@ -182,7 +202,10 @@ export class FrameLoop {
       (error) => outcome = { kind: "error", error },
     ).finally(() => wake());
     await wait(STALL_MS);
-    if (outcome === undefined && !signal.aborted) output.stalled(call);
+    if (outcome === undefined && !signal.aborted) {
+      output.stalled(call);
+      this.#health = { ...this.#health, state: "stalled" };
+    }
     while (outcome === undefined && !signal.aborted) {
       this.#turns++;
       await output.idle();
@@ -196,7 +219,12 @@ export class FrameLoop {
     if (outcome.kind === "value") this.#pauses[call].end();
     if (outcome.kind === "error") {
       meter.count("renderer_errors_total", { call });
-      output.failed(call, outcome.error, this.#pauses[call].begin(clock.now()));
+      const inARow = this.#pauses[call].begin(clock.now());
+      output.failed(call, outcome.error, inARow);
+      if (call === "render") {
+        const error = errorText(outcome.error);
+        this.#health = { ...this.#health, state: "failing", failuresInARow: inARow, error };
+      }
     }
     return outcome;
   }

@@ -1,5 +1,6 @@
 import type { ViewerState } from "./door.ts";
 import type { Session } from "./session.ts";
+import type { SourceState } from "./source_health.ts";
 
 /** One viewer in `/api/sessions`. Its id is a secret and stays out. docs/observability.md says what each field means. */
 export interface ViewerReport {
@@ -21,10 +22,21 @@ export interface ViewerReport {
   readonly packets_retransmitted: number;
 }
 
+/** A session's renderer in `/api/sessions`. */
+export interface RendererReport {
+  readonly state: SourceState;
+  /** `null` before the first. */
+  readonly last_frame_age_s: number | null;
+  readonly failures_in_a_row: number;
+  /** What the last failure said; `null` since a call went well. */
+  readonly error: string | null;
+}
+
 /** One session in `/api/sessions`. */
 export interface SessionReport {
   readonly id: string;
   readonly age_s: number;
+  readonly renderer: RendererReport;
   readonly viewers: readonly ViewerReport[];
 }
 
@@ -33,6 +45,7 @@ export function sessionReport(session: Session): SessionReport {
   return {
     id: session.id,
     age_s: seconds(session.ageMs),
+    renderer: rendererReport(session),
     viewers: [...session.viewers].map((viewer) => {
       const { stats, codec } = viewer.peer;
       return {
@@ -52,6 +65,19 @@ export function sessionReport(session: Session): SessionReport {
         packets_retransmitted: stats.packetsRetransmitted,
       };
     }),
+  };
+}
+
+/** Characters of a failure's text that are shown: it is the library's own, of any length. */
+const ERROR_CHARS_MAX = 512;
+
+function rendererReport({ source, lastFrameAgeMs }: Session): RendererReport {
+  const { state, failuresInARow, error } = source;
+  return {
+    state,
+    last_frame_age_s: lastFrameAgeMs === undefined ? null : seconds(lastFrameAgeMs),
+    failures_in_a_row: failuresInARow,
+    error: error?.slice(0, ERROR_CHARS_MAX) ?? null,
   };
 }
 

@@ -11,6 +11,7 @@ import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
 import { ViewerError } from "./door.ts";
 import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
+import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 import type { KeyframeReason } from "./video_branch.ts";
 import { VideoLayers } from "./video_layers.ts";
 import { VideoProgram } from "./video_program.ts";
@@ -102,6 +103,18 @@ export class Session {
   /** Counts up while the session shows something to its viewers; `undefined` before its first picture and after its last. */
   get turns(): number | undefined {
     return this.#isOver || this.#stop.signal.aborted ? undefined : this.#frames?.turns;
+  }
+
+  /** How the renderer's session does. */
+  get source(): SourceHealth {
+    const health = this.#frames?.health ?? UNKNOWN_HEALTH;
+    return this.#isOver ? { ...health, state: "ended" } : health;
+  }
+
+  /** Milliseconds since the renderer's last frame came; `undefined` before its first. */
+  get lastFrameAgeMs(): number | undefined {
+    const { lastFrameMs } = this.source;
+    return lastFrameMs === undefined ? undefined : this.#options.clock.now() - lastFrameMs;
   }
 
   /** Settles when no frame will come any more: the renderer ended, or could not be opened. */

@@ -274,7 +274,13 @@ export class BridgeSession implements FrameSource {
     if (this.#over !== undefined) return { status: this.#over };
     if (this.#port !== undefined && !this.#idle && !this.#isSilent) return undefined;
     this.#showing = false;
-    return { status: "idle" };
+    if (this.#port === undefined) return { status: "idle", why: "no_writer" };
+    return this.#isMute ? { status: "idle", why: "silent_writer" } : { status: "idle" };
+  }
+
+  /** It never brought a picture, and has not said that it has none. */
+  get #isMute(): boolean {
+    return !this.#idle && this.#lastFrameUs === 0;
   }
 
   #give({ frame, slot }: BridgeFrame, requestedUs: number): RenderResult {
