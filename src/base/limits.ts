@@ -4,8 +4,8 @@
  */
 
 /**
- * Longest datagram that is taken. frp cuts datagrams at its `udpPacketSize` of 1500 bytes and browsers stay below
- * 1280, so a longer one is nobody's.
+ * Longest datagram that is taken. frp cuts datagrams at its `udpPacketSize` of 1500 bytes and browsers stay at
+ * 1408 or below (Firefox 153's ClientHello), so a longer one is nobody's.
  */
 export const DATAGRAM_BYTES_MAX = 1500;
 

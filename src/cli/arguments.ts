@@ -56,6 +56,7 @@ Options of frpc, besides --config:
 
 Options of doctor, besides --config:
   --json             print one JSON document
+  --running          fail when no server runs, instead of starting one with a warning
   --frpc-admin URL   frpc's admin API; once for each of two clients (default:
                      http://127.0.0.1:${ADMIN_PORTS.all} and, for media alone, http://127.0.0.1:${ADMIN_PORTS.media})
 
@@ -114,6 +115,7 @@ const FRPC_OPTIONS = {
 const DOCTOR_OPTIONS = {
   "--config": SERVE_OPTIONS["--config"],
   "--json": FLAG,
+  "--running": FLAG,
   "--frpc-admin": {
     read: parseOrigin,
     rule: "a URL such as http://127.0.0.1:7400",
@@ -153,6 +155,7 @@ export function parseArguments(args: readonly string[]): Command | string {
       return parseToken(others);
     case "bridge-host":
     case "renderer-test-host":
+    case "renderer-probe-host":
       return others.length === 0 ? { name: first } : `${first} takes no arguments`;
     default:
       return first.startsWith("-")
@@ -219,6 +222,7 @@ function parseDoctor(args: readonly string[]): Command | string {
     name: "doctor",
     config: values["--config"],
     json: values["--json"] ?? false,
+    ...(values["--running"] && { running: true }),
     frpcAdmins: values["--frpc-admin"] ?? [],
   };
 }

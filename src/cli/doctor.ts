@@ -14,6 +14,8 @@ export interface DoctorOptions {
   readonly config: string | undefined;
   /** Prints one JSON document instead of lines. */
   readonly json: boolean;
+  /** Whether it is a failure that no server runs. Default: false. */
+  readonly running?: boolean;
   /** URLs of frpc's admin APIs, one for each client; none asks where `pinhole frpc` puts them. */
   readonly frpcAdmins: readonly string[];
 }
@@ -26,7 +28,9 @@ export type DoctorVerdict = "healthy" | "failed" | "bad_config";
  *
  * Something that hangs may be left under way: the process must end itself afterwards.
  */
-export async function doctor({ config, json, frpcAdmins }: DoctorOptions): Promise<DoctorVerdict> {
+export async function doctor(
+  { config, json, running = false, frpcAdmins }: DoctorOptions,
+): Promise<DoctorVerdict> {
   const results: CheckResult[] = [];
   const isColoured = Deno.stdout.isTerminal() && !Deno.noColor;
   let held: CheckResult[] = [];
@@ -44,7 +48,7 @@ export async function doctor({ config, json, frpcAdmins }: DoctorOptions): Promi
     try {
       const loaded = await loadUsableConfig(config);
       const source = loaded.file ?? "The default configuration";
-      plan = await planDoctor(loaded.config, { source, frpcAdmins });
+      plan = await planDoctor(loaded.config, { source, frpcAdmins, mustRun: running });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       configProblems(error).forEach(tell);

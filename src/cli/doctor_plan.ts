@@ -1,8 +1,8 @@
 import { startServer } from "../app/compose.ts";
 import { publicAddressesOf } from "../app/public_address.ts";
-import { openRenderer } from "../app/renderer.ts";
 import { readSecret } from "../app/secret.ts";
 import type { Setting } from "../app/setting.ts";
+import { SYSTEM_CLOCK } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { NULL_LOGGER } from "../base/log.ts";
 import { NULL_METER } from "../base/meter.ts";
@@ -12,6 +12,7 @@ import { within } from "../doctor/deadline.ts";
 import type { ExpectedProxy } from "../doctor/frpc.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";
 import type { RendererFound } from "../doctor/source.ts";
+import { createTestPattern } from "../renderer/test_pattern.ts";
 import { VIDEO_CODECS } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
 import { mintToken } from "../signalling/access.ts";
@@ -19,6 +20,7 @@ import { ADMIN_PASSWORD_VARIABLE, ADMIN_USER_VARIABLE } from "../tunnel/frpc_tom
 import { allPorts, mapPorts, SIGNALLING_NAME } from "../tunnel/mapping.ts";
 import { ADMIN_PORTS } from "./frpc.ts";
 import { hostCommand } from "./host_command.ts";
+import { probeLibrary } from "./renderer_probe.ts";
 
 /** Time for a renderer's first frame, in milliseconds. */
 const FRAME_MS_MAX = 8_000;
@@ -38,14 +40,26 @@ const SETTING: Setting = {
   bridgeHostCommand: hostCommand("bridge-host"),
 };
 
+/** What a plan is made of beside the configuration. */
+export interface DoctorSetting {
+  /** Where the configuration comes from; begins a sentence. */
+  readonly source: string;
+  /** URLs of the admin APIs to ask; none asks where `pinhole frpc` puts them. */
+  readonly frpcAdmins: readonly string[];
+  /** Whether it is a failure that no server runs. Default: false. */
+  readonly mustRun?: boolean;
+  /** Starts a process that calls `rendererProbeHost`. Default: this program once more. */
+  readonly probeCommand?: readonly [program: string, ...args: string[]];
+}
+
 /**
  * Makes the plan of `pinhole doctor` from a configuration.
- * @param options.frpcAdmins URLs of the admin APIs to ask; none asks where `pinhole frpc` puts them.
  * @throws {SecretError} When there is no token to be had.
  */
 export async function planDoctor(
   config: Config,
-  { source, frpcAdmins }: { source: string; frpcAdmins: readonly string[] },
+  { source, frpcAdmins, mustRun = false, probeCommand = hostCommand("renderer-probe-host") }:
+    DoctorSetting,
 ): Promise<DoctorPlan> {
   const { server, webrtc, auth } = config;
   // Of its own, so that no viewer of a real session sees the doctor come and go.
@@ -65,6 +79,13 @@ export async function planDoctor(
     publicAddress: (localPort) => findAddress(localPort, reachedHost),
     sessionId,
     token: secret && await mintToken(secret, { session: sessionId, ttlS: TOKEN_TTL_S }),
+    operators: {
+      origin: originOf(config, server.adminListen ?? server.listen),
+      token: secret && await mintToken(secret, { session: "*", ttlS: TOKEN_TTL_S }),
+    },
+    mustRun,
+    renderer: rendererOf(config),
+    hasTls: server.tlsCert !== undefined,
     frpc: {
       urls: frpcAdmins.length === 0 ? DEFAULT_ADMINS : frpcAdmins,
       areNamed: frpcAdmins.length > 0,
@@ -74,7 +95,7 @@ export async function planDoctor(
       }),
       expected: expectedProxies(config),
     },
-    tryRenderer: (context) => tryRenderer(config, { ...context, sessionId }),
+    tryRenderer: (context) => tryRenderer(config, { ...context, sessionId, probeCommand }),
     tryEncoder: () => tryEncoder(config),
     startServer: (options) => startOwn(config, options),
   };
@@ -91,56 +112,64 @@ function expectedProxies({ server, webrtc }: Config): ExpectedProxy[] {
     media: webrtc,
     part: "all",
   });
-  return allPorts(mapping).map((port) => ({ ...port, mayDiffer: port.name === SIGNALLING_NAME }));
+  return allPorts(mapping).map((port) => {
+    const isSignalling = port.name === SIGNALLING_NAME;
+    return {
+      ...port,
+      ...(isSignalling
+        ? { listen: server.listen.hostname, listenKey: "server.listen" }
+        : { listen: webrtc.listen, listenKey: "webrtc.listen" }),
+      mayDiffer: isSignalling,
+    };
+  });
 }
 
 async function startOwn(
   config: Config,
   { testPattern }: { testPattern: boolean },
 ): Promise<{ origin: string; close: () => Promise<void> }> {
-  const renderer = { ...config.renderer, library: undefined, bridge: undefined };
-  const server = await startServer(testPattern ? { ...config, renderer } : config, SETTING);
+  const renderer: Config["renderer"] = testPattern
+    ? { ...config.renderer, library: undefined, bridge: undefined }
+    // Whatever a library does, it shall not end the doctor.
+    : { ...config.renderer, isolation: "process" };
+  const server = await startServer({ ...config, renderer }, SETTING);
   return { origin: originOf(config, server.address), close: () => server.close() };
+}
+
+function rendererOf({ renderer: { library, bridge, isolation } }: Config): DoctorPlan["renderer"] {
+  const isIsolated = isolation === "process";
+  if (bridge !== undefined) return { what: `bridge ${bridge}`, kind: "bridge", isIsolated };
+  if (library !== undefined) return { what: library, kind: "library", isIsolated };
+  return { what: "Test pattern", kind: "test_pattern", isIsolated };
 }
 
 async function tryRenderer(
   config: Config,
-  { isServerRunning, sessionId }: { isServerRunning: boolean; sessionId: string },
+  { isServerRunning, sessionId, probeCommand }: {
+    isServerRunning: boolean;
+    sessionId: string;
+    probeCommand: readonly [program: string, ...args: string[]];
+  },
 ): Promise<RendererFound> {
   const { library, bridge } = config.renderer;
-  if (bridge !== undefined) {
-    const why = `The bridge ${bridge} has one reader, the server; the picture of webrtc is its`;
-    return { kind: "untouched", why };
+  // A bridge has one reader, the server; and a library that the running server has open may bear no second user.
+  if (bridge !== undefined) return { kind: "untouched" };
+  if (library !== undefined && isServerRunning) return { kind: "untouched" };
+  const { width, height, fps } = config.video;
+  const asked = { sessionId, width, height, fps };
+  if (library !== undefined) {
+    const job = { library, options: config.renderer.options, ...asked };
+    const limits = { deadlineMs: FRAME_MS_MAX, command: probeCommand };
+    return { what: library, ...await probeLibrary(job, limits) };
   }
-  if (library !== undefined && isServerRunning) {
-    const why = `The running server has ${library} open; the picture of webrtc comes from it`;
-    return { kind: "untouched", why };
-  }
-  const what = library ?? "Test pattern";
-  try {
-    const late = { ms: FRAME_MS_MAX, what: "it gave no frame" };
-    return { what, ...await within(renderOnce(config, sessionId), late) };
-  } catch (error) {
-    return { kind: "failed", what, reason: errorText(error) };
-  }
-}
-
-async function renderOnce(
-  config: Config,
-  sessionId: string,
-): Promise<{ kind: "frame"; format: string; ms: number } | { kind: "idle" }> {
-  await using opened = new AsyncDisposableStack();
-  const renderer = await openRenderer(config, SETTING);
-  opened.defer(() => renderer.close());
-  const source = await renderer.open({ sessionId, ...config.video, params: {} });
-  opened.defer(() => source.close());
+  const what = "Test pattern";
+  const source = await createTestPattern({ clock: SYSTEM_CLOCK }).open({ ...asked, params: {} });
   const startMs = performance.now();
   const result = await source.render(0);
   const ms = performance.now() - startMs;
-  if (result.status === "failed") throw new Error("it cannot render; its log says why");
-  if (result.status !== "frame") return { kind: "idle" };
-  const { frame } = result;
-  return { kind: "frame", format: frame.kind === "raw" ? frame.format : frame.kind, ms };
+  await source.close();
+  if (result.status !== "frame" || result.frame.kind !== "raw") return { kind: "idle", what };
+  return { kind: "frame", what, format: result.frame.format, ms };
 }
 
 async function tryEncoder({ video }: Config): Promise<{ name: string } | { problem: string }> {

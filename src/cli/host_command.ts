@@ -1,5 +1,5 @@
 /** Commands that are processes of renderer libraries. Other commands start them; they are none for people. */
-export const HOST_COMMANDS = ["bridge-host", "renderer-test-host"] as const;
+export const HOST_COMMANDS = ["bridge-host", "renderer-test-host", "renderer-probe-host"] as const;
 
 /**
  * The command line that starts this program again with one of {@link HOST_COMMANDS}: from source by the running Deno,

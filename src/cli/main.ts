@@ -8,6 +8,7 @@ import { check } from "./check.ts";
 import { doctor, type DoctorVerdict } from "./doctor.ts";
 import { frpc } from "./frpc.ts";
 import { printFailure, printOut } from "./print.ts";
+import { rendererProbeHost } from "./renderer_probe_host.ts";
 import { rendererTest } from "./renderer_test.ts";
 import { rendererTestHost } from "./renderer_test_host.ts";
 import { serve } from "./serve.ts";
@@ -73,6 +74,9 @@ async function run(command: Command): Promise<number> {
       return await bridgeHost();
     case "renderer-test-host":
       return await rendererTestHost() ? EXIT.done : EXIT.failed;
+    case "renderer-probe-host":
+      await rendererProbeHost();
+      return EXIT.done;
     case "serve":
       await serve({ ...command, version: denoJson.version });
       return EXIT.done;

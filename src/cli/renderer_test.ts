@@ -1,6 +1,7 @@
 import { AppError } from "../base/errors.ts";
 import { hostCommand } from "./host_command.ts";
 import { RecordReader } from "./json_records.ts";
+import { formatCrash } from "./library_crash.ts";
 import { printErrorBytes } from "./print.ts";
 import type { HostRecord, RendererTestJob } from "./renderer_test_host.ts";
 
@@ -23,9 +24,6 @@ export class LibraryCrash extends AppError<"library_crashed"> {
     super("library_crashed", message);
   }
 }
-
-/** Signals that come from somebody else, not from what a program does. */
-const FOREIGN_SIGNALS: readonly (string | null)[] = ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"];
 
 /**
  * `pinhole renderer-test`: has a renderer library examined in a process of its own, which prints line by line what it is
@@ -66,24 +64,7 @@ export async function rendererTest(
   const status = await child.status;
   await told;
   if (passed === undefined || status.signal !== null) {
-    throw new LibraryCrash(`${formatEnd(status)} ${formatPlace(calls)}`);
+    throw new LibraryCrash(formatCrash({ status, calls }));
   }
   return passed;
-}
-
-function formatEnd({ code, signal }: Deno.CommandStatus): string {
-  if (signal === null) return `The library ended its process with exit code ${code}`;
-  return FOREIGN_SIGNALS.includes(signal)
-    ? `The library's process was ended from outside (${signal})`
-    : `The library crashed (${signal})`;
-}
-
-function formatPlace(calls: HostRecord["calls"]): string {
-  // The first call that is told of is `pinhole_open`.
-  if (calls === undefined) return "while it was loaded, or in pinhole_abi_version";
-  const { underWay, last } = calls;
-  return underWay.length > 0
-    ? `in ${underWay.join(", or in ")}`
-    : `outside of its calls, after ${last}: in a thread of its own, while it was unloaded, or where a frame says it ` +
-      "has memory";
 }

@@ -1,44 +1,50 @@
 import { errorText } from "../base/errors.ts";
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
-import {
-  checkTcpPath,
-  checkUdpPath,
-  type PathOutcome,
-  type PathTarget,
-} from "../transport/path_client.ts";
 import { isClockSynchronized, judgeClock } from "./clock.ts";
 import { judgeFirewall, readFirewalls } from "./firewall.ts";
-import { askFrpc, type FrpcAnswer, judgeFrpc } from "./frpc.ts";
+import { askFrpc, type FrpcAnswer } from "./frpc.ts";
+import { judgeFrpc } from "./frpc_judge.ts";
 import { examineHost, type Site } from "./host.ts";
 import { request } from "./http.ts";
-import {
-  type CheckedPath,
-  judgeMapping,
-  judgePacketSizes,
-  judgePaths,
-  judgePublicAddress,
-  PACKET_SIZES,
-} from "./paths.ts";
+import { type CheckedPath, judgeMapping, judgePacketSizes, judgePaths } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
+import { judgePublicAddress, type ReachFound } from "./public_address.ts";
+import { type Checked, checkLocally, checkPaths, checkSizes, findAnswering } from "./reach.ts";
 import { type CheckResult, failed, ok, skipped } from "./result.ts";
-import { type Arrivals, readArrivals } from "./server.ts";
-import { judgeSignalling, probeSignalling } from "./signalling.ts";
+import { judgeAbsence, judgeLoopback, lookForServer, readArrivals } from "./server.ts";
+import {
+  judgeServerEnd,
+  judgeSessionRenderer,
+  type SessionRendererFound,
+  watchRenderer,
+} from "./session_renderer.ts";
+import { probeSignalling, type SignallingFound } from "./signalling.ts";
+import { judgeSignalling } from "./signalling_judge.ts";
 import { judgeViewer, probeViewer } from "./viewer.ts";
 
 /** Time for each kind of check, in milliseconds: what passes the tunnel at all passes it in less. */
-const DEADLINES_MS = { frpc: 2_000, path: 4_000, packetSize: 2_000, warm: 3_000, viewer: 8_000 };
+const DEADLINES_MS = { frpc: 4_000, warm: 3_000, viewer: 8_000 };
 
 /** How often it is asked whether a server is ready, in milliseconds. */
 const READY_INTERVAL_MS = 100;
 
 /**
  * Checks the whole way from the renderer to a browser, from this host outwards, and tells each result as soon as it is
- * known. Checks that need what is missing are skipped.
+ * known. What explains others comes before them; checks that need what is missing are skipped.
  */
 export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
-  yield ok("config", `${plan.configSource} is valid`);
   await using started = new AsyncDisposableStack();
-  const site = yield* examineHost(plan, started);
+  const address = new URL(plan.origin).host;
+  const presence = await lookForServer(plan.origin);
+  if (presence === "silent") {
+    yield judgeLoopback(address);
+    yield skipped("server", "Nothing on this host can be reached before that is mended");
+    return;
+  }
+  const isServerRunning = presence === "running";
+  if (!isServerRunning) yield judgeAbsence(address, plan);
+  yield ok("config", `${plan.configSource} is valid`);
+  const site = yield* examineHost(plan, { isServerRunning, started });
   const frpc = askEveryFrpc(plan);
   if (site === undefined) {
     yield* judgeFrpc(await frpc, plan.frpc);
@@ -59,109 +65,211 @@ async function* examinePath(
   { site, frpc }: { site: Site; frpc: Promise<Map<string, FrpcAnswer>> },
 ): AsyncGenerator<CheckResult> {
   const { publicUrl } = plan;
-  const signalling = publicUrl === undefined ? undefined : probeSignalling(publicUrl, {
-    checkId: site.check.id,
-    webSocketUrl: webSocketUrl(publicUrl, plan),
-  });
-  const surroundings = Promise.all([readFirewalls(), isClockSynchronized()]);
-  const paths = checkPaths(plan, site).catch((error) => ({ problem: errorText(error) }));
-  const tunnel = judgeFrpc(await frpc, plan.frpc);
-  yield* tunnel;
-  const [reached, checked] = await Promise.all([signalling, paths]);
-  const told = publicUrl === undefined || reached === undefined
+  const [signalling, checked, answers, firewalls, isSynchronized] = await Promise.all([
+    publicUrl === undefined ? undefined : probeSignalling(publicUrl, {
+      checkId: site.check.id,
+      webSocketUrl: webSocketUrl(publicUrl, plan),
+    }),
+    checkPaths(plan, site).catch((error) => ({ problem: errorText(error) })),
+    frpc,
+    readFirewalls(),
+    isClockSynchronized(),
+  ]);
+  const told = publicUrl === undefined || signalling === undefined
     ? [skipped("signalling", "server.public_url is not set")]
-    : judgeSignalling(publicUrl, reached);
-  const isSignallingReached = told.every(({ status }) => status !== "failed");
+    : judgeSignalling(publicUrl, signalling, { hasTls: plan.hasTls, nowMs: Date.now() });
   if ("problem" in checked) {
+    yield* judgeFrpc(answers, plan.frpc);
     const fix = "Set webrtc.public_ip to the public IP address";
     yield failed("public_address", { text: checked.problem, fix });
     yield* told;
   } else {
-    yield judgePublicAddress(plan.publicHost, {
-      paths: checked.paths,
-      signallingHost: publicUrl === undefined || reached === undefined ||
-          "problem" in reached.health
-        ? undefined
-        : new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1"),
-      isTunnelBroken: tunnel.some(({ status }) => status === "failed"),
-    });
-    yield* told;
-    yield* judgePaths(checked.paths, checked.arrivals);
-    yield* judgeMapping(checked.paths, checked.arrivals);
-    yield* examineMedia(plan, { site, checked, isSignallingReached });
+    yield* examineReach(plan, { site, checked, signalling, told, answers });
   }
   const isReached = "paths" in checked && checked.paths.every(isAnswered);
-  const [firewalls, isSynchronized] = await surroundings;
   yield judgeFirewall(firewalls, { isReached });
   yield judgeClock({
-    reply: reached !== undefined && "dateMs" in reached.health ? reached.health : undefined,
+    reply: signalling !== undefined && "dateMs" in signalling.health
+      ? signalling.health
+      : undefined,
     isSynchronized,
     usesTokens: plan.token !== undefined,
   });
 }
 
-interface Checked {
-  readonly paths: readonly (CheckedPath & { readonly target: PathTarget })[];
-  readonly arrivals: readonly Arrivals[];
+/** Everything that was asked from outside. */
+interface Asked {
+  readonly site: Site;
+  readonly checked: Checked;
+  readonly signalling: SignallingFound | undefined;
+  /** What is said of signalling. */
+  readonly told: readonly CheckResult[];
+  readonly answers: ReadonlyMap<string, FrpcAnswer>;
 }
 
-/** Checks every port at once, and asks what arrived. */
-async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked> {
-  const targets = await Promise.all(site.check.ports.map(async (port) => {
-    const { address, port: publicPort } = await plan.publicAddress(port.localPort);
-    const { ufrag, pwd, localPort, transports } = port;
-    const to = { hostname: address, port: publicPort };
-    return { localPort, transports, address, publicPort, target: { to, ufrag, pwd } };
-  }));
-  const paths = await Promise.all(
-    (["udp", "tcp"] as const).flatMap((transport) =>
-      targets.filter(({ transports }) => transports.includes(transport))
-        .map(async ({ transports: _, ...path }) => {
-          const check = transport === "udp" ? checkUdpPath : checkTcpPath;
-          const outcome = await check(path.target, { deadlineMs: DEADLINES_MS.path });
-          return { ...path, transport, outcome };
-        })
-    ),
-  );
-  const { origin, check } = site;
-  const arrivals = await readArrivals({ origin, token: plan.token }, check.id);
-  return { paths, arrivals: "problem" in arrivals ? [] : arrivals };
+async function* examineReach(plan: DoctorPlan, asked: Asked): AsyncGenerator<CheckResult> {
+  const { site, checked, signalling, told, answers } = asked;
+  const { paths, arrivals } = checked;
+  const isMediaSilent = paths.length > 0 && paths.every(isSilent);
+  const isSignallingSilent = signalling !== undefined && "problem" in signalling.health;
+  const { publicHost } = plan;
+  const tunnel = judgeFrpc(answers, {
+    ...plan.frpc,
+    ...(isMediaSilent && isSignallingSilent && publicHost !== undefined
+      ? { silentHost: publicHost }
+      : {}),
+  });
+  const isLocalSilent = paths.some(isSilent) && !await checkLocally(plan, site);
+  const answeringAt = isMediaSilent && !isLocalSilent && !isSignallingSilent
+    ? await findAnswering(plan, checked)
+    : undefined;
+  const reach: ReachFound = {
+    paths,
+    tunnel: tunnelState(answers, tunnel),
+    frpsHosts: frpsHostsOf(answers),
+    isLocalSilent,
+    ...(answeringAt === undefined ? {} : { answeringAt }),
+    ...signallingOf(plan, signalling),
+  };
+  if (isLocalSilent) yield judgeLoopback(`${plan.media.listen} (${portsOf(plan)}/udp)`);
+  yield* tunnel;
+  const address = judgePublicAddress(publicHost, reach);
+  yield* address;
+  // What follows from a tunnel that is not there is said by then.
+  if (isMediaSilent && isSignallingSilent && tunnel.some(isFailed)) {
+    yield skipped("webrtc", "Nothing comes back from outside: see frpc");
+    if (site.isRendererUntold) yield skipped("renderer", "Nothing was seen of it");
+    return;
+  }
+  yield* told;
+  const mapping = judgeMapping(paths, arrivals);
+  yield* mapping.filter((line) => isFailed(line) && line.subject === undefined);
+  yield* judgePaths(paths, arrivals, { isTunnelRunning: reach.tunnel === "running" });
+  yield* mapping.filter((line) => !isFailed(line) || line.subject !== undefined);
+  yield* examineMedia(plan, { ...asked, isSignallingReached: !told.some(isFailed) });
+}
+
+function portsOf({ media: { portMin, portMax } }: DoctorPlan): string {
+  return portMin === portMax ? `${portMin}` : `${portMin}-${portMax}`;
+}
+
+function isFailed({ status }: CheckResult): boolean {
+  return status === "failed";
 }
 
 function isAnswered({ outcome }: CheckedPath): boolean {
   return outcome.kind === "answered";
 }
 
+function isSilent({ outcome: { kind } }: CheckedPath): boolean {
+  return kind === "silent" || kind === "refused";
+}
+
+function tunnelState(
+  answers: ReadonlyMap<string, FrpcAnswer>,
+  told: readonly CheckResult[],
+): ReachFound["tunnel"] {
+  if (told.some(isFailed)) return "broken";
+  const isSeen = [...answers.values()].some(({ kind }) => kind === "proxies");
+  return isSeen ? "running" : "unseen";
+}
+
+/** Where an frps took a connection. */
+function frpsHostsOf(answers: ReadonlyMap<string, FrpcAnswer>): string[] {
+  return [...answers.values()].flatMap((answer) => {
+    const frps = answer.kind === "proxies" ? answer.frps : undefined;
+    return frps?.found.kind === "answers" ? [frps.address.hostname] : [];
+  });
+}
+
+function signallingOf(
+  { publicUrl }: DoctorPlan,
+  found: SignallingFound | undefined,
+): Pick<ReachFound, "signalling"> {
+  if (publicUrl === undefined || found === undefined) return {};
+  const { hostname, port, protocol } = new URL(publicUrl);
+  const cause = "problem" in found.health ? found.health.cause : undefined;
+  return {
+    signalling: {
+      host: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: Number(port || (protocol === "https:" ? 443 : 80)),
+      // Where TLS or HTTP disagree, something was reached all the same.
+      cause: cause === "certificate" || cause === "protocol" ? undefined : cause,
+    },
+  };
+}
+
 /** What needs a port that answers: large packets, and a connection as a browser makes it. */
 async function* examineMedia(
   plan: DoctorPlan,
-  { site, checked: { paths }, isSignallingReached }: {
-    site: Site;
-    checked: Checked;
+  { site, checked: { paths, arrivals }, isSignallingReached }: Asked & {
     isSignallingReached: boolean;
   },
 ): AsyncGenerator<CheckResult> {
   const answering = paths.filter(isAnswered);
   const target = answering.find(({ transport }) => transport === "udp")?.target;
   yield judgePacketSizes(target === undefined ? new Map() : await checkSizes(target));
-  if (answering.length === 0) return yield skipped("webrtc", "No media port answers");
-  if (!isSignallingReached) return yield skipped("webrtc", "Signalling is not reached");
-  const base = plan.publicUrl ?? site.origin;
-  if (plan.publicUrl === undefined && base.startsWith("https:")) {
-    const text = "server.public_url is not set, and the certificate is not made for this host's";
-    return yield skipped("webrtc", `${text} own address`);
+  const hindrance = hindranceOf(plan, { site, isSignallingReached, count: answering.length });
+  if (hindrance !== undefined) {
+    yield skipped("webrtc", hindrance);
+    if (site.isRendererUntold) yield skipped("renderer", "Nothing was seen of it: see webrtc");
+    return;
   }
   if (site.isOwn) await becomesReady(site.origin);
-  const deadlineMs = DEADLINES_MS.viewer;
-  yield judgeViewer(await probeViewer(webSocketUrl(base, plan), { deadlineMs }));
+  const base = plan.publicUrl ?? site.origin;
+  let renderer: SessionRendererFound = "gone";
+  const found = await probeViewer(webSocketUrl(base, plan), {
+    deadlineMs: DEADLINES_MS.viewer,
+    origin: plan.publicUrl && new URL(plan.publicUrl).origin,
+    deadEnds: deadEndsOf(paths, arrivals),
+    whileThere: async () => {
+      if (site.isRendererUntold) renderer = await watchRenderer(plan.operators, plan.sessionId);
+    },
+  });
+  const isThere = site.isOwn || await isStillThere(site);
+  if (!isThere) yield judgeServerEnd(plan.renderer);
+  yield judgeViewer(found);
+  if (!isThere || !site.isRendererUntold) return;
+  yield found.kind === "refused"
+    ? skipped("renderer", "Nothing was seen of it: see webrtc")
+    : judgeSessionRenderer(renderer, plan.renderer);
 }
 
-async function checkSizes(target: PathTarget): Promise<Map<number, PathOutcome>> {
-  const asked = { deadlineMs: DEADLINES_MS.packetSize };
-  const outcomes = PACKET_SIZES.map(async (sizeBytes) =>
-    [sizeBytes, await checkUdpPath({ ...target, sizeBytes }, asked)] as const
+/** Why no connection can be tried; `undefined` when one can. */
+function hindranceOf(
+  plan: DoctorPlan,
+  { site, isSignallingReached, count }: {
+    site: Site;
+    isSignallingReached: boolean;
+    count: number;
+  },
+): string | undefined {
+  if (count === 0) return "No media port answers";
+  if (!isSignallingReached) return "Signalling is not reached";
+  if (plan.publicUrl !== undefined || !site.origin.startsWith("https:")) return undefined;
+  return "server.public_url is not set, and the certificate is not made for this host's own address";
+}
+
+/** Candidates where no connection succeeds, as {@link probeViewer} takes them. */
+function deadEndsOf(
+  paths: readonly CheckedPath[],
+  arrivals: Checked["arrivals"],
+): ReadonlySet<string> {
+  const udp = paths.filter(({ transport }) => transport === "udp");
+  const isAstray = ({ localPort }: CheckedPath) => {
+    const own = arrivals.find((port) => port.localPort === localPort)?.arrivals
+      .filter(({ transport }) => transport === "udp") ?? [];
+    return own.length > 0 && own.every((arrival) => arrival.localPort !== localPort);
+  };
+  return new Set(
+    udp.filter((path) => !isAnswered(path) || isAstray(path))
+      .map(({ address, publicPort }) => `${address} port ${publicPort}`),
   );
-  return new Map(await Promise.all(outcomes));
+}
+
+/** Whether the server that was asked in the beginning still runs: one that was started anew does not know the check. */
+async function isStillThere({ origin, check }: Site): Promise<boolean> {
+  return !("problem" in await readArrivals({ origin, token: undefined }, check.id));
 }
 
 /** A server that was just started rehearses first, which takes time from its first viewer. */

@@ -4,9 +4,9 @@ import { within } from "./deadline.ts";
 import type { DoctorPlan, OwnServer } from "./plan.ts";
 import { judgePorts, type LocalPorts } from "./ports.ts";
 import { type CheckResult, skipped } from "./result.ts";
-import { isRunning, judgeServer, type OpenCheck, openCheck, type ServerFound } from "./server.ts";
+import { judgeServer, type OpenCheck, openCheck, type ServerFound } from "./server.ts";
 import { findHolders } from "./sockets.ts";
-import { judgeEncoder, judgeRenderer } from "./source.ts";
+import { judgeEncoder, judgeRenderer, type RendererFound } from "./source.ts";
 
 /** A server may take so long to start, in milliseconds. */
 const START_MS_MAX = 8_000;
@@ -17,19 +17,20 @@ export interface Site {
   readonly check: OpenCheck;
   /** Whether the doctor started it. */
   readonly isOwn: boolean;
+  /** Whether the renderer has not been looked at, so that its session with the doctor's viewer has to tell. */
+  readonly isRendererUntold: boolean;
 }
 
 /**
  * Looks at this host alone: ports, renderer, encoder, and the server, which is started when none runs.
- * @param started Closes the server in the end.
+ * @param context.started Closes the server in the end.
  * @returns `undefined` when there is no server to check the path with.
  */
 export async function* examineHost(
   plan: DoctorPlan,
-  started: AsyncDisposableStack,
+  { isServerRunning, started }: { isServerRunning: boolean; started: AsyncDisposableStack },
 ): AsyncGenerator<CheckResult, Site | undefined> {
   const { origin, token, http, media } = plan;
-  const isServerRunning = await isRunning(origin);
   const found = isServerRunning ? await openCheck({ origin, token }) : undefined;
   const { hostname, port } = http;
   const httpHolder = (await findHolders("tcp", { hostname, ports: [port] })).get(port);
@@ -47,15 +48,22 @@ export async function* examineHost(
     plan.tryRenderer({ isServerRunning }),
     plan.tryEncoder(),
   ]);
-  yield judgeRenderer(renderer);
+  if (renderer.kind !== "untouched") yield judgeRenderer(renderer);
   yield judgeEncoder(encoder);
 
   const server = found === undefined
     ? await startOwn(plan, { testPattern: renderer.kind === "failed", started })
     : readRunning(origin, found);
   const address = new URL(origin).host;
-  yield judgeServer(server.found, { address, ...media, holder: httpHolder });
-  return server.site;
+  const told = judgeServer(server.found, { address, ...media, holder: httpHolder });
+  if (told !== undefined) yield told;
+  if (server.site !== undefined) return { ...server.site, isRendererUntold: isUntold(renderer) };
+  if (isUntold(renderer)) yield skipped("renderer", "There is no server to see its pictures by");
+  return undefined;
+}
+
+function isUntold({ kind }: RendererFound): boolean {
+  return kind === "untouched";
 }
 
 async function lookAtPorts(
@@ -90,7 +98,7 @@ async function tryToBind(
 
 interface ServerAndSite {
   readonly found: ServerFound;
-  readonly site?: Site;
+  readonly site?: Omit<Site, "isRendererUntold">;
 }
 
 function readRunning(

@@ -17,6 +17,27 @@ export interface HttpReply {
   readonly location: string | undefined;
 }
 
+/** Why there is no answer. */
+export interface HttpFailure {
+  /** For people. */
+  readonly problem: string;
+  readonly cause: FailureCause;
+}
+
+/**
+ * `refused`: nothing listens there. `silent`: not even that came back, as where a firewall drops packets. `unanswered`:
+ * a connection, and no answer on it. `cut`: it was closed. `protocol`: what came is neither HTTP nor TLS, where that was
+ * asked for. `certificate`: TLS, with a certificate that browsers refuse.
+ */
+export type FailureCause =
+  | "refused"
+  | "silent"
+  | "unanswered"
+  | "cut"
+  | "protocol"
+  | "certificate"
+  | "other";
+
 /** How a request is made. */
 export interface HttpRequest {
   /** Default: GET. */
@@ -25,6 +46,8 @@ export interface HttpRequest {
   readonly token?: string | undefined;
   /** `user:password` of Basic authentication. */
   readonly credentials?: string | undefined;
+  /** The page that a browser would send this from, such as `https://example.com`. */
+  readonly origin?: string | undefined;
   /** Set for this host's own server, whose certificate is made for another name than an address of this host. */
   readonly takesAnyCertificate?: boolean;
   readonly deadlineMs: number;
@@ -37,8 +60,9 @@ export interface HttpRequest {
 export async function request(
   url: string,
   asked: HttpRequest,
-): Promise<HttpReply | { readonly problem: string }> {
-  const { method = "GET", token, credentials, takesAnyCertificate = false, deadlineMs } = asked;
+): Promise<HttpReply | HttpFailure> {
+  const { method = "GET", token, credentials, origin, deadlineMs } = asked;
+  const { takesAnyCertificate = false } = asked;
   const settings = {
     method,
     agent: false,
@@ -48,37 +72,50 @@ export async function request(
       ...(credentials === undefined
         ? {}
         : { Authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
+      ...(origin === undefined ? {} : { Origin: origin }),
       ...(method === "POST" ? { "Content-Length": "0" } : {}),
     },
   } as const;
+  const progress = { isConnected: false };
   try {
-    return await read(
-      url.startsWith("https:")
-        ? https.request(url, { ...settings, rejectUnauthorized: !takesAnyCertificate })
-        : http.request(url, settings),
-    );
+    const outgoing = url.startsWith("https:")
+      ? https.request(url, { ...settings, rejectUnauthorized: !takesAnyCertificate })
+      : http.request(url, settings);
+    outgoing.on("socket", (socket) => {
+      socket.on("connect", () => progress.isConnected = true);
+    });
+    return await read(outgoing);
   } catch (error) {
-    return {
-      problem: settings.signal.aborted
-        ? `no answer within ${deadlineMs / 1000} s`
-        : describe(error),
-    };
+    if (!settings.signal.aborted) return describe(error);
+    const late = `within ${deadlineMs / 1000} s`;
+    return progress.isConnected
+      ? { problem: `a connection, but no answer ${late}`, cause: "unanswered" }
+      : { problem: `silence: neither an answer nor a refusal ${late}`, cause: "silent" };
   }
 }
 
-/** What the usual errors of sockets mean, in words. */
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was cut",
-  EHOSTUNREACH: "no way to that host",
-  ENETUNREACH: "no way to that network",
-  ENOTFOUND: "its name is not known",
-  ETIMEDOUT: "no answer",
+/** What the usual errors of sockets mean. */
+const FAILURES: Readonly<Record<string, HttpFailure>> = {
+  ECONNREFUSED: { problem: "connection refused", cause: "refused" },
+  ECONNRESET: { problem: "the connection was cut", cause: "cut" },
+  EHOSTUNREACH: { problem: "no way to that host", cause: "other" },
+  ENETUNREACH: { problem: "no way to that network", cause: "other" },
+  ENOTFOUND: { problem: "its name is not known", cause: "other" },
+  ETIMEDOUT: { problem: "no answer", cause: "silent" },
 };
 
-function describe(error: unknown): string {
+function describe(error: unknown): HttpFailure {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return WORDS[code] ?? errorText(error);
+  const problem = errorText(error);
+  return FAILURES[code] ?? { problem, cause: causeOf(`${code} ${problem}`) };
+}
+
+function causeOf(text: string): FailureCause {
+  if (/cert|self.signed|LEAF_SIGNATURE|ALTNAME/i.test(text)) return "certificate";
+  if (/HPE_|parse|invalid.*(HTTP|message)|protocol|record|packet length|ssl|tls/i.test(text)) {
+    return "protocol";
+  }
+  return /hang up|closed|EOF/i.test(text) ? "cut" : "other";
 }
 
 function read(outgoing: http.ClientRequest): Promise<HttpReply> {

@@ -12,15 +12,31 @@ export interface CheckedPath {
   readonly outcome: PathOutcome;
 }
 
+/**
+ * Largest packet that browsers send, in bytes of UDP payload: the ClientHello of Firefox 153, whose key share is
+ * post-quantum. Chromium 156 stays at 1200.
+ */
+const BROWSER_BYTES_MAX = 1408;
+
 /** Sizes of padded checks, in bytes of UDP payload; the first is that of the largest packets of video. */
-export const PACKET_SIZES = [1200, 1300, 1400, 1472] as const;
+export const PACKET_SIZES = [1200, 1300, BROWSER_BYTES_MAX, 1472] as const;
 
 /** Says of each public port whether it answered. Pure. */
 export function judgePaths(
   paths: readonly CheckedPath[],
   arrivals: readonly Arrivals[],
+  { isTunnelRunning = false }: { isTunnelRunning?: boolean } = {},
 ): CheckResult[] {
-  return paths.map((path) => judgePath(path, arrivalOf(path, arrivals)));
+  return paths.map((path) =>
+    judgePath(path, { arrival: arrivalOf(path, arrivals), isTunnelRunning })
+  );
+}
+
+/** What a port's line depends on beside what came of its check. */
+interface PathContext {
+  readonly arrival: Arrival | undefined;
+  /** Whether frpc itself sees nothing wrong. */
+  readonly isTunnelRunning: boolean;
 }
 
 type Arrival = Arrivals["arrivals"][number];
@@ -33,7 +49,8 @@ function arrivalOf(
     ?.arrivals.find((arrival) => arrival.transport === transport);
 }
 
-function judgePath(path: CheckedPath, arrival: Arrival | undefined): CheckResult {
+function judgePath(path: CheckedPath, context: PathContext): CheckResult {
+  const { arrival } = context;
   const { transport, localPort, address, publicPort, outcome } = path;
   const check = `${transport}_port` as const;
   const subject = `${publicPort}`;
@@ -45,6 +62,15 @@ function judgePath(path: CheckedPath, arrival: Arrival | undefined): CheckResult
       return ok(check, `${place} answers in ${ms} ms; the server sees ${from}`, {
         subject,
         values: { local_port: localPort, round_trip_ms: ms, from },
+      });
+    }
+    case "elsewhere": {
+      const { hostname, port } = outcome.from;
+      return failed(check, {
+        subject,
+        text: `${place} answers from ${addressText(hostname, port)}, and browsers drop that`,
+        fix: `Set proxyBindAddr = "${address}" in frps.toml, and restart frps`,
+        values: { local_port: localPort, answered_from: addressText(hostname, port) },
       });
     }
     case "altered":
@@ -63,20 +89,28 @@ function judgePath(path: CheckedPath, arrival: Arrival | undefined): CheckResult
           : "Is webrtc.public_ip right? Does this host's firewall let UDP out?",
       });
     case "silent":
-      return failed(check, { subject, ...silence(place, { transport, arrival }) });
+      return failed(check, { subject, ...silence(place, { ...context, transport }) });
   }
 }
 
 /** The fix names no port, so that it can be said once for several. */
 function silence(
   place: string,
-  { transport, arrival }: Pick<CheckedPath, "transport"> & { arrival: Arrival | undefined },
+  { transport, arrival, isTunnelRunning }: Pick<CheckedPath, "transport"> & PathContext,
 ): { text: string; fix: string } {
   if (arrival !== undefined) {
     return {
       text: `Checks of ${place} arrive at the server from ${arrival.from}; its answers are lost`,
       fix: `Something on the way back drops ${transport.toUpperCase()}: a firewall, or the ` +
         "tunnel's proxy",
+    };
+  }
+  if (isTunnelRunning) {
+    return {
+      text: `${place} does not answer, and no check of it arrives at the server`,
+      fix:
+        "frpc's proxies run, so a firewall in front of the public server, or that of its provider, " +
+        `does not let ${transport.toUpperCase()} in there; or webrtc.public_ip is another machine's`,
     };
   }
   const spoiler = transport === "udp" ? "; proxyProtocolVersion of frp spoils UDP" : "";
@@ -105,6 +139,8 @@ export function judgeMapping(
   if (wrong.length === 0) {
     return [ok("port_mapping", "Each public port leads to its own local port")];
   }
+  const shift = judgeShift(arrived);
+  if (shift !== undefined) return [shift];
   return wrong.map(({ transport, publicPort, localPort, arrivedAt }) =>
     failed("port_mapping", {
       subject: `${publicPort}`,
@@ -117,6 +153,26 @@ export function judgeMapping(
   );
 }
 
+/** All arrive at a port that is off by the same number: then the key is wrong, and not each proxy. */
+function judgeShift(
+  arrived: readonly (CheckedPath & { readonly arrivedAt: number })[],
+): CheckResult | undefined {
+  const [first] = arrived;
+  if (first === undefined || arrived.length < 2) return undefined;
+  const offset = first.arrivedAt - first.localPort;
+  if (arrived.some(({ localPort, arrivedAt }) => arrivedAt - localPort !== offset)) {
+    return undefined;
+  }
+  const lowest = Math.min(...arrived.map(({ publicPort }) => publicPort)) - offset;
+  return failed("port_mapping", {
+    text:
+      `Every public port leads to a local port that is off by ${offset}: ${first.publicPort} to ` +
+      `${first.arrivedAt}, and should lead to ${first.localPort}`,
+    fix: `Set webrtc.public_port_min = ${lowest}, or mend the tunnel's proxies`,
+    values: { local_port: first.localPort, arrives_at: first.arrivedAt },
+  });
+}
+
 /** Says how large packets may be. @param outcomes By size; empty when no port answers. Pure. */
 export function judgePacketSizes(outcomes: ReadonlyMap<number, PathOutcome>): CheckResult {
   const passed = [...outcomes].filter(([, { kind }]) => kind === "answered")
@@ -125,57 +181,21 @@ export function judgePacketSizes(outcomes: ReadonlyMap<number, PathOutcome>): Ch
   if (outcomes.size === 0) return skipped("packet_size", "No UDP port answers");
   const largest = Math.max(0, ...passed);
   if (passed.includes(needed)) {
-    return ok("packet_size", `Packets of ${largest} bytes pass both ways; ${needed} are needed`, {
-      values: { bytes: largest },
+    const values = { bytes: largest };
+    if (largest >= BROWSER_BYTES_MAX) {
+      const text = `Packets of ${largest} bytes pass both ways; ${needed} are needed`;
+      return ok("packet_size", text, { values });
+    }
+    return warning("packet_size", {
+      text: `Packets of ${largest} bytes pass both ways, enough for video; browsers send up to ` +
+        `${BROWSER_BYTES_MAX} while they connect, and longer ones are cut without a word`,
+      fix: "In frp, set udpPacketSize to 1500 on both ends; with a VPN, raise its MTU",
+      values,
     });
   }
   return failed("packet_size", {
     text: `Packets of ${needed} bytes do not pass, and video needs them`,
     fix: "The path's MTU is too small: in frp, set udpPacketSize to 1500 on both ends; " +
       "with a VPN, raise its MTU to 1280 or more",
-  });
-}
-
-/**
- * Says so when nothing at all came back from the public address: then this host alone cannot tell why; and when
- * signalling alone answers, at another address. Pure.
- * @param publicHost `undefined` when no public address is configured.
- */
-export function judgePublicAddress(
-  publicHost: string | undefined,
-  { paths, signallingHost, isTunnelBroken }: {
-    paths: readonly CheckedPath[];
-    /** Where signalling answers; `undefined` where nothing at all came back, or nothing was asked. */
-    signallingHost: string | undefined;
-    /** Whether frpc itself says that something is wrong. */
-    isTunnelBroken: boolean;
-  },
-): CheckResult {
-  if (publicHost === undefined) {
-    return warning("public_address", {
-      text: "No public address is configured: the checks stay on this host",
-      fix: "Set webrtc.public_ip and server.public_url to what browsers use",
-    });
-  }
-  const isSilent = paths.length > 0 &&
-    paths.every(({ outcome }) => outcome.kind === "silent" || outcome.kind === "refused");
-  if (
-    isSilent && signallingHost !== undefined && signallingHost !== publicHost && !isTunnelBroken
-  ) {
-    return warning("public_address", {
-      text: `No media port answers at ${publicHost}, while signalling answers at ${signallingHost}`,
-      fix: "Is webrtc.public_ip right? With frp it is the address of frps, as in server.public_url",
-    });
-  }
-  if (!isSilent || signallingHost !== undefined) {
-    return ok("public_address", `Browsers are told ${publicHost}`);
-  }
-  return failed("public_address", {
-    text: `Nothing at all comes back from ${publicHost}`,
-    fix: isTunnelBroken
-      ? "Mend the tunnel first: see frpc"
-      : "Either nothing there leads to this host, or this host cannot reach its own public " +
-        'address (a router without hairpin NAT). "Check my path" on the page, opened in another ' +
-        "network, tells which",
   });
 }

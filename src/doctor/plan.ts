@@ -37,6 +37,18 @@ export interface DoctorPlan {
   readonly sessionId: string;
   /** Access token for that session; `undefined` where everybody may come in. */
   readonly token: string | undefined;
+  /** Where `/api/sessions` is, and an access token for it. */
+  readonly operators: { readonly origin: string; readonly token: string | undefined };
+  /** Whether it is a failure that no server runs. */
+  readonly mustRun: boolean;
+  /** What the configuration names as renderer, for people; and whether a crash of it ends the server. */
+  readonly renderer: {
+    readonly what: string;
+    readonly kind: "library" | "bridge" | "test_pattern";
+    readonly isIsolated: boolean;
+  };
+  /** Where the certificate of `server.tls_cert` is shown: whether the server speaks TLS itself. */
+  readonly hasTls: boolean;
   readonly frpc: {
     /** Admin APIs that are asked, at least one. */
     readonly urls: readonly string[];

@@ -12,6 +12,7 @@ export const CHECKS = [
   "server",
   "frpc",
   "public_address",
+  "public_firewall",
   "signalling",
   "same_server",
   "websocket",

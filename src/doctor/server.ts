@@ -37,13 +37,22 @@ export interface LocalServer {
 
 const DEADLINE_MS = 2_000;
 
-/** Whether a server of ours answers there. */
-export async function isRunning(origin: string): Promise<boolean> {
+/**
+ * What is at the address of this host's server: it, nothing, or what does not even refuse, as over a loopback whose
+ * packets are dropped.
+ */
+export type Presence = "running" | "absent" | "silent";
+
+/** Looks for a server of ours. */
+export async function lookForServer(origin: string): Promise<Presence> {
   const reply = await request(`${origin}/healthz`, {
     takesAnyCertificate: true,
     deadlineMs: DEADLINE_MS,
   });
-  return "status" in reply && reply.status === 200 && reply.body.trim() === "ok";
+  if ("status" in reply) {
+    return reply.status === 200 && reply.body.trim() === "ok" ? "running" : "absent";
+  }
+  return reply.cause === "silent" ? "silent" : "absent";
 }
 
 /** Starts a path check. */
@@ -132,11 +141,14 @@ export function judgeServer(
     readonly portMax: number;
     readonly holder: PortHolder | undefined;
   },
-): CheckResult {
+): CheckResult | undefined {
   const { address, portMin, portMax, holder } = context;
   const { process } = holder ?? {};
   const by = process === undefined ? "" : ` (${process.name}, process ${process.pid})`;
   switch (found.kind) {
+    // What judgeAbsence has said.
+    case "started":
+      return undefined;
     case "running": {
       const others = found.ports.filter((port) => port < portMin || port > portMax);
       if (others.length === 0) return ok("server", `Running at ${address}${by}`);
@@ -151,12 +163,31 @@ export function judgeServer(
         fix: "Mend what the line says. With an access token, auth.secret_file must be that of " +
           "the running server; after an update, restart it",
       });
-    case "started":
-      return ok("server", `None runs at ${address}: started one for these checks`);
     case "none":
       return failed("server", {
         text: `No server runs at ${address}, and none can be started: ${found.reason}${by}`,
         fix: "Mend what the line says, and run `pinhole serve`",
       });
   }
+}
+
+/** Says that no server runs, before anything else is told. Pure. */
+export function judgeAbsence(address: string, { mustRun }: { mustRun: boolean }): CheckResult {
+  const told = {
+    text: `No server runs at ${address}: started one for these checks`,
+    fix: "Run `pinhole serve`; what follows holds for the server that the doctor starts, and ends",
+  };
+  return mustRun ? failed("server", told) : warning("server", told);
+}
+
+/** Says that this host drops what it sends to itself. Pure. */
+export function judgeLoopback(address: string): CheckResult {
+  return failed("firewall", {
+    text:
+      `${address} is silent, and does not even refuse: a firewall of this host drops packets to ` +
+      "itself, also those of the tunnel client",
+    fix:
+      "Accept loopback before what drops, as in `nft insert rule inet filter input iif lo accept`; " +
+      "`sudo nft list ruleset` shows the rules",
+  });
 }

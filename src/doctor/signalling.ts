@@ -1,16 +1,21 @@
 import { errorText } from "../base/errors.ts";
-import { type HttpReply, request } from "./http.ts";
-import { type CheckResult, failed, ok } from "./result.ts";
-import { readReport } from "./server.ts";
+import { type Certificate, readCertificate } from "./certificate.ts";
+import { type HttpFailure, type HttpReply, request } from "./http.ts";
 
 /** What came back from the public address of signalling. */
 export interface SignallingFound {
   /** `GET /healthz` */
-  readonly health: HttpReply | { readonly problem: string };
+  readonly health: HttpReply | HttpFailure;
   /** `GET /api/path-check/<id>`, of a check that this host's own server began. */
-  readonly known: HttpReply | { readonly problem: string };
+  readonly known: HttpReply | HttpFailure;
   /** Why a WebSocket did not open; `undefined` when it did. */
   readonly webSocketProblem: string | undefined;
+  /** A path below which Pinhole answers, where it does not at the root; `undefined` when there is none. */
+  readonly answersBelow?: string | undefined;
+  /** Whether Pinhole answers by http where `server.public_url` says https, or the other way round. */
+  readonly answersByOtherScheme?: boolean;
+  /** What is shown there by https; `undefined` where there is no TLS. */
+  readonly certificate?: Certificate | undefined;
 }
 
 const DEADLINE_MS = 5_000;
@@ -21,18 +26,44 @@ export async function probeSignalling(
   { checkId, webSocketUrl }: { checkId: string; webSocketUrl: string },
 ): Promise<SignallingFound> {
   const asked = { deadlineMs: DEADLINE_MS };
-  const [health, known, webSocketProblem] = await Promise.all([
+  const page = new URL(origin).origin;
+  const [health, known, webSocketProblem, prefixed, otherScheme, certificate] = await Promise.all([
     request(`${origin}/healthz`, asked),
-    request(`${origin}/api/path-check/${encodeURIComponent(checkId)}`, asked),
-    tryWebSocket(webSocketUrl),
+    // As the page asks, whose origin the server compares with the name that it was reached by.
+    request(`${origin}/api/path-check/${encodeURIComponent(checkId)}`, { ...asked, origin: page }),
+    tryWebSocket(webSocketUrl, page),
+    request(`${origin}${PREFIX}/healthz`, { ...asked, takesAnyCertificate: true }),
+    request(`${withOtherScheme(origin)}/healthz`, { ...asked, takesAnyCertificate: true }),
+    readCertificate(origin, asked),
   ]);
-  return { health, known, webSocketProblem };
+  return {
+    health,
+    known,
+    webSocketProblem,
+    answersBelow: isHealthy(prefixed) ? `${PREFIX}/` : undefined,
+    answersByOtherScheme: isHealthy(otherScheme),
+    certificate,
+  };
+}
+
+/** A path that web servers in front are often told to pass on alone. */
+const PREFIX = "/pinhole";
+
+/** `http:` in the place of `https:` and the other way round, on the same port. */
+function withOtherScheme(origin: string): string {
+  const { protocol, hostname, port } = new URL(origin);
+  const isHttps = protocol === "https:";
+  return `${isHttps ? "http" : "https"}://${hostname}:${port || (isHttps ? "443" : "80")}`;
+}
+
+function isHealthy(reply: HttpReply | HttpFailure): boolean {
+  return "status" in reply && reply.status === 200 && reply.body.trim() === "ok";
 }
 
 /** Opens a WebSocket and closes it again. @returns Why it did not open. */
-async function tryWebSocket(url: string): Promise<string | undefined> {
+async function tryWebSocket(url: string, origin: string): Promise<string | undefined> {
   try {
-    const socket = await openWebSocket(url, { deadlineMs: DEADLINE_MS });
+    const socket = await openWebSocket(url, { deadlineMs: DEADLINE_MS, origin });
     await closeWebSocket(socket);
     return undefined;
   } catch (error) {
@@ -40,15 +71,24 @@ async function tryWebSocket(url: string): Promise<string | undefined> {
   }
 }
 
+/** Deno's own takes headers, which the types of browsers, loaded for the viewer page, do not know. */
+type WebSocketWithHeaders = new (
+  url: string,
+  options: { readonly headers: Readonly<Record<string, string>> },
+) => WebSocket;
+
 /**
  * Opens a WebSocket.
+ * @param options.origin The page that a browser would come from; `undefined` comes as programs do.
  * @throws {Error} When it is not open in time, with why.
  */
 export async function openWebSocket(
   url: string,
-  { deadlineMs }: { deadlineMs: number },
+  { deadlineMs, origin }: { deadlineMs: number; origin: string | undefined },
 ): Promise<WebSocket> {
-  const socket = new WebSocket(url);
+  const socket = origin === undefined
+    ? new WebSocket(url)
+    : new (WebSocket as unknown as WebSocketWithHeaders)(url, { headers: { Origin: origin } });
   const opened = Promise.withResolvers<void>();
   const timer = setTimeout(
     () => opened.reject(new Error(`it did not open within ${deadlineMs / 1000} s`)),
@@ -81,62 +121,4 @@ export async function closeWebSocket(socket: WebSocket): Promise<void> {
   socket.close();
   await promise;
   clearTimeout(timer);
-}
-
-/** Says whether signalling is reached, and whether it is this server that answers. Pure. */
-export function judgeSignalling(
-  origin: string,
-  { health, known, webSocketProblem }: SignallingFound,
-): CheckResult[] {
-  const reached = judgeHealth(origin, health);
-  if (reached.status === "failed") return [reached];
-  return [reached, judgeKnown(origin, known), judgeWebSocket(webSocketProblem)];
-}
-
-function judgeHealth(origin: string, health: SignallingFound["health"]): CheckResult {
-  const tunnel = "Is the tunnel up, and does its TCP proxy lead to server.listen? " +
-    "Is server.public_url right?";
-  if ("problem" in health) {
-    return failed("signalling", {
-      text: `${origin} does not answer: ${health.problem}`,
-      fix: /certificate/i.test(health.problem)
-        ? "Browsers want one for the name in server.public_url, from an authority that they know"
-        : tunnel,
-    });
-  }
-  const { status, body, location } = health;
-  if (status === 200 && body.trim() === "ok") return ok("signalling", `${origin} answers`);
-  if (location !== undefined) {
-    return failed("signalling", {
-      text: `${origin} sends on to ${location} (HTTP ${status})`,
-      fix: "Set server.public_url to the address that answers by itself",
-    });
-  }
-  return failed("signalling", {
-    text: `${origin}/healthz answers with HTTP ${status}, but not as Pinhole does`,
-    fix: tunnel,
-  });
-}
-
-function judgeKnown(origin: string, known: SignallingFound["known"]): CheckResult {
-  const report = "problem" in known ? known : readReport(known);
-  if (!("problem" in report)) return ok("same_server", "It is this server that answers there");
-  if ("status" in known && known.status === 404) {
-    return failed("same_server", {
-      text: `Another Pinhole answers at ${origin}, not the one of this host`,
-      fix: "Does another tunnel client, or one on another host, have the same public port?",
-    });
-  }
-  return failed("same_server", {
-    text: `Whether it is this server that answers cannot be told: ${report.problem}`,
-    fix: "A proxy in front must pass /api/ on",
-  });
-}
-
-function judgeWebSocket(problem: string | undefined): CheckResult {
-  if (problem === undefined) return ok("websocket", "A WebSocket opens");
-  return failed("websocket", {
-    text: `HTTP answers, but a WebSocket does not open: ${problem}`,
-    fix: "A proxy in front must pass on the headers Upgrade and Connection for /ws/",
-  });
 }

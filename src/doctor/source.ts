@@ -1,16 +1,18 @@
-import { type CheckResult, failed, ok, skipped } from "./result.ts";
+import { type CheckResult, failed, ok } from "./result.ts";
 
 /** Where frames come from, and what came of asking for one. */
 export type RendererFound =
   | { readonly kind: "frame"; readonly what: string; readonly format: string; readonly ms: number }
   /** It gave no frame, but says that it has none at the moment. */
   | { readonly kind: "idle"; readonly what: string }
-  /** Not asked, since a second user would disturb it. */
-  | { readonly kind: "untouched"; readonly why: string }
+  /** Not asked, since a second user would disturb it: the server's session has to tell. */
+  | { readonly kind: "untouched" }
   | { readonly kind: "failed"; readonly what: string; readonly reason: string };
 
 /** Says whether the renderer gives frames. Pure. */
-export function judgeRenderer(found: RendererFound): CheckResult {
+export function judgeRenderer(
+  found: Exclude<RendererFound, { kind: "untouched" }>,
+): CheckResult {
   switch (found.kind) {
     case "frame": {
       const ms = Math.round(found.ms);
@@ -20,8 +22,6 @@ export function judgeRenderer(found: RendererFound): CheckResult {
     }
     case "idle":
       return ok("renderer", `${found.what}: opens, and has nothing to show yet`);
-    case "untouched":
-      return skipped("renderer", found.why);
     case "failed":
       return failed("renderer", {
         text: `${found.what}: ${found.reason}`,

@@ -13,27 +13,46 @@ export type ViewerFound =
     /** Address and port of the answer's UDP candidate. */
     readonly candidate: string;
     readonly viewing: Viewing;
-  };
+  }
+  /** The answer names a port of which it is known that no connection succeeds. */
+  | { readonly kind: "dead_end"; readonly candidate: string };
+
+/** How {@link probeViewer} goes about it. */
+export interface ViewerProbe {
+  readonly deadlineMs: number;
+  /** The page that a browser would come from; `undefined` comes as programs do. */
+  readonly origin: string | undefined;
+  /** Candidates, such as `203.0.113.1 port 10111`, that are not worth to wait for. */
+  readonly deadEnds: ReadonlySet<string>;
+  /** Is done while the viewer is there: after the first picture, or when it did not come. */
+  readonly whileThere: () => Promise<void>;
+}
 
 /** Joins a session over a WebSocket and watches until a whole picture came, or time is up. Never rejects. */
 export async function probeViewer(
   webSocketUrl: string,
-  { deadlineMs }: { deadlineMs: number },
+  { deadlineMs, origin, deadEnds, whileThere }: ViewerProbe,
 ): Promise<ViewerFound> {
   let viewer: TestViewer | undefined;
   let socket: WebSocket | undefined;
   try {
     viewer = await TestViewer.create();
     const startMs = performance.now();
-    socket = await openWebSocket(webSocketUrl, { deadlineMs });
+    socket = await openWebSocket(webSocketUrl, { deadlineMs, origin });
     const reply = await offer(socket, { sdp: viewer.offerSdp, deadlineMs });
     const answeredMs = performance.now() - startMs;
     if (reply.type === "error") {
       return { kind: "refused", code: String(reply.code), reason: String(reply.message) };
     }
     const sdp = String(reply.sdp);
+    const candidate = candidateOf(sdp);
+    if (deadEnds.has(candidate)) {
+      await whileThere();
+      return { kind: "dead_end", candidate };
+    }
     const viewing = await viewer.watch(sdp, { deadlineMs: deadlineMs - answeredMs });
-    return { kind: "watched", answeredMs, candidate: candidateOf(sdp), viewing };
+    await whileThere();
+    return { kind: "watched", answeredMs, candidate, viewing };
   } catch (error) {
     return { kind: "refused", code: "no_answer", reason: errorText(error) };
   } finally {
@@ -80,6 +99,12 @@ async function leave(socket: WebSocket): Promise<void> {
 /** Says how far a connection came, and which layer stopped it. Pure. */
 export function judgeViewer(found: ViewerFound): CheckResult {
   if (found.kind === "refused") return judgeRefusal(found);
+  if (found.kind === "dead_end") {
+    return failed("webrtc", {
+      text: `The answer names ${found.candidate}, where no connection succeeds`,
+      fix: "See the lines of that port",
+    });
+  }
   const { viewing: { pathMs, securedMs, packetMs, frameMs, problem } } = found;
   const values = figures(found);
   const because = problem === undefined ? "" : ` (${problem})`;

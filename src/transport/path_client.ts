@@ -29,6 +29,8 @@ export type PathOutcome =
     /** The address that the server saw the request come from. */
     readonly seenFrom: SocketAddress;
   }
+  /** The server's answer came, but not from where the question went; browsers drop it (RFC 8445 §7.2.5.2.1). */
+  | { readonly kind: "elsewhere"; readonly from: SocketAddress }
   /** Something came back, but not an answer that the server signed. */
   | { readonly kind: "altered" }
   /** Nothing came back. */
@@ -47,7 +49,7 @@ export async function checkUdpPath(
   const send = async () => {
     if (await socket.send(exchange.request(), target.to)) sent = true;
   };
-  socket.onDatagram((packet) => exchange.receive(packet));
+  socket.onDatagram((packet, from) => exchange.receive(packet, from));
   const repeating = setInterval(send, REPEAT_MS);
   try {
     await send();
@@ -95,6 +97,8 @@ class Exchange {
   readonly #sentMs = new Map<string, number>();
   readonly #settled = Promise.withResolvers<PathOutcome>();
   #altered = false;
+  /** Where answers came from that did not come from the target; one from there may still follow. */
+  #elsewhere: SocketAddress | undefined;
 
   constructor(target: PathTarget) {
     this.#target = target;
@@ -118,7 +122,8 @@ class Exchange {
     });
   }
 
-  receive(packet: Uint8Array): void {
+  /** @param from Where it came from, where that may be another address than it was sent to. */
+  receive(packet: Uint8Array, from: SocketAddress = this.#target.to): void {
     const message = parseStun(packet);
     if ("invalid" in message) {
       this.#altered = true;
@@ -132,6 +137,10 @@ class Exchange {
       this.#altered = true;
       return;
     }
+    if (!isSame(from, this.#target.to)) {
+      this.#elsewhere ??= { ...from };
+      return;
+    }
     const roundTripMs = performance.now() - sentMs;
     this.#settled.resolve({ kind: "answered", roundTripMs, seenFrom });
   }
@@ -141,16 +150,30 @@ class Exchange {
   }
 
   async outcome(deadlineMs: number): Promise<PathOutcome> {
-    const timer = setTimeout(
-      () => this.#settled.resolve({ kind: this.#altered ? "altered" : "silent" }),
-      deadlineMs,
-    );
+    const timer = setTimeout(() => this.#settled.resolve(this.#failure()), deadlineMs);
     try {
       return await this.#settled.promise;
     } finally {
       clearTimeout(timer);
     }
   }
+
+  #failure(): PathOutcome {
+    if (this.#elsewhere !== undefined) return { kind: "elsewhere", from: this.#elsewhere };
+    return { kind: this.#altered ? "altered" : "silent" };
+  }
+}
+
+/** Whether two addresses are one, however they are written. */
+function isSame(one: SocketAddress, other: SocketAddress): boolean {
+  return one.port === other.port && plain(one.hostname) === plain(other.hostname);
+}
+
+/** An IPv6 address in its short form (RFC 5952), and an IPv4 address in an IPv6 one as it is. */
+function plain(hostname: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname)?.[1];
+  if (mapped !== undefined || !hostname.includes(":")) return mapped ?? hostname;
+  return new URL(`http://[${hostname}]`).hostname.slice(1, -1);
 }
 
 function hexOf(byte: number): string {

@@ -120,9 +120,10 @@ Deno.test("pinhole doctor: tells every problem of the configuration, and leaves 
   assert.deepEqual(keys.sort(), ["PINHOLE_VIDEO_CODEC", "PINHOLE_WEBRTC_PORT_MIN"]);
 });
 
-Deno.test("parseArguments: doctor takes --config, --json and --frpc-admin", () => {
+Deno.test("parseArguments: doctor takes --config, --json, --running and --frpc-admin", () => {
   const defaults = { name: "doctor", config: undefined, json: false, frpcAdmins: [] };
   assert.deepEqual(parseArguments(["doctor"]), defaults);
+  assert.deepEqual(parseArguments(["doctor", "--running"]), { ...defaults, running: true });
   const all = ["doctor", "--json", "--config", "a.toml", "--frpc-admin=http://127.0.0.1:7500/"];
   assert.deepEqual(parseArguments(all), {
     name: "doctor",

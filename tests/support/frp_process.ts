@@ -1,18 +1,21 @@
 const LINES_SHOWN = 40;
 
-/** frps or frpc, with what it has logged. Several processes may follow one another. */
+/** A program such as frps or frpc, with what it has logged. Several processes may follow one another. */
 export class FrpProcess {
   readonly #command: readonly [program: string, ...args: string[]];
   readonly #env: Readonly<Record<string, string>>;
+  readonly #cwd: string | undefined;
   readonly #lines: string[] = [];
   #running: { readonly child: Deno.ChildProcess; readonly ended: Promise<void> } | undefined;
 
   constructor(
     command: readonly [program: string, ...args: string[]],
     env: Readonly<Record<string, string>>,
+    cwd?: string,
   ) {
     this.#command = command;
     this.#env = env;
+    this.#cwd = cwd;
   }
 
   /** Its log so far, over all its lives. */
@@ -34,6 +37,7 @@ export class FrpProcess {
       // Neither a token of this shell nor its http_proxy, which frpc would go through.
       clearEnv: true,
       env: this.#env,
+      ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

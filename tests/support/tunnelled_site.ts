@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { startServer } from "../../src/app/compose.ts";
 import { ListenError } from "../../src/app/listener.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
@@ -16,6 +17,15 @@ import { UdpRelay } from "./udp_relay.ts";
 export const PUBLIC_IP = "127.0.0.2";
 
 const ATTEMPTS = 20;
+
+/** A test is no program that could be started again. */
+const PROBE_COMMAND: readonly [string, ...string[]] = [
+  Deno.execPath(),
+  "run",
+  "-A",
+  fileURLToPath(new URL("../../main.ts", import.meta.url)),
+  "renderer-probe-host",
+];
 
 /** How a site departs from one where everything is as it should be. */
 export interface SiteOptions {
@@ -141,7 +151,11 @@ export class TunnelledSite implements AsyncDisposable {
       renderer: { ...this.config.renderer, ...changes.renderer },
       auth: { ...this.config.auth, ...changes.auth },
     };
-    const plan = await planDoctor(config, { source: "test.toml", frpcAdmins: [this.admin.url] });
+    const plan = await planDoctor(config, {
+      source: "test.toml",
+      frpcAdmins: [this.admin.url],
+      probeCommand: PROBE_COMMAND,
+    });
     return await Array.fromAsync(examine(plan));
   }
 

@@ -1,20 +1,31 @@
 import assert from "assert";
-import {
-  type ExpectedProxy,
-  type FrpcAnswer,
-  judgeFrpc,
-  readFrpcStatus,
-} from "../../src/doctor/frpc.ts";
+import { type ExpectedProxy, type FrpcAnswer, readFrpcStatus } from "../../src/doctor/frpc.ts";
+import { judgeFrpc } from "../../src/doctor/frpc_judge.ts";
 import type { CheckResult } from "../../src/doctor/result.ts";
 
 function statuses(results: readonly CheckResult[]): string[] {
   return results.map(({ check, status }) => `${check} ${status}`);
 }
 
+const MEDIA = {
+  protocol: "udp",
+  listen: "127.0.0.1",
+  listenKey: "webrtc.listen",
+  mayDiffer: false,
+} as const;
+
 const EXPECTED: readonly ExpectedProxy[] = [
-  { name: "gpu_server_api", protocol: "tcp", localPort: 9000, publicPort: 80, mayDiffer: true },
-  { name: "udp_1", protocol: "udp", localPort: 11, publicPort: 1, mayDiffer: false },
-  { name: "udp_2", protocol: "udp", localPort: 12, publicPort: 2, mayDiffer: false },
+  {
+    name: "gpu_server_api",
+    protocol: "tcp",
+    listen: "0.0.0.0",
+    listenKey: "server.listen",
+    localPort: 9000,
+    publicPort: 80,
+    mayDiffer: true,
+  },
+  { ...MEDIA, name: "udp_1", localPort: 11, publicPort: 1 },
+  { ...MEDIA, name: "udp_2", localPort: 12, publicPort: 2 },
 ];
 
 function frpc(groups: unknown, status = 200): CheckResult[] {

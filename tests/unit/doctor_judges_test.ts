@@ -6,11 +6,11 @@ import {
   judgeMapping,
   judgePacketSizes,
   judgePaths,
-  judgePublicAddress,
 } from "../../src/doctor/paths.ts";
+import { judgePublicAddress, type ReachFound } from "../../src/doctor/public_address.ts";
 import type { CheckResult } from "../../src/doctor/result.ts";
-import { judgeServer } from "../../src/doctor/server.ts";
-import { judgeSignalling } from "../../src/doctor/signalling.ts";
+import { judgeAbsence, judgeServer } from "../../src/doctor/server.ts";
+import { judgeSignalling } from "../../src/doctor/signalling_judge.ts";
 import { judgeEncoder, judgeRenderer } from "../../src/doctor/source.ts";
 import { judgeViewer } from "../../src/doctor/viewer.ts";
 import type { Viewing } from "../../src/transport/test_viewer.ts";
@@ -83,34 +83,69 @@ Deno.test("judgePacketSizes: 1200 bytes have to pass, and the largest is told", 
   assert.equal(judgePacketSizes(new Map()).status, "skipped");
 });
 
+const REACHED = { host: "h", port: 80, cause: undefined } as const;
+
+function publicAddress(found: Partial<ReachFound>, publicHost: string | undefined = "h") {
+  const whole = { paths: [path(1, SILENT), path(2, SILENT)], tunnel: "unseen", ...found } as const;
+  return judgePublicAddress(publicHost, whole);
+}
+
 Deno.test("judgePublicAddress: speaks of hairpin only where nothing at all came back", () => {
-  const judge = (
-    outcome: CheckedPath["outcome"],
-    signallingHost: string | undefined,
-    { isTunnelBroken = false } = {},
-  ) => {
-    const paths = [path(1, SILENT), path(2, outcome)];
-    return judgePublicAddress("h", { paths, signallingHost, isTunnelBroken });
-  };
-  assert.equal(judge(SILENT, undefined).status, "failed");
-  assert.match(judge(SILENT, undefined).fix ?? "", /hairpin/);
-  const broken = judge(SILENT, undefined, { isTunnelBroken: true });
-  assert.match(broken.fix ?? "", /see frpc/);
-  assert.equal(judge(SILENT, "h").status, "ok");
-  assert.equal(judge(ANSWERED, undefined).status, "ok");
-  assert.equal(judge({ kind: "altered" }, undefined).status, "ok");
-  const none = { paths: [], signallingHost: undefined, isTunnelBroken: false };
-  assert.equal(judgePublicAddress(undefined, none).status, "warning");
+  const [silent] = publicAddress({});
+  assert.equal(silent?.status, "failed");
+  assert.match(silent?.fix ?? "", /hairpin/);
+  const [broken] = publicAddress({ tunnel: "broken" });
+  assert.match(broken?.fix ?? "", /see frpc/);
+  assert.deepEqual(statuses(publicAddress({ signalling: REACHED })), ["public_address ok"]);
+  for (const outcome of [ANSWERED, { kind: "altered" }] as const) {
+    assert.deepEqual(statuses(publicAddress({ paths: [path(1, SILENT), path(2, outcome)] })), [
+      "public_address ok",
+    ]);
+  }
+  assert.deepEqual(statuses(judgePublicAddress(undefined, { paths: [], tunnel: "unseen" })), [
+    "public_address warning",
+  ]);
 });
 
-Deno.test("judgePublicAddress: doubts an address that is not signalling's, and alone is silent", () => {
-  const judge = (outcome: CheckedPath["outcome"], { isTunnelBroken = false } = {}) =>
-    judgePublicAddress("h", { paths: [path(1, outcome)], signallingHost: "i", isTunnelBroken });
-  assert.equal(judge(ANSWERED).status, "ok");
-  assert.equal(judge(SILENT, { isTunnelBroken: true }).status, "ok");
-  const { status, text } = judge(SILENT);
-  assert.equal(status, "warning");
-  assert.match(text, /at h, while signalling answers at i/);
+Deno.test("judgePublicAddress: an address that is not signalling's, and silent, is wrong", () => {
+  const signalling = { ...REACHED, host: "i" };
+  assert.equal(publicAddress({ signalling, paths: [path(1, ANSWERED)] })[0]?.status, "ok");
+  assert.equal(publicAddress({ signalling, tunnel: "broken" })[0]?.status, "ok");
+  const [doubted] = publicAddress({ signalling });
+  assert.equal(doubted?.status, "failed");
+  assert.match(doubted?.text ?? "", /at h, while signalling answers at i/);
+  const [known] = publicAddress({ signalling, answeringAt: "203.0.113.9" });
+  assert.match(known?.text ?? "", /at h .*at 203\.0\.113\.9/);
+  assert.match(known?.fix ?? "", /webrtc\.public_ip = "203\.0\.113\.9"/);
+});
+
+Deno.test("judgePublicAddress: answers from another address than was asked name proxyBindAddr", () => {
+  const from = { hostname: "203.0.113.8", port: 1 };
+  const [line] = publicAddress({ paths: [path(1, { kind: "elsewhere", from })] });
+  assert.equal(line?.status, "failed");
+  assert.match(line?.text ?? "", /203\.0\.113\.7 come from 203\.0\.113\.8/);
+  assert.match(line?.fix ?? "", /proxyBindAddr = "203\.0\.113\.7"/);
+});
+
+Deno.test("judgePublicAddress: what is silent while frpc's proxies run is a firewall's, by transport", () => {
+  const texts = (found: Partial<ReachFound>) =>
+    publicAddress({ tunnel: "running", ...found })
+      .filter(({ status }) => status === "failed").map(({ check, text }) => `${check} ${text}`);
+  const [udp, ...others] = texts({ signalling: REACHED });
+  assert.match(udp ?? "", /^public_firewall UDP 1-2 of h is silent/);
+  assert.deepEqual(others, []);
+  const silent = { ...REACHED, cause: "silent" } as const;
+  assert.match(
+    texts({ signalling: silent, paths: [path(1, ANSWERED)] })[0] ?? "",
+    /^public_firewall TCP 80 of h is silent/,
+  );
+  assert.match(
+    texts({ signalling: silent, frpsHosts: ["h"] })[0] ?? "",
+    /TCP 80 and UDP 1-2 of h are silent/,
+  );
+  const refused = { ...REACHED, cause: "refused" } as const;
+  assert.deepEqual(texts({ signalling: refused, paths: [path(1, ANSWERED)] }), []);
+  assert.deepEqual(texts({ signalling: REACHED, isLocalSilent: true }), []);
 });
 
 Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked WebSocket apart", () => {
@@ -128,7 +163,7 @@ Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked 
       judgeSignalling("http://h", { health, known, webSocketProblem: undefined, ...found }),
     );
   assert.deepEqual(judge({}), ["signalling ok", "same_server ok", "websocket ok"]);
-  assert.deepEqual(judge({ health: { problem: "no" } }), ["signalling failed"]);
+  assert.deepEqual(judge({ health: { problem: "no", cause: "refused" } }), ["signalling failed"]);
   assert.deepEqual(judge({ health: reply(301, "", "https://h/") }), ["signalling failed"]);
   assert.deepEqual(judge({ health: reply(200, "hello") }), ["signalling failed"]);
   const missing = reply(404, '{"code":"no_such_path_check","message":"m"}');
@@ -139,15 +174,17 @@ Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked 
 
 Deno.test("judgeServer: says which server it is, and why there is none", () => {
   const context = { address: "127.0.0.1:9000", portMin: 11, portMax: 12, holder: undefined };
-  const status = (found: Parameters<typeof judgeServer>[0]) => judgeServer(found, context).status;
+  const status = (found: Parameters<typeof judgeServer>[0]) => judgeServer(found, context)?.status;
   assert.equal(status({ kind: "running", ports: [11, 12] }), "ok");
   assert.equal(status({ kind: "running", ports: [11, 13] }), "warning");
-  assert.equal(status({ kind: "started" }), "ok");
+  assert.equal(status({ kind: "started" }), undefined);
+  assert.equal(judgeAbsence("h", { mustRun: false }).status, "warning");
+  assert.equal(judgeAbsence("h", { mustRun: true }).status, "failed");
   assert.equal(status({ kind: "unhelpful", reason: "x" }), "failed");
   const holder = { process: { name: "nginx", pid: 7 } };
   const none = judgeServer({ kind: "none", reason: "x" }, { ...context, holder });
-  assert.equal(none.status, "failed");
-  assert.match(none.text, /nginx, process 7/);
+  assert.equal(none?.status, "failed");
+  assert.match(none?.text ?? "", /nginx, process 7/);
 });
 
 Deno.test("judgeViewer: names the layer at which a connection stopped", () => {
@@ -211,7 +248,6 @@ Deno.test("judgeRenderer, judgeEncoder: say what opens, and what does not", () =
   const frame = { kind: "frame", what: "x.so", format: "i420", ms: 1.4 } as const;
   assert.deepEqual(judgeRenderer(frame).values, { format: "i420", first_frame_ms: 1 });
   assert.equal(judgeRenderer({ kind: "idle", what: "x.so" }).status, "ok");
-  assert.equal(judgeRenderer({ kind: "untouched", why: "y" }).status, "skipped");
   assert.equal(judgeRenderer({ kind: "failed", what: "x.so", reason: "z" }).status, "failed");
   assert.equal(judgeEncoder({ name: "libx264" }).status, "ok");
   assert.equal(judgeEncoder({ problem: "none" }).status, "failed");

@@ -1,0 +1,33 @@
+import type { CallState } from "../renderer/watched_calls.ts";
+
+/** How the process of a library ended. */
+export interface LibraryEnd {
+  readonly status: Pick<Deno.CommandStatus, "code" | "signal">;
+  /** Where its calls were then; `undefined` before the first. */
+  readonly calls: CallState | undefined;
+}
+
+/** Signals that come from somebody else, not from what a program does. */
+const FOREIGN_SIGNALS: readonly (string | null)[] = ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"];
+
+/** Says how a library ended its process, and in which call: `The library crashed (SIGSEGV) in pinhole_open`. Pure. */
+export function formatCrash({ status, calls }: LibraryEnd): string {
+  return `${formatEnd(status)} ${formatPlace(calls)}`;
+}
+
+function formatEnd({ code, signal }: LibraryEnd["status"]): string {
+  if (signal === null) return `The library ended its process with exit code ${code}`;
+  return FOREIGN_SIGNALS.includes(signal)
+    ? `The library's process was ended from outside (${signal})`
+    : `The library crashed (${signal})`;
+}
+
+function formatPlace(calls: CallState | undefined): string {
+  // The first call that is told of is `pinhole_open`.
+  if (calls === undefined) return "while it was loaded, or in pinhole_abi_version";
+  const { underWay, last } = calls;
+  return underWay.length > 0
+    ? `in ${underWay.join(", or in ")}`
+    : `outside of its calls, after ${last}: in a thread of its own, while it was unloaded, or where a frame says it ` +
+      "has memory";
+}

@@ -1,0 +1,65 @@
+import { hostCommand } from "./host_command.ts";
+import { RecordReader } from "./json_records.ts";
+import { formatCrash, type LibraryEnd } from "./library_crash.ts";
+import { printErrorBytes } from "./print.ts";
+import type { ProbeFound, ProbeRecord, RendererProbeJob } from "./renderer_probe_host.ts";
+
+/**
+ * Opens a renderer library in a process of its own and asks it for one frame: whatever it does to that process, the
+ * doctor goes on, and says in which call that was. Never rejects.
+ *
+ * @param options.deadlineMs When the process is ended.
+ * @param options.command Starts a process that calls `rendererProbeHost`: the program, then its arguments.
+ */
+export async function probeLibrary(
+  job: RendererProbeJob,
+  { deadlineMs, command = hostCommand("renderer-probe-host") }: {
+    deadlineMs: number;
+    command?: readonly [program: string, ...args: string[]];
+  },
+): Promise<ProbeFound> {
+  const [program, ...args] = command;
+  let child: Deno.ChildProcess;
+  try {
+    const piped = { stdin: "piped", stdout: "null", stderr: "piped" } as const;
+    child = new Deno.Command(program, { args, ...piped }).spawn();
+  } catch (error) {
+    return { kind: "failed", reason: `its process cannot be started: ${error}` };
+  }
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    end(child);
+  }, deadlineMs);
+  // A process that ends before it has read says so by its status.
+  const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
+  const records: ProbeRecord[] = [];
+  const reader = new RecordReader({
+    onRecord: (value) => records.push(value as ProbeRecord),
+    onOther: printErrorBytes,
+  });
+  for await (const chunk of child.stderr) reader.take(chunk);
+  reader.end();
+  const status = await child.status;
+  clearTimeout(timer);
+  await told;
+  const found = records.findLast((record) => record.found !== undefined)?.found;
+  const calls = records.findLast((record) => record.calls !== undefined)?.calls;
+  if (found !== undefined && (isLate || status.signal === null)) return found;
+  const place: LibraryEnd = { status, calls };
+  if (!isLate) return { kind: "failed", reason: lowered(formatCrash(place)) };
+  const where = calls?.underWay.join(", or in ") ?? "while it was loaded";
+  return { kind: "failed", reason: `it gave no frame within ${deadlineMs / 1000} s: in ${where}` };
+}
+
+function end(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has left at this very moment.
+  }
+}
+
+function lowered(text: string): string {
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}

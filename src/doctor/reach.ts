@@ -1,0 +1,107 @@
+import {
+  checkTcpPath,
+  checkUdpPath,
+  type PathOutcome,
+  type PathTarget,
+} from "../transport/path_client.ts";
+import type { Site } from "./host.ts";
+import { type CheckedPath, PACKET_SIZES } from "./paths.ts";
+import type { DoctorPlan } from "./plan.ts";
+import { type Arrivals, openCheck, readArrivals } from "./server.ts";
+
+/** Time for each kind of check, in milliseconds: what passes the tunnel at all passes it in less. */
+const DEADLINES_MS = { path: 4_000, local: 1_000, elsewhere: 1_500, packetSize: 2_000 };
+
+/** The public ports, and what the server saw of their checks. */
+export interface Checked {
+  readonly paths: readonly (CheckedPath & { readonly target: PathTarget })[];
+  readonly arrivals: readonly Arrivals[];
+}
+
+/** Checks every port at once, and asks what arrived. */
+export async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked> {
+  const targets = await Promise.all(site.check.ports.map(async (port) => {
+    const { address, port: publicPort } = await plan.publicAddress(port.localPort);
+    const { ufrag, pwd, localPort, transports } = port;
+    const to = { hostname: address, port: publicPort };
+    return { localPort, transports, address, publicPort, target: { to, ufrag, pwd } };
+  }));
+  const paths = await Promise.all(
+    (["udp", "tcp"] as const).flatMap((transport) =>
+      targets.filter(({ transports }) => transports.includes(transport))
+        .map(async ({ transports: _, ...path }) => {
+          const check = transport === "udp" ? checkUdpPath : checkTcpPath;
+          const outcome = await check(path.target, { deadlineMs: DEADLINES_MS.path });
+          return { ...path, transport, outcome };
+        })
+    ),
+  );
+  const { origin, check } = site;
+  const arrivals = await readArrivals({ origin, token: plan.token }, check.id);
+  return { paths, arrivals: "problem" in arrivals ? [] : arrivals };
+}
+
+/**
+ * Whether a media port answers on this host itself, without tunnel and network between. By a check of its own, whose
+ * arrivals tell nothing of the others.
+ */
+export async function checkLocally(plan: DoctorPlan, { origin }: Site): Promise<boolean> {
+  const check = await openCheck({ origin, token: plan.token });
+  // Without an answer nothing is known, which is no reason to blame a firewall.
+  if ("problem" in check) return true;
+  const hostname = localHost(plan.media.listen);
+  const outcomes = await Promise.all(
+    check.ports.filter(({ transports }) => transports.includes("udp"))
+      .map(({ localPort, ufrag, pwd }) => {
+        const to = { hostname, port: localPort };
+        return checkUdpPath({ to, ufrag, pwd }, { deadlineMs: DEADLINES_MS.local });
+      }),
+  );
+  return outcomes.length === 0 || outcomes.some(({ kind }) => kind === "answered");
+}
+
+function localHost(listen: string): string {
+  if (listen === "0.0.0.0") return "127.0.0.1";
+  return /^[0:]+$/.test(listen) ? "::1" : listen;
+}
+
+/**
+ * Looks for the media ports at the address where signalling is, when it is another one than that of the ports.
+ * @returns That address, where one of them answers.
+ */
+export async function findAnswering(
+  { publicUrl }: DoctorPlan,
+  { paths }: Checked,
+): Promise<string | undefined> {
+  if (publicUrl === undefined) return undefined;
+  const name = new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1");
+  const hostname = await resolve(name);
+  const [first] = paths;
+  if (hostname === undefined || first === undefined || hostname === first.address) return undefined;
+  const outcomes = await Promise.all(
+    paths.filter(({ transport }) => transport === "udp").map(({ target, publicPort }) =>
+      checkUdpPath({ ...target, to: { hostname, port: publicPort } }, {
+        deadlineMs: DEADLINES_MS.elsewhere,
+      })
+    ),
+  );
+  return outcomes.some(({ kind }) => kind === "answered") ? hostname : undefined;
+}
+
+async function resolve(name: string): Promise<string | undefined> {
+  if (/^[\d.]+$/.test(name) || name.includes(":")) return name;
+  try {
+    return (await Deno.resolveDns(name, "A"))[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends packets of several sizes to a port. */
+export async function checkSizes(target: PathTarget): Promise<Map<number, PathOutcome>> {
+  const asked = { deadlineMs: DEADLINES_MS.packetSize };
+  const outcomes = PACKET_SIZES.map(async (sizeBytes) =>
+    [sizeBytes, await checkUdpPath({ ...target, sizeBytes }, asked)] as const
+  );
+  return new Map(await Promise.all(outcomes));
+}
