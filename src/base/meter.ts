@@ -212,7 +212,7 @@ export const METRICS = {
     kind: "counter",
     help: "Keyframes asked for, by reason.",
     labels: ["reason"],
-    values: ["join", "pli", "fir", "nack", "moved", "left_out"],
+    values: ["join", "pli", "fir", "nack", "moved", "left_out", "resumed"],
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {

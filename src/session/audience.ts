@@ -23,6 +23,11 @@ export class Audience {
     return this.#watchers.size;
   }
 
+  /** Whether somebody takes pictures at present. */
+  get isWatching(): boolean {
+    return this.#sinks.length > 0;
+  }
+
   /** Begins with the next keyframe. */
   add(sink: VideoSink): void {
     this.#watchers.set(sink, { state: "new", fullSinceMs: undefined });
@@ -32,15 +37,16 @@ export class Audience {
     this.#watchers.delete(sink);
   }
 
-  /** The rate that all paths take, in kbit/s; `undefined` without viewers. */
+  /** The rate that all paths take, in kbit/s; `undefined` while nobody takes pictures. */
   get targetKbps(): number | undefined {
-    if (this.#watchers.size === 0) return undefined;
-    return Math.min(...[...this.#watchers.keys()].map(({ targetKbps }) => targetKbps));
+    const sinks = this.#sinks;
+    return sinks.length === 0 ? undefined : Math.min(...sinks.map(({ targetKbps }) => targetKbps));
   }
 
   /** Whether a frame would be late for everybody. */
   get isBlocked(): boolean {
-    return this.#watchers.size > 0 && [...this.#watchers.keys()].every(({ isFull }) => isFull);
+    const sinks = this.#sinks;
+    return sinks.length > 0 && sinks.every(({ isFull }) => isFull);
   }
 
   /** Whether somebody who was left out could go on from a keyframe. */
@@ -52,6 +58,10 @@ export class Audience {
   send(payloads: readonly Uint8Array[], info: FrameInfo, nowMs: number): number {
     let leftOut = 0;
     for (const [sink, watcher] of this.#watchers) {
+      if (sink.isPaused) {
+        watcher.state = "new";
+        continue;
+      }
       if (sink.isFull) watcher.fullSinceMs ??= nowMs;
       else watcher.fullSinceMs = undefined;
       const isLate = nowMs - (watcher.fullSinceMs ?? nowMs) > FULL_MS_MAX;
@@ -63,5 +73,10 @@ export class Audience {
       if (watcher.state === "follows") sink.sendFrame(payloads, info);
     }
     return leftOut;
+  }
+
+  /** Those who take pictures at present. */
+  get #sinks(): VideoSink[] {
+    return [...this.#watchers.keys()].filter(({ isPaused }) => !isPaused);
   }
 }

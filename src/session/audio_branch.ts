@@ -36,7 +36,7 @@ export class AudioBranch {
 
   /** Takes the next piece of sound. While nobody listens it is dropped. */
   take(chunk: AudioChunk): void {
-    if (this.#sinks.size === 0 || this.#failed) return;
+    if (this.#failed || ![...this.#sinks].some(({ isPaused }) => !isPaused)) return;
     if (this.#waiting >= WAITING_MAX) {
       this.#meter.count("audio_dropped_total", { reason: "encoder_busy" });
       return;
@@ -55,7 +55,7 @@ export class AudioBranch {
     try {
       for (const packet of await this.#encoder.encode(chunk)) {
         this.#meter.count("audio_packets_total");
-        for (const sink of this.#sinks) sink.sendPacket(packet);
+        for (const sink of this.#sinks) if (!sink.isPaused) sink.sendPacket(packet);
       }
     } catch (error) {
       // Sound is worth less than the picture: viewers go on without it.

@@ -114,6 +114,13 @@ export interface ViewerHandle extends ViewerControl {
   readonly sessionId: string;
   readonly candidate: AnnouncedCandidate;
   readonly state: ViewerState;
+  /**
+   * Answers an offer that is a further one of this viewer's RTCPeerConnection: it has the same certificate and session.
+   * The viewer goes on, and `answerSdp` and `candidate` are those of the new answer.
+   * @returns False for any other offer, which asks for a viewer of its own.
+   * @throws {ViewerError}
+   */
+  renegotiate(sdp: string): boolean;
   /** Hands UTF-8 text to the renderer's session. */
   message(data: string): void;
   /**

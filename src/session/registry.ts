@@ -252,6 +252,7 @@ export class SessionRegistry implements SessionDoor {
       meter,
       log,
       onMessage: (data) => session.message(data),
+      onRenegotiated: (changed, former) => session.follow(changed, former),
       onEnded: (ended) => {
         joining.failed(ended.state);
         this.#forget(session, ended);

@@ -152,6 +152,21 @@ export class Session {
     if (peer.audio !== undefined) this.#audio?.add(peer.audio);
   }
 
+  /**
+   * A further offer of a viewer was answered: sends what it takes now.
+   * @param former The codec before.
+   */
+  follow(viewer: Viewer, former: VideoCodec): void {
+    const { peer } = viewer;
+    const isStarted = viewer.state !== "connecting";
+    if (former !== peer.codec) {
+      this.#video.existing(former)?.remove(peer.video);
+      const layers = this.#video.layers(peer.codec);
+      if (isStarted) layers.add(peer.video);
+    }
+    if (isStarted && peer.audio !== undefined) this.#audio?.add(peer.audio);
+  }
+
   /** Forgets a viewer. */
   remove(viewer: Viewer): void {
     const { codec, video, audio } = viewer.peer;

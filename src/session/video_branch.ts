@@ -26,7 +26,7 @@ export const REFRESH_INTERVAL_MS = 1_000;
 const RATE_CHANGE_MIN = 0.03;
 
 /** Why a keyframe was asked for. */
-export type KeyframeReason = "join" | "pli" | "fir" | "nack" | "moved" | "left_out";
+export type KeyframeReason = "join" | "pli" | "fir" | "nack" | "moved" | "left_out" | "resumed";
 
 /** What a branch needs. */
 export interface VideoBranchOptions {
@@ -125,7 +125,7 @@ export class VideoBranch {
    */
   refresh(timestampUs: number): boolean {
     const busy = this.#waiting || this.#encoding !== undefined;
-    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed || busy) {
+    if (this.#encoder === undefined || !this.#audience.isWatching || this.#closed || busy) {
       return true;
     }
     const nowMs = this.#options.clock.now();
@@ -140,7 +140,7 @@ export class VideoBranch {
    * @returns Whether the renderer should make a keyframe soon.
    */
   pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
-    if (this.#audience.size === 0 || this.#closed) return false;
+    if (!this.#audience.isWatching || this.#closed) return false;
     this.#kept = undefined;
     this.#followPaths();
     const nowMs = this.#options.clock.now();
@@ -168,7 +168,7 @@ export class VideoBranch {
   }
 
   async #load(frame: RawFrame, kept: RawFrame | undefined): Promise<void> {
-    if (this.#encoder === undefined || this.#audience.size === 0 || this.#closed) return;
+    if (this.#encoder === undefined || !this.#audience.isWatching || this.#closed) return;
     if (this.#audience.isBlocked) return this.#drop("path_full");
     if (this.#waiting) this.#drop("encoder_busy");
     this.#waiting = false;

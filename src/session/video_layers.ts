@@ -59,11 +59,9 @@ export class VideoLayers {
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#sortedAtMs < SORT_INTERVAL_MS) return;
     this.#sortedAtMs = nowMs;
-    const candidates = [...this.#viewers].map(([viewer, layer]) => ({
-      viewer,
-      layer,
-      targetKbps: viewer.targetKbps,
-    }));
+    const candidates = [...this.#viewers]
+      .filter(([viewer]) => !viewer.isPaused)
+      .map(([viewer, layer]) => ({ viewer, layer, targetKbps: viewer.targetKbps }));
     const changes = this.#choice.update(candidates, nowMs);
     for (const viewer of changes) this.#change(viewer);
     if (this.#low?.size === 0 && changes.length === 0) this.#closeLow();

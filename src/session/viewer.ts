@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import type { VideoCodec } from "../media/encoder.ts";
 import type { MessageRefusal } from "../media/frame.ts";
 import type { Lease } from "../ports/leases.ts";
 import type { Peer, PeerMessage } from "../transport/peer_transport.ts";
@@ -16,6 +17,7 @@ import {
   type ViewerState,
 } from "./door.ts";
 import { DropTally } from "./drop_tally.ts";
+import { joinRefusal } from "./join_refusal.ts";
 import { MessageBudget } from "./message_budget.ts";
 import {
   advanceViewer,
@@ -42,6 +44,8 @@ export interface ViewerOptions {
   readonly log: Logger;
   /** A message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
   readonly onMessage: (data: PeerMessage) => MessageRefusal | "not_taken" | undefined;
+  /** A further offer was answered; `former` is the codec before. */
+  readonly onRenegotiated: (viewer: Viewer, former: VideoCodec) => void;
   /** The viewer is over; its place is free again. Called once. */
   readonly onEnded: (viewer: Viewer) => void;
 }
@@ -105,6 +109,26 @@ export class Viewer implements ViewerControl {
     this.end("bye");
   }
 
+  /**
+   * Answers a further offer of this viewer's RTCPeerConnection.
+   * @returns False when the offer is another's: it asks for a viewer of its own.
+   * @throws {ViewerError}
+   */
+  renegotiate(sdp: string): boolean {
+    const { log, onRenegotiated } = this.#options;
+    const { codec: former } = this.peer;
+    try {
+      const unused = this.peer.renegotiate(sdp);
+      if (unused === undefined) return false;
+      log.info("viewer_renegotiated", { port: this.port, codec: this.peer.codec });
+      for (const each of unused) log.info("offer_section_unused", { port: this.port, ...each });
+    } catch (error) {
+      throw joinRefusal(error);
+    }
+    onRenegotiated(this, former);
+    return true;
+  }
+
   /** Milliseconds since the viewer joined. */
   get ageMs(): number {
     return this.#options.clock.now() - this.#status.joinedAtMs;
@@ -126,6 +150,7 @@ export class Viewer implements ViewerControl {
     return new Attachment(this, {
       isCurrent: () => this.#listener === listener,
       message: (data) => this.say(data),
+      renegotiate: (sdp) => this.renegotiate(sdp),
       detach: () => {
         this.#listener = undefined;
         this.#advance({ type: "detached" });
@@ -232,6 +257,7 @@ interface AttachmentPowers {
   /** Whether no other connection has the viewer, and it has not ended. */
   readonly isCurrent: () => boolean;
   readonly message: (data: string) => void;
+  readonly renegotiate: (sdp: string) => boolean;
   readonly detach: () => void;
 }
 
@@ -271,6 +297,10 @@ class Attachment implements ViewerHandle {
 
   restartIce(remote: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
     return this.#viewer.restartIce(remote);
+  }
+
+  renegotiate(sdp: string): boolean {
+    return this.#powers.isCurrent() && this.#powers.renegotiate(sdp);
   }
 
   message(data: string): void {

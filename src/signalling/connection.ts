@@ -24,7 +24,7 @@ import {
   utf8Length,
 } from "./messages.ts";
 import { takeOffer } from "./offer_limit.ts";
-import { type Departure, ViewerLink } from "./viewer_link.ts";
+import { answerOf, type Departure, ViewerLink } from "./viewer_link.ts";
 
 /** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
 export interface SignallingSocket {
@@ -51,8 +51,8 @@ export interface ViewerConnectionOptions {
 /**
  * One open WebSocket, which carries one viewer at a time.
  *
- * Who ends whom: a `bye`, a clean close of the socket, an error and a new offer end the viewer; a socket that breaks
- * off lets go of it. A viewer that ends by an error ends the connection with it. One that ends without (the page closed
+ * Who ends whom: a `bye`, a clean close of the socket, an error and the offer of another RTCPeerConnection end the
+ * viewer; a socket that breaks off lets go of it. A further offer of the same RTCPeerConnection changes it. A viewer that ends by an error ends the connection with it. One that ends without (the page closed
  * its peer connection, or its media failed) does not: the page may offer anew. Every error is told and then closes the
  * connection.
  */
@@ -149,6 +149,7 @@ export class ViewerConnection {
     try {
       if (message.type === "offer") {
         takeOffer([this.#offers], this.#options.clock.now());
+        if (this.#link?.renegotiate(message.sdp)) return;
         void this.#join(message);
       }
       if (message.type === "resume") this.#resume(message.viewer);
@@ -170,10 +171,7 @@ export class ViewerConnection {
       const offer = viewerOnly === undefined ? shared : { ...shared, viewerOnly };
       const request = idle === undefined ? offer : { ...offer, idle };
       const handle = await door.join(request, link, { signal: link.departed });
-      link.open(handle, [
-        { type: "answer", sdp: handle.answerSdp, viewer: handle.id },
-        { type: "candidate", candidate: handle.candidate },
-      ]);
+      link.open(handle, answerOf(handle));
       this.#drain();
     } catch (error) {
       if (!link.departed.aborted) this.#fail(error);

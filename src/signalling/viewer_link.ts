@@ -60,6 +60,20 @@ export class ViewerLink implements ViewerListener {
     for (const data of this.#early.splice(0)) this.message(data);
   }
 
+  /**
+   * Has the viewer answer a further offer of its RTCPeerConnection, and sends the answer and the state.
+   * @returns False when the offer is not of this viewer, or there is none.
+   * @throws {ViewerError}
+   */
+  renegotiate(sdp: string): boolean {
+    const handle = this.#handle;
+    if (handle === undefined || this.#isOver || !handle.renegotiate(sdp)) return false;
+    for (const message of answerOf(handle)) this.#sink.send(message);
+    this.#toldState = undefined;
+    this.state(handle.state);
+    return true;
+  }
+
   /** Hands text to the renderer. */
   say(data: string): void {
     this.#handle?.message(data);
@@ -106,6 +120,14 @@ export class ViewerLink implements ViewerListener {
   get #isOver(): boolean {
     return this.#departure !== undefined || this.#end !== undefined;
   }
+}
+
+/** What a client is sent for its offer. */
+export function answerOf(handle: ViewerHandle): readonly ServerMessage[] {
+  return [
+    { type: "answer", sdp: handle.answerSdp, viewer: handle.id },
+    { type: "candidate", candidate: handle.candidate },
+  ];
 }
 
 function leave(handle: ViewerHandle, departure: Departure): void {

@@ -16,13 +16,18 @@ export interface Sending<Codec extends string> {
   readonly choice: CodecChoice<Codec>;
 }
 
-/** An offer, and the sections of it that are used. */
-export interface UsableOffer {
+/** An offer, and the sections of it that are used. In one that the viewer cannot receive, nothing is sent at present. */
+export interface OfferUse {
   readonly offer: Offer;
-  readonly video: Sending<VideoCodec>;
+  readonly video: Sending<VideoCodec> | undefined;
   readonly audio: Sending<"opus"> | undefined;
   /** The section for data channels. */
   readonly data: OfferMedia | undefined;
+}
+
+/** A viewer's first offer: it has a section that receives video. */
+export interface UsableOffer extends OfferUse {
+  readonly video: Sending<VideoCodec>;
 }
 
 /**
@@ -39,12 +44,46 @@ export function readUsableOffer(sdp: string, codecs: readonly VideoCodec[]): Usa
   return { offer, video, audio: firstSending(used, chooseOpus), data: dataSection(offer) };
 }
 
+/**
+ * Whether an offer is a further one of the same RTCPeerConnection, whose DTLS association goes on. It shows the same
+ * certificate (RFC 8842 §5.5), and the same session id (RFC 3264 §8) or, since some clients write another one each time, the
+ * same ICE credentials. A page may give one certificate to several connections, so the certificate alone tells nothing.
+ */
+export function isFurtherOffer(offer: Offer, former: Offer): boolean {
+  const isSameCertificate = offer.fingerprints.some(({ algorithm, value }) =>
+    former.fingerprints.some((known) => known.algorithm === algorithm && known.value === value)
+  );
+  const isSameSession = offer.sessionId !== "" && offer.sessionId === former.sessionId;
+  return isSameCertificate &&
+    (isSameSession || (offer.iceUfrag === former.iceUfrag && offer.icePwd === former.icePwd));
+}
+
+/**
+ * Picks the sections of a further offer: those of the offer before, by their `a=mid`, with the same codec and payload
+ * type while they are offered; others where those receive nothing any more.
+ * @param options.codecs What may be sent as video, best first.
+ */
+export function useFurtherOffer(
+  offer: Offer,
+  { former, codecs }: { readonly former: OfferUse; readonly codecs: readonly VideoCodec[] },
+): OfferUse {
+  const current = former.video?.choice.codec;
+  const preferred = current === undefined ? codecs : [current, ...codecs];
+  const used = offer.media.filter(({ bundled }) => bundled);
+  return {
+    offer,
+    video: nextSending(used, former.video, (media) => chooseVideoCodec(media, preferred)),
+    audio: nextSending(used, former.audio, chooseOpus),
+    data: dataSection(offer),
+  };
+}
+
 /** What of an offer asks for a stream, or for a channel, and gets none. What it rejects by itself is not listed. */
 export function unusedSections(
-  { offer, video, audio, data }: UsableOffer,
+  { offer, video, audio, data }: OfferUse,
   codecs: readonly VideoCodec[],
 ): UnusedSection[] {
-  const used = new Set<OfferMedia | undefined>([video.media, audio?.media, data]);
+  const used = new Set<OfferMedia | undefined>([video?.media, audio?.media, data]);
   return offer.media
     .filter((media) => !used.has(media) && (media.bundled || media.port !== 0))
     .filter(({ direction }) => canReceive(direction))
@@ -63,11 +102,11 @@ export function unusedSections(
  * pion, aiortc, str0m and GStreamer refuse a whole answer for one section that is rejected.
  */
 export function answerSections(
-  { offer, video, audio, data }: UsableOffer,
-  send: { video: SendSection; audio: SendSection | undefined },
+  { offer, video, audio, data }: OfferUse,
+  send: { video: SendSection | undefined; audio: SendSection | undefined },
 ): AnswerSection[] {
   return offer.media.map((media) => {
-    if (media === video.media) return send.video;
+    if (media === video?.media && send.video !== undefined) return send.video;
     if (media === audio?.media && send.audio !== undefined) return send.audio;
     if (media === data) return { kind: "data", maxMessageSizeBytes: MESSAGE_BYTES_MAX };
     // A codec that we know, since the client knows that one for sure.
@@ -86,6 +125,29 @@ function firstSending<Codec extends string>(
     if (choice !== undefined) return { media, choice };
   }
   return undefined;
+}
+
+function nextSending<Codec extends string>(
+  sections: readonly OfferMedia[],
+  former: Sending<Codec> | undefined,
+  choose: (media: OfferMedia) => CodecChoice<Codec> | undefined,
+): Sending<Codec> | undefined {
+  const same = former && sections.find(({ mid }) => mid === former.media.mid);
+  const choice = same && (keepChoice(same, former.choice, choose) ?? choose(same));
+  const kept = same && choice && { media: same, choice };
+  if (kept && canReceive(kept.media.direction)) return kept;
+  return firstSending(sections, choose) ?? kept;
+}
+
+/** The same codec by the same payload type, if that is still offered. */
+function keepChoice<Codec extends string>(
+  media: OfferMedia,
+  { codec, payloadType }: CodecChoice<Codec>,
+  choose: (media: OfferMedia) => CodecChoice<Codec> | undefined,
+): CodecChoice<Codec> | undefined {
+  const codecs = media.codecs.filter((offered) => offered.payloadType === payloadType);
+  const choice = choose({ ...media, codecs });
+  return choice?.codec === codec ? choice : undefined;
 }
 
 function chooseStream(media: OfferMedia, codecs: readonly VideoCodec[]): CodecChoice | undefined {

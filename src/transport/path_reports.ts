@@ -1,6 +1,6 @@
 import { sendExtensionId } from "../sdp/answer.ts";
 import type { OfferMedia } from "../sdp/model.ts";
-import type { UsableOffer } from "./offer_reader.ts";
+import type { OfferUse } from "./offer_reader.ts";
 
 /**
  * Transport-wide reports (draft-holmer-rmcat-transport-wide-cc-extensions-01), as an SDP negotiates them: the feedback of
@@ -13,9 +13,10 @@ export const PATH_REPORTS = {
 
 /** The id under which packets of a section are numbered; `undefined` for viewers that would not report on the video. */
 export function numberExtensionId(
-  { video }: UsableOffer,
+  { video }: Pick<OfferUse, "video">,
   media: OfferMedia,
 ): number | undefined {
+  if (video === undefined) return undefined;
   const { payloadType } = video.choice;
   const codec = video.media.codecs.find((codec) => codec.payloadType === payloadType);
   const isReported = codec?.feedback.includes(PATH_REPORTS.feedback) &&

@@ -2,16 +2,23 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
-import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
-import type { AnswerCandidate } from "../sdp/answer.ts";
-import type { OfferMedia } from "../sdp/model.ts";
+import type { Answer, AnswerCandidate } from "../sdp/answer.ts";
+import type { UnusedSection } from "../sdp/mismatch.ts";
+import type { Offer } from "../sdp/model.ts";
+import { parseOffer } from "../sdp/offer.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import { DataChannel } from "./data_channel.ts";
 import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
 import { numberExtensionId } from "./path_reports.ts";
-import type { Sending, UsableOffer } from "./offer_reader.ts";
+import {
+  isFurtherOffer,
+  type OfferUse,
+  unusedSections,
+  type UsableOffer,
+  useFurtherOffer,
+} from "./offer_reader.ts";
 import type {
   AudioSink,
   FrameInfo,
@@ -24,18 +31,15 @@ import type {
 import { PathRate } from "./path_rate.ts";
 import { answerPeer } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
-import { renderAtOnce, SOUND_LATER_US } from "./playout.ts";
-import type { RtpHeaderExtension } from "./rtp.ts";
+import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
-import { RtpStream } from "./rtp_stream.ts";
 import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./secure_channel.ts";
-
-/** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
-const VIDEO_CLOCK_RATE = 90_000;
 
 /** What a {@link WebRtcPeer} is made of. */
 export interface WebRtcPeerOptions {
   readonly offer: UsableOffer;
+  /** What may be sent as video, best first, where a further offer takes the present codec no more. */
+  readonly codecs: readonly VideoCodec[];
   readonly mux: PortMux;
   readonly publicAddress: PublicAddress;
   readonly certificate: ServerCertificate;
@@ -56,28 +60,30 @@ export interface WebRtcPeerOptions {
  */
 export class WebRtcPeer implements Peer, PortMember {
   readonly ice: IceAgent;
-  readonly codec: VideoCodec;
-  readonly answerSdp: string;
-  readonly candidate: AnswerCandidate;
-  readonly audio: AudioSink | undefined;
   readonly #options: WebRtcPeerOptions;
   readonly #channel: SecureChannel;
-  readonly #video: RtpStream;
-  readonly #audio: RtpStream | undefined;
+  readonly #streams: PeerStreams;
   readonly #rtp: RtpSession;
   readonly #path: PathRate;
-  readonly #data: DataChannel | undefined;
-  readonly #keyframeExtensions: readonly RtpHeaderExtension[];
   readonly #cname = randomBytes(12).toString("base64url");
+  /** RFC 9429 §5.3.1: 62 random bits. */
+  readonly #sessionId = (randomBytes(8).readBigUInt64BE() >> 2n).toString();
+  /** What the latest offer is used for. */
+  #use: OfferUse;
+  #codec: VideoCodec;
+  #data: DataChannel | undefined;
+  #answers = 0;
+  #answer: Answer;
   #secured = false;
   #closed = false;
 
   /** Makes the answer and listens on the port at once: the browser may be faster than the answer's sender. */
   constructor(options: WebRtcPeerOptions) {
-    const { offer: { offer, video, audio, data }, mux, certificate, clock, listener } = options;
+    const { offer: { offer, video }, mux, certificate, clock, listener } = options;
     const { rateLimits: limits } = options;
     this.#options = options;
-    this.codec = video.choice.codec;
+    this.#use = options.offer;
+    this.#codec = video.choice.codec;
     const local = createIceCredentials();
     this.ice = new IceAgent({ local, remoteUfrag: offer.iceUfrag, nowMs: clock.now() });
     this.#channel = new SecureChannel({
@@ -91,36 +97,46 @@ export class WebRtcPeer implements Peer, PortMember {
       nowMs: clock.now(),
       expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
     });
-    this.#video = this.#stream(video, { clockRate: VIDEO_CLOCK_RATE, isVideo: true });
-    this.#audio = audio && options.audio
-      ? this.#stream(audio, { clockRate: OPUS_SAMPLE_RATE, isVideo: false })
-      : undefined;
-    this.audio = this.#audio && { sendPacket: (packet) => this.#sendAudio(packet) };
+    this.#streams = new PeerStreams(options.offer, {
+      hasSound: options.audio,
+      path: this.#path,
+      clock,
+      send: (packet) => this.#sendRtp(packet),
+      soundAdded: (stream) => this.#rtp.add(stream),
+    });
     this.#rtp = new RtpSession({
       ...options,
-      streams: this.#audio === undefined ? [this.#video] : [this.#video, this.#audio],
+      streams: [this.#streams.video],
       cname: this.#cname,
       pathRate: this.#path,
       keyframeRequested: listener.keyframeRequested,
       send: (packet) => this.#send(packet),
     });
-    this.#data = data && this.#openData(data);
-    this.#keyframeExtensions = this.#audio === undefined ? renderAtOnce(video.media) : [];
-    const answer = answerPeer({
-      offer: options.offer,
-      ssrcs: { video: this.#video.ssrc, audio: this.#audio?.ssrc },
-      cname: this.#cname,
-      ice: local,
-      fingerprint: certificate.fingerprint,
-      candidate: { ...options.publicAddress, tcp: mux.takesTcp },
-      // RFC 9429 §5.3.1: 62 random bits.
-      sessionId: (randomBytes(8).readBigUInt64BE() >> 2n).toString(),
-      sessionVersion: 1,
-    });
-    this.answerSdp = answer.sdp;
-    this.candidate = answer.candidate;
+    this.#streams.follow(this.#use);
+    this.#openData();
+    this.#answer = this.#makeAnswer();
     mux.add(this);
     void this.#connect();
+  }
+
+  get codec(): VideoCodec {
+    return this.#codec;
+  }
+
+  get answerSdp(): string {
+    return this.#answer.sdp;
+  }
+
+  get candidate(): AnswerCandidate {
+    return this.#answer.candidate;
+  }
+
+  get audio(): AudioSink | undefined {
+    return this.#streams.sound && this.#streams;
+  }
+
+  get isPaused(): boolean {
+    return this.#streams.isVideoPaused;
   }
 
   /** Itself: frames of the one video stream. */
@@ -142,6 +158,7 @@ export class WebRtcPeer implements Peer, PortMember {
 
   get stats(): PeerStats {
     const { report, roundTripMs } = this.#rtp.receiver;
+    const { video, sound } = this.#streams;
     return {
       ...this.#path.view,
       transport: this.ice.selected?.transport,
@@ -149,17 +166,17 @@ export class WebRtcPeer implements Peer, PortMember {
       fractionLost: report?.fractionLost ?? 0,
       jitterMs: ((report?.jitter ?? 0) * 1000) / VIDEO_CLOCK_RATE,
       bitrateKbps: this.#rtp.bitrateKbps,
-      packetsSent: this.#video.packetsSent,
-      bytesSent: this.#video.bytesSent + (this.#audio?.bytesSent ?? 0),
-      packetsRetransmitted: this.#video.packetsRetransmitted,
+      packetsSent: video.packetsSent,
+      bytesSent: video.bytesSent + (sound?.bytesSent ?? 0),
+      packetsRetransmitted: video.packetsRetransmitted,
     };
   }
 
   sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
-    if (!this.#secured || this.#closed) return;
-    if (this.#video.packetsSent === 0) this.#firstFrame();
-    const extensions = keyframe ? this.#keyframeExtensions : [];
-    this.#video.send({ payloads, timestampUs, marker: true, keyframe, extensions });
+    if (!this.#secured || this.#closed || this.isPaused) return;
+    if (this.#streams.video.packetsSent === 0) this.#firstFrame();
+    const extensions = keyframe ? this.#streams.keyframeExtensions : [];
+    this.#streams.video.send({ payloads, timestampUs, marker: true, keyframe, extensions });
   }
 
   sendMessage(data: PeerMessage): boolean {
@@ -174,10 +191,22 @@ export class WebRtcPeer implements Peer, PortMember {
     if (remoteUfrag === this.ice.remoteUfrag) {
       return this.ice.isRestarting ? this.ice.local : undefined;
     }
-    const local = createIceCredentials();
-    this.ice.restart({ local, remoteUfrag });
-    if (!this.#closed) this.#options.mux.add(this);
-    return local;
+    return this.#restart(remoteUfrag);
+  }
+
+  renegotiate(sdp: string): readonly UnusedSection[] | undefined {
+    const offer = parseOffer(sdp);
+    const former = this.#use;
+    if (this.#closed || !isFurtherOffer(offer, former.offer)) return undefined;
+    const { codecs, listener } = this.#options;
+    this.#followCredentials(offer);
+    this.#use = useFurtherOffer(offer, { former, codecs });
+    this.#codec = this.#use.video?.choice.codec ?? this.#codec;
+    const isResumed = this.#streams.follow(this.#use);
+    this.#openData();
+    this.#answer = this.#makeAnswer();
+    if (isResumed) listener.keyframeRequested("resumed");
+    return unusedSections(this.#use, codecs);
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
@@ -222,39 +251,58 @@ export class WebRtcPeer implements Peer, PortMember {
     const { meter, listener } = this.#options;
     meter.count("viewer_moves_total", { proof });
     this.#path.moved();
-    this.#video.forget();
+    this.#streams.video.forget();
     // What went to the former address is lost, and may be more than can be sent again.
     listener.keyframeRequested("moved");
   }
 
-  #stream(
-    { media, choice: { payloadType } }: Sending<string>,
-    { clockRate, isVideo }: { clockRate: number; isVideo: boolean },
-  ): RtpStream {
-    const { clock, offer } = this.#options;
-    const extensionId = numberExtensionId(offer, media);
-    const sent = (bytes: number) => this.#path.sent(isVideo ? bytes : 0, clock.now());
-    return new RtpStream({
-      payloadType,
-      clockRate,
-      clock,
-      send: (packet) => this.#sendRtp(packet),
-      // Sound that shows no numbers takes none: the viewer would miss them.
-      ...(isVideo || extensionId !== undefined ? { sent } : {}),
-      numberExtensionId: extensionId,
-    });
-  }
-
-  #openData({ sctpPort, maxMessageSize }: OfferMedia): DataChannel {
-    const data = new DataChannel({
+  /** Opens the channel once an offer has a section for it; it stays then, whatever later offers have. */
+  #openData(): void {
+    const { data } = this.#use;
+    if (data === undefined || this.#data !== undefined) return;
+    const channel = new DataChannel({
       ...this.#options,
-      remotePort: sctpPort ?? 5000,
-      remoteMessageBytesMax: maxMessageSize ?? 65_536,
+      remotePort: data.sctpPort ?? 5000,
+      remoteMessageBytesMax: data.maxMessageSize ?? 65_536,
       send: (packet) => this.#channel.sendData(packet),
       onMessage: this.#options.listener.message,
     });
-    this.#channel.onData((packet) => data.receive(packet));
-    return data;
+    this.#channel.onData((packet) => channel.receive(packet));
+    this.#data = channel;
+    if (this.#secured) channel.start();
+  }
+
+  /** Other credentials than those of the offer before restart ICE (RFC 8839 §4.4.1.1.1). */
+  #followCredentials({ iceUfrag, icePwd }: Offer): void {
+    const former = this.#use.offer;
+    if (iceUfrag !== this.ice.remoteUfrag) {
+      this.restartIce({ ufrag: iceUfrag });
+    } else if (iceUfrag === former.iceUfrag && icePwd !== former.icePwd) {
+      this.#restart(iceUfrag);
+    }
+  }
+
+  #restart(remoteUfrag: string): IceCredentials {
+    const local = createIceCredentials();
+    this.ice.restart({ local, remoteUfrag });
+    if (!this.#closed) this.#options.mux.add(this);
+    return local;
+  }
+
+  #makeAnswer(): Answer {
+    const { mux, certificate, publicAddress } = this.#options;
+    const { video, soundSsrc, rendersAtOnce } = this.#streams;
+    return answerPeer({
+      offer: this.#use,
+      ssrcs: { video: video.ssrc, audio: soundSsrc },
+      playoutDelay: rendersAtOnce,
+      cname: this.#cname,
+      ice: this.ice.local,
+      fingerprint: certificate.fingerprint,
+      candidate: { ...publicAddress, tcp: mux.takesTcp },
+      sessionId: this.#sessionId,
+      sessionVersion: ++this.#answers,
+    });
   }
 
   async #connect(): Promise<void> {
@@ -279,16 +327,8 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#options.listener.firstFrame();
   }
 
-  #sendAudio({ data, timestampUs, startsTalkspurt }: EncodedAudio): void {
-    if (this.#closed) return;
-    this.#audio?.send({
-      payloads: [data],
-      timestampUs: timestampUs + SOUND_LATER_US,
-      marker: startsTalkspurt,
-    });
-  }
-
   #sendRtp(packet: Uint8Array): void {
+    if (this.#closed) return;
     const { meter } = this.#options;
     meter.count("rtp_packets_sent_total");
     meter.count("rtp_bytes_sent_total", {}, packet.length);

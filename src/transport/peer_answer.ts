@@ -2,7 +2,7 @@ import { type Answer, buildAnswer, type SendSection } from "../sdp/answer.ts";
 import type { CodecChoice } from "../sdp/codec.ts";
 import type { Fingerprint } from "../sdp/model.ts";
 import type { IceCredentials } from "./ice_agent.ts";
-import { answerSections, type UsableOffer } from "./offer_reader.ts";
+import { answerSections, type OfferUse } from "./offer_reader.ts";
 import { PATH_REPORTS } from "./path_reports.ts";
 import type { PublicAddress } from "./peer_transport.ts";
 import { PLAYOUT_DELAY_URI } from "./playout.ts";
@@ -15,9 +15,11 @@ const STREAM_ID = "pinhole";
 
 /** What a peer's answer says of it. */
 export interface PeerAnswerOptions {
-  readonly offer: UsableOffer;
+  readonly offer: OfferUse;
   /** Synchronization sources of what is sent; without `audio` an offered audio section is inactive. */
   readonly ssrcs: { readonly video: number; readonly audio: number | undefined };
+  /** Whether the player is told how long it may hold a picture back. */
+  readonly playoutDelay: boolean;
   /** Canonical name of both streams. */
   readonly cname: string;
   readonly ice: IceCredentials;
@@ -32,7 +34,7 @@ export interface PeerAnswerOptions {
 
 /** Answers an offer with one stream of video, one of audio where there is sound, and data channels. */
 export function answerPeer(options: PeerAnswerOptions): Answer {
-  const { offer, ssrcs: { video, audio }, cname } = options;
+  const { offer, ssrcs: { video, audio }, cname, playoutDelay } = options;
   const section = (ssrc: number, codec: CodecChoice): SendSection => ({
     kind: "send",
     codec,
@@ -43,12 +45,12 @@ export function answerPeer(options: PeerAnswerOptions): Answer {
     feedback: [PATH_REPORTS.feedback],
     extensions: [PATH_REPORTS.extension],
   });
-  const playout = audio === undefined ? [PLAYOUT_DELAY_URI] : [];
+  const playout = playoutDelay ? [PLAYOUT_DELAY_URI] : [];
   return buildAnswer({
     ...options,
     offer: offer.offer,
     sections: answerSections(offer, {
-      video: {
+      video: offer.video && {
         ...section(video, offer.video.choice),
         feedback: VIDEO_FEEDBACK,
         extensions: [PATH_REPORTS.extension, ...playout],

@@ -43,6 +43,7 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
           return new WebRtcPeer({
             offer,
             mux,
+            codecs: options.codecs,
             certificate,
             clock,
             meter,

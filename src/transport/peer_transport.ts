@@ -22,12 +22,16 @@ export interface VideoSink {
   readonly targetKbps: number;
   /** So much is on its way already that one more frame would only be late. */
   readonly isFull: boolean;
+  /** The viewer takes no video at present: it has said so in an offer. */
+  readonly isPaused: boolean;
 }
 
 /** Takes the packets of one audio stream for one viewer. */
 export interface AudioSink {
   /** Sends one Opus packet, which is only read, and only until the call returns. */
   sendPacket(packet: EncodedAudio): void;
+  /** The viewer takes no sound at present. */
+  readonly isPaused: boolean;
 }
 
 /** A message between the page and the renderer: text, or bytes that belong to whoever receives them. */
@@ -64,8 +68,8 @@ export interface PeerListener {
   failed(error: Error): void;
   /** The browser closed the connection by a DTLS alert. */
   closed(): void;
-  /** The browser asked for a keyframe, or needs one because it moved to another address. */
-  keyframeRequested(reason: "pli" | "fir" | "nack" | "moved"): void;
+  /** The browser asked for a keyframe, or needs one: it moved to another address, or takes video again. */
+  keyframeRequested(reason: "pli" | "fir" | "nack" | "moved" | "resumed"): void;
   /** A message came over the data channel. */
   message(data: PeerMessage): void;
 }
@@ -77,14 +81,15 @@ export interface PublicAddress {
   readonly port: number;
 }
 
-/** One viewer's connection, from its answer to its end. */
+/** One viewer's connection, from its answer to its end. What depends on the offer may change by {@link renegotiate}. */
 export interface Peer {
   readonly codec: VideoCodec;
+  /** The latest. */
   readonly answerSdp: string;
   /** The answer's only candidate, as browsers take it. */
   readonly candidate: { candidate: string; sdpMid: string; sdpMLineIndex: number };
   readonly video: VideoSink;
-  /** `undefined` where the viewer takes no sound, or the session has none. */
+  /** `undefined` where the viewer has never asked for sound, or the session has none. */
   readonly audio: AudioSink | undefined;
   /** When the last authenticated packet came, on the clock's monotonic milliseconds. */
   readonly heardAtMs: number;
@@ -104,6 +109,13 @@ export interface Peer {
   restartIce(
     remote: { readonly ufrag: string },
   ): { readonly ufrag: string; readonly pwd: string } | undefined;
+  /**
+   * Answers a further offer of the same RTCPeerConnection (RFC 3264 §8). The DTLS association and the streams go on; ICE
+   * restarts where the offer shows other credentials.
+   * @returns What asks for something and gets nothing; `undefined` when the offer is another connection's.
+   * @throws {SdpError}
+   */
+  renegotiate(sdp: string): readonly UnusedSection[] | undefined;
   /** Ends the connection at once. Idempotent. */
   close(): void;
 }

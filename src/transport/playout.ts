@@ -12,6 +12,9 @@ export const SOUND_LATER_US = 20_000;
 /** The header extension that says how long a player may hold a picture back. */
 export const PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
+/** How long a player may hold a picture back that goes with sound, in milliseconds: what Chromium allows of itself. */
+const HELD_BACK_MS_MAX = 10_000;
+
 /**
  * Asks for each picture to be shown as soon as it is decoded. Only without sound: a player that may not delay the
  * pictures cannot hold them in step with the sound, which it has to buffer (measured: 330 ms apart instead of 20).
@@ -19,4 +22,11 @@ export const PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/p
 export function renderAtOnce(media: OfferMedia): readonly RtpHeaderExtension[] {
   const id = sendExtensionId(media, PLAYOUT_DELAY_URI);
   return id === undefined ? [] : [{ id, data: formatPlayoutDelay({ minMs: 0, maxMs: 0 }) }];
+}
+
+/** Takes {@link renderAtOnce} back, for sound that begins later: a player goes by the latest that it was told. */
+export function renderInStep(media: OfferMedia): readonly RtpHeaderExtension[] {
+  const id = sendExtensionId(media, PLAYOUT_DELAY_URI);
+  const delay = { minMs: 0, maxMs: HELD_BACK_MS_MAX };
+  return id === undefined ? [] : [{ id, data: formatPlayoutDelay(delay) }];
 }

@@ -59,7 +59,7 @@ interface SentMark {
  */
 export class RtpSession {
   readonly #options: RtpSessionOptions;
-  readonly #streams: ReadonlyMap<number, RtpStream>;
+  readonly #streams: Map<number, RtpStream>;
   /**
    * Wall clock less monotonic clock when the viewer came. Its reports keep to that: a host whose clock is set would
    * otherwise tear the streams from the time that they had, and show round trips of hours, or of nothing.
@@ -93,6 +93,13 @@ export class RtpSession {
     this.#media = media;
     for (const stream of this.#streams.values()) stream.start(media.rtp);
     this.#reportEverySecond();
+  }
+
+  /** Takes another stream: a viewer may ask for sound later. */
+  add(stream: RtpStream): void {
+    this.#streams.set(stream.ssrc, stream);
+    if (this.#media !== undefined) stream.start(this.#media.rtp);
+    this.sendReports();
   }
 
   /** Sends a sender report of each stream at once, as before the first packet: players wait for it to play in step. */

@@ -22,17 +22,21 @@ const RESENDS_MAX = 4;
  */
 const RESEND_AGE_MS_MAX = 1_000;
 
-/** What a stream is made of. */
-export interface RtpStreamOptions {
+/** What the packets of a stream carry, as an offer has it. */
+export interface RtpMarks {
   readonly payloadType: number;
-  /** Hz. */
-  readonly clockRate: number;
-  readonly clock: Clock;
-  readonly send: (packet: Uint8Array) => void;
   /** A new packet leaves now. @returns Its number among those of all streams of the connection, 16 bits. */
   readonly sent?: (payloadBytes: number) => number;
   /** Where the viewer reports on such numbers: the header extension that carries them, 1–14 by `a=extmap`. */
   readonly numberExtensionId?: number | undefined;
+}
+
+/** What a stream is made of. */
+export interface RtpStreamOptions extends RtpMarks {
+  /** Hz. */
+  readonly clockRate: number;
+  readonly clock: Clock;
+  readonly send: (packet: Uint8Array) => void;
 }
 
 /** The packets of one frame, or one packet of sound. */
@@ -73,7 +77,7 @@ export class RtpStream {
   readonly #header = new Uint8Array(RTP_HEADER_BYTES_MAX);
   /** The number of the packet that is being written. */
   readonly #number: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(2));
-  readonly #numberExtension: readonly RtpHeaderExtension[];
+  #marks: RtpMarks;
   readonly #history = new Array<SentPacket | undefined>(HISTORY_PACKETS);
   #srtp: SrtpSender | undefined;
   /** Counts on without wrapping: the low 16 bits are sent, the rest is the rollover counter (RFC 3711 §3.3.1). */
@@ -87,10 +91,12 @@ export class RtpStream {
 
   constructor(options: RtpStreamOptions) {
     this.#options = options;
-    const id = options.numberExtensionId;
-    this.#numberExtension = id === undefined
-      ? []
-      : [{ id, data: new Uint8Array(this.#number.buffer) }];
+    this.#marks = options;
+  }
+
+  /** Marks packets in another way from the next one on: a further offer was answered. */
+  mark(marks: RtpMarks): void {
+    this.#marks = marks;
   }
 
   /** Packets sent, retransmissions not counted. */
@@ -128,13 +134,15 @@ export class RtpStream {
     if (this.#srtp === undefined) return;
     if (keyframe) this.#neededFrom = this.#nextIndex;
     const timestamp = this.timestampOf(timestampUs);
-    const numbered = [...extensions, ...this.#numberExtension];
+    const { payloadType, sent, numberExtensionId: id } = this.#marks;
+    const number = new Uint8Array(this.#number.buffer);
+    const numbered = id === undefined ? extensions : [...extensions, { id, data: number }];
     for (const [at, payload] of payloads.entries()) {
-      this.#number.setUint16(0, this.#options.sent?.(payload.length) ?? 0);
+      this.#number.setUint16(0, sent?.(payload.length) ?? 0);
       const index = this.#nextIndex++;
       const sequenceNumber = index & 0xffff;
       const headerBytes = writeRtpHeader(this.#header, {
-        payloadType: this.#options.payloadType,
+        payloadType,
         sequenceNumber,
         timestamp,
         ssrc: this.ssrc,

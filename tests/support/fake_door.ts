@@ -54,16 +54,20 @@ export class FakeViewer implements ViewerControl {
       if (isCurrent()) this.fate = fate;
     };
     const currentState = () => this.state;
+    const currentAnswer = () => this.answerSdp;
     return {
       id: this.id,
       sessionId: this.sessionId,
-      answerSdp: this.answerSdp,
+      get answerSdp() {
+        return currentAnswer();
+      },
       candidate: FAKE_CANDIDATE,
       get state() {
         return currentState();
       },
       iceUfrag: this.iceUfrag,
       restartIce: (remote) => this.restartIce(remote),
+      renegotiate: (sdp) => isCurrent() && this.#renegotiate(sdp),
       message: (data) => isCurrent() && void this.heard.push(data),
       bye: () => leave("bye"),
       detach: () => leave("detached"),
@@ -80,6 +84,14 @@ export class FakeViewer implements ViewerControl {
 
   bye(): void {
     this.fate = "bye";
+  }
+
+  /** Takes offers that say `further`. */
+  #renegotiate(sdp: string): boolean {
+    if (sdp === "bad further") throw new ViewerError("bad_sdp", "No offer");
+    if (!sdp.startsWith("further")) return false;
+    this.answerSdp = `answer to ${sdp}`;
+    return true;
   }
 
   /** The peer connection changes its state. */

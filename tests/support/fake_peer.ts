@@ -22,6 +22,7 @@ export class FakeSink implements VideoSink {
   readonly frames: TakenFrame[] = [];
   targetKbps = 100;
   isFull = false;
+  isPaused = false;
 
   sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void {
     this.frames.push({ payloads, ...info });
@@ -30,11 +31,11 @@ export class FakeSink implements VideoSink {
 
 /** A viewer's connection without a network; the test says what happens to it. */
 export class FakePeer implements Peer {
-  readonly codec: VideoCodec;
-  readonly answerSdp: string;
+  codec: VideoCodec;
+  answerSdp: string;
   readonly candidate: Peer["candidate"];
   readonly video: FakeSink = new FakeSink();
-  readonly audio: Peer["audio"] = undefined;
+  audio: Peer["audio"] = undefined;
   readonly port: number;
   /** Tells the session what the connection sees. */
   readonly listener: PeerListener;
@@ -70,6 +71,18 @@ export class FakePeer implements Peer {
   }
 
   iceUfrag = "ufrag0";
+  /** Offers that came later: those that begin with `further`, and maybe a codec. */
+  readonly furtherOffers: string[] = [];
+
+  renegotiate(sdp: string): readonly never[] | undefined {
+    const [word, codec] = sdp.split(" ");
+    if (word === "bad") throw new AppError("bad_sdp", `"${sdp}" is no offer`);
+    if (word !== "further") return undefined;
+    this.furtherOffers.push(sdp);
+    this.answerSdp = `answer to ${sdp}`;
+    if (codec === "h264" || codec === "vp8") this.codec = codec;
+    return [];
+  }
 
   restartIce(): { ufrag: string; pwd: string } | undefined {
     this.iceUfrag = `ufrag${Number(this.iceUfrag.slice(5)) + 1}`;

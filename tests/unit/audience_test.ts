@@ -124,3 +124,28 @@ Deno.test("Audience: who leaves is waited for no more", () => {
   assert.ok(!set.audience.hasReturned);
   assert.equal(set.audience.size, 1);
 });
+
+Deno.test("Audience: who takes no pictures at present is neither sent any nor waited for", () => {
+  const setUp = new SetUp();
+  const { audience } = setUp;
+  const [paused, other] = setUp.watch(2);
+  assert.ok(paused && other);
+  setUp.send({ keyframe: true });
+  [paused.targetKbps, paused.isFull, paused.isPaused, other.targetKbps] = [50, true, true, 300];
+  assert.deepEqual([audience.targetKbps, audience.isBlocked, audience.size], [300, false, 2]);
+  setUp.pass(1_000);
+  assert.equal(framesOf(paused), 1);
+  [paused.isFull, paused.isPaused] = [false, false];
+  // What it would be sent builds upon pictures that it never got.
+  setUp.send();
+  assert.equal(framesOf(paused), 1);
+  setUp.send({ keyframe: true });
+  setUp.send();
+  assert.equal(framesOf(paused), 3);
+  for (const sink of [paused, other]) sink.isPaused = true;
+  assert.deepEqual([audience.isWatching, audience.isBlocked, audience.targetKbps], [
+    false,
+    false,
+    undefined,
+  ]);
+});

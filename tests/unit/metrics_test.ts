@@ -91,6 +91,7 @@ Deno.test("METRICS: label values are those that the program has, all of them", (
     fir: true,
     moved: true,
     left_out: true,
+    resumed: true,
   };
   const calls: Record<SourceCall, true> = { render: true, audio: true, poll_message: true };
   const results: Record<RenderResult["status"] | "error", true> = {

@@ -1,9 +1,13 @@
 import assert from "assert";
 import type { AppError } from "../../src/base/errors.ts";
+import { parseOffer } from "../../src/sdp/offer.ts";
 import {
   answerSections,
+  isFurtherOffer,
+  type OfferUse,
   readUsableOffer,
   unusedSections,
+  useFurtherOffer,
 } from "../../src/transport/offer_reader.ts";
 
 const TESTDATA = new URL("../testdata/sdp/", import.meta.url);
@@ -116,4 +120,76 @@ Deno.test("unusedSections: tells what gets nothing, and why, and nothing of what
   assert.deepEqual(unusedSections(silent, CODECS), [
     { mid: "audio1", media: "audio", reason: "111 is PCMU, which is not sent" },
   ]);
+});
+
+Deno.test("isFurtherOffer: goes by the certificate, and by the session or the credentials", () => {
+  const former = parseOffer(GSTREAMER);
+  const is = (change: (sdp: string) => string) =>
+    isFurtherOffer(parseOffer(change(GSTREAMER)), former);
+  const restart = (sdp: string) =>
+    sdp.replace(/a=ice-ufrag:.*/g, "a=ice-ufrag:other").replace(/a=ice-pwd:/g, "a=ice-pwd:other");
+  const reopen = (sdp: string) => sdp.replace(/^o=- \d+/m, "o=- 77");
+  const certify = (sdp: string) =>
+    sdp.replace(/a=fingerprint:.*/g, `a=fingerprint:sha-256 ${Array(32).fill("AB").join(":")}`);
+  assert.ok(is((sdp) => sdp));
+  assert.ok(is((sdp) => sdp.replace(/^(o=- \d+) 0/m, "$1 1")));
+  assert.ok(is((sdp) => sdp.replace(/a=fingerprint:.*/g, (line) => line.toLowerCase())));
+  assert.ok(is(restart));
+  // Some clients write another session id each time.
+  assert.ok(is(reopen));
+  // A page may give its certificate to a connection that has nothing else in common with the one before.
+  assert.ok(!is((sdp) => restart(reopen(sdp))));
+  assert.ok(!is(certify));
+  const nameless = GSTREAMER.replace(/^o=.*$/m, "o=");
+  assert.ok(isFurtherOffer(parseOffer(nameless), parseOffer(nameless)));
+  assert.ok(!isFurtherOffer(parseOffer(restart(nameless)), parseOffer(nameless)));
+});
+
+/** What further offers of one connection are used for, one after another. */
+function follow(first: string, ...further: string[]): OfferUse {
+  const start: OfferUse = readUsableOffer(first, CODECS);
+  return further.reduce(
+    (former, sdp) => useFurtherOffer(parseOffer(sdp), { former, codecs: CODECS }),
+    start,
+  );
+}
+
+Deno.test("useFurtherOffer: stays with section, codec and payload type while they are offered", () => {
+  const { video, audio } = follow(MANY, MANY);
+  assert.deepEqual([video?.media.mid, video?.choice.payloadType], ["2", 108]);
+  assert.deepEqual([audio?.media.mid, audio?.choice.payloadType], ["5", 111]);
+  const chrome = readOffer("chrome_156_recvonly");
+  const chosen = readUsableOffer(chrome, CODECS).video.choice;
+  // A codec that would have been chosen otherwise comes first now.
+  const reordered = chrome.replaceAll("packetization-mode=1;profile-level-id=42e01f", "x=1")
+    .replace(/^(a=fmtp:\d+ .*)x=1/m, "$1packetization-mode=1;profile-level-id=42e01f");
+  assert.equal(follow(chrome, reordered).video?.choice.codec, chosen.codec);
+});
+
+Deno.test("useFurtherOffer: pauses in a section that takes nothing, and goes on in another that does", () => {
+  const section = (sdp: string, mid: string) => {
+    const parts = sdp.split(/^(?=m=)/m);
+    return parts.find((part) => part.includes(`a=mid:${mid}\r`)) ?? "";
+  };
+  const paused = (sdp: string, mid: string) =>
+    sdp.replace(section(sdp, mid), section(sdp, mid).replace("a=recvonly", "a=inactive"));
+  const moved = follow(MANY, paused(MANY, "2"));
+  assert.equal(moved.video?.media.mid, "3");
+  assert.equal(follow(MANY, paused(MANY, "2"), MANY).video?.media.mid, "3");
+  const still = follow(MANY, paused(paused(MANY, "2"), "3"));
+  assert.deepEqual([still.video?.media.mid, still.video?.media.direction], ["2", "inactive"]);
+  const silent = follow(MANY, paused(MANY, "5"));
+  assert.deepEqual([silent.audio?.media.mid, silent.audio?.media.direction], ["5", "inactive"]);
+  const stopped = MANY.replace(/(m=video) 9/g, "$1 0");
+  assert.equal(follow(MANY, stopped).video, undefined);
+  assert.equal(follow(MANY, stopped, MANY).video?.media.mid, "2");
+});
+
+Deno.test("useFurtherOffer: takes another codec where the present one is offered no more", () => {
+  const chrome = readOffer("chrome_156_recvonly");
+  const { video } = follow(chrome, chrome.replaceAll("H264/90000", "VP9/90000"));
+  assert.equal(video?.choice.codec, "vp8");
+  // It stays with that when both are offered.
+  const again = follow(chrome, chrome.replaceAll("H264/90000", "VP9/90000"), chrome);
+  assert.equal(again.video?.choice.codec, "vp8");
 });

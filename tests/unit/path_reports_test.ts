@@ -24,6 +24,7 @@ function answerTo(offer: UsableOffer): string {
   return answerPeer({
     offer,
     ssrcs: { video: 1, audio: 2 },
+    playoutDelay: false,
     cname: "test",
     ice: { ufrag: "ufrag", pwd: "passwordpasswordpassword" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },

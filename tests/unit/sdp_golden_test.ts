@@ -48,6 +48,7 @@ function answerTo(offer: UsableOffer): Answer {
   return answerPeer({
     offer,
     ssrcs: { video: 1000, audio: offer.audio === undefined ? undefined : 1001 },
+    playoutDelay: offer.audio === undefined,
     cname: "pinhole",
     ice: { ufrag: "pinholeufrag", pwd: "pinholepasswordpinhole" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },

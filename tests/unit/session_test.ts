@@ -183,6 +183,51 @@ Deno.test("session: a keyframe that a viewer asks for is made for its codec", as
   assert.equal(setUp.meter.value("keyframes_requested_total", { reason: "fir" }), 1);
 });
 
+Deno.test("session: a viewer whose further offer takes another codec goes on with that", async () => {
+  await using setUp = new RegistrySetUp();
+  const { handle, peer } = await setUp.connect("main", "h264");
+  await setUp.clock.advance(200);
+  const before = peer.video.frames.length;
+  assert.ok(before > 0);
+  assert.ok(handle.renegotiate("further vp8"));
+  assert.equal(handle.answerSdp, "answer to further vp8");
+  await setUp.clock.advance(500);
+  assert.deepEqual(setUp.encoders.opened.map(({ codec }) => codec), ["h264", "vp8"]);
+  assert.ok(peer.video.frames[before]?.keyframe);
+  const times = peer.video.frames.map(({ timestampUs }) => timestampUs);
+  assert.deepEqual(times, [...new Set(times)].sort((one, other) => one - other));
+});
+
+Deno.test("session: a viewer that takes no pictures at present costs no encoding", async () => {
+  await using setUp = new RegistrySetUp();
+  const { handle, peer } = await setUp.connect("main");
+  await setUp.clock.advance(200);
+  peer.video.isPaused = true;
+  assert.ok(handle.renegotiate("further"));
+  const [sent, encoded] = [peer.video.frames.length, setUp.encoders.latest.encoded.length];
+  await setUp.clock.advance(1_000);
+  assert.equal(peer.video.frames.length, sent);
+  assert.ok(setUp.encoders.latest.encoded.length <= encoded + 1);
+  peer.video.isPaused = false;
+  peer.listener.keyframeRequested("resumed");
+  await setUp.clock.advance(300);
+  assert.ok(peer.video.frames[sent]?.keyframe);
+});
+
+Deno.test("session: only who has a viewer renegotiates it, and a bad offer is refused in its words", async () => {
+  await using setUp = new RegistrySetUp();
+  const { handle, peer } = await setUp.connect("main");
+  assert.ok(!handle.renegotiate("h264"));
+  assert.throws(() => handle.renegotiate("bad"), (error) => {
+    assert.ok(error instanceof ViewerError);
+    assert.deepEqual([error.code, error.message], ["bad_sdp", '"bad" is no offer']);
+    return true;
+  });
+  handle.detach();
+  assert.ok(!handle.renegotiate("further"));
+  assert.deepEqual(peer.furtherOffers, []);
+});
+
 Deno.test("session: a renderer that fails for good ends its viewers as renderer_failed", async () => {
   await using setUp = new RegistrySetUp();
   const viewer = await setUp.connect("main");

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
+import { type JoinRequest, ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import {
   CONNECTION_OFFERS_AT_ONCE,
@@ -70,6 +70,56 @@ Deno.test("ViewerConnection: what comes while the offer is pending is handled in
   assert.deepEqual([first?.heard, first?.fate], [["1", "2"], "bye"]);
   assert.deepEqual([second?.heard, second?.fate], [["3"], "attached"]);
   assert.equal(socket.types().filter((type) => type === "answer").length, 2);
+});
+
+Deno.test("ViewerConnection: a further offer of its viewer's is answered in the same order, and ends nobody", async () => {
+  const { door, socket, say, viewer } = await setUpJoined();
+  viewer.become("connected");
+  socket.sent.length = 0;
+  say({ type: "offer", sdp: "further" });
+  assert.deepEqual(socket.sent, [
+    { type: "answer", sdp: "answer to further", viewer: viewer.id },
+    { type: "candidate", candidate: FAKE_CANDIDATE },
+    { type: "state", state: "connected" },
+  ]);
+  assert.deepEqual([door.viewers.length, viewer.fate], [1, "attached"]);
+  say({ type: "offer", sdp: "of another connection" });
+  await settle();
+  assert.deepEqual(door.viewers.map(({ fate }) => fate), ["bye", "attached"]);
+});
+
+Deno.test("ViewerConnection: further offers that come before the answer are answered one by one", async () => {
+  const { door, socket, say } = setUpConnection();
+  const release = holdOffers(door);
+  say({ type: "offer", sdp: "first" });
+  say({ type: "offer", sdp: "further 1" });
+  say({ type: "offer", sdp: "further 2" });
+  await release();
+  const answers = socket.sent.filter(({ type }) => type === "answer").map(({ sdp }) => sdp);
+  assert.deepEqual(answers, ["v=0\r\n", "answer to further 1", "answer to further 2"]);
+  assert.equal(door.viewers.length, 1);
+});
+
+Deno.test("ViewerConnection: a further offer after a resume is its viewer's, and counts as an offer", async () => {
+  const { door, socket, say, closeCode } = setUpConnection();
+  const handle = await door.join({ sessionId: "main" } as JoinRequest, {
+    state() {},
+    notice() {},
+    ended() {},
+  });
+  say({ type: "resume", viewer: handle.id });
+  say({ type: "offer", sdp: "further" });
+  assert.deepEqual(socket.types(), ["resumed", "state", "answer", "candidate", "state"]);
+  for (let i = 0; i < CONNECTION_OFFERS_AT_ONCE; i++) say({ type: "offer", sdp: "further" });
+  assert.equal(socket.sent.at(-1)?.code, "too_many_offers");
+  assert.equal(closeCode(), 4429);
+});
+
+Deno.test("ViewerConnection: a further offer that cannot be read is told, and closes", async () => {
+  const { socket, say, viewer } = await setUpJoined();
+  say({ type: "offer", sdp: "bad further" });
+  assert.deepEqual(socket.sent, [{ type: "error", code: "bad_sdp", message: "No offer" }]);
+  assert.equal(viewer.fate, "bye");
 });
 
 Deno.test("ViewerConnection: messages that wait have a limit in number and in bytes", async () => {
