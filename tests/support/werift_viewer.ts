@@ -44,6 +44,8 @@ export interface ViewerOptions {
   readonly sound?: boolean;
   /** For the renderer's session. */
   readonly params?: Readonly<Record<string, unknown>>;
+  /** Offers data channels too, and leaves their SCTP to {@link WeriftViewer.sendData}. Default: no. */
+  readonly rawData?: boolean;
   /** Changes the offer before it goes out. */
   readonly offer?: (sdp: string) => string;
   /** Changes the answer before the viewer acts on it; `undefined` leaves it unused. */
@@ -69,6 +71,8 @@ export class WeriftViewer implements AsyncDisposable {
   readonly peer: RTCPeerConnection;
   /** All packets of video, and of sound where that was offered, in the order in which they came. */
   readonly packets: ReceivedPacket[] = [];
+  /** What came over DTLS, where {@link ViewerOptions.rawData} was offered. */
+  readonly dataPackets: Uint8Array[] = [];
   /** Messages of the server on the latest WebSocket, in order. */
   readonly messages: ServerMessage[] = [];
   #socket: WebSocket;
@@ -95,10 +99,12 @@ export class WeriftViewer implements AsyncDisposable {
     });
     peer.addTransceiver("video", { direction: "recvonly" });
     if (options.sound) peer.addTransceiver("audio", { direction: "recvonly" });
+    if (options.rawData) peer.createDataChannel("raw");
     await peer.setLocalDescription(await peer.createOffer());
     const { socket, closed } = await openSocket(url);
     const viewer = new WeriftViewer(peer, socket, closed);
     viewer.#listen();
+    if (options.rawData) viewer.#takeOverData();
     viewer.send({ type: "offer", sdp: offer(peer.localDescription?.sdp ?? ""), params });
     const reply = await viewer.nextOf("answer", "error");
     if (reply.type === "answer") await viewer.#take(answer(String(reply.sdp)));
@@ -163,6 +169,11 @@ export class WeriftViewer implements AsyncDisposable {
   /** Sends bytes to the media port, from the very socket that the media comes to. */
   sendRaw(bytes: Uint8Array): Promise<void> {
     return this.#dtls.iceTransport.connection.send(Buffer.from(bytes));
+  }
+
+  /** Sends bytes as the content of a DTLS record. */
+  sendData(bytes: Uint8Array): Promise<void> {
+    return this.#dtls.sendData(Buffer.from(bytes));
   }
 
   /** Asks for packets again (RFC 4585 §6.2.1). */
@@ -240,6 +251,12 @@ export class WeriftViewer implements AsyncDisposable {
       const extensions = header.extensions.map(({ id, payload }) => ({ id, data: payload }));
       this.packets.push({ sequenceNumber, timestamp, marker, ssrc, payload, extensions });
     });
+  }
+
+  #takeOverData(): void {
+    const { sctpTransport } = this.peer;
+    if (sctpTransport !== undefined) sctpTransport.start = () => Promise.resolve();
+    this.#dtls.dataReceiver = (data) => this.dataPackets.push(Uint8Array.from(data));
   }
 
   #hear(socket: WebSocket): void {
