@@ -78,8 +78,8 @@ export interface ViewerNotice {
 
 /** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
 export interface ViewerListener {
-  /** The connection's state changed. */
-  state(state: ViewerState): void;
+  /** The connection's state changed. `reason` says in words why it failed, where that is known. */
+  state(state: ViewerState, reason?: string): void;
   /**
    * The renderer says something to the viewers. Left out where the signalling has no word for that.
    * @returns False when it was dropped, since too much waits for this viewer already.

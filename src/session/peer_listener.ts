@@ -24,8 +24,9 @@ export function createPeerListener(
       session.start(viewer());
     },
     failed(error) {
-      log.warn("peer_failed", { error: errorText(error) });
-      viewer().end("dtls_failed");
+      const reason = errorText(error);
+      log.warn("peer_failed", { error: reason });
+      viewer().end("dtls_failed", reason);
     },
     closed: () => viewer().end("peer_closed"),
     firstFrame: () => joining.firstFrame(),

@@ -213,19 +213,21 @@ export class Viewer implements ViewerControl {
     this.#advance({ type: "place_wanted", heardAtMs: this.peer.heardAtMs });
   }
 
-  /** Ends the viewer at once. Idempotent. */
-  end(reason: EndReason): void {
-    this.#advance({ type: "ended", reason });
+  /** Ends the viewer at once. Idempotent. `words` say more of the reason, for people. */
+  end(reason: EndReason, words?: string): void {
+    this.#advance({ type: "ended", reason }, words);
   }
 
-  #advance(event: ViewerEvent): void {
+  #advance(event: ViewerEvent, words?: string): void {
     const { clock, deadlines } = this.#options;
     const before = this.#status;
     this.#status = advanceViewer(before, event, { nowMs: clock.now(), deadlines });
     const { phase, endReason = "bye" } = this.#status;
     if (phase === before.phase) return;
     // An error says more than the state that comes of it, and a page acts on whatever comes first.
-    if (phase !== "ended" || END_ERRORS[endReason] === undefined) this.#listener?.state(this.state);
+    if (phase !== "ended" || END_ERRORS[endReason] === undefined) {
+      this.#listener?.state(this.state, words);
+    }
     if (phase === "ended") {
       this.#release(endReason, { wasConnecting: before.phase === "connecting" });
     }

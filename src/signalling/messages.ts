@@ -44,7 +44,7 @@ export type ClientMessage =
 export type ServerMessage =
   | { readonly type: "answer"; readonly sdp: string; readonly viewer: string }
   | { readonly type: "resumed" }
-  | { readonly type: "state"; readonly state: ViewerState }
+  | { readonly type: "state"; readonly state: ViewerState; readonly reason?: string }
   | { readonly type: "message"; readonly data: string }
   | { readonly type: "candidate"; readonly candidate: AnnouncedCandidate }
   | ({ readonly type: "notice" } & ViewerNotice)

@@ -87,11 +87,11 @@ export class ViewerLink implements ViewerListener {
     if (this.#handle !== undefined) leave(this.#handle, departure);
   }
 
-  state(state: ViewerState): void {
+  state(state: ViewerState, reason?: string): void {
     // Before the answer nothing is told: `open` tells the state that holds by then.
     if (this.#isOver || this.#handle === undefined || state === this.#toldState) return;
     this.#toldState = state;
-    this.#sink.send({ type: "state", state });
+    this.#sink.send({ type: "state", state, ...(reason === undefined ? {} : { reason }) });
   }
 
   message(data: string): boolean {

@@ -163,7 +163,8 @@ Deno.test("peer: a fingerprint of somebody else fails the viewer and frees the p
   await using viewer = await WeriftViewer.join(server.signallingUrl("main"), {
     offer: (sdp) => sdp.replace(/^(a=fingerprint:sha-256 )..:..:../m, "$100:11:22"),
   });
-  await viewer.state("failed");
+  const { reason } = await viewer.state("failed");
+  assert.match(String(reason), /DTLS handshake failed: .*fingerprint.*bad_certificate/);
   assert.equal(await server.usedPlaces(), 0);
   assert.equal(await server.metric("viewers_ended_total", { reason: "dtls_failed" }), 1);
   assert.deepEqual(viewer.packets, []);

@@ -146,11 +146,11 @@ export class WeriftViewer implements AsyncDisposable {
   }
 
   /** Waits until the server says that the viewer is in a state. */
-  async state(state: string): Promise<void> {
-    await eventually(
-      () => this.messages.some((message) => message.type === "state" && message.state === state),
-      { what: `for the state ${state}` },
-    );
+  async state(state: string): Promise<Record<string, unknown>> {
+    const told = () =>
+      this.messages.find((message) => message.type === "state" && message.state === state);
+    await eventually(() => told() !== undefined, { what: `for the state ${state}` });
+    return told() ?? {};
   }
 
   /** Waits for `count` more packets of video. */

@@ -18,6 +18,7 @@
  * @property {string} viewer
  * @property {string} state
  * @property {string} data
+ * @property {string} [reason]
  * @property {string} code
  * @property {string} message
  * @property {number} count

@@ -116,7 +116,9 @@ function openSocket(url, { media, deadEnds, failed }) {
       const { type, sdp, state, code } = message;
       if (type === "answer") answer(sdp);
       if (type === "error") failed(problems.serverProblem(code, message.message));
-      if (type === "state" && (state === "failed" || state === "closed")) failed(media.failure);
+      if (type === "state" && (state === "failed" || state === "closed")) {
+        failed(withReason(media.failure, message.reason));
+      }
     },
     closed({ code, reason }) {
       const refusal = problems.CODE_OF_CLOSE[code];
@@ -127,6 +129,12 @@ function openSocket(url, { media, deadEnds, failed }) {
       );
     },
   });
+}
+
+/** What the server said of it, in its words. @param {PlayerProblem} problem @param {string} [reason] */
+function withReason(problem, reason) {
+  if (reason === undefined) return problem;
+  return { ...problem, message: `${problem.message} The server says: ${reason}` };
 }
 
 /** @param {MediaConnection} media @param {TrialTimes} times @returns {PlayerProblem} */
