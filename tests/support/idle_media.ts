@@ -31,10 +31,14 @@ export interface Size {
   readonly height: number;
 }
 
-/** Makes a PNG of 8 bits a channel, with transparency if the first pixel has four numbers. */
+/**
+ * Makes a PNG of 8 bits a channel, with transparency if the first pixel has four numbers.
+ * @param chunks Data of more chunks by type, before the picture.
+ */
 export function encodePng(
   { width, height }: Size,
   colorAt: (x: number, y: number) => Color,
+  chunks: Readonly<Record<string, Uint8Array>> = {},
 ): Uint8Array {
   const channels = colorAt(0, 0).length;
   const rows = new Uint8Array(height * (1 + width * channels));
@@ -43,7 +47,7 @@ export function encodePng(
       rows.set(colorAt(x, y), y * (1 + width * channels) + 1 + x * channels);
     }
   }
-  return pngOf({ width, height }, { bits: 8, colorType: channels === 4 ? 6 : 2, rows });
+  return pngOf({ width, height }, { bits: 8, colorType: channels === 4 ? 6 : 2, rows, chunks });
 }
 
 /** Makes a black PNG of one bit a pixel: few bytes, however large the picture. */
@@ -54,7 +58,12 @@ export function encodeHugePng({ width, height }: Size): Uint8Array {
 
 function pngOf(
   { width, height }: Size,
-  { bits, colorType, rows }: { bits: number; colorType: number; rows: Uint8Array },
+  { bits, colorType, rows, chunks = {} }: {
+    bits: number;
+    colorType: number;
+    rows: Uint8Array;
+    chunks?: Readonly<Record<string, Uint8Array>>;
+  },
 ): Uint8Array {
   const header = new DataView(new ArrayBuffer(13));
   header.setUint32(0, width);
@@ -64,6 +73,7 @@ function pngOf(
   return concat([
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     pngChunk("IHDR", new Uint8Array(header.buffer)),
+    ...Object.entries(chunks).map(([type, data]) => pngChunk(type, data)),
     pngChunk("IDAT", deflateSync(rows)),
     pngChunk("IEND", new Uint8Array()),
   ]);

@@ -11,13 +11,19 @@ import {
   type Stream,
 } from "node-av/lib";
 import {
+  AV_CODEC_ID_VP8,
+  AV_CODEC_ID_VP9,
   AV_NOPTS_VALUE,
   AV_PKT_FLAG_CORRUPT,
+  type AVCodecID,
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
   AVERROR_EOF,
   AVERROR_INVALIDDATA,
   AVMEDIA_TYPE_VIDEO,
+  FF_DECODER_LIBVPX_VP8,
+  FF_DECODER_LIBVPX_VP9,
+  type FFDecoderCodec,
 } from "node-av/constants";
 import { IdleError } from "./idle_error.ts";
 import { IDLE_PICTURE_PIXELS_MAX, IDLE_SIDE_PIXELS_MAX } from "./limits.ts";
@@ -33,6 +39,12 @@ export interface DecodedPicture {
 
 /** Of a picture in a file that says nothing about its rate. */
 const DURATION_US = 40_000;
+
+/** Decoders that give pictures with their transparency. */
+const ALPHA_DECODERS: ReadonlyMap<AVCodecID, FFDecoderCodec> = new Map<AVCodecID, FFDecoderCodec>([
+  [AV_CODEC_ID_VP8, FF_DECODER_LIBVPX_VP8],
+  [AV_CODEC_ID_VP9, FF_DECODER_LIBVPX_VP9],
+]);
 
 /** FFmpeg's formats of single images. */
 const IMAGE_FORMAT = /^image2$|_pipe$/;
@@ -137,7 +149,7 @@ async function openDecoder(
   { stream, image, opened }: { stream: Stream; image: boolean; opened: AsyncDisposableStack },
 ): Promise<CodecContext> {
   const { codecpar } = stream;
-  const codec = Codec.findDecoder(codecpar.codecId);
+  const codec = findDecoder(stream);
   if (codec === null) {
     const reason = `there is no decoder for ${avGetCodecName(codecpar.codecId) ?? "its codec"}`;
     throw new IdleError("not_decodable", { path, reason });
@@ -160,6 +172,14 @@ async function openDecoder(
     throw new IdleError("not_decodable", { path, reason });
   }
   return decoder;
+}
+
+/** FFmpeg's own decoders of VP8 and VP9 leave WebM's second stream with the transparency out; those of libvpx do not. */
+function findDecoder({ codecpar: { codecId }, metadata }: Stream): Codec | null {
+  const withAlpha = metadata?.get("alpha_mode") === "1" ? ALPHA_DECODERS.get(codecId) : undefined;
+  return withAlpha === undefined
+    ? Codec.findDecoder(codecId)
+    : Codec.findDecoderByName(withAlpha) ?? Codec.findDecoder(codecId);
 }
 
 /** Turns a stream's timestamps into times from its first picture, and makes up for those that are missing or go back. */

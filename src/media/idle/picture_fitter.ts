@@ -2,6 +2,7 @@ import { avGetPixFmtName, FFmpegError, type FilterContext, FilterGraph, Frame } 
 import { AV_FRAME_DATA_DISPLAYMATRIX, type AVPixelFormat } from "node-av/constants";
 import type { RawFrame } from "../frame.ts";
 import { fitInside } from "../fit.ts";
+import { lightFilters } from "./light.ts";
 import { type Orientation, readOrientation } from "./orientation.ts";
 
 /** Names of FFmpeg's pixel formats that may hold transparent pixels. */
@@ -84,6 +85,7 @@ function describeChain(
       : { width: squareWidth, height },
     size,
   );
+  const light = lightFilters(picture);
   return [
     // Pictures come one by one, so that their time is nobody's concern here.
     `buffer=video_size=${width}x${height}:pix_fmt=${format}:time_base=1/1` +
@@ -91,6 +93,11 @@ function describeChain(
     ...orientation.filters,
     // The scaler blends over black only from formats like this.
     ...(WITH_ALPHA.test(format) ? ["format=rgba"] : []),
+    ...(light.length === 0 ? [] : [
+      `scale=w=${area.width}:h=${area.height}:flags=bicubic:alphablend=uniform_color`,
+      "format=gbrp16le",
+      ...light,
+    ]),
     `scale=w=${area.width}:h=${area.height}:flags=bicubic:out_range=limited` +
     ":out_color_matrix=smpte170m:alphablend=uniform_color",
     "format=yuv420p",
