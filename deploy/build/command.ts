@@ -62,3 +62,8 @@ export async function runCommand(
   if (!ok) throw new BuildError(`\`${command.join(" ")}\` failed:\n${stderr || stdout.trim()}`);
   return stdout;
 }
+
+/** Tells on standard error what a build does now: some steps take half a minute. */
+export function showStep(what: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${what} …\n`));
+}

@@ -1,4 +1,4 @@
-import { BuildError, tryCommand } from "./command.ts";
+import { BuildError, showStep, tryCommand } from "./command.ts";
 import type { Stage } from "./stage.ts";
 import type { Target } from "./target.ts";
 
@@ -21,6 +21,7 @@ export interface DenoCompileOptions {
 export async function denoCompile(
   { stage, target, permissions, output }: DenoCompileOptions,
 ): Promise<boolean> {
+  showStep("Running deno compile");
   const result = await tryCommand([
     Deno.execPath(),
     "compile",

@@ -3,7 +3,9 @@
  * files of dist. The same commit, built with the same Deno, gives the same bytes.
  */
 import { parseArgs } from "node:util";
+import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
 import { writeArchive } from "./archive.ts";
+import { showStep } from "./command.ts";
 import { compile, ROOT, runTask, say } from "./compile.ts";
 import { copyInto, listFiles, sha256 } from "./files.ts";
 import { collectLicences, readPackageVersion } from "./licences.ts";
@@ -46,6 +48,7 @@ async function release(options: ReleaseOptions): Promise<string> {
     await compile({ ...options, stage, output: `${folder}/pinhole` });
     await addFiles(folder);
     await addNotices(folder, { stage, revision });
+    showStep("Compressing the release");
     await writeArchive({
       output: archive,
       folder: work,
@@ -68,9 +71,18 @@ export async function addFiles(folder: string): Promise<void> {
       if (isOurs) await copyInto(folder, { root: ROOT, path });
     }
   }
+  await addClient(`${folder}/client`);
   // What a renderer library is written against.
   await Deno.mkdir(`${folder}/include`);
   await Deno.copyFile(`${ROOT}/src/renderer/native/pinhole.h`, `${folder}/include/pinhole.h`);
+}
+
+/** Writes the browser client and its types, for sites that serve it themselves. */
+async function addClient(folder: string): Promise<void> {
+  await Deno.mkdir(`${folder}/pinhole`, { recursive: true });
+  for (const [path, { body }] of VIEWER_ASSETS) {
+    if (path.startsWith("/pinhole")) await Deno.writeTextFile(`${folder}${path}`, body);
+  }
 }
 
 async function addNotices(

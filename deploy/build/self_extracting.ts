@@ -1,6 +1,6 @@
 import { architectureOf } from "../../src/renderer/elf.ts";
 import { writeArchive } from "./archive.ts";
-import { BuildError, runCommand } from "./command.ts";
+import { BuildError, runCommand, showStep } from "./command.ts";
 import { sha256, writeJson } from "./files.ts";
 import type { Revision } from "./revision.ts";
 import type { Stage } from "./stage.ts";
@@ -37,6 +37,7 @@ export async function writeSelfExtracting(options: SelfExtractingOptions): Promi
     await Deno.writeTextFile(`${folder}/.in-use`, "");
     const payload = `${folder}/payload`;
     const names = [".in-use", "app", "pinhole"];
+    showStep("Compressing the executable");
     await writeArchive({ output: payload, folder, names, timeS: revision.timeS });
     // Beside the target until it is whole.
     const partial = `${output}.partial`;

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { BuildError, runCommand } from "./command.ts";
+import { BuildError, runCommand, showStep } from "./command.ts";
 import { copyInto, exists, listFiles, writeJson } from "./files.ts";
 import type { Revision } from "./revision.ts";
 import type { Target } from "./target.ts";
@@ -47,6 +47,7 @@ export async function stageApplication(options: StageOptions): Promise<Stage> {
   const { root, target } = options;
   const folder = await Deno.makeTempDir({ prefix: "pinhole-build-" });
   try {
+    showStep("Collecting the modules and installing their packages");
     for (const path of await findModules(root)) await copyInto(folder, { root, path });
     await writeSettings(folder, options);
     await installPackages(folder, options);

@@ -13,6 +13,9 @@ Deno.test("addFiles: a release has the documents, and whatever they link to amon
     assert.ok(files.includes(name), name);
   }
   assert.deepEqual(files.filter((name) => name.startsWith("deploy/build/")), []);
+  for (const name of ["pinhole.js", "pinhole.d.ts", "pinhole/media.js"]) {
+    assert.ok(files.includes(`client/${name}`), name);
+  }
   for (const name of files.filter((name) => name.endsWith(".md"))) {
     const at = new URL(`file:///${name}`);
     const text = await Deno.readTextFile(`${folder.path}/${name}`);
