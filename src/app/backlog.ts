@@ -1,7 +1,7 @@
 /** Who holds a share of a {@link Backlog}. */
 export interface BacklogHolder {
   /** Its share is the largest and there is no more room: it has to let go of what it holds. */
-  drop(): void;
+  giveUp(): void;
 }
 
 /** Counts the bytes that clients have sent and nothing has taken whole yet, of all their connections together. */
@@ -25,6 +25,13 @@ export class Backlog {
     if (this.#bytes > this.#bytesMax) this.#dropLargest();
   }
 
+  /** Some of what the holder has is none after all. */
+  remove(holder: BacklogHolder, bytes: number): void {
+    const removed = Math.min(bytes, this.shareOf(holder));
+    this.#shares.set(holder, this.shareOf(holder) - removed);
+    this.#bytes -= removed;
+  }
+
   /** What one holder has, in bytes. */
   shareOf(holder: BacklogHolder): number {
     return this.#shares.get(holder) ?? 0;
@@ -43,6 +50,6 @@ export class Backlog {
     }
     if (largest === undefined) return;
     this.release(largest);
-    largest.drop();
+    largest.giveUp();
   }
 }

@@ -5,7 +5,8 @@ import type { Logger } from "../base/log.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
-import { Relay } from "./relay.ts";
+import { ClientStream } from "./client_stream.ts";
+import { HttpDoor } from "./http_door.ts";
 import { readTlsFiles, type TlsCertificate, type TlsFiles } from "./tls_files.ts";
 
 /** An address cannot be listened on. */
@@ -36,17 +37,15 @@ const SWEEP_MS = 1000;
 const TLS_CHECK_MS = 60_000;
 
 /**
- * One address where HTTP is served. `Deno.serve` answers behind it, on a port of loopback that takes only connections
- * from here: it has no deadlines of its own and cannot change its certificate, and connections that pass through our
- * hands can have both.
+ * One address where HTTP is served. It accepts the connections, with TLS where that is configured, so that it can
+ * change its certificate and lives through a lack of descriptors; the streams that it makes of them have deadlines, and
+ * an {@link HttpDoor} reads HTTP from them.
  */
 export class Listener implements AsyncDisposable {
   readonly #options: ListenerOptions;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #http: HttpDoor;
   readonly #closing = new AbortController();
-  readonly #serving = new AbortController();
-  /** By the port from which the connection behind the relay comes. */
-  readonly #relays = new Map<number, Relay>();
+  readonly #streams = new Set<ClientStream>();
   readonly #backlog: Backlog;
   readonly #running = new Set<Promise<void>>();
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
@@ -62,9 +61,7 @@ export class Listener implements AsyncDisposable {
     this.#certificate = certificate;
     this.#backlog = new Backlog(options.backlogBytesMax ?? BACKLOG_BYTES_MAX);
     this.#listener = this.#listen(options.port, certificate);
-    const { signal } = this.#serving;
-    const back = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };
-    this.#server = Deno.serve(back, (request, info) => this.#answer(request, info));
+    this.#http = new HttpDoor(options);
     this.#accept(this.#listener);
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
     if (certificate !== undefined) this.#checkLater();
@@ -115,11 +112,8 @@ export class Listener implements AsyncDisposable {
     await this.#reloading;
     this.#cancelCheck();
     this.#close(this.#listener);
-    // Not by `shutdown`, which waits for ever for a client that left in the middle of an upgrade.
-    this.#serving.abort();
-    for (const relay of this.#relays.values()) relay.end();
+    for (const stream of this.#streams) stream.destroy();
     await Promise.all(this.#running);
-    await this.#server.finished;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -189,71 +183,42 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Never rejects. */
-  async #carry(front: Deno.TcpConn | Deno.TlsConn): Promise<void> {
+  async #carry(connection: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const { clock, log } = this.#options;
     if (!this.#makeRoom()) {
       log.warn("connections_full");
-      return front.close();
-    }
-    let back: Deno.TcpConn;
-    try {
-      const { hostname, port } = this.#server.addr;
-      back = await Deno.connect({ hostname, port });
-    } catch (error) {
-      log.warn("connection_dropped", { error: errorText(error) });
-      return front.close();
+      return connection.close();
     }
     // Small messages go both ways, and each should leave at once.
-    back.setNoDelay();
-    if ("setNoDelay" in front) front.setNoDelay();
-    const id = back.localAddr.port;
-    const relay = new Relay({ front, back }, { clock, backlog: this.#backlog });
-    this.#relays.set(id, relay);
-    if (this.#closing.signal.aborted) relay.end();
-    const reason = await relay.run();
-    if (reason !== undefined) log.warn("connection_refused", { reason });
-    // Its number may have been given to another since it made room.
-    if (this.#relays.get(id) === relay) this.#relays.delete(id);
+    if ("setNoDelay" in connection) connection.setNoDelay();
+    const stream = new ClientStream(connection, { clock, backlog: this.#backlog });
+    this.#streams.add(stream);
+    const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+    if (this.#closing.signal.aborted) stream.destroy();
+    // HTTP costs memory only where something is said.
+    if (await stream.begun) this.#http.take(stream);
+    else stream.destroy();
+    await closed;
+    await stream.finished();
+    if (stream.refusal !== undefined) log.warn("connection_refused", { reason: stream.refusal });
+    this.#streams.delete(stream);
   }
 
   #makeRoom(): boolean {
-    if (this.#relays.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
-    let quietest:
-      | { readonly id: number; readonly relay: Relay; readonly sinceMs: number }
-      | undefined;
-    for (const [id, relay] of this.#relays) {
-      const { quietSinceMs: sinceMs = Infinity } = relay;
-      if (sinceMs < (quietest?.sinceMs ?? Infinity)) quietest = { id, relay, sinceMs };
+    if (this.#streams.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
+    let quietest: ClientStream | undefined;
+    for (const stream of this.#streams) {
+      const { quietSinceMs: sinceMs = Infinity } = stream;
+      if (sinceMs < (quietest?.quietSinceMs ?? Infinity)) quietest = stream;
     }
     if (quietest === undefined) return false;
-    this.#relays.delete(quietest.id);
-    quietest.relay.end();
+    this.#streams.delete(quietest);
+    quietest.destroy();
     return true;
   }
 
-  async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
-    const { hostname, port } = info.remoteAddr;
-    const relay = this.#relays.get(port);
-    // All of 127.0.0.0/8 can connect, with a port that is a relay's too.
-    if (relay === undefined || hostname !== "127.0.0.1") {
-      return new Response("Connect to the server's own port\n", { status: 403 });
-    }
-    relay.begin();
-    let isWebSocket = false;
-    const completed = () => {
-      if (!isWebSocket) relay.finish();
-    };
-    info.completed.then(completed, completed);
-    const keeper = { taken: () => relay.take(), closed: () => relay.finish() };
-    const response = await this.#options.app(request, keeper);
-    isWebSocket = response.status === 101;
-    // An upgrade may be complete before its response is there.
-    if (isWebSocket) relay.begin();
-    return response;
-  }
-
   #sweep(): void {
-    for (const relay of this.#relays.values()) if (relay.isOverdue) relay.end();
+    for (const stream of this.#streams) if (stream.isOverdue) stream.destroy();
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
 import type { Access } from "./access.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, HOST_REFUSED, originRefusal, type Refusal, TOKEN_REFUSED } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
@@ -36,24 +37,16 @@ export interface HttpAppOptions extends OperatorsOptions {
   readonly webSockets?: WebSocketsOptions;
 }
 
-/** What the keeper of a connection wants to know of it. */
-export interface ConnectionKeeper {
-  /** A message of its WebSocket was taken, whole. */
-  readonly taken: () => void;
-  /** Its WebSocket was closed from this side: the client has as long to go as between two requests. */
-  readonly closed: () => void;
-}
-
-/** Answers one HTTP request, as `Deno.serve` calls it. Never rejects. */
+/** Answers one HTTP request. Never rejects. */
 export type HttpApp = (
   request: Request,
-  connection: Deno.ServeHandlerInfo | ConnectionKeeper,
+  connection: ClientConnection,
 ) => Response | Promise<Response>;
 
 /** How much of a path the log shows: what follows may be a viewer's secret id. */
 const SHOWN_SEGMENTS = 3;
 
-/** Builds the handler for `Deno.serve`: page, browser client, health, metrics, session list and signalling. */
+/** Builds the handler of requests: page, browser client, health, metrics, session list and signalling. */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { assets, health, operators = "here" } = options;
   const sockets = new WebSockets(options.webSockets);
@@ -63,7 +56,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   addPathCheck(app, options);
   app.route("/whep", createWhepApp(options));
   app.get("/ws/:session", (c) => openSignalling(c, { ...options, sockets }));
-  return (request, connection) => app.fetch(request, connection);
+  return (request, connection) => app.fetch(request, { connection });
 }
 
 /** Builds the handler of an address for operators alone: health, metrics, session list and what `assets` holds. */
@@ -125,7 +118,8 @@ async function openSignalling(
   const admission = await admit(c, { ...options, sessionId });
   const connection = { sessionId, reachedHost, door, clock, log, meter, ...admission };
   try {
-    return sockets.accept(c.req.raw, { ...connection, ...keeperOf(c) });
+    sockets.accept(c.req.raw, { ...connection, client: connectionOf(c) });
+    return c.body(null);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return c.text(`${error.message}\n`, 400);
@@ -141,6 +135,7 @@ async function admit(
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }
 
-function keeperOf({ env }: Context): Partial<ConnectionKeeper> {
-  return typeof env === "object" && "taken" in env ? env : {};
+/** Hono hands on what `fetch` was given beside the request. */
+function connectionOf({ env }: Context): ClientConnection {
+  return env.connection;
 }

@@ -2,12 +2,12 @@
  * Every cap of the HTTP side, each with its reason. Through a tunnel all clients have one address, so none of them goes
  * by address.
  *
- * Deno 2.9.6 refuses a request's head above 64 KiB by itself, and waits for ever: for the rest of a head, for the next
- * request, and for the rest of a body. It hands over whole WebSocket messages only and holds up to 64 MiB of one frame,
- * more of a fragmented message (denoland/deno#15809). So every connection passes a relay of ours, which has the limits
- * that begin with `BACKLOG`, `CONNECTIONS`, `REQUEST` and `RELAY`. It lets no HTTP/2 through: there one connection holds
- * streams and heads of its own, which the relay cannot see.
+ * `node:http` of Deno 2.9.6 keeps none of its own deadlines on connections that are handed to it, so the streams that it
+ * reads from have the limits that begin with `BACKLOG`, `CONNECTIONS`, `REQUEST` and `CLIENT`.
  */
+
+/** Longest head of a request, in bytes. A token has 4 KiB at most, and `params` as much. */
+export const HEAD_BYTES_MAX = 64 * 1024;
 
 /** Longest message from a client, in bytes of UTF-8. A browser's offer with every codec it has is under 20 KiB. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -57,12 +57,6 @@ export const RENDERER_BUFFERED_BYTES_MAX = BUFFERED_BYTES_MAX / 2;
  */
 export const WEB_SOCKETS_MAX = 1024;
 
-/**
- * How long an upgrade may take, in milliseconds. Deno says nothing at all about a client that left before the server's
- * answer to its handshake, so its place is taken back after this.
- */
-export const OPEN_WAIT_MS = 10_000;
-
 /** How long a new connection may say nothing, in milliseconds. Long enough for a page that waits for a click. */
 export const FIRST_MESSAGE_WAIT_MS = 60_000;
 
@@ -73,9 +67,10 @@ export const FIRST_MESSAGE_WAIT_MS = 60_000;
 export const WEB_SOCKET_IDLE_S = 30;
 
 /**
- * Time between an error and the close frame after it, in milliseconds. Deno resets a connection on which a message
- * arrives after its close frame, and a reset can cost a client what it has not read yet. Candidates arrive right behind
- * every offer, so the client gets this long to read why the offer was refused.
+ * Time between an error and the close frame after it, and between the last close frame and the end of the connection, in
+ * milliseconds. A message that arrives on a connection that is closed resets it, and a reset can cost a client what it
+ * has not read yet. Candidates arrive right behind every offer, so the client gets this long to read why the offer was
+ * refused.
  */
 export const CLOSE_LINGER_MS = 100;
 
@@ -84,7 +79,7 @@ export const CLOSE_REASON_BYTES_MAX = 123;
 
 /**
  * Connections at one time, WebSockets included: room for the page's other requests beside {@link WEB_SOCKETS_MAX}. Each
- * takes three file descriptors and 16 KiB of buffers. When all are taken, the one that has asked for nothing for the
+ * takes one file descriptor and 8 KiB of buffers. When all are taken, the one that has asked for nothing for the
  * longest time makes room.
  */
 export const CONNECTIONS_MAX = WEB_SOCKETS_MAX + 256;
@@ -102,7 +97,7 @@ export const REQUEST_BODY_WAIT_MS = 15_000;
  * What a client may send before something of it is taken, in bytes: a WebSocket message that is too long, but not
  * absurdly so, should still be told why it is refused.
  */
-export const RELAY_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
+export const CLIENT_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
 
 /**
  * What all clients together may send before something of it is taken, in bytes: their windows alone would add up to
@@ -112,10 +107,10 @@ export const RELAY_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
 export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * How long a client may read nothing, or send on beyond {@link RELAY_WINDOW_BYTES}, in milliseconds. A tunnel that
+ * How long a client may read nothing, or send on beyond {@link CLIENT_WINDOW_BYTES}, in milliseconds. A tunnel that
  * reconnects is away for seconds.
  */
-export const RELAY_STUCK_MS = 30_000;
+export const CLIENT_STUCK_MS = 30_000;
 
 /**
  * Offers a second for all sessions together, in the long run and at once. Each may open a session of the renderer; when a

@@ -1,17 +1,12 @@
-import { errorText } from "../base/errors.ts";
 import { offeredSubprotocols, SUBPROTOCOL } from "./access.ts";
-import type { Refusal } from "./errors.ts";
+import type { ClientConnection, OpenWebSocket, WebSocketEnd } from "./client_connection.ts";
 import {
   type SignallingSocket,
   ViewerConnection,
   type ViewerConnectionOptions,
 } from "./connection.ts";
-import {
-  CLOSE_REASON_BYTES_MAX,
-  OPEN_WAIT_MS,
-  WEB_SOCKET_IDLE_S,
-  WEB_SOCKETS_MAX,
-} from "./limits.ts";
+import type { Refusal } from "./errors.ts";
+import { CLOSE_REASON_BYTES_MAX, WEB_SOCKET_IDLE_S, WEB_SOCKETS_MAX } from "./limits.ts";
 import type { Departure } from "./viewer_link.ts";
 
 /** What {@link WebSockets} may be told apart from its defaults. */
@@ -31,10 +26,8 @@ export interface AcceptOptions extends ViewerConnectionOptions {
    * a refusal that the page should understand has to come through one.
    */
   readonly refusal?: Refusal;
-  /** Told of each message that was taken. */
-  readonly taken?: () => void;
-  /** Told when this side closes the socket; the client may never answer that. */
-  readonly closed?: () => void;
+  /** Where the request came from. */
+  readonly client: ClientConnection;
 }
 
 const SHUTTING_DOWN: Refusal = { code: "shutting_down", message: "The server is shutting down" };
@@ -46,8 +39,8 @@ export class WebSockets {
   readonly #socketsMax: number;
   readonly #idleS: number;
   readonly #signal: AbortSignal | undefined;
-  /** From the upgrade on, until the TCP connection is gone; `undefined` before the socket is open. */
-  readonly #sockets = new Map<WebSocket, ViewerConnection | undefined>();
+  /** Until the TCP connection is gone, or this side has closed: a client that does not answer that holds no place. */
+  readonly #connections = new Set<ViewerConnection>();
 
   constructor(
     { socketsMax = WEB_SOCKETS_MAX, idleS = WEB_SOCKET_IDLE_S, signal }: WebSocketsOptions = {},
@@ -56,16 +49,16 @@ export class WebSockets {
     this.#idleS = idleS;
     this.#signal = signal;
     signal?.addEventListener("abort", () => {
-      for (const connection of this.#sockets.values()) connection?.refuse(SHUTTING_DOWN);
+      for (const connection of this.#connections) connection.refuse(SHUTTING_DOWN);
     });
   }
 
   /** Makes room for another socket, at the cost of the oldest that has no viewer. @returns False when there is none. */
   makeRoom(): boolean {
-    if (this.#sockets.size < this.#socketsMax) return true;
-    for (const [socket, connection] of this.#sockets) {
-      if (connection === undefined || connection.hasViewer) continue;
-      this.#sockets.delete(socket);
+    if (this.#connections.size < this.#socketsMax) return true;
+    for (const connection of this.#connections) {
+      if (connection.hasViewer) continue;
+      this.#connections.delete(connection);
       connection.refuse(CROWDED);
       return true;
     }
@@ -74,62 +67,40 @@ export class WebSockets {
 
   /**
    * Upgrades a request.
-   * @returns The response that completes the upgrade.
    * @throws {TypeError} When the request is no valid WebSocket handshake.
    */
-  accept(request: Request, { refusal, taken, closed, ...options }: AcceptOptions): Response {
-    // Before the upgrade, after which Deno gives the request's headers to nobody.
+  accept(request: Request, { refusal, client, ...options }: AcceptOptions): void {
+    // A token that stands in the list never comes back.
     const speaksOurs = offeredSubprotocols(request).includes(SUBPROTOCOL);
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: this.#idleS });
-    // Chosen here since Deno takes no list without blanks. A token that stands in it never comes back.
-    if (speaksOurs) {
-      response.headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL);
-    }
-    this.#sockets.set(socket, undefined);
-    const cancelWait = options.clock.after(OPEN_WAIT_MS, () => this.#sockets.delete(socket));
-    socket.onopen = () => {
-      cancelWait();
-      const closing = () => {
-        // Counted no longer: whoever does not answer the close would hold a place for ever.
-        this.#sockets.delete(socket);
-        closed?.();
-      };
-      const connection = new ViewerConnection(narrow(socket, closing), options);
-      this.#sockets.set(socket, connection);
-      const told = this.#signal?.aborted ? SHUTTING_DOWN : refusal;
-      if (told !== undefined) connection.refuse(told);
-    };
-    socket.onmessage = ({ data }) => {
-      taken?.();
-      this.#sockets.get(socket)?.receive(data);
-    };
-    socket.onclose = (event) => this.#gone(socket, departureOf(event));
-    socket.onerror = (event) => options.log.debug("web_socket_error", { error: describe(event) });
-    return response;
-  }
-
-  /** Deno may report the end of a socket twice, a ping without an answer first; the first report tells the truth. */
-  #gone(socket: WebSocket, departure: Departure): void {
-    const connection = this.#sockets.get(socket);
-    this.#sockets.delete(socket);
-    connection?.disconnected(departure);
+    const socket = client.upgrade({
+      ...(speaksOurs ? { subprotocol: SUBPROTOCOL } : {}),
+      idleS: this.#idleS,
+      listener: {
+        message: (text) => connection.receive(text),
+        closed: (end) => {
+          this.#connections.delete(connection);
+          connection.disconnected(departureOf(end));
+        },
+      },
+    });
+    const closing = () => this.#connections.delete(connection);
+    const connection: ViewerConnection = new ViewerConnection(narrow(socket, closing), options);
+    this.#connections.add(connection);
+    const told = this.#signal?.aborted ? SHUTTING_DOWN : refusal;
+    if (told !== undefined) connection.refuse(told);
   }
 }
 
-/**
- * A page that leaves says 1000, 1001 or nothing (1005). Deno reports a connection that broke off as unclean, with the
- * code 0, or 1001 after a ping without an answer; a browser would call both 1006 (RFC 6455 §7.1.5).
- */
-function departureOf({ code, wasClean }: CloseEvent): Departure {
-  return wasClean && (code === 1000 || code === 1001 || code === 1005) ? "clean" : "broken";
+/** A page that leaves says 1000, 1001 or nothing (1005). A connection that broke off has 1006 (RFC 6455 §7.1.5). */
+function departureOf({ code }: WebSocketEnd): Departure {
+  return code === 1000 || code === 1001 || code === 1005 ? "clean" : "broken";
 }
 
-function narrow(socket: WebSocket, closing: () => void): SignallingSocket {
+function narrow(socket: OpenWebSocket, closing: () => void): SignallingSocket {
   return {
     get bufferedAmount() {
       return socket.bufferedAmount;
     },
-    // Sending on a closed socket does nothing; before it is open nobody has it.
     send: (text) => socket.send(text),
     close(code, reason) {
       socket.close(code, cutToBytes(reason, CLOSE_REASON_BYTES_MAX));
@@ -142,8 +113,4 @@ function narrow(socket: WebSocket, closing: () => void): SignallingSocket {
 function cutToBytes(text: string, bytesMax: number): string {
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
   return text.slice(0, read);
-}
-
-function describe(event: Event): string {
-  return event instanceof ErrorEvent ? event.message || errorText(event.error) : event.type;
 }

@@ -5,7 +5,7 @@ import { type AccessCheck, createAccessCheck, mintToken } from "../../src/signal
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor } from "../support/fake_door.ts";
+import { FakeDoor, NO_CONNECTION, serveApp } from "../support/fake_door.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 
@@ -131,11 +131,6 @@ function open(
   return { app: createHttpApp(options), door, failures };
 }
 
-const INFO = {
-  remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 },
-  completed: Promise.resolve(),
-} as const;
-
 fuzz("createHttpApp: any path, method and header gets an answer that is no failure of the server", {
   seed: 8,
   open: () => open(),
@@ -143,7 +138,7 @@ fuzz("createHttpApp: any path, method and header gets an answer that is no failu
     const method = random.pick(METHODS);
     const url = `http://127.0.0.1:9000${hostilePath(random)}`;
     const request = new Request(url, { method, headers: hostileHeaders(random) });
-    const response = await app(request, INFO);
+    const response = await app(request, NO_CONNECTION);
     assert.deepEqual(failures, [], url);
     assert.ok(response.status < 500 || response.status === 503, `${response.status} for ${url}`);
     assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff", url);
@@ -193,7 +188,7 @@ fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
   seed: 9,
   // Each is a TCP connection of its own, which costs a quarter of a millisecond or more.
   inputs: 2_000,
-  open() {
+  async open() {
     const check = createAccessCheck(SECRET);
     // The token is looked at as always, and then let in for one session.
     const parts = open(async (request, purpose) => {
@@ -201,22 +196,17 @@ fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
       const letIn = typeof purpose === "object" && purpose.session === "main";
       return access ?? (letIn ? { viewerOnly: false } : undefined);
     });
-    const closing = new AbortController();
-    const { signal } = closing;
-    const listening = { hostname: "127.0.0.1", port: 0, signal, onListen() {} };
-    return { ...parts, closing, server: Deno.serve(listening, parts.app) };
+    return { ...parts, server: await serveApp(parts.app) };
   },
   async feed({ server, failures }, random) {
-    const outcome = await talk(random, server.addr.port);
+    const outcome = await talk(random, server.address.port);
     assert.deepEqual(failures, []);
     return outcome;
   },
-  async close({ server, closing, door, failures }) {
-    const response = await fetch(`http://127.0.0.1:${server.addr.port}/healthz`);
+  async close({ server, door, failures }) {
+    const response = await fetch(`http://127.0.0.1:${server.address.port}/healthz`);
     assert.equal(await response.text(), "ok\n");
-    // Not by `shutdown`, which waits for ever for a client that left in the middle of an upgrade.
-    closing.abort();
-    await server.finished;
+    await server.close();
     assert.ok(door.viewers.every(({ fate }) => fate !== "attached"));
     assert.deepEqual(failures, []);
   },

@@ -57,7 +57,7 @@ Deno.test("access: a token opens what it is for, and nothing else", async () => 
 });
 
 Deno.test("access: a token may stand beside the subprotocol, which alone is answered", async () => {
-  await using server = serveFakeDoor({ access: check });
+  await using server = await serveFakeDoor({ access: check });
   const url = `ws://127.0.0.1:${server.port}/ws/demo`;
   const token = await mintToken(key, { session: "demo", ttlS: 60 });
   assert.equal(await opened(url, ["pinhole", `bearer.${token}`]), "pinhole");
@@ -69,7 +69,7 @@ Deno.test("access: a token may stand beside the subprotocol, which alone is answ
 });
 
 Deno.test("access: with a secret, metrics and the session list take tokens of their own", async () => {
-  await using server = serveFakeDoor({ access: check });
+  await using server = await serveFakeDoor({ access: check });
   const url = (path: string) => `http://127.0.0.1:${server.port}${path}`;
   const one = await mintToken(key, { session: "demo", ttlS: 60 });
   const all = await mintToken(key, { session: "*", ttlS: 60 });
@@ -112,7 +112,7 @@ Deno.test("viewer_only: such a viewer says nothing to the renderer, by no way, a
 });
 
 Deno.test("viewer_only: the claim of a token reaches the sessions over WebSocket and WHEP", async () => {
-  await using server = serveFakeDoor({ access: check });
+  await using server = await serveFakeDoor({ access: check });
   const at = `127.0.0.1:${server.port}`;
   for (const viewerOnly of [true, false]) {
     const token = await mintToken(key, { session: "demo", viewerOnly, ttlS: 60 });

@@ -113,7 +113,7 @@ Deno.test("readSecret: short, readable and missing files are refused in words", 
 Deno.test("access: a Host header that makes no address is refused like any other without a token", async () => {
   const failures: unknown[] = [];
   const log = { ...NULL_LOGGER, error: (event: string) => failures.push(event) };
-  await using server = serveFakeDoor({ access: createAccessCheck(key), log });
+  await using server = await serveFakeDoor({ access: createAccessCheck(key), log });
   using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const head = "GET /api/sessions?token=x HTTP/1.1\r\nHost: example.com:99999\r\n";
   await connection.write(new TextEncoder().encode(`${head}Connection: close\r\n\r\n`));

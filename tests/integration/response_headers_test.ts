@@ -19,7 +19,7 @@ const REQUESTS: readonly { path: string; method?: string; status: number }[] = [
 ];
 
 Deno.test("protectVisitors: every answer forbids what it does not need", async () => {
-  await using server = serveFakeDoor({ assets: VIEWER_ASSETS });
+  await using server = await serveFakeDoor({ assets: VIEWER_ASSETS });
   for (const { path, method = "GET", status } of REQUESTS) {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
     await response.body?.cancel();
@@ -42,7 +42,7 @@ Deno.test("protectVisitors: every answer forbids what it does not need", async (
 });
 
 Deno.test("protectVisitors: over TLS, browsers are told to stay there", async () => {
-  await using server = serveFakeDoor({ assets: VIEWER_ASSETS, isTls: true });
+  await using server = await serveFakeDoor({ assets: VIEWER_ASSETS, isTls: true });
   for (const { path, method = "GET" } of REQUESTS) {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
     await response.body?.cancel();
@@ -52,7 +52,7 @@ Deno.test("protectVisitors: over TLS, browsers are told to stay there", async ()
 });
 
 Deno.test("protectVisitors: nothing of another origin may read what is not public", async () => {
-  await using server = serveFakeDoor({
+  await using server = await serveFakeDoor({
     assets: VIEWER_ASSETS,
     allowedOrigins: ["https://ok.example"],
   });

@@ -65,7 +65,7 @@ class RawClient implements Disposable {
 }
 
 Deno.test("departureOf: 1000, 1001 and a close without a code end the viewer", async () => {
-  await using server = serveFakeDoor();
+  await using server = await serveFakeDoor();
   const frames = [
     [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8],
     GOING_AWAY,
@@ -79,7 +79,7 @@ Deno.test("departureOf: 1000, 1001 and a close without a code end the viewer", a
 });
 
 Deno.test("departureOf: any other code lets go of the viewer", async () => {
-  await using server = serveFakeDoor();
+  await using server = await serveFakeDoor();
   using client = await RawClient.open(server);
   // 4000
   await client.write(new Uint8Array([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa0]));
@@ -87,7 +87,7 @@ Deno.test("departureOf: any other code lets go of the viewer", async () => {
 });
 
 Deno.test("departureOf: a connection that breaks off lets go of its viewer", async () => {
-  await using server = serveFakeDoor();
+  await using server = await serveFakeDoor();
   const lastBytes = [
     [],
     // The head of a frame whose rest never comes.
@@ -107,13 +107,13 @@ Deno.test("departureOf: a connection that breaks off lets go of its viewer", asy
 });
 
 Deno.test("departureOf: a client that answers no ping counts as broken off", async () => {
-  await using server = serveFakeDoor({ webSockets: { idleS: 0.5 } });
+  await using server = await serveFakeDoor({ webSockets: { idleS: 0.5 } });
   using _silent = await RawClient.open(server);
   await until(() => server.door.latest.fate === "detached");
 });
 
 Deno.test("ViewerConnection: a broken-off viewer is taken up again on a new socket, then ended by it", async () => {
-  await using server = serveFakeDoor();
+  await using server = await serveFakeDoor();
   const former = await RawClient.open(server);
   const viewer = server.door.latest;
   // The former connection is still open on this side when the page is back: a tunnel broke, and nobody said so.

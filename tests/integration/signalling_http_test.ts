@@ -9,8 +9,8 @@ const ASSETS = new Map([
 ]);
 
 /** Serves an app with two assets on a free port of loopback. */
-function serve(options: Partial<HttpAppOptions> = {}) {
-  const server = serveFakeDoor({
+async function serve(options: Partial<HttpAppOptions> = {}) {
+  const server = await serveFakeDoor({
     assets: ASSETS,
     sessionsJson: () => [{ id: "main" }],
     ...options,
@@ -25,7 +25,7 @@ async function shown(response: Response): Promise<[number, string | undefined, s
 }
 
 Deno.test("createHttpApp: serves page and client with their types, and nothing may be sniffed or inlined", async () => {
-  await using server = serve();
+  await using server = await serve();
   const page = await fetch(`${server.url}/?session=main`);
   const policy = page.headers.get("Content-Security-Policy") ?? "";
   assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self';/);
@@ -40,7 +40,7 @@ Deno.test("createHttpApp: serves page and client with their types, and nothing m
 });
 
 Deno.test("createHttpApp: an asset that the browser has already is not sent again", async () => {
-  await using server = serve();
+  await using server = await serve();
   const first = await fetch(`${server.url}/pinhole.js`);
   await first.body?.cancel();
   assert.equal(first.headers.get("Cache-Control"), "no-cache");
@@ -58,7 +58,7 @@ Deno.test("createHttpApp: an asset that the browser has already is not sent agai
 
 Deno.test("createHttpApp: health, metrics and sessions", async () => {
   const reasons: string[] = [];
-  await using server = serve({
+  await using server = await serve({
     health: () => reasons,
     metricsText: () => Promise.resolve("pinhole_sessions 0\n"),
   });
@@ -82,7 +82,7 @@ Deno.test("createHttpApp: health, metrics and sessions", async () => {
 });
 
 Deno.test("createHttpApp: HEAD answers as GET without a body", async () => {
-  await using server = serve();
+  await using server = await serve();
   for (const path of ["/", "/pinhole.js", "/healthz", "/metrics", "/api/sessions"]) {
     const head = await fetch(server.url + path, { method: "HEAD" });
     const get = await fetch(server.url + path);
@@ -94,7 +94,7 @@ Deno.test("createHttpApp: HEAD answers as GET without a body", async () => {
 });
 
 Deno.test("createHttpApp: what is not there is 404 in plain text", async () => {
-  await using server = serve();
+  await using server = await serve();
   for (const path of ["/nothing", "/ws", "/ws/", "/ws/a/b", "/pinhole.js/", "/%2e%2e/secret"]) {
     const response = await fetch(server.url + path);
     assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff");
@@ -105,7 +105,7 @@ Deno.test("createHttpApp: what is not there is 404 in plain text", async () => {
 });
 
 Deno.test("createHttpApp: a wrong session id is 400, no upgrade is 426", async () => {
-  await using server = serve();
+  await using server = await serve();
   const status = async (path: string) => (await shown(await fetch(server.url + path)))[0];
   for (const id of ["a%2Fb", "%FF", "a%20b", "a.b", "%00", "x".repeat(65), "%E4%BD%A0"]) {
     assert.equal(await status(`/ws/${id}`), 400, id);
@@ -118,7 +118,7 @@ Deno.test("createHttpApp: a wrong session id is 400, no upgrade is 426", async (
 Deno.test("createHttpApp: a failing handler is a plain 500 and a logged event", async () => {
   const events: [string, LogFields | undefined][] = [];
   const log: Logger = { ...NULL_LOGGER, error: (event, fields) => events.push([event, fields]) };
-  await using server = serve({
+  await using server = await serve({
     log,
     sessionsJson: () => {
       throw new Error("secret path");
@@ -141,7 +141,7 @@ Deno.test("createHttpApp: the log of a failure holds neither the query nor a sec
   const fail = () => {
     throw new Error("broken");
   };
-  await using server = serve({
+  await using server = await serve({
     log: { ...NULL_LOGGER, error: (_event, fields) => shown.push(fields?.path) },
     pathChecks: { open: fail, report: fail },
     sessionsJson: fail,
@@ -155,7 +155,7 @@ Deno.test("createHttpApp: the log of a failure holds neither the query nor a sec
 });
 
 Deno.test("createHttpApp: a broken handshake is 400", async () => {
-  await using server = serve();
+  await using server = await serve();
   const statusOf = async (lines: string[]) => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const request = ["GET /ws/main HTTP/1.1", ...lines, "", ""].join("\r\n");

@@ -1,17 +1,13 @@
 import assert from "assert";
-import { NULL_LOGGER } from "../../src/base/log.ts";
-import { NULL_METER } from "../../src/base/meter.ts";
 import { ViewerError } from "../../src/session/door.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { MESSAGE_BYTES_MAX, OPEN_WAIT_MS } from "../../src/signalling/limits.ts";
-import { WebSockets } from "../../src/signalling/web_socket.ts";
-import { FAKE_CANDIDATE, FakeDoor, serveFakeDoor, until } from "../support/fake_door.ts";
-import { ManualClock } from "../support/signalling_set_up.ts";
+import { MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
+import { FAKE_CANDIDATE, serveFakeDoor, until } from "../support/fake_door.ts";
 import { Random } from "../support/random.ts";
 
 /** Signalling on a free port of loopback. */
-function serve(options: Partial<HttpAppOptions> = {}) {
-  const server = serveFakeDoor(options);
+async function serve(options: Partial<HttpAppOptions> = {}) {
+  const server = await serveFakeDoor(options);
   return { ...server, url: `ws://127.0.0.1:${server.port}` };
 }
 
@@ -74,7 +70,7 @@ class Client {
 }
 
 Deno.test("WebSockets: a whole conversation over a real socket", async () => {
-  await using server = serve();
+  await using server = await serve();
   const client = await Client.open(`${server.url}/ws/main`);
   const answer = await client.join();
   assert.deepEqual(answer, { type: "answer", sdp: "v=0\r\n", viewer: server.door.latest.id });
@@ -87,7 +83,7 @@ Deno.test("WebSockets: a whole conversation over a real socket", async () => {
 });
 
 Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
-  await using server = serve();
+  await using server = await serve();
   const client = await Client.open(`${server.url}/ws/main`);
   client.say({ type: "webrtc_offer", sdp: "v=0", user_id: "u1", avatar_id: "anna" });
   const { timestamp, ...answer } = await client.next();
@@ -111,7 +107,7 @@ Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
 });
 
 Deno.test("WebSockets: pages of other origins are told so", async () => {
-  await using server = serve({ allowedOrigins: ["https://friend.example"] });
+  await using server = await serve({ allowedOrigins: ["https://friend.example"] });
   const stranger = await Client.open(`${server.url}/ws/main`, { Origin: "https://evil.example" });
   const { type, code, message } = await stranger.next();
   assert.deepEqual([type, code], ["error", "origin_not_allowed"]);
@@ -125,7 +121,7 @@ Deno.test("WebSockets: pages of other origins are told so", async () => {
 });
 
 Deno.test("WebSockets: an oversized message closes its own socket only", async () => {
-  await using server = serve();
+  await using server = await serve();
   const bystander = await Client.open(`${server.url}/ws/other`);
   await bystander.join();
   for (const length of [MESSAGE_BYTES_MAX + 1, 4 * MESSAGE_BYTES_MAX]) {
@@ -140,7 +136,7 @@ Deno.test("WebSockets: an oversized message closes its own socket only", async (
 });
 
 Deno.test("WebSockets: long reasons are cut to what a close frame holds", async () => {
-  await using server = serve();
+  await using server = await serve();
   server.door.gate = () => Promise.reject(new ViewerError("bad_sdp", "ü".repeat(500)));
   const client = await Client.open(`${server.url}/ws/main`);
   client.say({ type: "offer", sdp: "" });
@@ -149,7 +145,7 @@ Deno.test("WebSockets: long reasons are cut to what a close frame holds", async 
 });
 
 Deno.test("WebSockets: thousands of garbage messages, and then a normal connection", async () => {
-  await using server = serve();
+  await using server = await serve();
   const random = new Random(20_261_122);
   const misbehave = async () => {
     const client = await Client.open(`${server.url}/ws/main`);
@@ -184,7 +180,7 @@ function garbage(random: Random): string | Uint8Array {
 }
 
 Deno.test("WebSockets: sockets have a limit, and one that is gone leaves its place", async () => {
-  await using server = serve({ webSockets: { socketsMax: 2 } });
+  await using server = await serve({ webSockets: { socketsMax: 2 } });
   for (let i = 0; i < 20; i++) await breakOff(server.port);
   const first = await watching(server.url, "a");
   const second = await watching(server.url, "b");
@@ -195,7 +191,7 @@ Deno.test("WebSockets: sockets have a limit, and one that is gone leaves its pla
 });
 
 Deno.test("WebSockets: when all are taken, the oldest without a viewer makes room", async () => {
-  await using server = serve({ webSockets: { socketsMax: 2 } });
+  await using server = await serve({ webSockets: { socketsMax: 2 } });
   const viewer = await watching(server.url, "a");
   const silent = await openSoon(`${server.url}/ws/b`);
   const second = await watching(server.url, "c");
@@ -207,43 +203,23 @@ Deno.test("WebSockets: when all are taken, the oldest without a viewer makes roo
   await second.leave();
 });
 
-Deno.test({
-  name: "WebSockets: a client that leaves before the server answers its handshake keeps no place",
-  // Deno itself waits for this upgrade forever.
-  sanitizeOps: false,
-  fn: async () => {
-    const clock = new ManualClock();
-    const sockets = new WebSockets({ socketsMax: 1 });
-    const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    const { promise: accepted, resolve: accept } = Promise.withResolvers<void>();
-    const stop = new AbortController();
-    const server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {}, signal: stop.signal },
-      async (request) => {
-        await released;
-        const response = sockets.accept(request, {
-          sessionId: "main",
-          reachedHost: "127.0.0.1",
-          door: new FakeDoor(),
-          clock,
-          log: NULL_LOGGER,
-          meter: NULL_METER,
-        });
-        accept();
-        return response;
-      },
-    );
-    await breakOff(server.addr.port);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    release();
-    await accepted;
-    assert.ok(!sockets.makeRoom());
-    clock.advance(OPEN_WAIT_MS);
-    assert.ok(sockets.makeRoom());
-    // Not shutdown(), which waits too.
-    stop.abort();
-    await server.finished;
-  },
+Deno.test("WebSockets: a client that leaves before the server answers its handshake keeps no place", async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let asked = 0;
+  await using server = await serve({
+    webSockets: { socketsMax: 1 },
+    access: async () => {
+      asked += 1;
+      if (asked === 1) await released;
+      return { viewerOnly: false };
+    },
+  });
+  await breakOff(server.port);
+  await until(() => asked === 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  release();
+  const viewer = await watching(server.url, "a");
+  await viewer.leave();
 });
 
 /** Asks for a WebSocket and is gone before it opens. */
@@ -279,7 +255,7 @@ async function openSoon(url: string): Promise<Client> {
 
 Deno.test("WebSockets: when the server goes down, every socket is told", async () => {
   const shutdown = new AbortController();
-  await using server = serve({ webSockets: { signal: shutdown.signal } });
+  await using server = await serve({ webSockets: { signal: shutdown.signal } });
   const joined = await Client.open(`${server.url}/ws/main`);
   await joined.join();
   const idle = await Client.open(`${server.url}/ws/main`);

@@ -1,3 +1,5 @@
+import { Listener } from "../../src/app/listener.ts";
+import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import {
@@ -12,7 +14,8 @@ import {
   type ViewerNotice,
   type ViewerState,
 } from "../../src/session/door.ts";
-import { createHttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
+import type { ClientConnection } from "../../src/signalling/client_connection.ts";
+import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
 
 /** The candidate that every viewer of a {@link FakeDoor} gets. */
@@ -172,6 +175,19 @@ const NO_PATH_CHECKS: PathCheckDoor = {
   report: () => undefined,
 };
 
+/** For requests that came by no connection. */
+export const NO_CONNECTION: ClientConnection = {
+  upgrade() {
+    throw new TypeError("There is no connection");
+  },
+};
+
+/** Serves an app on a free port of loopback, as the server does. */
+export function serveApp(app: HttpApp): Promise<Listener> {
+  const at = { hostname: "127.0.0.1", port: 0, key: "server.listen" };
+  return Listener.open({ ...at, app, clock: SYSTEM_CLOCK, log: NULL_LOGGER });
+}
+
 /** A signalling server in front of a fake door. */
 export interface FakeDoorServer extends AsyncDisposable {
   readonly door: FakeDoor;
@@ -180,7 +196,9 @@ export interface FakeDoorServer extends AsyncDisposable {
 }
 
 /** Serves signalling on a free port, with as much of the rest as the test brings. */
-export function serveFakeDoor(options: Partial<HttpAppOptions> = {}): FakeDoorServer {
+export async function serveFakeDoor(
+  options: Partial<HttpAppOptions> = {},
+): Promise<FakeDoorServer> {
   const door = new FakeDoor();
   const app = createHttpApp({
     door,
@@ -195,8 +213,8 @@ export function serveFakeDoor(options: Partial<HttpAppOptions> = {}): FakeDoorSe
     meter: NULL_METER,
     ...options,
   });
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app);
-  return { door, port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
+  const server = await serveApp(app);
+  return { door, port: server.address.port, [Symbol.asyncDispose]: () => server.close() };
 }
 
 /** Waits for something that the other end of a loopback connection brings about. */

@@ -10,12 +10,11 @@ const UTF8 = new TextEncoder();
 /** Answers every request; echoes over WebSockets, and says how many bytes a message has. */
 export async function echo(...[request, connection]: Parameters<HttpApp>): Promise<Response> {
   if (request.headers.has("Upgrade")) {
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-    socket.onmessage = ({ data }) => {
-      if ("taken" in connection) connection.taken();
-      socket.send(String(data.length));
-    };
-    return response;
+    const socket = connection.upgrade({
+      idleS: 0,
+      listener: { message: (text) => socket.send(String(text?.length)), closed() {} },
+    });
+    return new Response();
   }
   return new Response(`${(await request.text()).length}\n`);
 }

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { type FakeDoor, serveFakeDoor } from "./fake_door.ts";
+import { type FakeDoor, type FakeDoorServer, serveFakeDoor } from "./fake_door.ts";
 import { RecordingMeter } from "./recording_meter.ts";
 
 /** Media types of offers and answers, and of pieces of them. */
@@ -43,21 +43,33 @@ export function fragment(ufrag: string): string {
 
 /** WHEP on a free port, in front of sessions that exist in name only. */
 export class WhepServer implements AsyncDisposable {
-  readonly meter: RecordingMeter = new RecordingMeter();
-  readonly log: { readonly event: string; readonly fields: unknown }[] = [];
-  readonly errors: string[] = [];
-  readonly #server: ReturnType<typeof serveFakeDoor>;
+  readonly meter: RecordingMeter;
+  readonly log: { readonly event: string; readonly fields: unknown }[];
+  readonly errors: string[];
+  readonly #server: FakeDoorServer;
 
-  constructor(options: Partial<HttpAppOptions> = {}) {
-    this.#server = serveFakeDoor({
-      meter: this.meter,
+  private constructor(server: FakeDoorServer, seen: Pick<WhepServer, "meter" | "log" | "errors">) {
+    this.#server = server;
+    this.meter = seen.meter;
+    this.log = seen.log;
+    this.errors = seen.errors;
+  }
+
+  /** Opens one. */
+  static async open(options: Partial<HttpAppOptions> = {}): Promise<WhepServer> {
+    const meter = new RecordingMeter();
+    const log: { readonly event: string; readonly fields: unknown }[] = [];
+    const errors: string[] = [];
+    const server = await serveFakeDoor({
+      meter,
       log: {
         ...NULL_LOGGER,
-        info: (event, fields) => void this.log.push({ event, fields }),
-        error: (event) => void this.errors.push(event),
+        info: (event, fields) => void log.push({ event, fields }),
+        error: (event) => void errors.push(event),
       },
       ...options,
     });
+    return new WhepServer(server, { meter, log, errors });
   }
 
   get door(): FakeDoor {

@@ -64,6 +64,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   "jose": "signalling",
   "prom-client": "observability",
   "smol-toml": "config",
+  "ws": "app",
 };
 
 /** Longest source file in lines: one idea each. */

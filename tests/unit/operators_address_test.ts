@@ -1,6 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { createOperatorsApp } from "../../src/signalling/http_app.ts";
+import { NO_CONNECTION } from "../support/fake_door.ts";
 import { STATUS_ASSETS } from "../../src/viewer/assets.ts";
 
 Deno.test("operators' address: has the status page and all that it asks for, and nothing for viewers", async () => {
@@ -13,10 +14,7 @@ Deno.test("operators' address: has the status page and all that it asks for, and
     log: NULL_LOGGER,
   });
   const get = async (path: string): Promise<readonly [status: number, text: string]> => {
-    const response = await app(new Request(`http://127.0.0.1:9001${path}`), {
-      taken() {},
-      closed() {},
-    });
+    const response = await app(new Request(`http://127.0.0.1:9001${path}`), NO_CONNECTION);
     return [response.status, await response.text()];
   };
   for (const [path, { body }] of STATUS_ASSETS) assert.deepEqual(await get(path), [200, body]);

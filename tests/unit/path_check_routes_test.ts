@@ -4,7 +4,7 @@ import { ViewerError } from "../../src/session/door.ts";
 import { createHttpApp } from "../../src/signalling/http_app.ts";
 import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor } from "../support/fake_door.ts";
+import { FakeDoor, NO_CONNECTION } from "../support/fake_door.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 
 const CHECK = {
@@ -45,7 +45,7 @@ function setUp(
     meter,
     clock,
   });
-  const info = {} as Deno.ServeHandlerInfo;
+  const info = NO_CONNECTION;
   const post = async (host = "pinhole.example:9000") =>
     await app(
       new Request("http://elsewhere/api/path-check", { method: "POST", headers: { Host: host } }),

@@ -11,7 +11,7 @@ import {
 } from "../support/whep_server.ts";
 
 Deno.test("PATCH: candidates are taken with the ETag or *, and change nothing", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   const alone = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=end-of-candidates\r\n";
   for (const match of ['"ufrag0"', '"old", "ufrag0"', "*", '"*"']) {
@@ -25,7 +25,7 @@ Deno.test("PATCH: candidates are taken with the ETag or *, and change nothing", 
 });
 
 Deno.test("PATCH: other credentials restart ICE, and the answer has new ones with all candidates", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   await server.patch(resource, { "If-Match": '"ufrag0"' });
   for (
@@ -56,7 +56,7 @@ Deno.test("PATCH: other credentials restart ICE, and the answer has new ones wit
 });
 
 Deno.test("PATCH: without If-Match 428, with that of another ICE session 412, and nothing restarts", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   await server.patch(resource, { "If-Match": "*" });
   const refused = async (headers: Record<string, string>, status: number) => {
@@ -78,7 +78,7 @@ Deno.test("PATCH: without If-Match 428, with that of another ICE session 412, an
 });
 
 Deno.test("DELETE: ends the viewer with 200, whatever If-Match says; then there is no resource", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   const { status } = await server.ask("DELETE", resource, { "If-Match": '"other"' });
   assert.equal(status, 200);
@@ -89,7 +89,7 @@ Deno.test("DELETE: ends the viewer with 200, whatever If-Match says; then there 
 });
 
 Deno.test("resource: is found under its session and its whole id only", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   const { id } = server.door.latest;
   const paths = [
@@ -109,7 +109,7 @@ Deno.test("resource: is found under its session and its whole id only", async ()
 });
 
 Deno.test("GET: endpoint and resource have no content; other methods are 405 with those that go", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const resource = await server.join();
   for (const path of ["/whep/main", resource]) {
     for (const method of ["GET", "HEAD"]) {
@@ -133,7 +133,7 @@ Deno.test("GET: endpoint and resource have no content; other methods are 405 wit
 });
 
 Deno.test("OPTIONS: 200 with what may be sent, and what pages may do", async () => {
-  await using server = new WhepServer({ allowedOrigins: ["https://a.example"] });
+  await using server = await WhepServer.open({ allowedOrigins: ["https://a.example"] });
   for (const path of ["/whep/main", "/whep/main/x"]) {
     const { status, headers, text } = await server.ask("OPTIONS", path, {
       "Origin": "https://a.example",
@@ -162,7 +162,7 @@ Deno.test("OPTIONS: 200 with what may be sent, and what pages may do", async () 
 });
 
 Deno.test("origins: a page that is allowed may read answers and refusals, another gets 403 and nothing", async () => {
-  await using server = new WhepServer({ allowedOrigins: ["https://a.example"] });
+  await using server = await WhepServer.open({ allowedOrigins: ["https://a.example"] });
   const own = `http://127.0.0.1:${server.port}`;
   for (const Origin of ["https://a.example", own]) {
     for (const type of [SDP, "text/plain"]) {
@@ -191,7 +191,7 @@ Deno.test("origins: a page that is allowed may read answers and refusals, anothe
 
 Deno.test("tokens: an offer needs one for its session, what Location names needs none", async () => {
   const asked: unknown[] = [];
-  await using server = new WhepServer({
+  await using server = await WhepServer.open({
     access: (request, purpose) => {
       asked.push(purpose);
       const isRight = request.headers.get("Authorization") === "Bearer right";

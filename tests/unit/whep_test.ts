@@ -10,7 +10,7 @@ import { eventually } from "../support/deadline.ts";
 import { FRAGMENT, HEAD, problem, SDP, WhepServer } from "../support/whep_server.ts";
 
 Deno.test("POST: 201 with the answer, its resource and its ETag; only the media holds the viewer", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const { status, headers, text } = await server.offer("/whep/main", {
     "Content-Type": "Application/SDP; charset=utf-8",
   });
@@ -30,7 +30,7 @@ Deno.test("POST: 201 with the answer, its resource and its ETag; only the media 
 });
 
 Deno.test("POST: idle and params of the query reach the sessions", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const params = encodeURIComponent(JSON.stringify({ voice: "å", n: [1] }));
   assert.equal((await server.offer(`/whep/main?idle=anna&params=${params}&token=x`)).status, 201);
   const { idle, params: given } = server.door.requests[0] ?? {};
@@ -38,7 +38,7 @@ Deno.test("POST: idle and params of the query reach the sessions", async () => {
 });
 
 Deno.test("POST: bad queries, types, bodies and names are refused, counted and logged", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const long = "x".repeat(PARAMS_BYTES_MAX);
   const refusals: [path: string, headers: Record<string, string>, status: number][] = [
     ["/whep/main?params=[]", {}, 400],
@@ -71,7 +71,7 @@ Deno.test("POST: bad queries, types, bodies and names are refused, counted and l
 });
 
 Deno.test("POST: a body of the longest length is taken, and one of no announced length that is longer is not", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const longest = "x".repeat(MESSAGE_BYTES_MAX);
   assert.equal((await server.offer("/whep/main", { body: longest })).status, 201);
   assert.equal(server.door.requests[0]?.sdp.length, MESSAGE_BYTES_MAX);
@@ -86,7 +86,7 @@ Deno.test("POST: a body of the longest length is taken, and one of no announced 
 });
 
 Deno.test("POST: what the sessions refuse is told by status, Retry-After and code", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   for (const [code, { httpStatus }] of Object.entries(ERROR_TABLE)) {
     if (["bad_message", "unauthorized", "origin_not_allowed", "no_such_viewer"].includes(code)) {
       continue;
@@ -107,7 +107,7 @@ Deno.test("POST: what the sessions refuse is told by status, Retry-After and cod
 });
 
 Deno.test("POST: a defect of ours is told without its text, and logged with it", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   server.door.gate = () => Promise.reject(new Error("a secret"));
   const answer = await server.offer();
   assert.deepEqual(problem(answer), [500, "internal"]);
@@ -116,7 +116,7 @@ Deno.test("POST: a defect of ours is told without its text, and logged with it",
 });
 
 Deno.test("POST: a client that leaves before its answer is neither refused nor a failure", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const hold = Promise.withResolvers<void>();
   server.door.gate = () => hold.promise;
   const leaving = new AbortController();
@@ -138,7 +138,7 @@ Deno.test("POST: a client that leaves before its answer is neither refused nor a
 });
 
 Deno.test("POST: a client that leaves within its body is no failure of the server", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   for (const framing of ["Content-Length: 100", "Transfer-Encoding: chunked"]) {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     await connection.write(new TextEncoder().encode(`${HEAD}${framing}\r\n\r\n5\r\n`));
@@ -148,7 +148,7 @@ Deno.test("POST: a client that leaves within its body is no failure of the serve
 });
 
 Deno.test("POST: a Host header that makes no address is 400", async () => {
-  await using server = new WhepServer();
+  await using server = await WhepServer.open();
   const head = HEAD.replace("localhost", "a b:99999");
   const answer = await server.tell(`${head}Content-Length: 0\r\nConnection: close\r\n\r\n`);
   assert.match(answer, /^HTTP\/1\.1 400 /);

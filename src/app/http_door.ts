@@ -1,0 +1,160 @@
+import type { Buffer } from "node:buffer";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { ClientConnection } from "../signalling/client_connection.ts";
+import type { HttpApp } from "../signalling/http_app.ts";
+import { HEAD_BYTES_MAX } from "../signalling/limits.ts";
+import { ClientStream } from "./client_stream.ts";
+import { requestOf, sendResponse } from "./http_messages.ts";
+import { WebSocketDoor } from "./web_socket_door.ts";
+
+/** What an {@link HttpDoor} works with. */
+export interface HttpDoorOptions {
+  readonly app: HttpApp;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Failure {
+  readonly code?: string;
+}
+
+const BAD_REQUEST = 400;
+const HEAD_TOO_LONG = 431;
+
+/** Reads requests from connections that were accepted elsewhere, and writes what the app answers. */
+export class HttpDoor {
+  readonly #app: HttpApp;
+  readonly #log: Logger;
+  readonly #webSockets: WebSocketDoor;
+  readonly #server: Server;
+
+  constructor({ app, clock, log }: HttpDoorOptions) {
+    this.#app = app;
+    this.#log = log;
+    this.#webSockets = new WebSocketDoor(clock);
+    // Its own deadlines stay off: those of the streams are finer, and hold before a head and on WebSockets too.
+    const server = createServer({
+      maxHeaderSize: HEAD_BYTES_MAX,
+      headersTimeout: 0,
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
+    });
+    // Deno 2.9.6 ends each connection behind its first answer while the server does not listen itself.
+    Object.defineProperty(server, "listening", { value: true });
+    Object.assign(server, { shouldUpgradeCallback: asksForWebSocket });
+    server.on("request", (incoming, outgoing) => void this.#answer(incoming, outgoing));
+    server.on("upgrade", (incoming, _, head) => void this.#answerUpgrade(incoming, head));
+    server.on("clientError", (error: Failure, socket) => this.#fail(error, socket));
+    this.#server = server;
+  }
+
+  /** Takes a connection whose first bytes are there. */
+  take(stream: ClientStream): void {
+    this.#server.emit("connection", stream);
+  }
+
+  /** Never rejects. */
+  async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const stream = streamOf(incoming);
+    stream.begin();
+    const leaving = new AbortController();
+    outgoing.once("close", () => {
+      stream.finish();
+      if (!outgoing.writableFinished) leaving.abort();
+    });
+    // It breaks off: the request's body says so to who reads it.
+    incoming.on("error", () => {});
+    const response = await this.#responseTo(incoming, {
+      signal: leaving.signal,
+      connection: NO_UPGRADE,
+    });
+    await this.#send(response, { incoming, outgoing });
+  }
+
+  /** Never rejects. */
+  async #answerUpgrade(incoming: IncomingMessage, head: Buffer): Promise<void> {
+    const stream = streamOf(incoming);
+    stream.begin();
+    const leaving = new AbortController();
+    const abort = () => leaving.abort();
+    stream.once("close", abort);
+    let isUpgraded = false;
+    const response = await this.#responseTo(incoming, {
+      signal: leaving.signal,
+      connection: {
+        upgrade: (options) => {
+          const socket = this.#webSockets.open({ stream, incoming, head }, options);
+          isUpgraded = true;
+          return socket;
+        },
+      },
+    });
+    stream.off("close", abort);
+    if (isUpgraded) return;
+    const outgoing = new ServerResponse(incoming);
+    outgoing.shouldKeepAlive = false;
+    outgoing.assignSocket(stream as unknown as Socket);
+    outgoing.once("finish", () => stream.destroySoon());
+    outgoing.once("close", () => stream.finish());
+    await this.#send(response, { incoming, outgoing });
+  }
+
+  async #responseTo(
+    incoming: IncomingMessage,
+    { signal, connection }: { signal: AbortSignal; connection: ClientConnection },
+  ): Promise<Response> {
+    const request = requestOf(incoming, signal);
+    if (request === undefined) return new Response("Bad request\n", { status: BAD_REQUEST });
+    try {
+      return await this.#app(request, connection);
+    } catch (error) {
+      this.#log.error("http_failed", { method: request.method, error: errorText(error) });
+      return new Response("Internal server error\n", { status: 500 });
+    }
+  }
+
+  async #send(
+    response: Response,
+    { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
+  ): Promise<void> {
+    try {
+      await sendResponse(response, { incoming, outgoing });
+    } catch (error) {
+      this.#log.error("http_failed", { method: incoming.method, error: errorText(error) });
+      outgoing.destroy();
+    }
+  }
+
+  /** The bytes of a client are no HTTP, or its connection broke. */
+  #fail({ code }: Failure, socket: unknown): void {
+    if (!(socket instanceof ClientStream)) return;
+    if (code === "HPE_PAUSED_H2_UPGRADE") return socket.refuse("http2");
+    if (!code?.startsWith("HPE_") || !socket.writable) return void socket.destroy();
+    const status = code === "HPE_HEADER_OVERFLOW"
+      ? `${HEAD_TOO_LONG} Request Header Fields Too Large`
+      : `${BAD_REQUEST} Bad Request`;
+    socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    socket.destroySoon();
+  }
+}
+
+const NO_UPGRADE: ClientConnection = {
+  upgrade() {
+    throw new TypeError("The request is no WebSocket handshake: it has no Connection: Upgrade");
+  },
+};
+
+/** A request for anything else, such as `h2c`, is answered as if it had not asked (RFC 9110 §7.8). */
+function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
+}
+
+function streamOf({ socket }: IncomingMessage): ClientStream {
+  const stream: unknown = socket;
+  if (stream instanceof ClientStream) return stream;
+  throw new TypeError("The request came by another connection");
+}

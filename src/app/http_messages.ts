@@ -1,0 +1,116 @@
+import { Buffer } from "node:buffer";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+
+/** Bodies below this many bytes are not compressed: they fit one packet as they are. */
+const COMPRESSED_BYTES_MIN = 1024;
+
+const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|[a-z.-]+\+json)|image\/svg)/;
+
+const compress = promisify(gzip);
+
+/**
+ * What Node read of a request, as the web has it. Its address names the host `localhost`, whatever the client calls the
+ * server; the `Host` header has that.
+ * @param signal Aborted when the client is gone.
+ * @returns `undefined` when the web has no such request: a method that it forbids, or a target that is no path.
+ */
+export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
+  const { method = "GET", url = "/" } = incoming;
+  const address = url.startsWith("/") ? URL.parse(`http://localhost${url}`) : targetOf(url);
+  if (address === null) return undefined;
+  const hasBody = method !== "GET" && method !== "HEAD" &&
+    (incoming.headers["transfer-encoding"] !== undefined ||
+      Number(incoming.headers["content-length"] ?? 0) > 0);
+  try {
+    return new Request(address, {
+      method,
+      headers: headersOf(incoming),
+      signal,
+      ...(hasBody ? { body: bodyOf(incoming) } : {}),
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The absolute form (RFC 9112 §3.2.2), as proxies get it, names the host once more. */
+function targetOf(url: string): URL | null {
+  const absolute = URL.parse(url);
+  return absolute && URL.parse(`http://localhost${absolute.pathname}${absolute.search}`);
+}
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+  }
+  return headers;
+}
+
+/** Reads on as the reader asks for more; what is cancelled is taken off and dropped. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let isOver = false;
+  const once = (end: () => void) => () => {
+    if (!isOver) end();
+    isOver = true;
+  };
+  return new ReadableStream({
+    start(controller) {
+      incoming.on("data", (chunk: Buffer) => {
+        if (isOver) return;
+        controller.enqueue(new Uint8Array(chunk));
+        incoming.pause();
+      });
+      incoming.pause();
+      incoming.on("end", once(() => controller.close()));
+      const broke = once(() => controller.error(new TypeError("The body broke off")));
+      incoming.on("error", broke);
+      incoming.on("close", broke);
+    },
+    pull() {
+      incoming.resume();
+    },
+    cancel() {
+      isOver = true;
+      incoming.resume();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** Writes a response whose body is whole in memory, compressed where the client takes that. */
+export async function sendResponse(
+  response: Response,
+  { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
+): Promise<void> {
+  const { status, headers, body } = response;
+  const whole = body === null ? undefined : Buffer.from(await response.arrayBuffer());
+  outgoing.statusCode = status;
+  for (const [name, value] of headers) {
+    if (name !== "set-cookie") outgoing.setHeader(name, value);
+  }
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
+  if (whole === undefined) return void outgoing.end();
+  if (!isCompressible(headers)) return void outgoing.end(whole);
+  outgoing.appendHeader("vary", "Accept-Encoding");
+  if (whole.length < COMPRESSED_BYTES_MIN || !takesGzip(incoming)) {
+    return void outgoing.end(whole);
+  }
+  outgoing.setHeader("content-encoding", "gzip");
+  // Other bytes under the same strong tag would be wrong (RFC 9110 §8.8.3).
+  const etag = headers.get("etag");
+  if (etag?.startsWith('"')) outgoing.setHeader("etag", `W/${etag}`);
+  outgoing.end(await compress(whole));
+}
+
+function isCompressible(headers: Headers): boolean {
+  return COMPRESSIBLE.test(headers.get("content-type") ?? "") && !headers.has("content-encoding");
+}
+
+/** RFC 9110 §12.5.3, as far as browsers, Prometheus and curl use it. */
+function takesGzip({ headers }: IncomingMessage): boolean {
+  const accepted = String(headers["accept-encoding"] ?? "").toLowerCase().split(",");
+  return accepted.some((each) => /^\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/.test(each));
+}

@@ -1,0 +1,137 @@
+import type { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+// @ts-types="./ws.d.ts"
+import { type WebSocket, WebSocketServer } from "ws";
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { OpenWebSocket, WebSocketUpgrade } from "../signalling/client_connection.ts";
+import { CLIENT_WINDOW_BYTES, CLOSE_LINGER_MS } from "../signalling/limits.ts";
+import type { ClientStream } from "./client_stream.ts";
+
+/** Bytes of a client's ping or pong beside its payload (RFC 6455 §5.2). */
+const CONTROL_HEAD_BYTES = 6;
+
+/** Where a handshake came from. */
+export interface Handshake {
+  readonly stream: ClientStream;
+  readonly incoming: IncomingMessage;
+  /** What came behind the request. */
+  readonly head: Buffer;
+}
+
+/** Turns requests into WebSockets. */
+export class WebSocketDoor {
+  readonly #clock: Clock;
+  readonly #server: WebSocketServer;
+  #subprotocol: string | undefined;
+  #refusal = "";
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      // Refused by the head of a frame, before its bytes take any memory.
+      maxPayload: CLIENT_WINDOW_BYTES,
+      // A small message can be a long stream of bytes when it is compressed.
+      perMessageDeflate: false,
+      handleProtocols: () => this.#subprotocol ?? false,
+    });
+    this.#server.on("wsClientError", ({ message }) => {
+      this.#refusal = message;
+    });
+  }
+
+  /** @throws {TypeError} When the request is no valid handshake. */
+  open({ stream, incoming, head }: Handshake, options: WebSocketUpgrade): OpenWebSocket {
+    this.#subprotocol = options.subprotocol;
+    this.#refusal = "";
+    // The only version there is; clients that do not name it were let in before.
+    incoming.headers["sec-websocket-version"] ??= "13";
+    let socket: WebSocket | undefined;
+    // All of this happens before the call returns.
+    this.#server.handleUpgrade(incoming, stream, head, (opened) => {
+      socket = opened;
+    });
+    if (socket === undefined) {
+      throw new TypeError(this.#refusal || "The client is gone");
+    }
+    stream.settle();
+    return this.#attach({ socket, stream }, options);
+  }
+
+  #attach(
+    { socket, stream }: { socket: WebSocket; stream: ClientStream },
+    { idleS, listener }: WebSocketUpgrade,
+  ): OpenWebSocket {
+    const heartbeat = idleS > 0 ? new Heartbeat(socket, { clock: this.#clock, idleS }) : undefined;
+    socket.on("message", (data: Buffer, isBinary: boolean) => {
+      stream.settle();
+      heartbeat?.alive();
+      listener.message(isBinary ? undefined : data.toString());
+    });
+    const controlled = (payload: Buffer) => {
+      stream.discount(payload.length + CONTROL_HEAD_BYTES);
+      heartbeat?.alive();
+    };
+    socket.on("ping", controlled);
+    socket.on("pong", controlled);
+    // It closes with the code for what was wrong; the end says the same.
+    socket.on("error", () => {});
+    // ws ends the stream when both sides have said that they close, and waits half a minute for the client to do so too.
+    let cancelLinger: CancelTimer = () => {};
+    stream.once("finish", () => {
+      cancelLinger = this.#clock.after(CLOSE_LINGER_MS, () => socket.terminate());
+    });
+    socket.on("close", (code) => {
+      cancelLinger();
+      heartbeat?.stop();
+      stream.finish();
+      listener.closed({ code });
+    });
+    return {
+      get bufferedAmount() {
+        return socket.bufferedAmount;
+      },
+      // On a socket that is closing or closed these do nothing.
+      send: (text) => socket.send(text, () => {}),
+      close(code, reason) {
+        socket.close(code, reason);
+        stream.rest();
+      },
+    };
+  }
+}
+
+/** Pings a client that says nothing, and breaks off with one that does not answer. */
+class Heartbeat {
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  readonly #halfMs: number;
+  #isQuiet = false;
+  #cancel: CancelTimer;
+
+  constructor(socket: WebSocket, { clock, idleS }: { clock: Clock; idleS: number }) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#halfMs = idleS * 1000 / 2;
+    this.#cancel = clock.after(this.#halfMs, () => this.#beat());
+  }
+
+  /** Something came. */
+  alive(): void {
+    this.#isQuiet = false;
+    this.#cancel();
+    this.#cancel = this.#clock.after(this.#halfMs, () => this.#beat());
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #beat(): void {
+    if (this.#isQuiet) return this.#socket.terminate();
+    this.#isQuiet = true;
+    this.#socket.ping();
+    this.#cancel = this.#clock.after(this.#halfMs, () => this.#beat());
+  }
+}
