@@ -1,4 +1,5 @@
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { SESSION_ID_PATTERN } from "./limits.ts";
 
 /** The only signature that is taken (RFC 7518 §3.2); a token that names another one, or none, is refused. */
 const ALGORITHM = "HS256";
@@ -99,10 +100,14 @@ function tokenOf(request: Request): string | undefined {
 
 function isMeantFor({ session, metrics }: JWTPayload, purpose: Purpose): boolean {
   if (purpose === "metrics") return metrics === true;
-  if (typeof session !== "string") return false;
+  if (typeof session !== "string" || !isGrant(session)) return false;
   if (purpose === "any_session") return true;
-  // No session can have the empty name, so only `*` covers it.
-  return covers(session, purpose === "all_sessions" ? "" : purpose.session);
+  return purpose === "all_sessions" ? session === "*" : covers(session, purpose.session);
+}
+
+/** Whether there can be a session that it is for: an id, or the beginning of one with `*` behind it. */
+function isGrant(session: string): boolean {
+  return session === "*" || SESSION_ID_PATTERN.test(session.replace(/\*$/, ""));
 }
 
 function covers(granted: string, sessionId: string): boolean {

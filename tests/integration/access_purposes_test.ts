@@ -56,6 +56,40 @@ Deno.test("access: a token opens what it is for, and nothing else", async () => 
   assert.deepEqual(await allowed("metrics"), ["metrics"]);
 });
 
+Deno.test("access: a token whose claims name no session or no end opens nothing", async () => {
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+  const claims: Record<string, unknown>[] = [
+    {},
+    ...["", "**", "a*b", "*a", " ", "\0", "a/b", "é*", "x".repeat(65)].map((session) => ({
+      session,
+    })),
+    ...[null, true, 0, 1, [], [""], ["*"], {}, { "*": true }].map((session) => ({ session })),
+    ...[1, "true", "metrics", [], [true], {}].map((metrics) => ({ metrics })),
+    ...[null, "never", [], {}, true, `${inAnHour}`].map((exp) => ({
+      session: "*",
+      metrics: true,
+      exp,
+    })),
+    ...[null, "", "other", [], ["other"], {}, "pinhole "].map((aud) => ({
+      session: "*",
+      metrics: true,
+      aud,
+    })),
+    { session: "*", metrics: true, nbf: inAnHour },
+    { session: "*", metrics: true, nbf: "now" },
+  ];
+  const purposes: Purpose[] = ["metrics", "all_sessions", "any_session"];
+  purposes.push(...["main", "", "*", "a*b"].map((session) => ({ session })));
+  for (const given of claims) {
+    const token = await new SignJWT({ exp: inAnHour, aud: "pinhole", ...given })
+      .setProtectedHeader({ alg: "HS256" }).sign(key);
+    for (const purpose of purposes) {
+      const access = await check(new Request(`http://h/?token=${token}`), purpose);
+      assert.equal(access, undefined, `${JSON.stringify(given)} for ${JSON.stringify(purpose)}`);
+    }
+  }
+});
+
 Deno.test("access: a token may stand beside the subprotocol, which alone is answered", async () => {
   await using server = await serveFakeDoor({ access: check });
   const url = `ws://127.0.0.1:${server.port}/ws/demo`;
