@@ -6,6 +6,7 @@ import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
 import type { FrameSourceFactory } from "../media/frame.ts";
 import { createOpusEncoder } from "../media/opus_encoder.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
+import { readDescriptorLimit } from "../ports/descriptor_limit.ts";
 import { PortLeases } from "../ports/leases.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
@@ -13,6 +14,7 @@ import { SessionRegistry } from "../session/registry.ts";
 import { PathProbe } from "../transport/path_probe.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
 import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
+import { type ConnectionLimits, shareDescriptors } from "./descriptors.ts";
 import { LiveSettings } from "./live.ts";
 import { createPathChecks } from "./path_checks.ts";
 import { publicAddressesOf, type PublicAddressFinder, publicPortOf } from "./public_address.ts";
@@ -64,7 +66,8 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
   const { observers, version = "unknown" } = setting;
   await using started = new AsyncDisposableStack();
   const live = started.use(await LiveSettings.open(config, observers.log));
-  const parts = await openParts(live, { setting, started });
+  const connections = shareDescriptors(readDescriptorLimit(), config);
+  const parts = await openParts(live, { setting, started, connections });
   setting.unwanted?.throwIfAborted();
   const registry = createRegistry(live, { parts, observers });
   started.defer(() => registry.close());
@@ -77,6 +80,7 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     observers,
     version,
     started,
+    connections,
     pathChecks: createPathChecks({
       ...parts,
       publicPort: (localPort) => publicPortOf(localPort, config.webrtc),
@@ -154,13 +158,19 @@ interface Parts {
 
 async function openParts(
   live: LiveSettings,
-  { setting, started }: { setting: Setting; started: AsyncDisposableStack },
+  { setting, started, connections }: {
+    setting: Setting;
+    started: AsyncDisposableStack;
+    connections: ConnectionLimits;
+  },
 ): Promise<Parts> {
   const { config } = live;
   const { log, meter } = setting.observers;
   const { listen, portMin, portMax, tcp } = config.webrtc;
   const range = { hostname: listen, portMin, portMax, tcp };
-  const { ports, failed } = openPortRange({ ...range, clock: SYSTEM_CLOCK, meter, log });
+  const { perMediaPort: connectionsMax, unprovenPerMediaPort: unprovenMax } = connections;
+  const limits = { connectionsMax, unprovenMax };
+  const { ports, failed } = openPortRange({ ...range, ...limits, clock: SYSTEM_CLOCK, meter, log });
   started.defer(async () => {
     await Promise.all(ports.map((port) => port.close()));
   });

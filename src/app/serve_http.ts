@@ -6,6 +6,7 @@ import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/h
 import { limitOffers } from "../signalling/offer_limit.ts";
 import type { PathCheckDoor } from "../signalling/path_check.ts";
 import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
+import type { ConnectionLimits } from "./descriptors.ts";
 import { Listener } from "./listener.ts";
 import type { LiveSettings } from "./live.ts";
 import type { Observers } from "./setting.ts";
@@ -29,6 +30,7 @@ export interface ServeHttpOptions {
   readonly version: string;
   /** Why the server is not ready, one reason in words each; empty when it is. */
   readonly health: () => readonly string[];
+  readonly connections: ConnectionLimits;
   /** Takes what has to be closed. */
   readonly started: AsyncDisposableStack;
 }
@@ -39,7 +41,7 @@ export interface ServeHttpOptions {
  */
 export async function serveHttp(
   live: LiveSettings,
-  { registry, pathChecks, observers, version, health, started }: ServeHttpOptions,
+  { registry, pathChecks, observers, version, health, started, connections }: ServeHttpOptions,
 ): Promise<Listeners> {
   const { server } = live.config;
   const { log, meter, metricsText } = observers;
@@ -60,11 +62,16 @@ export async function serveHttp(
     log,
     isTls: tls !== undefined,
   };
-  const listen = async (app: HttpApp, at: SocketAddress & { readonly key: string }) =>
-    started.use(await Listener.open({ ...at, ...(tls && { tls }), app, clock: SYSTEM_CLOCK, log }));
+  const parts = { ...(tls && { tls }), clock: SYSTEM_CLOCK, log };
+  const listen = async (app: HttpApp, at: ListenAt) =>
+    started.use(await Listener.open({ ...at, ...parts, app }));
   const admin = server.adminListen && await listen(
     createOperatorsApp({ ...shared, assets: STATUS_ASSETS }),
-    { ...server.adminListen, key: "server.admin_listen" },
+    {
+      ...server.adminListen,
+      key: "server.admin_listen",
+      connectionsMax: connections.operators,
+    },
   );
   const app = createHttpApp({
     ...shared,
@@ -76,14 +83,23 @@ export async function serveHttp(
       return live.config.server.allowedOrigins;
     },
     meter,
-    webSockets: { signal: leaving.signal },
+    webSockets: { signal: leaving.signal, socketsMax: connections.webSockets },
   });
-  const main = await listen(app, { ...server.listen, key: "server.listen" });
+  const main = await listen(app, {
+    ...server.listen,
+    key: "server.listen",
+    connectionsMax: connections.http,
+  });
   started.defer(async () => {
     leaving.abort();
     await sleep(SYSTEM_CLOCK, FAREWELL_MS);
   });
   return { main, admin };
+}
+
+interface ListenAt extends SocketAddress {
+  readonly key: string;
+  readonly connectionsMax: number;
 }
 
 /** The files of a certificate that the configuration names. */

@@ -1,3 +1,4 @@
+import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { openIdleLibrary } from "../app/idle.ts";
 import { readSecret } from "../app/secret.ts";
 import { tlsFilesOf } from "../app/serve_http.ts";
@@ -27,7 +28,9 @@ export async function check({ config: path }: { config: string | undefined }): P
   const problems = await problemsOfFiles(loaded);
   if (problems.length > 0) throw new ConfigError(problems);
   const { config, file } = loaded;
-  for (const warning of warningsOf(config)) {
+  const few = ownDescriptorWarning(config);
+  const ofHost = few === undefined ? [] : [`${few.text}. ${few.fix}`];
+  for (const warning of [...warningsOf(config), ...ofHost]) {
     printError(`pinhole: ${file ?? "defaults"}: ${warning}`);
   }
   printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);

@@ -1,3 +1,4 @@
+import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
@@ -49,6 +50,8 @@ export async function doctor(
       const loaded = await loadUsableConfig(config);
       const source = loaded.file ?? "The default configuration";
       plan = await planDoctor(loaded.config, { source, frpcAdmins, mustRun: running });
+      const few = ownDescriptorWarning(loaded.config);
+      if (few !== undefined) tell({ check: "config", status: "warning", ...few });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       configProblems(error).forEach(tell);

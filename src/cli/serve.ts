@@ -1,4 +1,5 @@
 import { type RunningServer, startServer } from "../app/compose.ts";
+import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { publicPortOf } from "../app/public_address.ts";
 import { openServiceLink, type ServiceLink } from "../app/service.ts";
 import type { Setting } from "../app/setting.ts";
@@ -51,6 +52,8 @@ export async function serve(
   });
   log.info("starting", { version, config: file ?? "defaults" });
   for (const problem of warningsOf(config)) log.warn("config_doubtful", { problem });
+  const few = ownDescriptorWarning(config);
+  if (few !== undefined) log.warn("descriptors_few", { problem: few.text, fix: few.fix });
   const observers = { log, meter, metricsText, tracer: openTracer(version) };
   const setting = { observers, version, bridgeHostCommand: hostCommand("bridge-host") };
   using service = openServiceLink(variables);

@@ -37,6 +37,9 @@ export interface MediaPortOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
+  /** ICE-TCP connections at one time, and those of them that have proven nothing yet. Default: as many as make sense. */
+  readonly connectionsMax?: number;
+  readonly unprovenMax?: number;
   /** The port listens on UDP alone, since TCP could not be bound. Without this function TCP is not tried. */
   readonly tcpFailed?: (error: unknown) => void;
 }

@@ -36,6 +36,9 @@ export interface PortRangeOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
+  /** ICE-TCP connections of each port, and those of them that have proven nothing yet. Default: as many as make sense. */
+  readonly connectionsMax?: number;
+  readonly unprovenMax?: number;
 }
 
 /**

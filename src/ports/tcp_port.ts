@@ -20,6 +20,10 @@ export interface TcpPortOptions {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly log: Logger;
+  /** Connections at one time. Default {@link TCP_CONNECTIONS_MAX}. */
+  readonly connectionsMax?: number;
+  /** Those of them that have proven nothing yet. Default {@link TCP_UNPROVEN_CONNECTIONS_MAX}. */
+  readonly unprovenMax?: number;
 }
 
 /**
@@ -32,6 +36,8 @@ export class TcpPort {
   readonly #listener: Deno.TcpListener;
   readonly #clock: Clock;
   readonly #meter: Meter;
+  readonly #connectionsMax: number;
+  readonly #unprovenMax: number;
   /** By {@link addressKey}, oldest first. */
   readonly #connections = new Map<string, TcpConnection>();
   /** Of connections, those that are over and not yet gone included. */
@@ -44,11 +50,13 @@ export class TcpPort {
    * Binds the port.
    * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied}
    */
-  constructor({ hostname, port, clock, meter, log }: TcpPortOptions) {
+  constructor({ hostname, port, clock, meter, log, ...limits }: TcpPortOptions) {
     this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
     this.#clock = clock;
     this.#meter = meter;
+    this.#connectionsMax = limits.connectionsMax ?? TCP_CONNECTIONS_MAX;
+    this.#unprovenMax = limits.unprovenMax ?? TCP_UNPROVEN_CONNECTIONS_MAX;
     const reason = limitUnsent(this.port, TCP_UNSENT_BYTES_MAX);
     if (reason !== undefined) log.warn("tcp_unsent_unlimited", { port: this.port, reason });
     this.#accepting = acceptAll(this.#listener, {
@@ -120,9 +128,9 @@ export class TcpPort {
   }
 
   #keepLimits(newest: TcpConnection): void {
-    if (this.#connections.size > TCP_CONNECTIONS_MAX) return newest.end("crowded");
+    if (this.#connections.size > this.#connectionsMax) return newest.end("crowded");
     const unproven = this.#unproven();
-    if (unproven.length > TCP_UNPROVEN_CONNECTIONS_MAX) unproven[0]?.end("crowded");
+    if (unproven.length > this.#unprovenMax) unproven[0]?.end("crowded");
   }
 
   #unproven(): TcpConnection[] {

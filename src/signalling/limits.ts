@@ -84,6 +84,9 @@ export const CLOSE_REASON_BYTES_MAX = 123;
  */
 export const CONNECTIONS_MAX = WEB_SOCKETS_MAX + 256;
 
+/** Connections at one time on the address for operators: a few scrapers and people with the status page. */
+export const OPERATOR_CONNECTIONS_MAX = 64;
+
 /**
  * How long a connection may go without a request, in milliseconds, be it that a head does not end. Browsers keep a
  * connection for their next request, and open a new one when it is gone.
