@@ -1,3 +1,4 @@
+import { isOfOtherService } from "./foreign_variables.ts";
 import type { Given, Input } from "./input.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, showRefused, showSource } from "./problem.ts";
@@ -33,6 +34,7 @@ export function readVariables(env: Environment): Input {
   for (const [name, text] of Object.entries(env)) {
     if (RESERVED_VARIABLES.includes(name) || name.startsWith(RESERVED_PREFIX)) continue;
     const key = SCHEMA_KEYS.find(({ variable }) => variable === name);
+    if (key === undefined && isOfOtherService(name, text)) continue;
     if (key === undefined) problems.push(unknownVariable(name, text));
     else given.push({ key, source: name, ...fromVariable(key.spec, text) });
   }
