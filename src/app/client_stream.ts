@@ -38,6 +38,8 @@ export class ClientStream extends Duplex implements BacklogHolder {
   #requests = 0;
   /** Since when no request is being answered; `undefined` during one, and for ever on a WebSocket. */
   #quietSinceMs: number | undefined;
+  /** Since when a request's body is awaited, the oldest one's where several are. */
+  #bodySinceMs: number | undefined;
   /** Since when the client does not read. */
   #unreadSinceMs: number | undefined;
   /** Since when the client has sent more than is taken. */
@@ -64,9 +66,14 @@ export class ClientStream extends Duplex implements BacklogHolder {
     return this.#begun.promise;
   }
 
-  /** Since when the client has asked for nothing, in milliseconds of the clock; `undefined` while it has. */
-  get quietSinceMs(): number | undefined {
-    return this.#quietSinceMs;
+  /**
+   * Since when the client is waited for, in milliseconds of the clock: for a request, for the rest of a body or of a
+   * message, or for it to read. `undefined` while it is not, as on a WebSocket that is open.
+   */
+  get waitsSinceMs(): number | undefined {
+    const since = [this.#quietSinceMs, this.#bodySinceMs, this.#unreadSinceMs, this.#fullSinceMs];
+    const earliestMs = Math.min(...since.map((ms) => ms ?? Infinity));
+    return earliestMs === Infinity ? undefined : earliestMs;
   }
 
   /** Whether the client has had its time. */
@@ -87,6 +94,16 @@ export class ClientStream extends Duplex implements BacklogHolder {
     this.#requests += 1;
     this.#quietSinceMs = undefined;
     this.settle();
+  }
+
+  /** The head of a request is there, and its body is not. */
+  awaitBody(): void {
+    this.#bodySinceMs ??= this.#clock.now();
+  }
+
+  /** A request's body is whole, or is not read any more. */
+  bodyArrived(): void {
+    this.#bodySinceMs = undefined;
   }
 
   /** A request is answered. */

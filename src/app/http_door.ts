@@ -8,7 +8,7 @@ import type { ClientConnection } from "../signalling/client_connection.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { HEAD_BYTES_MAX } from "../signalling/limits.ts";
 import { ClientStream } from "./client_stream.ts";
-import { requestOf, sendResponse } from "./http_messages.ts";
+import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
 import { WebSocketDoor } from "./web_socket_door.ts";
 
 /** What an {@link HttpDoor} works with. */
@@ -61,8 +61,13 @@ export class HttpDoor {
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const stream = streamOf(incoming);
     stream.begin();
+    if (hasBody(incoming)) {
+      stream.awaitBody();
+      incoming.once("end", () => stream.bodyArrived());
+    }
     const leaving = new AbortController();
     outgoing.once("close", () => {
+      stream.bodyArrived();
       stream.finish();
       if (!outgoing.writableFinished) leaving.abort();
     });

@@ -20,19 +20,22 @@ export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Reque
   const { method = "GET", url = "/" } = incoming;
   const address = url.startsWith("/") ? URL.parse(`http://localhost${url}`) : targetOf(url);
   if (address === null) return undefined;
-  const hasBody = method !== "GET" && method !== "HEAD" &&
-    (incoming.headers["transfer-encoding"] !== undefined ||
-      Number(incoming.headers["content-length"] ?? 0) > 0);
   try {
     return new Request(address, {
       method,
       headers: headersOf(incoming),
       signal,
-      ...(hasBody ? { body: bodyOf(incoming) } : {}),
+      ...(hasBody(incoming) ? { body: bodyOf(incoming) } : {}),
     });
   } catch {
     return undefined;
   }
+}
+
+/** Whether a request brings a body that is read. */
+export function hasBody({ method, headers }: IncomingMessage): boolean {
+  return method !== "GET" && method !== "HEAD" &&
+    (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }
 
 /** The absolute form (RFC 9112 §3.2.2), as proxies get it, names the host once more. */

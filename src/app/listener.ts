@@ -204,16 +204,17 @@ export class Listener implements AsyncDisposable {
     this.#streams.delete(stream);
   }
 
+  /** Makes room at the cost of the client that has been waited for longest. @returns False when none is waited for. */
   #makeRoom(): boolean {
     if (this.#streams.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
-    let quietest: ClientStream | undefined;
+    let longest: ClientStream | undefined;
     for (const stream of this.#streams) {
-      const { quietSinceMs: sinceMs = Infinity } = stream;
-      if (sinceMs < (quietest?.quietSinceMs ?? Infinity)) quietest = stream;
+      const { waitsSinceMs: sinceMs = Infinity } = stream;
+      if (sinceMs < (longest?.waitsSinceMs ?? Infinity)) longest = stream;
     }
-    if (quietest === undefined) return false;
-    this.#streams.delete(quietest);
-    quietest.destroy();
+    if (longest === undefined) return false;
+    this.#streams.delete(longest);
+    longest.destroy();
     return true;
   }
 

@@ -79,8 +79,8 @@ export const CLOSE_REASON_BYTES_MAX = 123;
 
 /**
  * Connections at one time, WebSockets included: room for the page's other requests beside {@link WEB_SOCKETS_MAX}. Each
- * takes one file descriptor and 8 KiB of buffers. When all are taken, the one that has asked for nothing for the
- * longest time makes room.
+ * takes one file descriptor and 8 KiB of buffers. When all are taken, the one that has been waited for
+ * longest makes room: for a request, or for the rest of a body.
  */
 export const CONNECTIONS_MAX = WEB_SOCKETS_MAX + 256;
 

@@ -134,9 +134,12 @@ async function join(c: Context, { access, door }: WhepOptions): Promise<Outcome>
 
 /** Candidates are taken and not dialled; new credentials restart ICE (RFC 9725 §4.3, which WHEP follows). */
 async function patch(c: Context, options: WhepOptions): Promise<Outcome> {
+  // A stranger's body is not waited for.
+  if (find(c, options) === undefined) return NO_RESOURCE;
   if (!hasType(c, SDP_FRAGMENT)) return wrongType("Accept-Patch", SDP_FRAGMENT);
   const body = await readBody(c.req.raw);
   if (typeof body !== "string") return BODY_REFUSED[body.failure];
+  // It may have ended meanwhile.
   const viewer = find(c, options);
   if (viewer === undefined) return NO_RESOURCE;
   const match = c.req.header("If-Match");

@@ -210,6 +210,27 @@ Deno.test("Listener: when connections run out, the one that asks for nothing mak
   assert.ok(!later.isClosed && !socket.isClosed);
 });
 
+Deno.test("Listener: when connections run out, bodies that do not come make room, the oldest first", async () => {
+  await using server = await listen({ connectionsMax: 3 });
+  const body = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12";
+  using socket = await server.connect();
+  await socket.say(UPGRADE);
+  await socket.hears(/101 /);
+  using slow = await server.connect();
+  await slow.say(body);
+  await pass(server.clock, 10);
+  using later = await server.connect();
+  await later.say(body);
+  await pass(server.clock, 10);
+  using guest = await server.connect();
+  await guest.say(`${GET}\r\n`);
+  await guest.hears(/200 /);
+  await slow.done;
+  assert.ok(!later.isClosed && !socket.isClosed);
+  await later.say("345");
+  await later.hears(/200 /);
+});
+
 Deno.test("Listener: when every connection is in use, one more is closed and the others stay", async () => {
   await using server = await listen({ connectionsMax: 2 });
   using one = await server.connect();

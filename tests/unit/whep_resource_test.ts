@@ -24,6 +24,15 @@ Deno.test("PATCH: candidates are taken with the ETag or *, and change nothing", 
   assert.equal(server.door.latest.fate, "detached");
 });
 
+Deno.test("PATCH: of a resource that is not there no body is waited for", async () => {
+  await using server = await WhepServer.open();
+  const answer = await server.tell(
+    "PATCH /whep/main/nobody HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+      "Content-Type: application/trickle-ice-sdpfrag\r\nContent-Length: 500\r\n\r\nabc",
+  );
+  assert.match(answer, /^HTTP\/1\.1 404 /);
+});
+
 Deno.test("PATCH: other credentials restart ICE, and the answer has new ones with all candidates", async () => {
   await using server = await WhepServer.open();
   const resource = await server.join();
