@@ -33,7 +33,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
   /** Of the client's bytes, those since something of it was whole. */
   readonly #backlog: Backlog;
   readonly #buffer = new Uint8Array(CHUNK_BYTES);
-  readonly #begun = Promise.withResolvers<boolean>();
+  readonly #begun = Promise.withResolvers<"bytes" | "nothing">();
   #reading: Promise<void> | undefined;
   #requests = 0;
   /** Since when no request is being answered; `undefined` during one, and for ever on a WebSocket. */
@@ -61,8 +61,8 @@ export class ClientStream extends Duplex implements BacklogHolder {
     this.#reading = this.#read();
   }
 
-  /** Resolves to true with the first bytes, and to false when there will be none. */
-  get begun(): Promise<boolean> {
+  /** Resolves with the first bytes, or when there will be none. */
+  get begun(): Promise<"bytes" | "nothing"> {
     return this.#begun.promise;
   }
 
@@ -206,7 +206,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
     try {
       while (!this.destroyed) {
         const length = await this.#connection.read(this.#buffer);
-        this.#begun.resolve(length !== null);
+        this.#begun.resolve(length === null ? "nothing" : "bytes");
         if (length === null) {
           this.push(null);
           return;
@@ -221,7 +221,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
       this.#reading = undefined;
     } catch {
       // The client broke off.
-      this.#begun.resolve(false);
+      this.#begun.resolve("nothing");
       this.destroy();
     }
   }

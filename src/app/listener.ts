@@ -172,7 +172,7 @@ export class Listener implements AsyncDisposable {
     this.#track(acceptAll(listener, {
       clock,
       signal: this.#closing.signal,
-      take: (front) => this.#track(this.#carry(front)),
+      take: (connection) => this.#take(connection),
       paused: (error) => log.warn("accept_failed", { error: errorText(error) }),
     }));
   }
@@ -182,13 +182,19 @@ export class Listener implements AsyncDisposable {
     void running.finally(() => this.#running.delete(running));
   }
 
+  /** Waits for what makes room: until it is gone, both have a descriptor. Never rejects. */
+  async #take(connection: Deno.TcpConn | Deno.TlsConn): Promise<void> {
+    if (await this.#makeRoom()) {
+      this.#track(this.#carry(connection));
+    } else {
+      this.#options.log.warn("connections_full");
+      connection.close();
+    }
+  }
+
   /** Never rejects. */
   async #carry(connection: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const { clock, log } = this.#options;
-    if (!this.#makeRoom()) {
-      log.warn("connections_full");
-      return connection.close();
-    }
     // Small messages go both ways, and each should leave at once.
     if ("setNoDelay" in connection) connection.setNoDelay();
     const stream = new ClientStream(connection, { clock, backlog: this.#backlog });
@@ -196,7 +202,7 @@ export class Listener implements AsyncDisposable {
     const closed = new Promise<void>((resolve) => stream.once("close", resolve));
     if (this.#closing.signal.aborted) stream.destroy();
     // HTTP costs memory only where something is said.
-    if (await stream.begun) this.#http.take(stream);
+    if (await stream.begun === "bytes") this.#http.take(stream);
     else stream.destroy();
     await closed;
     await stream.finished();
@@ -205,7 +211,7 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Makes room at the cost of the client that has been waited for longest. @returns False when none is waited for. */
-  #makeRoom(): boolean {
+  async #makeRoom(): Promise<boolean> {
     if (this.#streams.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
     let longest: ClientStream | undefined;
     for (const stream of this.#streams) {
@@ -215,6 +221,7 @@ export class Listener implements AsyncDisposable {
     if (longest === undefined) return false;
     this.#streams.delete(longest);
     longest.destroy();
+    await longest.finished();
     return true;
   }
 

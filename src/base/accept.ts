@@ -32,8 +32,8 @@ export interface AcceptOptions<Connection> {
   readonly clock: Clock;
   /** Aborted before the listener is closed. */
   readonly signal: AbortSignal;
-  /** Takes one connection over. It must not throw. */
-  readonly take: (connection: Connection) => void;
+  /** Takes one connection over. The next is accepted when it is done; it must not fail. */
+  readonly take: (connection: Connection) => unknown;
   /** Accepting pauses for an error of the host, such as no file descriptor left. Called at most every 10 s. */
   readonly paused?: (error: unknown) => void;
 }
@@ -50,7 +50,7 @@ export async function acceptAll<Connection>(
   let reportedMs = -Infinity;
   while (!signal.aborted) {
     try {
-      take(await listener.accept());
+      await take(await listener.accept());
     } catch (error) {
       if (signal.aborted || error instanceof Deno.errors.BadResource) return;
       if (isOfOneConnection(error)) continue;

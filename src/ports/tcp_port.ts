@@ -109,7 +109,8 @@ export class TcpPort {
     await Promise.all(this.#running);
   }
 
-  #add(conn: Deno.TcpConn): void {
+  /** Resolves when what made room for it is gone: until then, both have a descriptor. */
+  async #add(conn: Deno.TcpConn): Promise<void> {
     const connection: TcpConnection = new TcpConnection(conn, {
       clock: this.#clock,
       packet: (packet) => this.#to.packet(packet, connection.address),
@@ -123,14 +124,21 @@ export class TcpPort {
     this.#connections.set(key, connection);
     const running = connection.finished().finally(() => this.#running.delete(running));
     this.#running.add(running);
-    this.#keepLimits(connection);
+    const ended = this.#keepLimits(connection);
     this.#showCounts();
+    await ended?.finished();
   }
 
-  #keepLimits(newest: TcpConnection): void {
-    if (this.#connections.size > this.#connectionsMax) return newest.end("crowded");
+  /** @returns The connection that had to go. */
+  #keepLimits(newest: TcpConnection): TcpConnection | undefined {
     const unproven = this.#unproven();
-    if (unproven.length > this.#unprovenMax) unproven[0]?.end("crowded");
+    const leaving = this.#connections.size > this.#connectionsMax
+      ? newest
+      : unproven.length > this.#unprovenMax
+      ? unproven[0]
+      : undefined;
+    leaving?.end("crowded");
+    return leaving;
   }
 
   #unproven(): TcpConnection[] {
