@@ -83,7 +83,9 @@ Numbers, \`true\`, \`false\` and texts are written without quotes, lists with co
 and tables as a JSON object. A variable that begins with \`PINHOLE_\` and overrides nothing is an error, but for
 ${
   RESERVED_VARIABLES.map((name) => `\`${name}\``).join(", ")
-} and \`${RESERVED_PREFIX}*\`, which only the tests read.
+} and \`${RESERVED_PREFIX}*\`, which only the tests read, and for what
+Kubernetes sets for a Service called \`pinhole\` and Docker for a link (\`PINHOLE_SERVICE_HOST\`, \`PINHOLE_PORT=tcp://…\`,
+\`PINHOLE_PORT_9000_TCP_ADDR\`, \`PINHOLE_NAME\`, \`PINHOLE_ENV_*\` …), which are passed over.
 
 ## Check a file
 
