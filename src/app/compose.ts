@@ -85,10 +85,7 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
       ...parts,
       publicPort: (localPort) => publicPortOf(localPort, config.webrtc),
     }),
-    health: () => [
-      ...(state.isLeaving ? ["shutting down"] : []),
-      ...(state.isWarm ? [] : ["warming up"]),
-    ],
+    health: () => reasonsOf(state),
   });
   // Behind everything else: who comes meanwhile is served, only a little later.
   const warm = warmUp({ ...parts, video: config.video, log: observers.log }).then(() => {
@@ -123,6 +120,14 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
       await running.disposeAsync();
     },
   };
+}
+
+/** Why the server is not ready. */
+function reasonsOf(state: { readonly isLeaving: boolean; readonly isWarm: boolean }): string[] {
+  return [
+    ...(state.isLeaving ? ["shutting down"] : []),
+    ...(state.isWarm ? [] : ["warming up"]),
+  ];
 }
 
 async function reload(
