@@ -1,4 +1,5 @@
 import assert from "assert";
+import { fileURLToPath } from "node:url";
 import { IdleFiles, lumaAt, RecordingLog } from "../support/idle_library.ts";
 import { type GreyPicture, writeVideo } from "../support/idle_media.ts";
 import type { IdleClip } from "../../src/media/idle/clip.ts";
@@ -152,4 +153,15 @@ Deno.test("idle video: one that breaks off plays what there is, and says so", as
   assert.equal(numberAt(clip, 0), 0);
   assert.equal(numberAt(clip, 120_000), 3);
   assert.equal(log.all("idle_source_damaged").length, 1);
+});
+
+Deno.test("idle video: a recording whose clock jumps by an hour has its own length, and a warning", async () => {
+  await using files = new IdleFiles();
+  const log = new RecordingLog();
+  const source = fileURLToPath(new URL("../testdata/idle/jump.flv", import.meta.url));
+  await files.library({ source, log }).clip(undefined, { ...SIZE, fps: 25 });
+  assert.deepEqual(log.all("idle_clip_ready").map(({ pictures, seconds }) => [pictures, seconds]), [
+    [100, 4],
+  ]);
+  assert.match(String(log.all("idle_source_damaged")[0]?.reason), /times jump by 3600 s/);
 });

@@ -25,8 +25,11 @@ import {
   FF_DECODER_LIBVPX_VP9,
   type FFDecoderCodec,
 } from "node-av/constants";
+import { errorText } from "../../base/errors.ts";
 import { IdleError } from "./idle_error.ts";
 import { IDLE_PICTURE_PIXELS_MAX, IDLE_SIDE_PIXELS_MAX } from "./limits.ts";
+import { PictureTimes, type PictureTimestamps } from "./picture_times.ts";
+import { decodeTiles, readTileGrid } from "./tiles.ts";
 
 /** One picture of a file, as its decoder gives it. */
 export interface DecodedPicture {
@@ -37,8 +40,8 @@ export interface DecodedPicture {
   readonly endUs: number;
 }
 
-/** Of a picture in a file that says nothing about its rate. */
-const DURATION_US = 40_000;
+/** How long a picture is on that is alone: it stays for ever. */
+const STILL_US = 40_000;
 
 /** Decoders that give pictures with their transparency. */
 const ALPHA_DECODERS: ReadonlyMap<AVCodecID, FFDecoderCodec> = new Map<AVCodecID, FFDecoderCodec>([
@@ -54,7 +57,8 @@ const IMAGE_FORMAT = /^image2$|_pipe$/;
  * the event loop, on one thread: live sessions need the others.
  *
  * @param path An existing file.
- * @param options.onDamaged Told once, with the reason, when a part of a video is left out because it cannot be decoded.
+ * @param options.onDamaged Told with the reason when a part of a video is left out because it cannot be decoded, and when
+ * a jump of its times is; each once.
  * @throws {IdleError} Before the first picture, when there is none, or it is too large. An image is whole or it is
  * refused.
  */
@@ -64,6 +68,8 @@ export async function* decodePictures(
 ): AsyncGenerator<DecodedPicture, void> {
   await using opened = new AsyncDisposableStack();
   const input = await openInput(path, opened);
+  const tiled = await decodeTiled(path, { input, opened });
+  if (tiled !== undefined) return yield { frame: tiled, startUs: 0, endUs: STILL_US };
   const stream = videoStream(path, input);
   const image = IMAGE_FORMAT.test(input.iformat?.name ?? "");
   const decoder = await openDecoder(path, { stream, image, opened });
@@ -74,7 +80,11 @@ export async function* decodePictures(
   frame.alloc();
   opened.defer(() => frame.free());
 
-  const times = new PictureTimes(stream);
+  let jumped = false;
+  const times = timesOf(stream, (jumpUs) => {
+    if (!jumped) onDamaged(`its times jump by ${Math.round(jumpUs / 1e6)} s, which is left out`);
+    jumped = true;
+  });
   let failure = 0;
   for (let ended = false; !ended;) {
     const status = await input.readFrame(packet);
@@ -91,7 +101,7 @@ export async function* decodePictures(
     if (sent < 0) failure ||= sent;
     let received: number;
     while ((received = await decoder.receiveFrame(frame)) >= 0) {
-      yield { frame, ...times.next(frame) };
+      yield { frame, ...times.next(stampsOf(frame, stream)) };
       frame.unref();
       // Photos may have a preview or a second view behind them.
       if (image) return;
@@ -103,6 +113,44 @@ export async function* decodePictures(
     throw new IdleError("not_decodable", { path, reason: `it cannot be decoded (${reason})` });
   }
   if (failure < 0) onDamaged(FFmpegError.strerror(failure));
+}
+
+/** @returns The picture of a HEIF file that is put together of tiles; `undefined` for any other file. */
+async function decodeTiled(
+  path: string,
+  { input, opened }: { input: FormatContext; opened: AsyncDisposableStack },
+): Promise<Frame | undefined> {
+  if (!input.iformat?.name?.startsWith("mov,")) return undefined;
+  try {
+    const grid = await readTileGrid(path);
+    if (grid === undefined) return undefined;
+    checkSize(path, grid);
+    const decode = (stream: Stream, packet: Packet) => decodeTile(path, { stream, packet });
+    const frame = await decodeTiles(input, { grid, decode });
+    opened.defer(() => frame.free());
+    return frame;
+  } catch (cause) {
+    if (cause instanceof IdleError) throw cause;
+    throw new IdleError("not_decodable", { path, reason: errorText(cause), cause });
+  }
+}
+
+async function decodeTile(
+  path: string,
+  { stream, packet }: { stream: Stream; packet: Packet },
+): Promise<Frame> {
+  await using opened = new AsyncDisposableStack();
+  const decoder = await openDecoder(path, { stream, image: true, opened });
+  const frame = new Frame();
+  frame.alloc();
+  for (const sent of [packet, null]) {
+    const status = await decoder.sendPacket(sent);
+    if (status < 0) throw new Error(`a tile cannot be decoded (${FFmpegError.strerror(status)})`);
+  }
+  const status = await decoder.receiveFrame(frame);
+  if (status >= 0) return frame;
+  frame.free();
+  throw new Error(`a tile cannot be decoded (${FFmpegError.strerror(status)})`);
 }
 
 async function openInput(path: string, opened: AsyncDisposableStack): Promise<FormatContext> {
@@ -130,18 +178,18 @@ function videoStream(path: string, input: FormatContext): Stream {
   }
   for (const other of streams) if (other.index !== stream.index) other.discard = AVDISCARD_ALL;
   // Its headers say this much; nothing of the picture has been decoded yet.
-  const { width, height } = stream.codecpar;
-  if (
-    Math.max(width, height) > IDLE_SIDE_PIXELS_MAX || width * height > IDLE_PICTURE_PIXELS_MAX
-  ) {
-    throw new IdleError("too_large", {
-      path,
-      reason:
-        `its ${width}x${height} pixels are above the limit of ${IDLE_SIDE_PIXELS_MAX} a side ` +
-        `and ${IDLE_PICTURE_PIXELS_MAX / 1024 / 1024} Mi in all`,
-    });
-  }
+  checkSize(path, stream.codecpar);
   return stream;
+}
+
+function checkSize(path: string, { width, height }: { width: number; height: number }): void {
+  const longest = Math.max(width, height);
+  if (longest <= IDLE_SIDE_PIXELS_MAX && width * height <= IDLE_PICTURE_PIXELS_MAX) return;
+  throw new IdleError("too_large", {
+    path,
+    reason: `its ${width}x${height} pixels are above the limit of ${IDLE_SIDE_PIXELS_MAX} a side ` +
+      `and ${IDLE_PICTURE_PIXELS_MAX / 1024 / 1024} Mi in all`,
+  });
 }
 
 async function openDecoder(
@@ -182,41 +230,24 @@ function findDecoder({ codecpar: { codecId }, metadata }: Stream): Codec | null 
     : Codec.findDecoderByName(withAlpha) ?? Codec.findDecoder(codecId);
 }
 
-/** Turns a stream's timestamps into times from its first picture, and makes up for those that are missing or go back. */
-class PictureTimes {
-  readonly #timeBaseUs: number;
-  readonly #nominalUs: number;
-  /** As in the stream's own timestamps; unknown in some formats. */
-  readonly #streamEndUs: number | undefined;
-  #originUs: number | undefined;
-  #last = { startUs: -1, endUs: 0 };
-  /** Pictures so far. */
-  count = 0;
+function timesOf(stream: Stream, onJump: (jumpUs: number) => void): PictureTimes {
+  const unitUs = 1e6 * ratio(stream.timeBase);
+  const rate = ratio(stream.avgFrameRate);
+  const { startTime, duration } = stream;
+  const knowsEnd = duration > 0 && startTime !== AV_NOPTS_VALUE;
+  return new PictureTimes({
+    intervalUs: rate > 0 ? 1e6 / rate : undefined,
+    endUs: knowsEnd ? Number(startTime + duration) * unitUs : undefined,
+  }, onJump);
+}
 
-  constructor(stream: Stream) {
-    this.#timeBaseUs = 1e6 * ratio(stream.timeBase);
-    const rate = ratio(stream.avgFrameRate);
-    this.#nominalUs = rate > 0 ? 1e6 / rate : DURATION_US;
-    const { startTime, duration } = stream;
-    this.#streamEndUs = duration > 0 && startTime !== AV_NOPTS_VALUE
-      ? Number(startTime + duration) * this.#timeBaseUs
-      : undefined;
-  }
-
-  next(frame: Frame): { startUs: number; endUs: number } {
-    const timestamp = frame.bestEffortTimestamp;
-    const stampUs = timestamp === AV_NOPTS_VALUE ? undefined : Number(timestamp) * this.#timeBaseUs;
-    this.#originUs ??= stampUs;
-    const saidUs = (stampUs ?? NaN) - (this.#originUs ?? 0);
-    const startUs = saidUs > this.#last.startUs ? saidUs : this.#last.endUs;
-    const durationUs = Number(frame.duration) * this.#timeBaseUs;
-    const endUs = startUs + (durationUs > 0 ? durationUs : this.#nominalUs);
-    // Formats that store times in the order of decoding may know the length of the last picture only by the stream's.
-    const streamEndUs = (this.#streamEndUs ?? Infinity) - (this.#originUs ?? 0);
-    this.#last = { startUs, endUs: streamEndUs > startUs ? Math.min(endUs, streamEndUs) : endUs };
-    this.count += 1;
-    return this.#last;
-  }
+function stampsOf(frame: Frame, stream: Stream): PictureTimestamps {
+  const unitUs = 1e6 * ratio(stream.timeBase);
+  const stamp = frame.bestEffortTimestamp;
+  return {
+    stampUs: stamp === AV_NOPTS_VALUE ? undefined : Number(stamp) * unitUs,
+    durationUs: Number(frame.duration) * unitUs,
+  };
 }
 
 function ratio({ num, den }: Rational): number {

@@ -19,3 +19,21 @@ export const IDLE_FOLDER_FILES_MAX = 10_000;
  * many per second: from there on it would be a slide show, and is cut short instead.
  */
 export const IDLE_PICTURES_PER_S_MIN = 5;
+
+/**
+ * A picture of a video that stays this long, in microseconds, and {@link IDLE_GAP_INTERVALS_MIN} times as long as the one
+ * before is followed by a jump of the file's clock, as recorders make that were restarted, rather than by a pause.
+ */
+export const IDLE_GAP_US_MIN = 30_000_000;
+
+/** See {@link IDLE_GAP_US_MIN}: of slides that stay for minutes each is as long as the others. */
+export const IDLE_GAP_INTERVALS_MIN = 50;
+
+/** Timestamps that go back by more than this, in microseconds, are of a clock that was set; less is disorder. */
+export const IDLE_STEP_BACK_US_MIN = 500_000;
+
+/** Tiles of a picture: phones make 48 of 48 megapixels. */
+export const IDLE_TILES_MAX = 256;
+
+/** Pixels of all tiles of a picture: those at its edge reach beyond it. */
+export const IDLE_TILE_PIXELS_MAX = 96 * 1024 * 1024;
