@@ -1,13 +1,15 @@
 import assert from "assert";
 import type { AppError } from "../../src/base/errors.ts";
-import { buildAnswer, type SendSection } from "../../src/sdp/answer.ts";
+import { buildAnswer, canReceive, type SendSection } from "../../src/sdp/answer.ts";
 import { SdpError } from "../../src/sdp/model.ts";
+import { parseOffer } from "../../src/sdp/offer.ts";
 import {
   answerSections,
   OfferError,
+  type OfferUse,
   readUsableOffer,
   unusedSections,
-  type UsableOffer,
+  useFurtherOffer,
 } from "../../src/transport/offer_reader.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
@@ -114,11 +116,11 @@ function send(codec: SendSection["codec"], ssrc: number): SendSection {
   };
 }
 
-function answer(usable: UsableOffer): string {
+function answer(usable: OfferUse): string {
   const { sdp, candidate } = buildAnswer({
     offer: usable.offer,
     sections: answerSections(usable, {
-      video: send(usable.video.choice, 1),
+      video: usable.video && send(usable.video.choice, 1),
       audio: usable.audio && send(usable.audio.choice, 2),
     }),
     ice: { ufrag: "serverfragment", pwd: "p".repeat(32) },
@@ -132,7 +134,7 @@ function answer(usable: UsableOffer): string {
 }
 
 /** An answer mirrors the offer and names one address, whatever the offer held. */
-function assertSound(sdp: string, { offer, video }: UsableOffer): void {
+function assertSound(sdp: string, { offer, video }: OfferUse): void {
   const lines = sdp.split("\r\n");
   assert.equal(lines.pop(), "");
   for (const line of lines) assert.match(line, /^[a-z]=[\x20-\x7e]+$/);
@@ -152,9 +154,11 @@ function assertSound(sdp: string, { offer, video }: UsableOffer): void {
   for (const line of ["a=setup:passive", "a=ice-ufrag:serverfragment"]) {
     assert.equal(lines.filter((each) => each === line).length, offer.media.length);
   }
-  const sent = media[offer.media.indexOf(video.media)] ?? [];
-  assert.equal(sent[1], String(PORT));
-  assert.equal(sent[3], String(video.choice.payloadType));
+  if (video !== undefined) {
+    const sent = media[offer.media.indexOf(video.media)] ?? [];
+    assert.equal(sent[1], String(PORT));
+    assert.equal(sent[3], String(video.choice.payloadType));
+  }
   assert.ok(lines.every((line) => !/^[oc]=/.test(line) || line.endsWith(`IP4 ${ADDRESS}`)), sdp);
   assert.ok(sdp.length < 16_000, `${sdp.length} characters`);
 }
@@ -182,4 +186,34 @@ fuzz("readUsableOffer: any text gives a sound answer or a short refusal", {
     }
   },
   reaches: ["answer", "bad_sdp", "unsupported_codec"],
+});
+
+/** Offers of one viewer, each used in the light of the one before. */
+interface Talk {
+  use: OfferUse | undefined;
+}
+
+fuzz("useFurtherOffer: any text after any offer gives a sound answer or a short refusal", {
+  seed: 2,
+  inputs: 10_000,
+  perRound: 20,
+  open: (): Talk => ({ use: undefined }),
+  feed(talk, random) {
+    const sdp = hostileOffer(random);
+    try {
+      if (talk.use === undefined) {
+        talk.use = readUsableOffer(sdp, ["h264", "vp8"]);
+        return "first";
+      }
+      const use = useFurtherOffer(parseOffer(sdp), { former: talk.use, codecs: ["h264", "vp8"] });
+      assertSound(answer(use), use);
+      talk.use = use;
+      if (use.video === undefined) return "no_video";
+      return canReceive(use.video.media.direction) ? "goes_on" : "paused";
+    } catch (error) {
+      if (!(error instanceof SdpError || error instanceof OfferError)) throw error;
+      return error.code;
+    }
+  },
+  reaches: ["first", "goes_on", "paused", "no_video", "bad_sdp"],
 });
