@@ -133,7 +133,8 @@ export interface ViewerHandle extends ViewerControl {
 /** What signalling needs of the sessions. */
 export interface SessionDoor {
   /**
-   * Leases a place for a viewer and answers its offer.
+   * Leases a place for a viewer and answers its offer. A further offer of a connected viewer's RTCPeerConnection takes
+   * that viewer up again instead, as {@link resume} does.
    * @throws {ViewerError}
    */
   join(

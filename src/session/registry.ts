@@ -93,6 +93,8 @@ export class SessionRegistry implements SessionDoor {
     { signal }: JoinOptions = {},
   ): Promise<ViewerHandle> {
     const { meter, log } = this.#options;
+    const known = this.#continued(request);
+    if (known !== undefined) return this.#takeUp(known, listener);
     const joining = new Joining({ ...this.#options, sessionId: request.sessionId });
     try {
       const viewer = await this.#admit(request, { listener, signal, joining });
@@ -113,8 +115,7 @@ export class SessionRegistry implements SessionDoor {
     if (viewer === undefined) {
       throw new ViewerError("no_such_viewer", "This viewer has ended; send a new offer");
     }
-    this.#options.log.info("viewer_resumed", { session: sessionId, port: viewer.port });
-    return viewer.attach(listener);
+    return this.#takeUp(viewer, listener);
   }
 
   find(sessionId: string, viewerId: string): Viewer | undefined {
@@ -144,6 +145,29 @@ export class SessionRegistry implements SessionDoor {
     this.#cancelTick?.();
     for (const viewer of [...this.#viewers.values()]) viewer.end("shutting_down");
     await this.#table.closeAll();
+  }
+
+  #takeUp(viewer: Viewer, listener: ViewerListener): ViewerHandle {
+    const { sessionId: session, port } = viewer;
+    this.#options.log.info("viewer_resumed", { session, port });
+    return viewer.attach(listener);
+  }
+
+  /**
+   * The viewer whose RTCPeerConnection makes a further offer by another signalling connection: a page whose WebSocket
+   * broke off may know nothing of `resume`. Only of one that has keys: its browser would use them with no other.
+   */
+  #continued({ sessionId, sdp }: JoinRequest): Viewer | undefined {
+    const connected = [...this.#viewers.values()].filter((viewer) =>
+      viewer.sessionId === sessionId && viewer.state !== "connecting"
+    );
+    if (connected.length === 0) return undefined;
+    try {
+      const offer = this.#options.peers.read(sdp);
+      return connected.find((viewer) => offer.continues(viewer.peer) && viewer.renegotiate(sdp));
+    } catch (error) {
+      throw joinRefusal(error);
+    }
   }
 
   async #admit(

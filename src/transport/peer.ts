@@ -119,6 +119,11 @@ export class WebRtcPeer implements Peer, PortMember {
     void this.#connect();
   }
 
+  /** The offer that was answered last. */
+  get latestOffer(): Offer {
+    return this.#use.offer;
+  }
+
   get codec(): VideoCodec {
     return this.#codec;
   }

@@ -3,7 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaPort } from "../ports/media_port.ts";
-import { readUsableOffer, unusedSections } from "./offer_reader.ts";
+import { isFurtherOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
 import type { PathProbe } from "./path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
@@ -37,6 +37,8 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
       return {
         codec: offer.video.choice.codec,
         unused: unusedSections(offer, options.codecs),
+        continues: (peer) =>
+          peer instanceof WebRtcPeer && isFurtherOffer(offer.offer, peer.latestOffer),
         accept({ localPort, ...accepted }) {
           const mux = muxes.get(localPort);
           if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);

@@ -125,6 +125,8 @@ export interface ReadOffer {
   readonly codec: VideoCodec;
   /** Sections that ask for something and get nothing, and why. */
   readonly unused: readonly UnusedSection[];
+  /** Whether it is a further offer of this connection, which {@link Peer.renegotiate} answers. */
+  continues(peer: Peer): boolean;
   /**
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).

@@ -119,6 +119,11 @@ browserTest(
     await viewer.showsPictures();
     await viewer.change("sound", "channel");
     await viewer.hears();
+    // The dialect has no word for resume.
+    await viewer.run("reopen()");
+    await viewer.change("restart");
+    await viewer.showsPictures();
+    await viewer.hears();
     await viewer.isOneViewer();
   },
 );

@@ -68,6 +68,24 @@ Deno.test("renegotiation: other credentials restart ICE, and the picture goes on
   await viewer.receives(20);
 });
 
+Deno.test("renegotiation: a page that offers on another WebSocket, and knows no resume, has its viewer back", async () => {
+  await using server = await startTestServer({}, { ports: 1 });
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.state("connected");
+  const sdp = viewer.peer.localDescription?.sdp ?? "";
+  const first = marksOf(viewer.find("answer") ?? {});
+  for (const version of [2, 3]) {
+    await viewer.reopen(server.signallingUrl("main"));
+    assert.deepEqual(marksOf(await offerAgain(viewer, sdp)), { ...first, version });
+    await viewer.state("connected");
+    await viewer.receives(20);
+  }
+  // Of another session it is a stranger's.
+  await viewer.reopen(server.signallingUrl("other"));
+  viewer.send({ type: "offer", sdp });
+  assert.equal((await viewer.nextOf("answer", "error")).code, "no_free_port");
+});
+
 Deno.test("renegotiation: the offer of another connection ends the viewer and takes its place", async () => {
   await using server = await startTestServer({}, { ports: 1 });
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));

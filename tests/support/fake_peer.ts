@@ -114,6 +114,7 @@ export class FakePeers implements PeerFactory {
     return {
       codec: sdp,
       unused: [],
+      continues: () => false,
       accept: (options) => {
         const peer = new FakePeer(sdp, options);
         this.made.push(peer);

@@ -194,14 +194,19 @@ export class WeriftViewer implements AsyncDisposable {
     return this.#dtls.srtcp.encrypt(Buffer.from(compound));
   }
 
-  /** Goes on with signalling over a new WebSocket, and forgets the messages of the former one. */
-  async resume(url: string, id: string = this.id): Promise<ServerMessage> {
+  /** Opens a new WebSocket beside the former one, whose messages are forgotten. */
+  async reopen(url: string): Promise<void> {
     const { socket, closed } = await openSocket(url);
     this.messages.length = 0;
     this.#socket.onmessage = null;
     this.#socket = socket;
     this.#closed = closed;
     this.#hear(socket);
+  }
+
+  /** Goes on with signalling over a new WebSocket, and forgets the messages of the former one. */
+  async resume(url: string, id: string = this.id): Promise<ServerMessage> {
+    await this.reopen(url);
     this.send({ type: "resume", viewer: id });
     return await this.nextOf("resumed", "error");
   }
