@@ -229,10 +229,12 @@ export class WeriftViewer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeSocket();
-    const transport = this.#dtls;
+    // One that has vanished has none any more.
+    const [transport] = this.peer.dtlsTransports;
     await this.peer.close();
-    if (this.#securedMs === undefined) return await giveUp(transport);
-    const left = Math.max(0, FLIGHT_TIMER_MS - (performance.now() - this.#securedMs));
+    if (transport !== undefined && this.#securedMs === undefined) return await giveUp(transport);
+    const securedMs = this.#securedMs ?? Number.NEGATIVE_INFINITY;
+    const left = Math.max(0, FLIGHT_TIMER_MS - (performance.now() - securedMs));
     await new Promise((resolve) => setTimeout(resolve, left));
   }
 

@@ -188,6 +188,7 @@ Deno.test("registry: the report shows what goes on, and no secret", async () => 
       bytes_sent: 0,
       packets_retransmitted: 0,
     }],
+    renderer: { state: "frames", failures_in_a_row: 0, error: null, last_frame_age_s: 0 },
   }]);
   assert.ok(!JSON.stringify(setUp.registry.report).includes(handle.id));
 });
