@@ -54,7 +54,8 @@ const EVENTS_MAX = 10_000;
  * The peer connection of a client that is not ours, in a process of its own: it reads commands from its standard input
  * and tells events on its standard output, one JSON object a line.
  *
- * Commands: `offer` (the members of {@link ClientOffer}), `answer` (`sdp`), `send` (`text`), `keyframe`, `close`.
+ * Commands: `offer` (the members of {@link ClientOffer}), `answer` (`sdp`), `candidate`
+ * (a candidate of signalling; aiortc alone), `send` (`text`), `keyframe`, `close`.
  * Events: `offer` (`sdp`), `answered`, `refused` (`command`, `reason`), `state` (`state`, as in browsers), `media`
  * (`video`, `audio`: {@link MediaCounts}), `channel` (`state`), `message` (`text`), `ended` (`kind`).
  */
@@ -95,12 +96,18 @@ export class ClientProgram implements AsyncDisposable {
     await this.#ask({ do: "answer", sdp }, "answered");
   }
 
+  /** Adds the server's candidate by hand, where the client is one of those that need it. */
+  async candidate(candidate: unknown): Promise<void> {
+    // It forgets the candidates of all sections but the last that shares a transport.
+    if (this.kind === "aiortc") await this.#tell({ do: "candidate", ...Object(candidate) });
+  }
+
   /** Says something over the data channel. */
   async send(text: string): Promise<void> {
     await this.#tell({ do: "send", text });
   }
 
-  /** Asks for a keyframe (RFC 4585 §6.3.1). */
+  /** Asks for a keyframe, by PLI or FIR as the client does. */
   async keyframe(): Promise<void> {
     await this.#tell({ do: "keyframe" });
   }

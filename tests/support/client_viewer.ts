@@ -9,6 +9,9 @@ export interface Changes {
   readonly answer?: (sdp: string) => string;
 }
 
+/** werift, on the server's side, drops a timer of its handshake only after this time. */
+const FLIGHT_TIMER_MS = 1_100;
+
 /** A viewer of the server with a client that is not ours, and signalling over a WebSocket by hand. */
 export class ClientViewer implements AsyncDisposable {
   readonly program: ClientProgram;
@@ -18,6 +21,7 @@ export class ClientViewer implements AsyncDisposable {
   offerSdp = "";
   answerSdp = "";
   #socket: WebSocket | undefined;
+  readonly #startedMs = performance.now();
 
   private constructor(kind: ClientKind) {
     this.program = new ClientProgram(kind);
@@ -64,6 +68,9 @@ export class ClientViewer implements AsyncDisposable {
     this.answerSdp = String(reply.sdp);
     if (inwards !== undefined) this.answerSdp = inwards(this.answerSdp);
     await this.program.answer(this.answerSdp);
+    const added = () => this.messages.slice(from).find(({ type }) => type === "candidate");
+    await eventually(() => added() !== undefined, { what: "for the server's candidate" });
+    await this.program.candidate(added()?.candidate);
   }
 
   /** States that the server told, in order. */
@@ -91,6 +98,9 @@ export class ClientViewer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeSocket();
     await this.program.close();
+    const connected = this.program.events.find(({ state }) => state === "connected");
+    const left = FLIGHT_TIMER_MS - (performance.now() - (connected?.atMs ?? this.#startedMs));
+    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
   }
 
   async #connect(url: string): Promise<void> {

@@ -15,6 +15,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
 
 REPORT_INTERVAL_S = 0.05
 
@@ -53,13 +54,15 @@ class Client:
 
     async def consume(self, track):
         """Takes decoded pictures and sound until the track ends."""
-        counts = self.counts.setdefault(track.kind, {"packets": 0, "decoded": 0, "keyframes": 0})
+        counts = self.counts.setdefault(track.kind, {"packets": 0, "decoded": 0})
         try:
             while True:
                 frame = await track.recv()
                 counts["decoded"] += 1
                 if track.kind == "video":
-                    counts["keyframes"] += frame.key_frame
+                    # Its decoder of VP8 marks none.
+                    if frame.key_frame:
+                        counts["keyframes"] = counts.get("keyframes", 0) + 1
                     counts["width"], counts["height"] = frame.width, frame.height
         except MediaStreamError:
             say("ended", kind=track.kind)
@@ -75,7 +78,7 @@ class Client:
                 self.told = text
                 say("media", **json.loads(text))
 
-    async def offer(self, video=0, audio=0, channel=False, codec=None, bundle=None, restart=False):
+    async def offer(self, video=0, audio=0, channel=False, codec=None, bundle=None, restart=False, network="udp"):
         if restart:
             raise NotImplementedError("aiortc restarts no ICE")
         if self.peer is None:
@@ -102,6 +105,11 @@ class Client:
     async def answer(self, sdp):
         await self.peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         say("answered")
+
+    async def candidate(self, candidate, sdpMid, sdpMLineIndex):
+        remote = candidate_from_sdp(candidate.removeprefix("candidate:"))
+        remote.sdpMid, remote.sdpMLineIndex = sdpMid, sdpMLineIndex
+        await self.peer.addIceCandidate(remote)
 
     async def send(self, text):
         self.channel.send(text)

@@ -110,7 +110,8 @@ class Client:
         pad.link(branch.get_static_pad("sink"))
         self.pads.append((kind, pad))
 
-    def offer(self, video=0, audio=0, channel=False, codec=None, bundle=None, restart=False):
+    def offer(self, video=0, audio=0, channel=False, codec=None, bundle=None, restart=False, network="udp"):
+        # It gathers candidates of both networks always.
         if restart:
             raise NotImplementedError("webrtcbin 1.22 restarts no ICE")
         if self.web is None:

@@ -3,12 +3,14 @@
 import { createRequire } from "node:module";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const { Audio, cleanup, PeerConnection, RtcpReceivingSession, Video } = createRequire(
   import.meta.url,
 )("node-datachannel");
 
 const REPORT_INTERVAL_MS = 50;
+const CLOSING_MS_MAX = 2_000;
 const PAYLOAD_TYPES = { H264: 102, VP8: 96, opus: 111 };
 const H264_PROFILE = "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1";
 const NAL_IDR = 5, NAL_SPS = 7, NAL_STAP_A = 24, NAL_FU_A = 28;
@@ -113,6 +115,15 @@ function openChannel() {
   channel.onMessage((text) => say("message", { text: String(text) }));
 }
 
+/** Its threads send the last datagrams. */
+async function close() {
+  const closed = new Promise((resolve) =>
+    peer.onStateChange((state) => state === "closed" && resolve())
+  );
+  peer.close();
+  await Promise.race([closed, sleep(CLOSING_MS_MAX)]);
+}
+
 const ACTIONS = {
   offer,
   answer({ sdp }) {
@@ -136,6 +147,6 @@ for await (const line of createInterface({ input: process.stdin })) {
     say("refused", { command: command.do, reason: error.message });
   }
 }
-peer?.close();
+if (peer !== undefined) await close();
 cleanup();
 process.exit();
