@@ -3,7 +3,7 @@ import { SYSTEM_CLOCK } from "../base/clock.ts";
 import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../media/frame.ts";
 import { LibraryAudio } from "./library_audio.ts";
 import { failureOf, holding, SerialCalls } from "./library_calls.ts";
-import { LogThrottle } from "./log_throttle.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
 import { LibraryFrame } from "./library_frame.ts";
 import type { RendererLibrary } from "./library_symbols.ts";
 import { RendererError } from "./renderer_error.ts";

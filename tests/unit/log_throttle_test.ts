@@ -1,5 +1,5 @@
 import assert from "assert";
-import { LogThrottle } from "../../src/renderer/log_throttle.ts";
+import { LogThrottle } from "../../src/base/log_throttle.ts";
 import { LogRecord } from "../support/bridge.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 

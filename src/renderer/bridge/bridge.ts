@@ -13,7 +13,7 @@ import {
   CONNECTIONS_MAX,
   SHARED_MEMORY_FOLDER,
 } from "./limits.ts";
-import { LogThrottle } from "../log_throttle.ts";
+import { LogThrottle } from "../../base/log_throttle.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { RingMaker } from "./ring_maker.ts";
 import type { ByeCode } from "./server_messages.ts";

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import { SerialCalls } from "../library_calls.ts";
-import type { LogThrottle } from "../log_throttle.ts";
+import type { LogThrottle } from "../../base/log_throttle.ts";
 import { BridgeError } from "./bridge_error.ts";
 import type { BridgeFiles } from "./bridge_files.ts";
 import type { Libc } from "./libc.ts";

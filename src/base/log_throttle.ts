@@ -1,16 +1,16 @@
-import type { Clock } from "../base/clock.ts";
-import type { LogFields, Logger } from "../base/log.ts";
+import type { Clock } from "./clock.ts";
+import type { LogFields, Logger } from "./log.ts";
 
-/** How long a warning counts against the next ones, in milliseconds. */
+/** How long a line counts against the next ones, in milliseconds. */
 const INTERVAL_MS = 1000;
 
-/** How many warnings are written. */
+/** How many lines are written. */
 export interface LogThrottleOptions {
   /** Of each event, within a second. Default: 1. */
   readonly perSecond?: number;
 }
 
-/** Warnings about somebody who may cause them without end. What was left out is counted in the next one. */
+/** Lines about what somebody may cause without end. What was left out is counted in the next one. */
 export class LogThrottle {
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -25,6 +25,18 @@ export class LogThrottle {
 
   /** Writes a warning, or counts it. */
   warn(event: string, fields: LogFields): void {
+    const noted = this.#note(event);
+    if (noted !== undefined) this.#log.warn(event, { ...fields, ...noted });
+  }
+
+  /** Writes an error, or counts it. */
+  error(event: string, fields: LogFields): void {
+    const noted = this.#note(event);
+    if (noted !== undefined) this.#log.error(event, { ...fields, ...noted });
+  }
+
+  /** @returns What the line says of those before it; `undefined` when it is not to be written. */
+  #note(event: string): { readonly suppressed: number | undefined } | undefined {
     const nowMs = this.#clock.now();
     const known = this.#events.get(event);
     const isRecent = known !== undefined && nowMs - known.sinceMs < INTERVAL_MS;
@@ -32,11 +44,11 @@ export class LogThrottle {
       known.written++;
     } else if (isRecent) {
       known.suppressed++;
-      return;
+      return undefined;
     } else {
       this.#events.set(event, { sinceMs: nowMs, written: 1, suppressed: 0 });
     }
     const suppressed = isRecent || known?.suppressed === 0 ? undefined : known?.suppressed;
-    this.#log.warn(event, { ...fields, suppressed });
+    return { suppressed };
   }
 }
