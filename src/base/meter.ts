@@ -83,9 +83,32 @@ export const METRICS = {
   },
   viewer_moves_total: {
     kind: "counter",
-    help: "Viewers that went on from a new source address, by what proved it.",
+    help:
+      "Viewers that showed up at a new source address, by what showed it; the stream follows when that address agrees.",
     labels: ["proof"],
     values: ["stun", "srtcp", "dtls"],
+  },
+  consent_requests_total: {
+    kind: "counter",
+    help: "Requests that asked a viewer's address whether it wants the stream (RFC 7675).",
+  },
+  consents_granted_total: {
+    kind: "counter",
+    help: "Answers to such requests that were authentic and from that address.",
+  },
+  consents_lost_total: {
+    kind: "counter",
+    help:
+      "Addresses that did not get the stream: new ones that did not answer within 3 s, and ones that agreed before and have not for 30 s.",
+    labels: ["reason"],
+    values: ["unanswered", "expired"],
+  },
+  packets_withheld_total: {
+    kind: "counter",
+    help:
+      "Packets that were not sent since the viewer's address has not agreed or is silent, by kind.",
+    labels: ["kind"],
+    values: ["handshake", "control", "stream"],
   },
   answer_seconds: {
     kind: "histogram",
@@ -213,6 +236,13 @@ export const METRICS = {
     help: "Keyframes asked for, by reason.",
     labels: ["reason"],
     values: ["join", "pli", "fir", "nack", "moved", "left_out", "resumed"],
+  },
+  keyframes_suppressed_total: {
+    kind: "counter",
+    help:
+      "Requests for a keyframe that were put off since their viewer, one of several who are sent the same, had asked too often, by reason.",
+    labels: ["reason"],
+    values: ["pli", "fir", "nack", "moved", "left_out"],
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {

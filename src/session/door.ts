@@ -101,7 +101,7 @@ export interface ViewerControl {
    * @returns Our new credentials, the same again if the viewer has yet to use them; `undefined` when nothing restarts.
    */
   restartIce(
-    remote: { readonly ufrag: string },
+    remote: { readonly ufrag: string; readonly pwd: string },
   ): { readonly ufrag: string; readonly pwd: string } | undefined;
   /** Ends the viewer and frees its place at once. Idempotent. */
   bye(): void;

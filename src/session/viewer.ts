@@ -101,7 +101,9 @@ export class Viewer implements ViewerControl {
     return this.peer.iceUfrag;
   }
 
-  restartIce(remote: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
+  restartIce(
+    remote: { readonly ufrag: string; readonly pwd: string },
+  ): ReturnType<ViewerControl["restartIce"]> {
     return this.peer.restartIce(remote);
   }
 
@@ -297,7 +299,9 @@ class Attachment implements ViewerHandle {
     return this.#viewer.iceUfrag;
   }
 
-  restartIce(remote: { readonly ufrag: string }): ReturnType<ViewerControl["restartIce"]> {
+  restartIce(
+    remote: { readonly ufrag: string; readonly pwd: string },
+  ): ReturnType<ViewerControl["restartIce"]> {
     return this.#viewer.restartIce(remote);
   }
 

@@ -10,7 +10,12 @@ import type { Offer } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import { DataChannel } from "./data_channel.ts";
-import { createIceCredentials, IceAgent, type IceCredentials } from "./ice_agent.ts";
+import {
+  createIceCredentials,
+  IceAgent,
+  type IceCredentials,
+  type RemoteCredentials,
+} from "./ice_agent.ts";
 import { numberExtensionId } from "./path_reports.ts";
 import {
   isFurtherOffer,
@@ -85,7 +90,12 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#use = options.offer;
     this.#codec = video.choice.codec;
     const local = createIceCredentials();
-    this.ice = new IceAgent({ local, remoteUfrag: offer.iceUfrag, nowMs: clock.now() });
+    this.ice = new IceAgent({
+      local,
+      remoteUfrag: offer.iceUfrag,
+      remotePwd: offer.icePwd,
+      nowMs: clock.now(),
+    });
     this.#channel = new SecureChannel({
       certificate,
       remoteFingerprints: offer.fingerprints,
@@ -102,6 +112,7 @@ export class WebRtcPeer implements Peer, PortMember {
       path: this.#path,
       clock,
       send: (packet) => this.#sendRtp(packet),
+      mayStream: () => this.#mayStream,
       soundAdded: (stream) => this.#rtp.add(stream),
     });
     this.#rtp = new RtpSession({
@@ -158,7 +169,9 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   get isFull(): boolean {
-    return this.#path.isFull(this.#options.clock.now());
+    const nowMs = this.#options.clock.now();
+    // To whom nothing may be sent, a picture would be lost: it goes on when that has changed.
+    return this.#path.isFull(nowMs) || this.ice.streamTo(nowMs) === undefined;
   }
 
   get stats(): PeerStats {
@@ -178,7 +191,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
-    if (!this.#secured || this.#closed || this.isPaused) return;
+    if (!this.#secured || this.#closed || this.isPaused || !this.#mayStream) return;
     if (this.#streams.video.packetsSent === 0) this.#firstFrame();
     const extensions = keyframe ? this.#streams.keyframeExtensions : [];
     this.#streams.video.send({ payloads, timestampUs, marker: true, keyframe, extensions });
@@ -192,11 +205,11 @@ export class WebRtcPeer implements Peer, PortMember {
     return this.ice.local.ufrag;
   }
 
-  restartIce({ ufrag: remoteUfrag }: { readonly ufrag: string }): IceCredentials | undefined {
+  restartIce({ ufrag: remoteUfrag, pwd: remotePwd }: IceCredentials): IceCredentials | undefined {
     if (remoteUfrag === this.ice.remoteUfrag) {
       return this.ice.isRestarting ? this.ice.local : undefined;
     }
-    return this.#restart(remoteUfrag);
+    return this.#restart({ remoteUfrag, remotePwd });
   }
 
   renegotiate(sdp: string): readonly UnusedSection[] | undefined {
@@ -215,7 +228,12 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
-    if (moved && this.#secured) this.#moved("stun");
+    if (!moved || !this.#secured) return;
+    // Reports count when they come; a check proves nothing until its source has agreed.
+    if (this.ice.proof === "stun") {
+      this.#options.meter.count("viewer_moves_total", { proof: "stun" });
+    }
+    this.#moved();
   }
 
   receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict {
@@ -249,16 +267,18 @@ export class WebRtcPeer implements Peer, PortMember {
 
   /** The browser has sent its newest packet from here. */
   #follow(from: MediaAddress, proof: "srtcp" | "dtls"): void {
-    if (this.ice.followTo(from, this.#options.clock.now())) this.#moved(proof);
+    const { clock, meter } = this.#options;
+    const { isNews, moved } = this.ice.followTo(from, { nowMs: clock.now(), proof });
+    if (isNews) meter.count("viewer_moves_total", { proof });
+    if (moved) this.#moved();
   }
 
-  #moved(proof: "stun" | "srtcp" | "dtls"): void {
-    const { meter, listener } = this.#options;
-    meter.count("viewer_moves_total", { proof });
+  /** The stream goes to another address from now on, which has agreed. */
+  #moved(): void {
     this.#path.moved();
     this.#streams.video.forget();
     // What went to the former address is lost, and may be more than can be sent again.
-    listener.keyframeRequested("moved");
+    this.#options.listener.keyframeRequested("moved");
   }
 
   /** Opens the channel once an offer has a section for it; it stays then, whatever later offers have. */
@@ -281,15 +301,15 @@ export class WebRtcPeer implements Peer, PortMember {
   #followCredentials({ iceUfrag, icePwd }: Offer): void {
     const former = this.#use.offer;
     if (iceUfrag !== this.ice.remoteUfrag) {
-      this.restartIce({ ufrag: iceUfrag });
+      this.restartIce({ ufrag: iceUfrag, pwd: icePwd });
     } else if (iceUfrag === former.iceUfrag && icePwd !== former.icePwd) {
-      this.#restart(iceUfrag);
+      this.#restart({ remoteUfrag: iceUfrag, remotePwd: icePwd });
     }
   }
 
-  #restart(remoteUfrag: string): IceCredentials {
+  #restart(remote: RemoteCredentials): IceCredentials {
     const local = createIceCredentials();
-    this.ice.restart({ local, remoteUfrag });
+    this.ice.restart({ local, ...remote });
     if (!this.#closed) this.#options.mux.add(this);
     return local;
   }
@@ -316,6 +336,7 @@ export class WebRtcPeer implements Peer, PortMember {
       const media = await this.#channel.establish();
       if (this.#closed) return;
       this.#secured = true;
+      this.ice.handshakeDone(this.#options.clock.now());
       this.#rtp.start(media);
       this.#channel.onClosed(() => listener.closed());
       listener.secured();
@@ -332,16 +353,29 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#options.listener.firstFrame();
   }
 
-  #sendRtp(packet: Uint8Array): void {
-    if (this.#closed) return;
-    const { meter } = this.#options;
-    meter.count("rtp_packets_sent_total");
-    meter.count("rtp_bytes_sent_total", {}, packet.length);
-    this.#send(packet);
+  /** Whether the viewer's address takes the stream now; else nothing is numbered that would then be missing. */
+  get #mayStream(): boolean {
+    return this.ice.streamTo(this.#options.clock.now()) !== undefined;
   }
 
+  #sendRtp(packet: Uint8Array): void {
+    if (this.#closed) return;
+    const { meter, clock } = this.#options;
+    const to = this.ice.streamTo(clock.now());
+    if (to === undefined) return meter.count("packets_withheld_total", { kind: "stream" });
+    meter.count("rtp_packets_sent_total");
+    meter.count("rtp_bytes_sent_total", {}, packet.length);
+    this.#options.mux.send(packet, to);
+  }
+
+  /** Sends what is no picture and no sound: DTLS, and reports, which also keep a tunnel open to a viewer that is silent. */
   #send(packet: Uint8Array): void {
-    const to = this.ice.selected;
-    if (to !== undefined && !this.#closed) this.#options.mux.send(packet, to);
+    if (this.#closed || this.ice.selected === undefined) return;
+    const { meter, clock, mux } = this.#options;
+    const to = this.#secured
+      ? this.ice.controlTo(clock.now())
+      : this.ice.handshakeTo(packet, clock.now());
+    if (to !== undefined) return mux.send(packet, to);
+    meter.count("packets_withheld_total", { kind: this.#secured ? "control" : "handshake" });
   }
 }

@@ -20,6 +20,8 @@ export interface PeerStreamsOptions {
   readonly path: Pick<PathRate, "sent">;
   readonly clock: Clock;
   readonly send: (packet: Uint8Array) => void;
+  /** Whether the viewer's address takes packets now: sound that it does not take is not numbered. */
+  readonly mayStream: () => boolean;
   /** The viewer asks for sound, and did not before. Called once at most. */
   readonly soundAdded: (stream: RtpStream) => void;
 }
@@ -86,7 +88,7 @@ export class PeerStreams implements AudioSink {
   }
 
   sendPacket({ data, timestampUs, startsTalkspurt }: EncodedAudio): void {
-    if (this.isPaused) return;
+    if (this.isPaused || !this.#options.mayStream()) return;
     this.#sound?.send({
       payloads: [data],
       timestampUs: timestampUs + SOUND_LATER_US,

@@ -107,7 +107,7 @@ export interface Peer {
    * @returns Our new credentials, the same again if the browser has yet to use them; `undefined` when nothing restarts.
    */
   restartIce(
-    remote: { readonly ufrag: string },
+    remote: { readonly ufrag: string; readonly pwd: string },
   ): { readonly ufrag: string; readonly pwd: string } | undefined;
   /**
    * Answers a further offer of the same RTCPeerConnection (RFC 3264 §8). The DTLS association and the streams go on; ICE

@@ -1,10 +1,12 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { LogThrottle } from "../base/log_throttle.ts";
 import type { Meter } from "../base/meter.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
-import { addressKey, type MediaAddress } from "../ports/media_address.ts";
+import { addressKey, isLoopback, isUnicast, type MediaAddress } from "../ports/media_address.ts";
 import type { MediaPort } from "../ports/media_port.ts";
+import { ConsentRounds } from "./consent_rounds.ts";
 import type { IceAgent } from "./ice_agent.ts";
 import { DTLS_CONTENT } from "./dtls_records.ts";
 import { classifyPacket } from "./packet_kind.ts";
@@ -19,7 +21,7 @@ const BINDING = 1;
 /** A viewer's connection as its port sees it. */
 export interface PortMember {
   readonly ice: IceAgent;
-  /** An authenticated check came; `moved` when packets go to another address from now on. */
+  /** An authenticated check came, or a new address agreed; `moved` when the stream goes elsewhere from now on. */
   pathValidated(event: { moved: boolean }): void;
   /** A DTLS packet from an address of this viewer. Only valid until the call returns. */
   receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict;
@@ -46,10 +48,11 @@ export class PortMux {
   readonly #port: MediaPort;
   readonly #clock: Clock;
   readonly #meter: Meter;
-  readonly #log: Logger;
+  readonly #log: LogThrottle;
   readonly #probe: PathProbe | undefined;
   readonly #byUfrag = new Map<string, PortMember>();
   readonly #byAddress = new Map<string, { readonly address: MediaAddress; owner: PortMember }>();
+  readonly #consents: ConsentRounds;
   readonly #trials = { left: TRIALS_PER_SECOND_MAX, sinceMs: 0 };
 
   /**
@@ -63,8 +66,12 @@ export class PortMux {
     this.#port = port;
     this.#clock = options.clock;
     this.#meter = options.meter;
-    this.#log = options.log;
+    this.#log = new LogThrottle(options.log, options.clock);
     this.#probe = options.probe;
+    this.#consents = new ConsentRounds({
+      ...options,
+      send: (packet, to) => this.send(packet, to),
+    });
     port.listen({
       packet: (packet, from) => this.#receive(packet, from),
       disconnected: (address) => this.#disconnected(address),
@@ -94,6 +101,7 @@ export class PortMux {
 
   /** Forgets a viewer and all its addresses, and ends its TCP connections. */
   remove(member: PortMember): void {
+    this.#consents.end(member);
     this.#forgetUfrags(member);
     this.#releaseOthers(member, new Set());
   }
@@ -117,6 +125,7 @@ export class PortMux {
 
   #dispatch(packet: Uint8Array, from: MediaAddress): void {
     if (packet.length > DATAGRAM_BYTES_MAX) return this.#drop("too_long");
+    if (!this.#isPossible(from)) return this.#drop("impossible_source");
     const kind = classifyPacket(packet);
     if (kind === "stun") return this.#receiveStun(packet, from);
     if (kind === "unknown") return this.#drop("unknown_kind");
@@ -128,20 +137,26 @@ export class PortMux {
 
   #receiveDtls(packet: Uint8Array, from: MediaAddress): void {
     const owner = this.#ownerOf(from);
+    owner?.ice.received(packet.length, { from, nowMs: this.#clock.now() });
     const verdict = owner?.receiveDtls(packet, from) ?? "unknown_source";
+    if (owner !== undefined) this.#consents.keep(owner);
     if (verdict === "newest" || verdict === "taken") return;
     // Nothing else that DTLS carries is worth a trial.
     const isData = packet[0] === DTLS_CONTENT.applicationData;
     const isFrom = (member: PortMember) => member.receiveStrayDtls(packet, from);
-    this.#admit(isData ? this.#findSender(owner, isFrom) : undefined, from, verdict);
+    const sender = isData ? this.#findSender(owner, isFrom) : undefined;
+    this.#admit(sender, { from, bytes: packet.length, otherwise: verdict });
   }
 
   #receiveRtcp(packet: Uint8Array, from: MediaAddress): void {
     const owner = this.#ownerOf(from);
+    owner?.ice.received(packet.length, { from, nowMs: this.#clock.now() });
     const verdict = owner?.receiveRtcp(packet, from) ?? "unknown_source";
+    if (owner !== undefined) this.#consents.keep(owner);
     if (verdict === "newest" || verdict === "late") return;
     const isFrom = (member: PortMember) => member.receiveRtcp(packet, from) === "newest";
-    this.#admit(this.#findSender(owner, isFrom), from, verdict);
+    const sender = this.#findSender(owner, isFrom);
+    this.#admit(sender, { from, bytes: packet.length, otherwise: verdict });
   }
 
   /** The viewer that an encrypted packet is of whose source is new to it. */
@@ -158,10 +173,20 @@ export class PortMux {
   }
 
   /** A packet showed where this viewer is now; or it was nobody's. */
-  #admit(sender: PortMember | undefined, from: MediaAddress, otherwise: string): void {
+  #admit(
+    sender: PortMember | undefined,
+    { from, bytes, otherwise }: { from: MediaAddress; bytes: number; otherwise: string },
+  ): void {
     if (sender === undefined) return this.#drop(otherwise);
     this.#port.prove(from);
     this.#claim(from, sender);
+    sender.ice.received(bytes, { from, nowMs: this.#clock.now() });
+    this.#consents.keep(sender);
+  }
+
+  /** Whether a viewer can be there; our own socket is none, on whose behalf we would send to ourselves. */
+  #isPossible(from: MediaAddress): boolean {
+    return isUnicast(from) && !(from.port === this.port && isLoopback(from));
   }
 
   #ownerOf(from: MediaAddress): PortMember | undefined {
@@ -181,9 +206,11 @@ export class PortMux {
   #receiveStun(packet: Uint8Array, from: MediaAddress): void {
     const message = parseStun(packet);
     if ("invalid" in message) return this.#reject(message.invalid);
-    if (message.messageClass !== "request" || message.method !== BINDING) {
+    const { messageClass, method } = message;
+    if (method !== BINDING || messageClass === "indication") {
       return this.#reject("not_a_binding_request");
     }
+    if (messageClass !== "request") return this.#receiveConsent(message, from);
     if (!verifyFingerprint(message)) return this.#reject("fingerprint");
     const member = this.#byUfrag.get(message.username?.split(":", 1)[0] ?? "");
     if (member === undefined) return this.#receiveProbe(message, from);
@@ -196,6 +223,18 @@ export class PortMux {
     // A source port that frpc gives to one browser after another belongs to the last that proved it.
     this.#claim(from, member);
     member.pathValidated({ moved: outcome.moved });
+    this.#consents.keep(member);
+  }
+
+  /** The answer to a request of ours comes from an address that the viewer was asked at, so that it owns it. */
+  #receiveConsent(message: StunMessage, from: MediaAddress): void {
+    const owner = this.#ownerOf(from);
+    if (owner === undefined) return this.#reject("unknown_response");
+    const outcome = owner.ice.handleResponse(message, { from, nowMs: this.#clock.now() });
+    if (outcome.kind === "rejected") return this.#reject(outcome.reason);
+    this.#meter.count("consents_granted_total");
+    if (outcome.moved) owner.pathValidated(outcome);
+    this.#consents.keep(owner);
   }
 
   /** A check of a path rather than of a viewer's browser: see {@link PathProbe}. */

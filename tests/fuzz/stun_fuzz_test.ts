@@ -18,11 +18,14 @@ import {
 } from "../../src/transport/stun.ts";
 import { formatBindingRequest } from "../../src/transport/stun_format.ts";
 import { stunFingerprint, stunIntegrity } from "../../src/transport/stun_wire.ts";
-import { BROWSER_UFRAG } from "../support/checks.ts";
+import { BROWSER, BROWSER_UFRAG, consentAnswer, isConsentRequest } from "../support/checks.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 
+/** What may go to an address that has not agreed, as that file says. */
+const AMPLIFICATION_MAX = 3;
+const UDP_HEADERS_BYTES = 28;
 /** What an agent remembers of addresses, as its file says. */
 const ADDRESSES_MAX = 8;
 const HEADER_BYTES = 20;
@@ -50,13 +53,30 @@ class FuzzPort implements MediaPort {
   readonly takesTcp = true;
   readonly held = new Set<string>();
   reply: { readonly packet: Uint8Array; readonly to: MediaAddress } | undefined;
+  /** The latest request for consent. */
+  asked: { readonly packet: Uint8Array; readonly to: MediaAddress } | undefined;
+  /** Bytes that came from each address, and that were sent there, those of the headers included. */
+  readonly traffic = new Map<string, { came: number; left: number }>();
   listener: MediaPortListener | undefined;
 
   listen(listener: MediaPortListener): void {
     this.listener = listener;
   }
 
+  /** Has the port take a packet. */
+  take(packet: Uint8Array, from: MediaAddress): void {
+    this.#weigh(from).came += packet.length + UDP_HEADERS_BYTES;
+    this.listener?.packet(packet, from);
+    const { came, left } = this.#weigh(from);
+    assert.ok(left <= AMPLIFICATION_MAX * came, `${left} bytes for ${came}`);
+  }
+
   send(packet: Uint8Array, to: MediaAddress): Promise<boolean> {
+    this.#weigh(to).left += packet.length + UDP_HEADERS_BYTES;
+    if (isConsentRequest(packet)) {
+      this.asked = { packet, to };
+      return SENT;
+    }
     assert.equal(this.reply, undefined, "one answer for each request");
     this.reply = { packet, to };
     return SENT;
@@ -73,6 +93,13 @@ class FuzzPort implements MediaPort {
   close(): Promise<void> {
     return Promise.resolve();
   }
+
+  #weigh(address: MediaAddress): { came: number; left: number } {
+    const key = addressKey(address);
+    const traffic = this.traffic.get(key) ?? { came: 0, left: 0 };
+    this.traffic.set(key, traffic);
+    return traffic;
+  }
 }
 
 const WAS_SENT = true;
@@ -81,7 +108,7 @@ const SENT = Promise.resolve(WAS_SENT);
 class FuzzMember implements PortMember {
   readonly ice = new IceAgent({
     local: createIceCredentials(),
-    remoteUfrag: BROWSER_UFRAG,
+    ...BROWSER,
     nowMs: 0,
   });
   heardDtls = 0;
@@ -187,6 +214,7 @@ function sign(unsigned: Uint8Array, pwd: string): Uint8Array {
 
 function hostileDatagram(random: Random, state: Port): Uint8Array {
   if (random.oneIn(12)) return random.bytes(random.below(random.oneIn(20) ? 2_000 : 120));
+  if (random.oneIn(6)) return hostileResponse(random, state);
   const authentic = check(random, state);
   switch (random.below(4)) {
     case 0:
@@ -196,6 +224,16 @@ function hostileDatagram(random: Random, state: Port): Uint8Array {
     default:
       return forge(random, authentic);
   }
+}
+
+/** What answers no request, or one that was sent elsewhere, or has other keys; never what the browser would answer. */
+function hostileResponse(random: Random, state: Port): Uint8Array {
+  const { port, members } = state;
+  const asked = port.asked?.packet ?? check(random, state).packet;
+  const password = random.pick(["", "x".repeat(22), members[0]?.ice.local.pwd ?? ""]);
+  const answer = consentAnswer(asked, { password });
+  if (random.oneIn(3)) answer[1] = 0x11;
+  return random.oneIn(2) ? answer : random.mutate(answer);
 }
 
 /** Browsers stay at the first few addresses; strangers come from everywhere. */
@@ -256,7 +294,7 @@ fuzz("PortMux: checks that are broken, forged or signed again move nobody and fi
     state.clock.stall(random.oneIn(1_000) ? 5_000 : random.below(3));
     const from = source(random);
     const packet = hostileDatagram(random, state);
-    state.port.listener?.packet(packet, from);
+    state.port.take(packet, from);
     assert.deepEqual(state.failures, []);
     const outcome = assertReply(state, { packet, from });
     if (from.transport === "tcp" && random.oneIn(3)) {

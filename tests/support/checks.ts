@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import type { IceAgent } from "../../src/transport/ice_agent.ts";
 import { parseStun, type StunMessage } from "../../src/transport/stun.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { formatBindingRequest, formatBindingSuccess } from "../../src/transport/stun_format.ts";
 import { stunFingerprint, stunIntegrity } from "../../src/transport/stun_wire.ts";
 
 /** The username fragment of a browser in tests. */
 export const BROWSER_UFRAG = "brws";
+/** Its password. */
+export const BROWSER_PWD = "browserbrowserbrowser0";
+/** Both, as an agent takes them. */
+export const BROWSER = { remoteUfrag: BROWSER_UFRAG, remotePwd: BROWSER_PWD } as const;
 
 /** How a check departs from one that a browser sends on a pair that it has not nominated. */
 export interface CheckOptions {
@@ -28,6 +32,24 @@ export function checkPacket(agent: IceAgent, options: CheckOptions = {}): Uint8A
     role: options.role ?? "controlling",
     tieBreaker: 0x1234_5678_9abc_def0n,
     useCandidate: options.useCandidate ?? false,
+  });
+}
+
+/** Whether a packet asks a browser for consent: nothing else that we send is a request. */
+export function isConsentRequest(packet: Uint8Array): boolean {
+  const message = parseStun(packet);
+  return !("invalid" in message) && message.messageClass === "request";
+}
+
+/** What a browser answers to a request for consent. */
+export function consentAnswer(
+  request: Uint8Array,
+  { password = BROWSER_PWD }: { password?: string } = {},
+): Uint8Array<ArrayBuffer> {
+  return formatBindingSuccess({
+    transactionId: parseMessage(request).transactionId,
+    key: password,
+    mappedAddress: { hostname: "203.0.113.1", port: 10_111 },
   });
 }
 

@@ -5,7 +5,7 @@ import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts
 import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
 import type { RtcpVerdict } from "../../src/transport/rtp_session.ts";
 import type { DtlsVerdict } from "../../src/transport/secure_channel.ts";
-import { BROWSER_UFRAG } from "./checks.ts";
+import { BROWSER, consentAnswer, isConsentRequest } from "./checks.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { RecordingMeter } from "./recording_meter.ts";
 
@@ -42,7 +42,12 @@ function signed(base: Uint8Array, signature: number, index: number): Uint8Array 
 /** A media port without a socket. */
 export class FakePort implements MediaPort {
   readonly port = 10_111;
+  /** Beside what {@link asked} has. */
   readonly sent: { readonly packet: Uint8Array; readonly to: MediaAddress }[] = [];
+  /** Requests for consent. */
+  readonly asked: { readonly packet: Uint8Array; readonly to: MediaAddress }[] = [];
+  /** Whether browsers, at all addresses, answer those at once. */
+  answers = true;
   /** Whether the host takes what is sent. */
   takes = true;
   readonly takesTcp = true;
@@ -66,7 +71,12 @@ export class FakePort implements MediaPort {
   }
 
   send(packet: Uint8Array, to: MediaAddress): Promise<boolean> {
-    this.sent.push({ packet, to });
+    if (isConsentRequest(packet)) {
+      this.asked.push({ packet, to });
+      if (this.answers) this.receive(consentAnswer(packet), to);
+    } else {
+      this.sent.push({ packet, to });
+    }
     return Promise.resolve(this.takes);
   }
 
@@ -79,7 +89,7 @@ export class FakePort implements MediaPort {
 export class FakeMember implements PortMember {
   readonly ice = new IceAgent({
     local: createIceCredentials(),
-    remoteUfrag: BROWSER_UFRAG,
+    ...BROWSER,
     nowMs: 0,
   });
   readonly signature: number;
@@ -109,7 +119,7 @@ export class FakeMember implements PortMember {
     this.tried++;
     if (this.#judge(packet, from) !== "newest") return false;
     this.heard.push(`data ${from.port}`);
-    this.ice.followTo(from, 0);
+    this.ice.followTo(from, { nowMs: 0, proof: "dtls" });
     return true;
   }
 
@@ -117,7 +127,7 @@ export class FakeMember implements PortMember {
     this.tried++;
     const verdict = this.#judge(packet, from);
     if (verdict !== "srtcp_forged") this.heard.push(`rtcp ${from.port}`);
-    if (verdict === "newest") this.ice.followTo(from, 0);
+    if (verdict === "newest") this.ice.followTo(from, { nowMs: 0, proof: "srtcp" });
     return verdict;
   }
 

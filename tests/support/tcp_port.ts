@@ -2,7 +2,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { type MediaPort, openMediaPort } from "../../src/ports/media_port.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
-import { BROWSER_UFRAG, checkPacket } from "./checks.ts";
+import { BROWSER, checkPacket } from "./checks.ts";
 import { eventually } from "./deadline.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { RecordingMeter } from "./recording_meter.ts";
@@ -11,7 +11,7 @@ import { freePortRange } from "./test_server.ts";
 
 /** A connectivity check. */
 export const TCP_CHECK: Uint8Array<ArrayBuffer> = checkPacket(
-  new IceAgent({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG, nowMs: 0 }),
+  new IceAgent({ local: createIceCredentials(), ...BROWSER, nowMs: 0 }),
 );
 
 /** A media port whose listener keeps what comes. */

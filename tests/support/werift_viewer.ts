@@ -42,6 +42,8 @@ export interface ViewerOptions {
   readonly codecs?: readonly VideoCodec[];
   /** Whether it offers to take sound too. Default: no. */
   readonly sound?: boolean;
+  /** Whether it answers connectivity checks, as RFC 8445 wants it. Default: yes. */
+  readonly answersRequests?: boolean;
   /** For the renderer's session. */
   readonly params?: Readonly<Record<string, unknown>>;
   /** Offers data channels too, and leaves their SCTP to {@link WeriftViewer.sendData}. Default: no. */
@@ -95,6 +97,7 @@ export class WeriftViewer implements AsyncDisposable {
       bundlePolicy: "max-bundle",
       // Of itself it leaves loopback out.
       iceAdditionalHostAddresses: ["127.0.0.1"],
+      iceFilterStunResponse: () => options.answersRequests ?? true,
       codecs: { video: codecs.map((codec) => CODECS[codec]()), audio: [useOPUS()] },
     });
     peer.addTransceiver("video", { direction: "recvonly" });

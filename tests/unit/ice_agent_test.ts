@@ -3,10 +3,13 @@ import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { createIceCredentials, IceAgent, type IceOutcome } from "../../src/transport/ice_agent.ts";
 import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/stun.ts";
 import {
+  BROWSER,
+  BROWSER_PWD,
   BROWSER_UFRAG,
   checkMessage,
   type CheckOptions,
   checkWithAttribute,
+  consentAnswer,
   parseMessage,
 } from "../support/checks.ts";
 
@@ -15,15 +18,33 @@ const B: MediaAddress = { ...A, port: 40_002 };
 const C: MediaAddress = { ...A, hostname: "192.0.2.1" };
 
 function newAgent(nowMs = 0): IceAgent {
-  return new IceAgent({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG, nowMs });
+  return new IceAgent({ local: createIceCredentials(), ...BROWSER, nowMs });
 }
 
-/** One check from an address at a time. */
+/** One check from an address at a time; the browser answers what it is asked then. */
 function check(
   agent: IceAgent,
   at: { from: MediaAddress; nowMs: number } & CheckOptions,
 ): IceOutcome {
-  return agent.handleRequest(checkMessage(agent, at), at);
+  const outcome = agent.handleRequest(checkMessage(agent, at), at);
+  const moved = answerConsent(agent, at.nowMs);
+  return outcome.kind === "answered" ? { ...outcome, moved: outcome.moved || moved } : outcome;
+}
+
+/** A packet from an address that is newer than all others. @returns Whether the stream moved. */
+function report(agent: IceAgent, at: { from: MediaAddress; nowMs: number }): boolean {
+  const { moved: movedAtOnce } = agent.followTo(at.from, { nowMs: at.nowMs, proof: "srtcp" });
+  agent.received(60, at);
+  return answerConsent(agent, at.nowMs) || movedAtOnce;
+}
+
+/** The browser answers what it is asked now. @returns Whether the stream moved by that. */
+function answerConsent(agent: IceAgent, nowMs: number): boolean {
+  return agent.ask(nowMs).requests.map(({ packet, to: from }) => {
+    const response = parseMessage(consentAnswer(packet));
+    const outcome = agent.handleResponse(response, { from, nowMs });
+    return outcome.kind === "granted" && outcome.moved;
+  }).some((moved) => moved);
 }
 
 function replyTo(outcome: IceOutcome) {
@@ -180,13 +201,13 @@ Deno.test("IceAgent: media from an address without a check says nothing", () => 
 Deno.test("IceAgent: follows newer media to an address without a check, and back", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });
-  assert.ok(!agent.followTo(A, 100), "there already");
-  assert.ok(agent.followTo(B, 200));
+  assert.ok(!report(agent, { from: A, nowMs: 100 }), "there already");
+  assert.ok(report(agent, { from: B, nowMs: 200 }));
   assert.deepEqual([agent.selected, agent.addresses], [B, [A, B]]);
   assert.equal(agent.heardAtMs, 200);
   check(agent, { from: A, nowMs: 300 });
   assert.deepEqual(agent.selected, B);
-  assert.ok(agent.followTo(A, 400));
+  assert.ok(report(agent, { from: A, nowMs: 400 }));
   assert.deepEqual(agent.selected, A);
 });
 
@@ -194,9 +215,9 @@ Deno.test("IceAgent: a check that is sent again from elsewhere moves nobody who 
   const agent = newAgent();
   const nominating = checkMessage(agent, { useCandidate: true });
   agent.handleRequest(nominating, { from: A, nowMs: 0 });
-  agent.followTo(A, 10);
+  report(agent, { from: A, nowMs: 10 });
   for (let nowMs = 20; nowMs < 60_000; nowMs += 20) {
-    if (nowMs % 2_000 === 0) agent.followTo(A, nowMs);
+    if (nowMs % 2_000 === 0) report(agent, { from: A, nowMs: nowMs });
     const outcome = agent.handleRequest(nominating, { from: { ...C, port: nowMs }, nowMs });
     assert.ok(outcome.kind === "answered" && !outcome.moved);
     assert.deepEqual(agent.selected, A);
@@ -206,7 +227,7 @@ Deno.test("IceAgent: a check that is sent again from elsewhere moves nobody who 
 Deno.test("IceAgent: media without a nomination fixes the address as well", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0 });
-  agent.followTo(A, 10);
+  report(agent, { from: A, nowMs: 10 });
   check(agent, { from: B, nowMs: 20 });
   assert.deepEqual(agent.selected, A);
 });
@@ -214,12 +235,15 @@ Deno.test("IceAgent: media without a nomination fixes the address as well", () =
 Deno.test("IceAgent: who reported and fell silent is found by a check, and again by media", () => {
   const agent = newAgent();
   check(agent, { from: A, nowMs: 0, useCandidate: true });
-  agent.followTo(A, 100);
+  report(agent, { from: A, nowMs: 100 });
   check(agent, { from: B, nowMs: 2_599, useCandidate: true });
   assert.deepEqual(agent.selected, A);
   check(agent, { from: B, nowMs: 2_600, useCandidate: true });
   assert.deepEqual(agent.selected, B);
-  assert.ok(agent.followTo(C, 2_700), "a check that was sent again held it for that long only");
+  assert.ok(
+    report(agent, { from: C, nowMs: 2_700 }),
+    "a check that was sent again held it for that long only",
+  );
   assert.deepEqual(agent.selected, C);
 });
 
@@ -227,9 +251,9 @@ Deno.test("IceAgent: after a restart the former credentials count until the new 
   const agent = newAgent();
   const former = agent.local;
   check(agent, { from: A, nowMs: 0, useCandidate: true });
-  agent.followTo(A, 1);
+  report(agent, { from: A, nowMs: 1 });
   const local = createIceCredentials();
-  agent.restart({ local, remoteUfrag: "NEXT" });
+  agent.restart({ local, remoteUfrag: "NEXT", remotePwd: BROWSER_PWD });
   assert.deepEqual(agent.local, local);
   assert.deepEqual(agent.ufrags, [local.ufrag, former.ufrag]);
   assert.deepEqual(agent.selected, A, "media goes on meanwhile");
@@ -246,7 +270,7 @@ Deno.test("IceAgent: after a restart the former credentials count until the new 
 Deno.test("IceAgent: a browser that restarts again and again has two sets of credentials at most", () => {
   const agent = newAgent();
   for (let i = 0; i < 50; i++) {
-    agent.restart({ local: createIceCredentials(), remoteUfrag: `R${i}` });
+    agent.restart({ local: createIceCredentials(), remoteUfrag: `R${i}`, remotePwd: BROWSER_PWD });
   }
   assert.equal(agent.ufrags.length, 2);
 });

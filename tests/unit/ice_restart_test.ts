@@ -2,13 +2,13 @@ import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
-import { BROWSER_UFRAG, checkMessage } from "../support/checks.ts";
+import { BROWSER, BROWSER_PWD, BROWSER_UFRAG, checkMessage } from "../support/checks.ts";
 import { refusal, RegistrySetUp } from "../support/registry_set_up.ts";
 
 const A: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_001 };
 
 function newAgent(): IceAgent {
-  return new IceAgent({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG, nowMs: 0 });
+  return new IceAgent({ local: createIceCredentials(), ...BROWSER, nowMs: 0 });
 }
 
 /** Whether a check with these credentials is answered. */
@@ -25,9 +25,9 @@ Deno.test("IceAgent: a restart whose answer was lost leaves the checks of the br
   const first = { ...agent.local, remote: BROWSER_UFRAG };
   assert.ok(isAnswered(agent, first));
   const lost = createIceCredentials();
-  agent.restart({ local: lost, remoteUfrag: "NEX1" });
+  agent.restart({ local: lost, remoteUfrag: "NEX1", remotePwd: BROWSER_PWD });
   const second = createIceCredentials();
-  agent.restart({ local: second, remoteUfrag: "NEX2" });
+  agent.restart({ local: second, remoteUfrag: "NEX2", remotePwd: BROWSER_PWD });
   assert.ok(isAnswered(agent, first), "the browser goes on with what it has");
   assert.ok(!isAnswered(agent, { ...lost, remote: "NEX1" }));
   assert.ok(isAnswered(agent, { ...second, remote: "NEX2" }));
@@ -38,7 +38,7 @@ Deno.test("IceAgent: says which credentials the browser showed last, and whether
   const agent = newAgent();
   assert.deepEqual([agent.remoteUfrag, agent.isRestarting], [BROWSER_UFRAG, false]);
   const local = createIceCredentials();
-  agent.restart({ local, remoteUfrag: "NEXT" });
+  agent.restart({ local, remoteUfrag: "NEXT", remotePwd: BROWSER_PWD });
   assert.deepEqual([agent.remoteUfrag, agent.isRestarting], ["NEXT", true]);
   assert.ok(isAnswered(agent, { ...local, remote: "NEXT" }));
   assert.deepEqual([agent.remoteUfrag, agent.isRestarting], ["NEXT", false]);
@@ -51,7 +51,10 @@ Deno.test("find: gives a living viewer by session and id, and leaves it with its
   assert.equal(setUp.registry.find("main", `${handle.id}x`), undefined);
   const found = setUp.registry.find("main", handle.id);
   assert.equal(found?.answerSdp, handle.answerSdp);
-  assert.deepEqual(found?.restartIce({ ufrag: "NEXT" })?.ufrag, handle.iceUfrag);
+  assert.deepEqual(
+    found?.restartIce({ ufrag: "NEXT", pwd: "p".repeat(22) })?.ufrag,
+    handle.iceUfrag,
+  );
   assert.deepEqual(listener.states, ["connected"]);
   found?.bye();
   assert.deepEqual([listener.states, listener.ends], [["connected", "closed"], [undefined]]);

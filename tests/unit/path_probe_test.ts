@@ -92,7 +92,12 @@ Deno.test("PathProbe: answers both roles, and refuses attributes that it would h
   const controlled = answer(probe, request(one.credentials, { role: "controlled" }));
   assert("reply" in controlled);
   assert.equal(parseMessage(controlled.reply).messageClass, "success");
-  const agent = new IceAgent({ local: one.credentials, remoteUfrag: "any", nowMs: 0 });
+  const agent = new IceAgent({
+    local: one.credentials,
+    remoteUfrag: "any",
+    remotePwd: "any",
+    nowMs: 0,
+  });
   const unknown = answer(probe, checkWithAttribute(agent, 0x0099));
   assert("reply" in unknown);
   assert.equal(parseMessage(unknown.reply).errorCode?.code, 420);

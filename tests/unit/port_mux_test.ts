@@ -1,6 +1,6 @@
 import assert from "assert";
 import { createIceCredentials } from "../../src/transport/ice_agent.ts";
-import { BROWSER_UFRAG, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
+import { BROWSER, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
 import { settle } from "../support/fake_clock.ts";
 import { A, B, DTLS, RTCP, RTP, setUpPort } from "../support/fake_port.ts";
 import { Random } from "../support/random.ts";
@@ -37,7 +37,7 @@ Deno.test("PortMux: nothing but a check of its own makes an address known", () =
 Deno.test("PortMux: a viewer that restarted ICE is found by its new and its former name, and removed with both", () => {
   const { port, mux, meter, one } = setUpPort();
   const former = checkPacket(one.ice);
-  one.ice.restart({ local: createIceCredentials(), remoteUfrag: BROWSER_UFRAG });
+  one.ice.restart({ local: createIceCredentials(), ...BROWSER });
   mux.add(one);
   port.receive(former, A);
   port.receive(checkPacket(one.ice), A);

@@ -1,0 +1,58 @@
+import type { CancelTimer, Clock } from "../base/clock.ts";
+import type { Meter } from "../base/meter.ts";
+import type { MediaAddress } from "../ports/media_address.ts";
+import type { IceAgent } from "./ice_agent.ts";
+
+/** A viewer whose addresses are asked for consent. */
+interface Asked {
+  readonly ice: Pick<IceAgent, "ask" | "nextAskAtMs">;
+}
+
+/** What {@link ConsentRounds} need. */
+export interface ConsentRoundsOptions {
+  readonly send: (packet: Uint8Array, to: MediaAddress) => void;
+  readonly clock: Clock;
+  readonly meter: Meter;
+}
+
+/** Sends the requests for consent of the viewers on one port when they are due: one timer for each viewer. */
+export class ConsentRounds {
+  readonly #options: ConsentRoundsOptions;
+  readonly #timers = new Map<Asked, { readonly atMs: number; readonly cancel: CancelTimer }>();
+
+  constructor(options: ConsentRoundsOptions) {
+    this.#options = options;
+  }
+
+  /** Asks what is due, and comes back when more is. Cheap when nothing has changed: called for each packet. */
+  keep(member: Asked): void {
+    const timer = this.#timers.get(member);
+    const nowMs = this.#options.clock.now();
+    if (timer?.atMs === member.ice.nextAskAtMs && nowMs < timer.atMs) return;
+    if (member.ice.nextAskAtMs <= nowMs) this.#ask(member, nowMs);
+    this.end(member);
+    const atMs = member.ice.nextAskAtMs;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    const cancel = this.#options.clock.after(atMs - nowMs, () => {
+      this.#timers.delete(member);
+      this.keep(member);
+    });
+    this.#timers.set(member, { atMs, cancel });
+  }
+
+  /** The viewer is over. Idempotent. */
+  end(member: Asked): void {
+    this.#timers.get(member)?.cancel();
+    this.#timers.delete(member);
+  }
+
+  #ask(member: Asked, nowMs: number): void {
+    const { send, meter } = this.#options;
+    const { requests, lost } = member.ice.ask(nowMs);
+    for (const { packet, to } of requests) {
+      meter.count("consent_requests_total");
+      send(packet, to);
+    }
+    for (const reason of lost) meter.count("consents_lost_total", { reason });
+  }
+}
