@@ -18,6 +18,7 @@ import {
   type AVCodecID,
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
+  AVERROR_EINVAL,
   AVERROR_EOF,
   AVERROR_INVALIDDATA,
   AVMEDIA_TYPE_VIDEO,
@@ -26,8 +27,21 @@ import {
   type FFDecoderCodec,
 } from "node-av/constants";
 import { errorText } from "../../base/errors.ts";
+import {
+  CODEC_WHITELIST,
+  FORMAT_WHITELIST,
+  IMAGE_HEAD_BYTES,
+  isAllowed,
+  readImageSize,
+} from "./allowed.ts";
 import { IdleError } from "./idle_error.ts";
-import { IDLE_PICTURE_PIXELS_MAX, IDLE_SIDE_PIXELS_MAX } from "./limits.ts";
+import {
+  IDLE_DECODE_MS_MAX,
+  IDLE_FIRST_PICTURE_MS_MAX,
+  IDLE_PICTURE_PIXELS_MAX,
+  IDLE_SIDE_PIXELS_MAX,
+  IDLE_SOURCE_PICTURES_MAX,
+} from "./limits.ts";
 import { PictureTimes, type PictureTimestamps } from "./picture_times.ts";
 import { decodeTiles, readTileGrid } from "./tiles.ts";
 
@@ -67,6 +81,7 @@ export async function* decodePictures(
   { onDamaged = () => {} }: { onDamaged?: (reason: string) => void } = {},
 ): AsyncGenerator<DecodedPicture, void> {
   await using opened = new AsyncDisposableStack();
+  await checkHead(path);
   const input = await openInput(path, opened);
   const tiled = await decodeTiled(path, { input, opened });
   if (tiled !== undefined) return yield { frame: tiled, startUs: 0, endUs: STILL_US };
@@ -86,7 +101,11 @@ export async function* decodePictures(
     jumped = true;
   });
   let failure = 0;
+  const begunMs = performance.now();
   for (let ended = false; !ended;) {
+    const excess = excessOf(times.count, performance.now() - begunMs);
+    if (excess !== undefined && times.count > 0) return onDamaged(excess);
+    if (excess !== undefined) throw new IdleError("not_decodable", { path, reason: excess });
     const status = await input.readFrame(packet);
     ended = status < 0;
     if (ended && status !== AVERROR_EOF) failure ||= status;
@@ -153,16 +172,28 @@ async function decodeTile(
   throw new Error(`a tile cannot be decoded (${FFmpegError.strerror(status)})`);
 }
 
+/** Holds a file to the limit before FFmpeg takes memory for its pixels. */
+async function checkHead(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  const head = new Uint8Array(IMAGE_HEAD_BYTES);
+  const size = await file.read(head) === head.byteLength ? readImageSize(head) : undefined;
+  if (size !== undefined) checkSize(path, size);
+}
+
 async function openInput(path: string, opened: AsyncDisposableStack): Promise<FormatContext> {
   const input = new FormatContext();
   using options = Dictionary.fromObject({
     // A playlist must not reach for the network, nor a name with % for other files.
     protocol_whitelist: "file",
+    format_whitelist: FORMAT_WHITELIST,
+    codec_whitelist: CODEC_WHITELIST,
     pattern_type: "none",
   });
   const status = await input.openInput(`file:${path}`, null, options);
   if (status < 0) {
-    const reason = `it is no image or video that can be read (${FFmpegError.strerror(status)})`;
+    const reason = status === AVERROR_EINVAL
+      ? "its format is none of those that idle pictures may have, such as PNG, JPEG, mp4 or WebM"
+      : `it is no image or video that can be read (${FFmpegError.strerror(status)})`;
     throw new IdleError("not_decodable", { path, reason });
   }
   opened.defer(() => input.closeInput());
@@ -202,6 +233,10 @@ async function openDecoder(
     const reason = `there is no decoder for ${avGetCodecName(codecpar.codecId) ?? "its codec"}`;
     throw new IdleError("not_decodable", { path, reason });
   }
+  if (!isAllowed(codec)) {
+    const reason = `its codec "${codec.name}" is none of those that idle pictures may have`;
+    throw new IdleError("not_decodable", { path, reason });
+  }
   const decoder = new CodecContext();
   decoder.allocContext3(codec);
   opened.defer(() => decoder.freeContext());
@@ -228,6 +263,17 @@ function findDecoder({ codecpar: { codecId }, metadata }: Stream): Codec | null 
   return withAlpha === undefined
     ? Codec.findDecoder(codecId)
     : Codec.findDecoderByName(withAlpha) ?? Codec.findDecoder(codecId);
+}
+
+/** Which limit a source goes beyond that has given so many pictures in this time. */
+function excessOf(pictures: number, ms: number): string | undefined {
+  const msMax = pictures === 0 ? IDLE_FIRST_PICTURE_MS_MAX : IDLE_DECODE_MS_MAX;
+  if (ms > msMax) {
+    const what = pictures === 0 ? "its first picture" : `what is behind its ${pictures} pictures`;
+    return `${what} would take more than the limit of ${msMax / 1000} s to decode`;
+  }
+  if (pictures < IDLE_SOURCE_PICTURES_MAX) return undefined;
+  return `it has more pictures than the limit of ${IDLE_SOURCE_PICTURES_MAX}`;
 }
 
 function timesOf(stream: Stream, onJump: (jumpUs: number) => void): PictureTimes {

@@ -37,3 +37,12 @@ export const IDLE_TILES_MAX = 256;
 
 /** Pixels of all tiles of a picture: those at its edge reach beyond it. */
 export const IDLE_TILE_PIXELS_MAX = 96 * 1024 * 1024;
+
+/** Time for the first picture of a source, in milliseconds; a file may have packets without end and no picture. */
+export const IDLE_FIRST_PICTURE_MS_MAX = 30_000;
+
+/** Time for all pictures of a source, in milliseconds: others wait behind it. */
+export const IDLE_DECODE_MS_MAX = 300_000;
+
+/** Pictures of a source: two hours at 25 a second, of which a loop keeps far fewer. */
+export const IDLE_SOURCE_PICTURES_MAX = 180_000;
