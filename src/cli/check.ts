@@ -2,7 +2,7 @@ import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { openIdleLibrary } from "../app/idle.ts";
 import { readSecret } from "../app/secret.ts";
 import { tlsFilesOf } from "../app/serve_http.ts";
-import { readTlsFiles } from "../app/tls_files.ts";
+import { readTlsFiles, TlsFilesError } from "../app/tls_files.ts";
 import { errorText } from "../base/errors.ts";
 import { NULL_LOGGER } from "../base/log.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
@@ -36,6 +36,17 @@ export async function check({ config: path }: { config: string | undefined }): P
   printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
 }
 
+/**
+ * The server takes an expired certificate, so that a restart at the wrong moment ends nothing; browsers do not.
+ * @throws {TlsFilesError} When the certificate has expired.
+ */
+function assertCurrent(path: string, notAfterMs: number): void {
+  if (Number.isNaN(notAfterMs) || notAfterMs > Date.now()) return;
+  const day = new Date(notAfterMs).toISOString().slice(0, 10);
+  const why = `it has expired, on ${day}; browsers refuse it`;
+  throw new TlsFilesError("tls_files", `Cannot use server.tls_cert "${path}": ${why}`);
+}
+
 /** What the server would find wrong with the files behind the keys, as far as that shows without starting it. */
 async function problemsOfFiles({ config, file }: LoadedConfig): Promise<Problem[]> {
   const source = file ?? "configuration";
@@ -55,6 +66,10 @@ async function problemsOfFiles({ config, file }: LoadedConfig): Promise<Problem[
     async () => await (await openIdleLibrary(config, { log: NULL_LOGGER, source })).close(),
   );
   if (secretFile !== undefined) await attempt("auth.secret_file", () => readSecret(secretFile));
-  if (tls !== undefined) await attempt("server.tls_cert", () => readTlsFiles(tls));
+  if (tls !== undefined) {
+    await attempt("server.tls_cert", async () => {
+      assertCurrent(tls.cert, Date.parse((await readTlsFiles(tls)).notAfter));
+    });
+  }
   return problems;
 }

@@ -91,7 +91,7 @@ export function formatTunnel(
   };
   const taken = findServerConflict(mapping, { ...settings, publicKeys });
   if (taken !== undefined) throw new ConfigError([{ source, ...taken }]);
-  if (output === "frps") return formatFrpsToml(settings);
+  if (output === "frps") return formatFrpsToml({ ...settings, publicIp: webrtc.publicIp });
   const admin = asked.admin ?? { hostname: "127.0.0.1", port: ADMIN_PORTS[part] };
   const rival = findAdminConflict(admin, listenersOf({ server, webrtc }));
   if (rival !== undefined) throw new ConfigError([{ source, ...rival }]);

@@ -4,11 +4,14 @@ import { formatCrash, type LibraryEnd } from "./library_crash.ts";
 import { printErrorBytes } from "./print.ts";
 import type { ProbeFound, ProbeRecord, RendererProbeJob } from "./renderer_probe_host.ts";
 
+/** Time for the process itself to start, in milliseconds: much on a host whose cores are busy. */
+const START_MS_MAX = 10_000;
+
 /**
  * Opens a renderer library in a process of its own and asks it for one frame: whatever it does to that process, the
  * doctor goes on, and says in which call that was. Never rejects.
  *
- * @param options.deadlineMs When the process is ended.
+ * @param options.deadlineMs When the process is ended, from its start on.
  * @param options.command Starts a process that calls `rendererProbeHost`: the program, then its arguments.
  */
 export async function probeLibrary(
@@ -27,15 +30,23 @@ export async function probeLibrary(
     return { kind: "failed", reason: `its process cannot be started: ${error}` };
   }
   let isLate = false;
-  const timer = setTimeout(() => {
+  const late = () => {
     isLate = true;
     end(child);
-  }, deadlineMs);
+  };
+  let timer = setTimeout(late, START_MS_MAX);
+  const begin = () => {
+    clearTimeout(timer);
+    timer = setTimeout(late, deadlineMs);
+  };
   // A process that ends before it has read says so by its status.
   const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
   const records: ProbeRecord[] = [];
   const reader = new RecordReader({
-    onRecord: (value) => records.push(value as ProbeRecord),
+    onRecord: (value) => {
+      if (records.length === 0) begin();
+      records.push(value as ProbeRecord);
+    },
     onOther: printErrorBytes,
   });
   for await (const chunk of child.stderr) reader.take(chunk);
@@ -48,8 +59,12 @@ export async function probeLibrary(
   if (found !== undefined && (isLate || status.signal === null)) return found;
   const place: LibraryEnd = { status, calls };
   if (!isLate) return { kind: "failed", reason: lowered(formatCrash(place)) };
-  const where = calls?.underWay.join(", or in ") ?? "while it was loaded";
-  return { kind: "failed", reason: `it gave no frame within ${deadlineMs / 1000} s: in ${where}` };
+  if (records.length === 0) {
+    return { kind: "failed", reason: `its process did not start within ${START_MS_MAX / 1000} s` };
+  }
+  const underWay = calls?.underWay ?? [];
+  const where = underWay.length === 0 ? "while it was loaded" : `in ${underWay.join(", or in ")}`;
+  return { kind: "failed", reason: `it gave no frame within ${deadlineMs / 1000} s, ${where}` };
 }
 
 function end(child: Deno.ChildProcess): void {

@@ -32,6 +32,7 @@ export interface ProbeRecord {
  * command for people. A library that is stuck leaves a call under way: the process must end itself afterwards.
  */
 export async function rendererProbeHost(): Promise<void> {
+  say({});
   const job: RendererProbeJob = JSON.parse(await new Response(Deno.stdin.readable).text());
   const found = await probe(job).catch((error) => ({
     kind: "failed" as const,

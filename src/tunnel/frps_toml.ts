@@ -5,11 +5,13 @@ import {
   type TunnelSettings,
   UDP_PACKET_SIZE,
 } from "./settings.ts";
-import { fromVariable } from "./toml.ts";
+import { fromVariable, quote } from "./toml.ts";
 
 /** What frps's fragment is made of. */
 export interface FrpsOptions extends TunnelSettings {
   readonly mapping: Mapping;
+  /** Address that browsers are told for media; `undefined` where the configuration does not say. */
+  readonly publicIp?: string | undefined;
 }
 
 /** Further ports that frps listens on, by protocol; the others arrive at `bindPort`. */
@@ -19,7 +21,8 @@ const BIND_KEYS: Partial<Record<TunnelProtocol, string>> = {
 };
 
 /** The lines of frps.toml that a mapping needs, with the reasons of each choice in comments. Pure. */
-export function formatFrpsToml({ mapping, server, protocol, tokenVariable }: FrpsOptions): string {
+export function formatFrpsToml(options: FrpsOptions): string {
+  const { mapping, server, protocol, tokenVariable } = options;
   const bindKey = BIND_KEYS[protocol];
   const bindPort = bindPortOf({ server, protocol });
   const way = `${bindKey === undefined ? "TCP" : "UDP"} ${server.port}`;
@@ -35,6 +38,7 @@ ${bindKey === undefined ? "" : `${bindKey} = ${server.port}\n`}
 # Of this variable; without it, everybody may open tunnels here.
 auth.token = ${fromVariable(tokenVariable)}
 
+${formatBindAddress(options)}
 # Must be the same in frpc.
 transport.tcpMux = true
 udpPacketSize = ${UDP_PACKET_SIZE}
@@ -54,6 +58,20 @@ function formatWebServer(publicPort: number, bindPort: number): string {
 #     proxy_set_header Upgrade $http_upgrade;
 #     proxy_set_header Connection upgrade;
 #   }
+`;
+}
+
+/**
+ * Left to whoever knows the machine: on the only address it changes nothing, and where the public address is that of a
+ * provider's NAT, frps could not bind it.
+ */
+function formatBindAddress({ publicIp, server }: FrpsOptions): string {
+  const name = publicIp ?? server.hostname;
+  const isAddress = /^[\d.]+$/.test(name) || name.includes(":");
+  const address = isAddress ? name : `the IP address of ${name}`;
+  return `# Where this machine has several addresses, take the "#" away: frps then answers from the one that browsers asked, and
+# they drop answers from another one. Not where the address is a provider's, which this machine has not: \`ip addr\`.
+# proxyBindAddr = ${quote(address)}
 `;
 }
 

@@ -26,7 +26,7 @@ browserTest("docs/port_mapping.md: its front end plays", async (browser) => {
     dispatchEvent(new Event("DOMContentLoaded"));
   });
   const script = await scriptOf("The front end");
-  const content = script.replace("51.161.209.200:10110", new URL(server.origin).host);
+  const content = script.replace("203.0.113.7:10110", new URL(server.origin).host);
   assert.notEqual(content, script, "the script names the public address of the example");
   await viewer.page.addScriptTag({ content });
   assertSteady(await viewer.read(15), { gapMax: 15 });

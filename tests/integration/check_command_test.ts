@@ -1,5 +1,6 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
+import { writeCertificate } from "../support/openssl.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
@@ -40,4 +41,20 @@ Deno.test("serve: what is valid but doubtful is a warning of the log", async () 
   const { level, problem } = JSON.parse(line);
   assert.equal(level, "warn", stderr);
   assert.match(problem, /^webrtc\.listen = "127\.0\.0\.1" /);
+});
+
+Deno.test("check: a certificate that has expired is named with its day", async () => {
+  const folder = await Deno.makeTempDir();
+  const config = `server.tls_cert = "${folder}/cert.pem"\nserver.tls_key = "${folder}/key.pem"\n`;
+  try {
+    await writeCertificate(folder, { name: "203.0.113.1" });
+    assert.deepEqual((await run("check", config)).code, 0);
+    const days = ["20200101000000Z", "20210203000000Z"] as const;
+    await writeCertificate(folder, { name: "203.0.113.1", days });
+    const { code, stderr } = await run("check", config);
+    assert.equal(code, 2);
+    assert.match(stderr, /server\.tls_cert .*cert\.pem": it has expired, on 2021-02-03/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -27,7 +27,7 @@ const USUAL: ConfigOverrides = {
 
 /** How a room departs from one where everything is as it should be. */
 export interface RoomOptions {
-  /** Keys of config.toml, for the server and the doctor. */
+  /** Keys of config.toml, for the server and the doctor. `ROOM` in a value is the room's folder. */
   readonly config?: ConfigOverrides;
   /** Further ones for the doctor alone. */
   readonly doctorConfig?: ConfigOverrides;
@@ -163,8 +163,10 @@ export class DoctorRoom implements AsyncDisposable {
     { config = {}, doctorConfig = {}, mapped = {}, isServed = true, prepare, ...more }: RoomOptions,
   ): Promise<void> {
     const { frpc = (toml) => toml, frps = (toml) => toml, frpcSays } = more;
-    await this.write("server.toml", stringify(merged(USUAL, config)));
-    await this.write("doctor.toml", stringify(merged(USUAL, config, doctorConfig)));
+    const file = (...layers: readonly ConfigOverrides[]) =>
+      stringify(merged(USUAL, ...layers)).replaceAll(ROOM_FOLDER, this.folder);
+    await this.write("server.toml", file(config));
+    await this.write("doctor.toml", file(config, doctorConfig));
     await this.write("frpc.toml", frpc(PLAIN_LOG + tunnelFile(mapped, "frpc")));
     await this.write("frps.toml", frps(PLAIN_LOG + tunnelFile(mapped, "frps")));
     await prepare?.(this);
@@ -194,6 +196,9 @@ export class DoctorRoom implements AsyncDisposable {
     return new FrpProcess(this.network.command(place, command), { ...PATH, ...env }, ROOT);
   }
 }
+
+/** Stands in values of a configuration for the folder of the room. */
+const ROOM_FOLDER = "ROOM";
 
 const PLAIN_LOG = "log.disablePrintColor = true\n";
 

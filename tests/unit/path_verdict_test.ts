@@ -94,6 +94,7 @@ Deno.test("judge: tells answers that are lost from questions that are lost", () 
   const lost = { ms: null };
   const all = verdictOn({ ports: [port(0, lost), port(1, lost)] });
   assert.equal(all.code, "no_way_back");
+  assert.match(all.tries.join(), new RegExp(`${ADDRESS}.*proxyBindAddr`));
   const some = verdictOn({ ports: [port(0), port(1, lost)] });
   assert.match(some.tries.join(), /lost on the way back/);
   assert.match(portStep(port(1, lost)).words, /^The server heard this browser/);

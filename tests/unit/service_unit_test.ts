@@ -2,16 +2,25 @@ import assert from "assert";
 import { fileURLToPath } from "node:url";
 
 const UNIT = fileURLToPath(new URL("../../deploy/pinhole.service", import.meta.url));
+/** The public end of the tunnel, which runs on another machine. */
+const FRPS_UNIT = fileURLToPath(new URL("../../deploy/frps.service", import.meta.url));
 
 /** Tenths of the scale of `systemd-analyze security`: 0 is a locked box, 100 a program that may do anything. */
 const EXPOSURE_MAX = 20;
 
 /** Runs systemd-analyze on a copy of the unit that starts a program that is there. */
 async function analyze(...args: string[]): Promise<{ code: number; text: string }> {
+  return await analyzeUnit(UNIT, args);
+}
+
+async function analyzeUnit(
+  unit: string,
+  args: readonly string[],
+): Promise<{ code: number; text: string }> {
   const folder = await Deno.makeTempDir();
-  const path = `${folder}/pinhole.service`;
-  const text = await Deno.readTextFile(UNIT);
-  await Deno.writeTextFile(path, text.replace("/usr/local/bin/pinhole", "/bin/true"));
+  const path = `${folder}/${unit.slice(unit.lastIndexOf("/") + 1)}`;
+  const text = await Deno.readTextFile(unit);
+  await Deno.writeTextFile(path, text.replace(/\/usr\/local\/bin\/\w+/, "/bin/true"));
   const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
     args: [...args, path],
   }).output();
@@ -50,6 +59,17 @@ Deno.test("pinhole.service: it may do little beyond its work", { ignore }, async
   );
   assert.equal(code, 0, text);
 });
+
+Deno.test(
+  "frps.service: systemd takes every line of it, and it may do little",
+  { ignore },
+  async () => {
+    assert.deepEqual(await analyzeUnit(FRPS_UNIT, ["verify"]), { code: 0, text: "" });
+    const security = ["security", "--offline=yes", "--no-pager", `--threshold=${EXPOSURE_MAX}`];
+    const { code, text } = await analyzeUnit(FRPS_UNIT, security);
+    assert.equal(code, 0, text);
+  },
+);
 
 Deno.test("pinhole.service: what the server needs is left open", async () => {
   const lines = (await Deno.readTextFile(UNIT)).split("\n");

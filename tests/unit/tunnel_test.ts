@@ -146,6 +146,15 @@ Deno.test("pinhole frpc --frps: allows exactly the mapped ports, and names those
   assert.deepEqual(shipped, [{ start: 10110, end: 10115 }]);
 });
 
+Deno.test("pinhole frpc --frps: has proxyBindAddr ready for a server with several addresses", () => {
+  const line = (config: string) =>
+    /^# (proxyBindAddr = .*)$/m.exec(text(config, { output: "frps" }))?.[1] ?? "";
+  const both =
+    '[server]\npublic_url = "http://203.0.113.1:80"\n[webrtc]\npublic_ip = "203.0.113.9"';
+  assert.deepEqual(plain(parse(line(both))), { proxyBindAddr: "203.0.113.9" });
+  assert.match(line('[webrtc]\npublic_ip = "a.example"'), /the IP address of a\.example/);
+});
+
 Deno.test("pinhole frpc --plain: ports that keep their number take one rule, others one each", () => {
   const same = text("", { output: "plain", server: undefined });
   assert.match(same, /^nft .* udp dport 10111-10115 dnat to \$HOST$/m);

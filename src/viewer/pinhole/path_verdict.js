@@ -98,6 +98,10 @@ function judgeAllSilent(ports, { udp, server }) {
       "no_way_back",
       "UDP reaches the server, but no answer comes back to this browser.",
       [
+        `If ${
+          udp[0]?.entry.address ?? "the public server"
+        } is one of several addresses of the public server, frps ` +
+        "may answer from another, which browsers drop: set proxyBindAddr in frps.toml to it.",
         "Check that nothing on the server's side filters outgoing UDP.",
         "If the host is behind frp, restart frpc: its UDP visitors may be stale.",
       ],
