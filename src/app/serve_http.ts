@@ -4,6 +4,7 @@ import type { SocketAddress } from "../config/spec.ts";
 import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
+import type { SiteOptions } from "../signalling/origins.ts";
 import type { PathCheckDoor } from "../signalling/path_check.ts";
 import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
 import type { ConnectionLimits } from "./descriptors.ts";
@@ -66,25 +67,22 @@ export async function serveHttp(
   const listen = async (app: HttpApp, at: ListenAt) =>
     started.use(await Listener.open({ ...at, ...parts, app }));
   const admin = server.adminListen && await listen(
-    createOperatorsApp({ ...shared, assets: STATUS_ASSETS }),
+    createOperatorsApp(withSite({ ...shared, assets: STATUS_ASSETS }, live)),
     {
       ...server.adminListen,
       key: "server.admin_listen",
       connectionsMax: connections.operators,
     },
   );
-  const app = createHttpApp({
+  const app = createHttpApp(withSite({
     ...shared,
     operators: admin === undefined ? "here" : "elsewhere",
     door: limitOffers(registry, SYSTEM_CLOCK),
     assets: admin === undefined ? ALL_ASSETS : VIEWER_ASSETS,
     pathChecks,
-    get allowedOrigins() {
-      return live.config.server.allowedOrigins;
-    },
     meter,
     webSockets: { signal: leaving.signal, socketsMax: connections.webSockets },
-  });
+  }, live));
   const main = await listen(app, {
     ...server.listen,
     key: "server.listen",
@@ -95,6 +93,24 @@ export async function serveHttp(
     await sleep(SYSTEM_CLOCK, FAREWELL_MS);
   });
   return { main, admin };
+}
+
+/** Adds what the configuration says of pages and names, as it is at the time of each request. */
+function withSite<Options>(options: Options, live: LiveSettings): Options & SiteOptions {
+  const site: SiteOptions = {
+    get allowedOrigins() {
+      return live.config.server.allowedOrigins;
+    },
+    get publicUrl() {
+      return live.config.server.publicUrl;
+    },
+    get publicHost() {
+      return live.config.webrtc.publicIp;
+    },
+  };
+  return Object.defineProperties({ ...options }, Object.getOwnPropertyDescriptors(site)) as
+    & Options
+    & SiteOptions;
 }
 
 interface ListenAt extends SocketAddress {

@@ -23,8 +23,9 @@ export const SCHEMA = {
         effect: "live",
         default: "",
         help:
-          'What browsers use to reach this server, such as "http://203.0.113.7:10110". Start-up ' +
-          "log, `pinhole frpc` and `pinhole doctor` need it; serving does not.",
+          'What browsers use to reach this server, such as "http://203.0.113.7:10110". Pages of ' +
+          "this address are the server's own, whatever a proxy in front makes of the Host header; without it, they are " +
+          "only by IP address and as localhost. Start-up log, `pinhole frpc` and `pinhole doctor` need it too.",
       },
       tls_cert: {
         type: "path",

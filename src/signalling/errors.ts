@@ -1,4 +1,5 @@
 import { errorText } from "../base/errors.ts";
+import { isOfHostItself } from "./origins.ts";
 import { ViewerError, type ViewerErrorCode } from "../session/door.ts";
 
 /** Every code that a client may be told. */
@@ -50,8 +51,17 @@ export function originRefusal(request: Request): Refusal {
   const origin = JSON.stringify((request.headers.get("Origin") ?? "").slice(0, ORIGIN_CHARS_MAX));
   return {
     code: "origin_not_allowed",
-    message: `Pages of ${origin} may not connect; server.allowed_origins lists those that may`,
+    message: isOfHostItself(request)
+      ? `The server does not know itself by the name of this page; set server.public_url to ${origin} if it is right`
+      : `Pages of ${origin} may not connect; server.allowed_origins lists those that may`,
   };
+}
+
+/** For browsers that reached the server by a name that it does not know. */
+export function hostRefusalText(request: Request): string {
+  const host = JSON.stringify((request.headers.get("Host") ?? "").slice(0, ORIGIN_CHARS_MAX));
+  return `The server does not know itself by the name ${host}, and a page of another site could have it; ` +
+    "open this by the server's IP address, or set server.public_url to the address that browsers use";
 }
 
 /** For those who lack the token that a session needs. */

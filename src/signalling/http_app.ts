@@ -9,14 +9,14 @@ import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, HOST_REFUSED, originRefusal, type Refusal, TOKEN_REFUSED } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";
-import { isOriginAllowed, reachedHostOf } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
-import { protectVisitors } from "./response_headers.ts";
+import { protectVisitors, RESOURCE_POLICY } from "./response_headers.ts";
 import { createWhepApp } from "./whep.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
 /** What the HTTP side of the server is made of. */
-export interface HttpAppOptions extends OperatorsOptions {
+export interface HttpAppOptions extends OperatorsOptions, SiteOptions {
   readonly door: SessionDoor;
   /** Static files by path; `/` is the viewer page. */
   readonly assets: ReadonlyMap<string, Asset>;
@@ -27,8 +27,6 @@ export interface HttpAppOptions extends OperatorsOptions {
   /** Whether clients come over TLS. Default: false. */
   readonly isTls?: boolean;
   readonly pathChecks: PathCheckDoor;
-  /** Origins of pages besides the server's own; `*` for every page. */
-  readonly allowedOrigins: readonly string[];
   readonly log: Logger;
   readonly meter: Meter;
   /** Default: the host's clock. */
@@ -50,7 +48,7 @@ const SHOWN_SEGMENTS = 3;
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { assets, health, operators = "here" } = options;
   const sockets = new WebSockets(options.webSockets);
-  const app = createApp(options, options);
+  const app = createApp(options);
   addPages(app, { assets, health });
   if (operators === "here") addOperators(app, options);
   addPathCheck(app, options);
@@ -61,9 +59,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
 
 /** Builds the handler of an address for operators alone: health, metrics, session list and what `assets` holds. */
 export function createOperatorsApp(
-  options: OperatorsOptions & Pick<HttpAppOptions, "assets" | "health" | "log" | "isTls">,
+  options:
+    & OperatorsOptions
+    & SiteOptions
+    & Pick<HttpAppOptions, "assets" | "health" | "log" | "isTls">,
 ): HttpApp {
-  const app = createApp(options, options);
+  const app = createApp(options);
   addPages(app, options);
   addOperators(app, options);
   return (request) => app.fetch(request);
@@ -77,16 +78,20 @@ function addPages(
     const respond = assetResponder(asset);
     app.get(path, (c) => respond(c.req.raw));
   }
-  app.get("/healthz", (c) => c.text("ok\n"));
+  // Path checks ask for it from any page, and see no more than that there is an answer.
+  app.get("/healthz", (c) => c.text("ok\n", 200, { [RESOURCE_POLICY]: "cross-origin" }));
   app.get("/readyz", (c) => {
     const reasons = health();
     return reasons.length === 0 ? c.text("ready\n") : c.text(`${reasons.join("\n")}\n`, 503);
   });
 }
 
-function createApp({ log }: { log: Logger }, { isTls = false }: { isTls?: boolean }): Hono {
+function createApp(
+  options: SiteOptions & Pick<HttpAppOptions, "log" | "isTls">,
+): Hono {
+  const { log, isTls = false } = options;
   const app = new Hono();
-  app.use(protectVisitors({ isTls }));
+  app.use(protectVisitors({ isTls, framers: () => options.allowedOrigins }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {
     const { method } = c.req;
@@ -128,9 +133,9 @@ async function openSignalling(
 
 async function admit(
   c: Context,
-  { sessionId, allowedOrigins, access }: HttpAppOptions & { sessionId: string },
+  { sessionId, access, ...site }: HttpAppOptions & { sessionId: string },
 ): Promise<{ refusal: Refusal } | Partial<Access>> {
-  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return { refusal: originRefusal(c.req.raw) };
+  if (!isOriginAllowed(c.req.raw, site)) return { refusal: originRefusal(c.req.raw) };
   if (access === undefined) return {};
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }

@@ -1,5 +1,7 @@
 import type { Context, Hono } from "hono";
 import type { AccessCheck, Purpose } from "./access.ts";
+import { hostRefusalText } from "./errors.ts";
+import { mayBeRebound, type SiteOptions } from "./origins.ts";
 
 /** What operators can look at. */
 export interface OperatorsOptions {
@@ -21,9 +23,18 @@ const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const NO_STORE = { "Cache-Control": "no-store" };
 
 /** Adds `/metrics`, `/api/sessions`, `/api/ports` and `/api/server`. Where tokens are needed, each takes one of its own. */
-export function addOperators(app: Hono, options: OperatorsOptions): void {
+export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions): void {
   const { metricsText, sessionsJson, portsJson, serverJson } = options;
-  app.get("/metrics", async (c) => {
+  const get = (path: string, handler: (c: Context) => Promise<Response>) => {
+    app.get(path, async (c) => {
+      // Whoever has a token was given it; without, a page of another site must not read what its visitor may.
+      if (options.access === undefined && mayBeRebound(c.req.raw, options)) {
+        return c.text(`${hostRefusalText(c.req.raw)}\n`, 403);
+      }
+      return await handler(c);
+    });
+  };
+  get("/metrics", async (c) => {
     if (await isAllowed(c, "metrics", options)) {
       return c.body(await metricsText(), 200, { ...NO_STORE, "Content-Type": METRICS_TYPE });
     }
@@ -35,7 +46,7 @@ export function addOperators(app: Hono, options: OperatorsOptions): void {
     ...(serverJson && { "/api/server": serverJson }),
   };
   for (const [path, json] of Object.entries(documents)) {
-    app.get(path, async (c) => {
+    get(path, async (c) => {
       // The first names every session, so they take a token for every session.
       if (await isAllowed(c, "all_sessions", options)) return c.json(json(), 200, NO_STORE);
       return refuse(c, "This needs a token of `pinhole token --session '*'`");

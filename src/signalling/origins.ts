@@ -1,17 +1,69 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { HOST_CHARS_MAX, HOST_LABEL_CHARS_MAX } from "./limits.ts";
+
+/** Which pages may connect, and by which names the server is known. */
+export interface SiteOptions {
+  /** Origins besides the server's own, such as `https://example.com`; `*` lets every page in. */
+  readonly allowedOrigins: readonly string[];
+  /** `server.public_url`. */
+  readonly publicUrl?: string | undefined;
+  /** `webrtc.public_ip`: an IP literal or a DNS name. */
+  readonly publicHost?: string | undefined;
+}
 
 /**
  * Whether the page that sent a request may connect. The server's own page and programs without an `Origin` always may:
  * the check protects visitors of other sites, it is no access control.
- * @param allowed Origins besides the server's own, such as `https://example.com`; `*` lets every page in.
+ *
+ * A page is the server's own when it comes from `server.public_url`, whatever a proxy makes of the `Host` header, or from
+ * the host that the request names; but only if the server is known by that. Anybody can have a DNS name of theirs
+ * resolve to this server (DNS rebinding), and their page would have the same host then.
  */
-export function isOriginAllowed(request: Request, allowed: readonly string[]): boolean {
+export function isOriginAllowed(request: Request, site: SiteOptions): boolean {
   const origin = request.headers.get("Origin");
-  if (origin === null || allowed.includes("*")) return true;
+  if (origin === null || site.allowedOrigins.includes("*")) return true;
   const given = normalOrigin(origin);
-  if (allowed.some((entry) => normalOrigin(entry) === given)) return true;
-  return isSameHost(origin, hostOf(request));
+  const named = [...site.allowedOrigins, ...(site.publicUrl === undefined ? [] : [site.publicUrl])];
+  if (named.some((entry) => normalOrigin(entry) === given)) return true;
+  return isSameHost(origin, hostOf(request)) && isKnownHost(request, site);
+}
+
+/** Whether the page that sent a request was loaded by the very host that the request names. */
+export function isOfHostItself(request: Request): boolean {
+  return isSameHost(request.headers.get("Origin") ?? "", hostOf(request));
+}
+
+/** Headers that browsers send, of which a page can leave out none but change some. */
+const BROWSER_HEADERS = [
+  "Origin",
+  "Referer",
+  "Accept-Language",
+  "Sec-Fetch-Site",
+  "Sec-Fetch-Mode",
+];
+
+/**
+ * Whether a request may be that of a page under a name that only seems to be this server's. Programs go by whatever name
+ * they like: Prometheus scrapes `pinhole:9000` in a cluster, and sends nothing that browsers always do.
+ */
+export function mayBeRebound(request: Request, site: SiteOptions): boolean {
+  const isBrowser = BROWSER_HEADERS.some((name) => request.headers.has(name)) ||
+    request.headers.get("User-Agent")?.startsWith("Mozilla/");
+  return isBrowser === true && !site.allowedOrigins.includes("*") && !isKnownHost(request, site);
+}
+
+/** By IP literals, as `localhost`, and by the names that the configuration holds. */
+function isKnownHost(
+  request: Request,
+  { allowedOrigins, publicUrl, publicHost }: SiteOptions,
+): boolean {
+  const reached = reachedHostOf(request)?.toLowerCase().replace(/\.$/, "");
+  if (reached === undefined) return false;
+  if (isIP(reached) !== 0 || reached === "localhost" || reached.endsWith(".localhost")) return true;
+  if (reached === publicHost?.toLowerCase()) return true;
+  return [publicUrl, ...allowedOrigins].some((url) =>
+    url !== undefined && URL.parse(url)?.hostname === reached
+  );
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Meter } from "../base/meter.ts";
 import type { AccessCheck } from "./access.ts";
 import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./errors.ts";
 import { PATH_CHECKS_PER_SECOND_MAX } from "./limits.ts";
-import { isOriginAllowed, reachedHostOf } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 
 /** One media port as a path check announces it. */
 export interface AnnouncedPort {
@@ -55,9 +55,8 @@ export interface PathCheckDoor {
 }
 
 /** How {@link addPathCheck} lets people in. */
-export interface PathCheckOptions {
+export interface PathCheckOptions extends SiteOptions {
   readonly pathChecks: PathCheckDoor;
-  readonly allowedOrigins: readonly string[];
   readonly access?: AccessCheck;
   readonly meter: Meter;
   readonly clock?: Clock;
@@ -110,8 +109,8 @@ async function open(
 }
 
 /** Whether the page may ask; if it may, it may read the answer too. */
-function allowOrigin(c: Context, { allowedOrigins }: PathCheckOptions): boolean {
-  if (!isOriginAllowed(c.req.raw, allowedOrigins)) return false;
+function allowOrigin(c: Context, site: SiteOptions): boolean {
+  if (!isOriginAllowed(c.req.raw, site)) return false;
   const origin = c.req.header("Origin");
   if (origin !== undefined) {
     c.header("Access-Control-Allow-Origin", origin);

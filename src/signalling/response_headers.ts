@@ -14,12 +14,13 @@ const POLICY = [
   "connect-src 'self' ws: wss:",
   "base-uri 'none'",
   "form-action 'self'",
-  "frame-ancestors 'self'",
 ].join("; ");
+
+/** Says who may embed a resource without asking for its content. A route that sets it itself knows better. */
+export const RESOURCE_POLICY = "Cross-Origin-Resource-Policy";
 
 /** What nothing that the server says needs, whoever shows it. */
 const EVERYWHERE: Readonly<Record<string, string>> = {
-  "Content-Security-Policy": POLICY,
   "X-Content-Type-Options": "nosniff",
   // The page's address may hold a token.
   "Referrer-Policy": "no-referrer",
@@ -36,15 +37,33 @@ const OVER_TLS: Readonly<Record<string, string>> = {
   "Strict-Transport-Security": "max-age=2592000",
 };
 
+/** How {@link protectVisitors} departs from what every server says. */
+export interface ProtectionOptions {
+  readonly isTls: boolean;
+  /** Origins of the pages that may show ours in a frame, besides the server's own; `*` for every page. */
+  readonly framers: () => readonly string[];
+}
+
 /** Adds the headers that protect visitors to every response. */
-export function protectVisitors({ isTls }: { readonly isTls: boolean }): MiddlewareHandler {
+export function protectVisitors({ isTls, framers }: ProtectionOptions): MiddlewareHandler {
   const always = { ...EVERYWHERE, ...(isTls ? OVER_TLS : {}) };
   return async (c, next) => {
     await next();
     const { headers } = c.res;
+    headers.set("Content-Security-Policy", `${POLICY}; frame-ancestors ${ancestorsOf(framers())}`);
     for (const [name, value] of Object.entries(always)) headers.set(name, value);
     // What every site may read, it may also embed.
     const isPublic = headers.get("Access-Control-Allow-Origin") === "*";
-    headers.set("Cross-Origin-Resource-Policy", isPublic ? "cross-origin" : "same-origin");
+    if (!headers.has(RESOURCE_POLICY)) {
+      headers.set(RESOURCE_POLICY, isPublic ? "cross-origin" : "same-origin");
+    }
   };
+}
+
+/** Origins as the policy takes them; `null`, which file pages have, names no page. */
+function ancestorsOf(origins: readonly string[]): string {
+  if (origins.includes("*")) return "*";
+  const named = origins.map((origin) => URL.parse(origin)?.origin ?? "null")
+    .filter((origin) => origin !== "null");
+  return ["'self'", ...new Set(named)].join(" ");
 }

@@ -21,13 +21,12 @@ import {
   VIEWER_ID_CHARS_MAX,
 } from "./limits.ts";
 import { fitsParams, isIdleName, isObject, type JsonObject, PARAMS_TOO_LONG } from "./messages.ts";
-import { isOriginAllowed, reachedHostOf } from "./origins.ts";
+import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
 
 /** What WHEP is made of. */
-export interface WhepOptions {
+export interface WhepOptions extends SiteOptions {
   readonly door: SessionDoor;
-  readonly allowedOrigins: readonly string[];
   readonly access?: AccessCheck;
   readonly log: Logger;
   readonly meter: Meter;
@@ -86,7 +85,7 @@ export function createWhepApp(options: WhepOptions): Hono {
   const whep = new Hono();
   whep.use(answerOptions);
   whep.use(cors({
-    origin: (origin, c) => isOriginAllowed(c.req.raw, options.allowedOrigins) ? origin : null,
+    origin: (origin, c) => isOriginAllowed(c.req.raw, options) ? origin : null,
     allowMethods: ["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
     allowHeaders: ["Content-Type", "Authorization", "If-Match"],
     exposeHeaders: EXPOSED_HEADERS,
@@ -209,7 +208,7 @@ async function respond(c: Context, { handle, ...options }: RespondOptions): Prom
 }
 
 async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Promise<Outcome> {
-  if (!isOriginAllowed(c.req.raw, options.allowedOrigins)) return originRefusal(c.req.raw);
+  if (!isOriginAllowed(c.req.raw, options)) return originRefusal(c.req.raw);
   try {
     return await handle(c, options);
   } catch (error) {

@@ -32,8 +32,8 @@ Deno.test("protectVisitors: every answer forbids what it does not need", async (
     assert.match(policy, /^default-src 'none'; /, path);
     assert.match(policy, /frame-ancestors 'self'/, path);
     assert.doesNotMatch(policy, /unsafe|\*/, path);
-    const isAsset = VIEWER_ASSETS.has(path);
-    const embeddable = isAsset ? "cross-origin" : "same-origin";
+    const isForAll = VIEWER_ASSETS.has(path) || path === "/healthz";
+    const embeddable = isForAll ? "cross-origin" : "same-origin";
     assert.equal(headers.get("Cross-Origin-Resource-Policy"), embeddable, path);
     for (const name of ["Strict-Transport-Security", "Cross-Origin-Opener-Policy"]) {
       assert.equal(headers.get(name), null, `${path} without TLS: ${name}`);
@@ -63,6 +63,43 @@ Deno.test("protectVisitors: nothing of another origin may read what is not publi
       });
       await response.body?.cancel();
       assert.equal(response.headers.get("Access-Control-Allow-Origin"), null, path);
+    }
+  }
+});
+
+Deno.test("protectVisitors: pages that may connect may show the page in a frame", async () => {
+  const frames = async (allowedOrigins: string[]) => {
+    await using server = await serveFakeDoor({ assets: VIEWER_ASSETS, allowedOrigins });
+    const response = await fetch(`http://127.0.0.1:${server.port}/`);
+    await response.body?.cancel();
+    const policy = response.headers.get("Content-Security-Policy") ?? "";
+    return /frame-ancestors ([^;]*)/.exec(policy)?.[1];
+  };
+  assert.equal(await frames([]), "'self'");
+  assert.equal(
+    await frames(["https://Page.example:443/", "http://a.example:81", "null"]),
+    "'self' https://page.example http://a.example:81",
+  );
+  assert.equal(await frames(["*"]), "*");
+});
+
+Deno.test("operators: a page under a name that the server does not know reads nothing, and is told why", async () => {
+  const publicUrl = "https://pinhole.example";
+  await using server = await serveFakeDoor({ allowedOrigins: [], publicUrl });
+  const ask = async (path: string, host: string, headers: Record<string, string>) => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    const lines = Object.entries({ Host: host, Connection: "close", ...headers });
+    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\n${head}\r\n`));
+    return await new Response(connection.readable).text();
+  };
+  const browser = { "Accept-Language": "en", "Accept": "*/*" };
+  for (const path of ["/metrics", "/api/sessions", "/api/ports"]) {
+    const refused = await ask(path, "evil.example:9000", browser);
+    assert.match(refused, /^HTTP\/1\.1 403 [^]*"evil\.example:9000"[^]*set server\.public_url/);
+    assert.match(await ask(path, "pinhole:9000", {}), /^HTTP\/1\.1 200 /);
+    for (const host of ["127.0.0.1:9000", "localhost:9000", "pinhole.example"]) {
+      assert.match(await ask(path, host, browser), /^HTTP\/1\.1 200 /, host);
     }
   }
 });

@@ -1,5 +1,10 @@
 import assert from "assert";
-import { isOriginAllowed, reachedHostOf } from "../../src/signalling/origins.ts";
+import {
+  isOriginAllowed,
+  mayBeRebound,
+  reachedHostOf,
+  type SiteOptions,
+} from "../../src/signalling/origins.ts";
 
 const HOST = "51.161.209.200:10110";
 
@@ -9,18 +14,23 @@ function requestTo(host: string, headers: Record<string, string> = {}): Request 
 
 function allows(
   origin: string | undefined,
-  { host = HOST, allowed = [] }: { host?: string; allowed?: string[] } = {},
+  { host = HOST, allowed = [], ...site }:
+    & { host?: string; allowed?: string[] }
+    & Partial<SiteOptions> = {},
 ): boolean {
   const headers = origin === undefined ? {} : { Origin: origin };
-  return isOriginAllowed(requestTo(host, headers), allowed);
+  return isOriginAllowed(requestTo(host, headers), { allowedOrigins: allowed, ...site });
 }
 
 Deno.test("isOriginAllowed: programs without an origin and the server's own page always may", () => {
   assert.ok(allows(undefined));
   assert.ok(allows(`http://${HOST}`));
   assert.ok(allows(`https://${HOST}`));
-  assert.ok(allows("https://pinhole.example", { host: "Pinhole.Example:443" }));
-  assert.ok(allows("http://pinhole.example", { host: "pinhole.example:80" }));
+  assert.ok(allows("http://localhost:9000", { host: "localhost:9000" }));
+  const publicUrl = "https://Pinhole.example/";
+  assert.ok(allows("https://pinhole.example", { host: "Pinhole.Example:443", publicUrl }));
+  assert.ok(allows("http://pinhole.example", { host: "pinhole.example:80", publicUrl }));
+  assert.ok(allows("http://gpu.lan:9000", { host: "gpu.lan:9000", publicHost: "GPU.lan" }));
   assert.ok(allows("http://[::1]:9000", { host: "[::1]:9000" }));
   assert.ok(allows(`http://${HOST}`, { allowed: ["https://example.com"] }));
 });
@@ -36,6 +46,55 @@ Deno.test("isOriginAllowed: other pages may not, unless they are listed", () => 
   assert.ok(allows("null", { allowed }));
   assert.ok(!allows("http://example.com", { allowed }));
   assert.ok(!allows("https://sub.example.com", { allowed }));
+});
+
+Deno.test("isOriginAllowed: a name that anybody can have resolve to the server is not its own", () => {
+  for (
+    const host of ["evil.example:9000", "evil.example", "localhost.evil.example", "1.2.3.4.evil"]
+  ) {
+    assert.ok(!allows(`http://${host}`, { host }), host);
+    assert.ok(!allows(`http://${host}`, { host, publicUrl: "https://pinhole.example" }), host);
+    assert.ok(!allows(`http://${host}`, { host, allowed: ["https://pinhole.example"] }), host);
+    assert.ok(allows(`http://${host}`, { host, allowed: ["*"] }), host);
+  }
+});
+
+Deno.test("isOriginAllowed: the page of public_url may, whatever Host a proxy sends", () => {
+  const publicUrl = "https://pinhole.example:8443/live/";
+  for (const host of ["127.0.0.1:9000", "pinhole.example:8443", "backend", ""]) {
+    assert.ok(allows("https://pinhole.example:8443", { host, publicUrl }), host);
+    assert.ok(!allows("https://evil.example", { host, publicUrl }), host);
+  }
+});
+
+Deno.test("mayBeRebound: browsers under names that the server does not know, and no programs", () => {
+  const site = { allowedOrigins: ["https://page.example"], publicUrl: "https://pinhole.example" };
+  const asks = (host: string, headers: Record<string, string>) =>
+    mayBeRebound(requestTo(host, headers), site);
+  const browsers = [
+    { "Accept-Language": "" },
+    { "Accept-Language": "en" },
+    { Referer: "http://evil.example/" },
+    { "Sec-Fetch-Site": "same-origin" },
+    { Origin: "http://evil.example" },
+    { "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)" },
+  ];
+  for (const headers of browsers as Record<string, string>[]) {
+    for (const host of ["evil.example:9000", "pinhole:9000", ""]) assert.ok(asks(host, headers));
+    for (
+      const host of [
+        "127.0.0.1:9000",
+        "[::1]",
+        "localhost:1",
+        "pinhole.example",
+        "page.example:9000",
+      ]
+    ) {
+      assert.ok(!asks(host, headers), host);
+    }
+  }
+  assert.ok(!asks("pinhole:9000", { "User-Agent": "Prometheus/3.5.0", Accept: "text/plain" }));
+  assert.ok(!asks("pinhole.monitoring.svc:9000", { "User-Agent": "curl/8.5" }));
 });
 
 Deno.test("isOriginAllowed: a star lets every page in", () => {
