@@ -178,8 +178,10 @@ export class Listener implements AsyncDisposable {
   }
 
   #track(running: Promise<void>): void {
-    this.#running.add(running);
-    void running.finally(() => this.#running.delete(running));
+    const settled = running.catch((error) => {
+      this.#options.log.error("connection_failed", { error: errorText(error) });
+    }).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
   }
 
   /** Waits for what makes room: until it is gone, both have a descriptor. Never rejects. */
@@ -226,7 +228,7 @@ export class Listener implements AsyncDisposable {
   }
 
   #sweep(): void {
-    for (const stream of this.#streams) if (stream.isOverdue) stream.destroy();
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+    for (const stream of this.#streams) if (stream.isOverdue) stream.destroy();
   }
 }

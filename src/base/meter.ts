@@ -78,7 +78,14 @@ export const METRICS = {
     labels: ["reason"],
     values: [
       ...["bye", "connect_timeout", "idle_timeout", "dtls_failed", "peer_closed"],
-      ...["place_reclaimed", "renderer_failed", "encoder_failed", "session_over", "shutting_down"],
+      ...[
+        "place_reclaimed",
+        "renderer_failed",
+        "encoder_failed",
+        "session_over",
+        "internal_error",
+        "shutting_down",
+      ],
     ],
   },
   viewer_moves_total: {
@@ -109,6 +116,13 @@ export const METRICS = {
       "Packets that were not sent since the viewer's address has not agreed or is silent, by kind.",
     labels: ["kind"],
     values: ["handshake", "control", "stream"],
+  },
+  unexpected_errors_total: {
+    kind: "counter",
+    help:
+      "Defects that ended one viewer, session or timer (their kinds), or that nothing but the process's safety net caught.",
+    labels: ["kind"],
+    values: ["viewer", "session", "timer", "unhandled_rejection", "uncaught_error"],
   },
   answer_seconds: {
     kind: "histogram",

@@ -10,6 +10,7 @@ import { warningsOf } from "../config/warnings.ts";
 import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { createMetrics } from "../observability/metrics.ts";
+import { openSafetyNet } from "../observability/safety_net.ts";
 import { openTracer } from "../observability/traces.ts";
 import { hostCommand } from "./host_command.ts";
 import { printError } from "./print.ts";
@@ -59,6 +60,8 @@ export async function serve(
   using service = openServiceLink(variables);
   const server = await startUnlessStopped(config, { setting, stopped, service });
   if (server === undefined) return log.info("stopped");
+  // Not before: what goes wrong during start-up is to end it.
+  using _net = openSafetyNet({ log, meter });
   service.ready(server);
   log.info("listening", { ...listenersOf(server), ms: Math.round(performance.now() - startedMs) });
   starting.resolve(server);

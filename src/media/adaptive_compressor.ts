@@ -97,8 +97,11 @@ export class AdaptiveCompressor {
 function freeSoon(compressor: Compressor): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(() => {
-      compressor.close();
-      resolve();
+      try {
+        compressor.close();
+      } finally {
+        resolve();
+      }
     });
   });
 }

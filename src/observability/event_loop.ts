@@ -13,9 +13,10 @@ export function measureEventLoopLag(meter: Meter, clock: Clock = SYSTEM_CLOCK): 
   const sample = (): void => {
     const dueMs = clock.now() + SAMPLE_INTERVAL_MS;
     cancel = clock.after(SAMPLE_INTERVAL_MS, () => {
-      // Timers have a resolution of a millisecond and may fire a fraction early.
-      meter.observe("event_loop_lag_seconds", Math.max(0, clock.now() - dueMs) / 1000);
+      const lateMs = clock.now() - dueMs;
       sample();
+      // Timers have a resolution of a millisecond and may fire a fraction early.
+      meter.observe("event_loop_lag_seconds", Math.max(0, lateMs) / 1000);
     });
   };
   sample();

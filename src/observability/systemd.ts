@@ -80,9 +80,9 @@ export class ServiceManager implements Disposable {
 
   #keepStatus(): void {
     const { status, stuck, clock } = this.#options;
+    this.#cancelStatus = clock.after(STATUS_INTERVAL_MS, () => this.#keepStatus());
     const text = status();
     if (text !== this.#told && stuck() === undefined) this.#tell({ STATUS: this.#told = text });
-    this.#cancelStatus = clock.after(STATUS_INTERVAL_MS, () => this.#keepStatus());
   }
 
   #tell(fields: Readonly<Record<string, string>>): void {

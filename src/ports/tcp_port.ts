@@ -122,7 +122,9 @@ export class TcpPort {
     // One address of a host may connect to two of ours, where the port listens on all of them.
     this.#connections.get(key)?.end("crowded");
     this.#connections.set(key, connection);
-    const running = connection.finished().finally(() => this.#running.delete(running));
+    // What fails while a packet is taken costs the connection that it came by, and no other.
+    const running = connection.finished().catch(() => connection.end("closed"))
+      .finally(() => this.#running.delete(running));
     this.#running.add(running);
     const ended = this.#keepLimits(connection);
     this.#showCounts();

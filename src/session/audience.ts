@@ -70,7 +70,13 @@ export class Audience {
         leftOut++;
       }
       if (info.keyframe && !isLate) watcher.state = "follows";
-      if (watcher.state === "follows") sink.sendFrame(payloads, info);
+      if (watcher.state !== "follows") continue;
+      try {
+        sink.sendFrame(payloads, info);
+      } catch (error) {
+        // A defect of ours, met by one viewer, must not cost the others their picture.
+        reportError(error);
+      }
     }
     return leftOut;
   }

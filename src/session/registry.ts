@@ -1,5 +1,6 @@
 import { type CancelTimer, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
+import { guarded } from "../base/guard.ts";
 import type { Tracer } from "../base/tracer.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { Lease, PortLeases, PortUse } from "../ports/leases.ts";
@@ -302,10 +303,13 @@ export class SessionRegistry implements SessionDoor {
   }
 
   #tick(): void {
+    const { clock, log, meter } = this.#options;
+    this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
     for (const viewer of [...this.#viewers.values()]) viewer.tick();
-    this.#heartbeat.look(this.#table.sessions);
-    this.#cancelTick = this.#options.clock.after(TICK_MS, () => this.#tick());
-    this.#showCounts();
+    guarded(() => {
+      this.#heartbeat.look(this.#table.sessions);
+      this.#showCounts();
+    }, { log, meter, part: "timer" });
   }
 
   #showCounts(): void {

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
+import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
@@ -237,11 +238,23 @@ export class Session {
       output: this.#output(source),
       signal: this.#stop.signal,
     });
-    const result = await this.#frames.run();
-    this.#endAll(result.failed ? "renderer_failed" : "session_over");
-    this.#isOver = true;
-    this.#over.resolve();
-    return result;
+    try {
+      const result = await this.#frames.run();
+      this.#endAll(result.failed ? "renderer_failed" : "session_over");
+      return result;
+    } catch (error) {
+      // A defect of ours: it costs this session, and no other.
+      const { log, meter } = this.#options;
+      const fail = () => {
+        throw error;
+      };
+      guarded(fail, { log, meter, part: "session" });
+      this.#endAll("internal_error");
+      return { settled: false };
+    } finally {
+      this.#isOver = true;
+      this.#over.resolve();
+    }
   }
 
   #output(source: FrameSource): FrameLoopOutput {

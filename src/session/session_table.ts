@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { ViewerError } from "./door.ts";
 import type { Session, SessionWish } from "./session.ts";
@@ -128,7 +129,9 @@ export class SessionTable {
   #close(session: Session): void {
     if (this.#sessions.get(session.id) !== session) return;
     this.#sessions.delete(session.id);
-    const closing = session.close().finally(() => {
+    const closing = session.close().catch((error) => {
+      this.#log.error("session_close_failed", { session: session.id, error: errorText(error) });
+    }).finally(() => {
       this.#closing.delete(session.id);
       const age_ms = Math.round(session.ageMs);
       this.#log.info("session_closed", { session: session.id, age_ms });

@@ -252,7 +252,7 @@ export class VideoBranch {
       layer: this.#options.layer,
       error: errorText(error),
     });
-    void this.#encoder?.close();
+    this.#encoder?.close().catch(() => {});
     this.#options.onFailed(error instanceof Error ? error : new Error(errorText(error)));
   }
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
@@ -205,9 +206,12 @@ export class Viewer implements ViewerControl {
     this.#advance({ type: "secured" });
   }
 
-  /** Checks the deadlines. */
+  /** Checks the deadlines. It never throws: the viewer ends instead, since the same would happen each time. */
   tick(): void {
-    this.#advance({ type: "tick", heardAtMs: this.peer.heardAtMs });
+    const isSound = this.#guarded(() =>
+      this.#advance({ type: "tick", heardAtMs: this.peer.heardAtMs })
+    );
+    if (!isSound) this.end("internal_error");
   }
 
   /** Gives the place up if nobody seems to need it any more. */
@@ -228,7 +232,7 @@ export class Viewer implements ViewerControl {
     if (phase === before.phase) return;
     // An error says more than the state that comes of it, and a page acts on whatever comes first.
     if (phase !== "ended" || END_ERRORS[endReason] === undefined) {
-      this.#listener?.state(this.state, words);
+      this.#guarded(() => this.#listener?.state(this.state, words));
     }
     if (phase === "ended") {
       this.#release(endReason, { wasConnecting: before.phase === "connecting" });
@@ -238,21 +242,32 @@ export class Viewer implements ViewerControl {
   #release(reason: EndReason, { wasConnecting }: { wasConnecting: boolean }): void {
     const { meter, log, lease, onEnded } = this.#options;
     const ageMs = Math.round(this.ageMs);
-    if (wasConnecting && ageMs >= UNCONNECTED_MS) {
-      // Otherwise its end looks like that of any visit.
-      const heard = this.peer.heardAtMs > this.#status.joinedAtMs;
-      log.warn("viewer_not_connected", { port: this.port, age_ms: ageMs, packets_came: heard });
-    }
-    this.peer.close();
-    lease.release();
-    this.#dropped.close();
-    this.#missed.close();
-    meter.count("viewers_ended_total", { reason });
-    log.info("viewer_ended", { port: this.port, reason, age_ms: ageMs });
     const error = END_ERRORS[reason];
-    this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error));
-    this.#listener = undefined;
-    onEnded(this);
+    // A step that fails must not cost the others: a place that is not given back is lost until the next start.
+    const steps = [
+      () => {
+        if (!wasConnecting || ageMs < UNCONNECTED_MS) return;
+        // Otherwise its end looks like that of any visit.
+        const heard = this.peer.heardAtMs > this.#status.joinedAtMs;
+        log.warn("viewer_not_connected", { port: this.port, age_ms: ageMs, packets_came: heard });
+      },
+      () => this.peer.close(),
+      () => lease.release(),
+      () => this.#dropped.close(),
+      () => this.#missed.close(),
+      () => meter.count("viewers_ended_total", { reason }),
+      () => log.info("viewer_ended", { port: this.port, reason, age_ms: ageMs }),
+      () => this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error)),
+      () => this.#listener = undefined,
+      () => onEnded(this),
+    ];
+    for (const step of steps) this.#guarded(step);
+  }
+
+  /** Does what must cost nobody but this viewer anything when it fails. */
+  #guarded(work: () => void): boolean {
+    const { log, meter } = this.#options;
+    return guarded(work, { log, meter, part: "viewer" });
   }
 }
 

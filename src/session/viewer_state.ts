@@ -11,6 +11,7 @@ export type EndReason =
   | "renderer_failed"
   | "encoder_failed"
   | "session_over"
+  | "internal_error"
   | "shutting_down";
 
 /** Deadlines of a viewer, in milliseconds. */

@@ -6,6 +6,7 @@ export const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErro
   {
     renderer_failed: ["renderer_failed", "The renderer failed"],
     encoder_failed: ["internal", "The video encoder failed; the server's log says why"],
+    internal_error: ["internal", "The server failed; its log says why"],
     shutting_down: ["shutting_down", "The server is shutting down"],
   };
 

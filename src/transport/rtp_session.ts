@@ -153,13 +153,14 @@ export class RtpSession {
   }
 
   #reportEverySecond(): void {
-    this.sendReports();
-    this.#measureBitrate();
-    this.#observePath();
+    // First, so that a second that fails is not the last one.
     this.#cancelReport = this.#options.clock.after(
       SENDER_REPORT_INTERVAL_MS,
       () => this.#reportEverySecond(),
     );
+    this.sendReports();
+    this.#measureBitrate();
+    this.#observePath();
   }
 
   #observePath(): void {

@@ -60,9 +60,9 @@ const CODECS = { h264: () => useH264(), vp8: () => useVP8() } as const;
 const FLIGHT_TIMER_MS = 1_100;
 
 /** Ends a handshake that has yet to begin, or goes on: werift would repeat its flights for half a minute. */
-async function giveUp(transport: RTCDtlsTransport): Promise<void> {
+async function giveUp(transport: RTCDtlsTransport | undefined): Promise<void> {
   for (let leftMs = FLIGHT_TIMER_MS; leftMs > 0; leftMs -= 50) {
-    const dtls = transport.dtls?.dtls;
+    const dtls = transport?.dtls?.dtls;
     if (dtls !== undefined) dtls.flight = Number.POSITIVE_INFINITY as typeof dtls.flight;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

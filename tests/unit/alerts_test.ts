@@ -68,6 +68,12 @@ const CASES: readonly Case[] = [
     labels: { code: "no_free_port" },
   },
   {
+    alert: "PinholeUnexpectedErrors",
+    quiet: [of("pinhole_unexpected_errors_total", { kind: "timer" }, "7x100")],
+    loud: [of("pinhole_unexpected_errors_total", { kind: "timer" }, "7x75 8x25")],
+    labels: { kind: "timer" },
+  },
+  {
     alert: "PinholeRendererErrors",
     quiet: [of("pinhole_renderer_errors_total", { call: "render" }, "7x100")],
     loud: [of("pinhole_renderer_errors_total", { call: "render" }, "7x75 8x25")],

@@ -82,6 +82,7 @@ Deno.test("METRICS: label values are those that the program has, all of them", (
     renderer_failed: true,
     encoder_failed: true,
     session_over: true,
+    internal_error: true,
     shutting_down: true,
   };
   const keyframes: Record<KeyframeReason, true> = {

@@ -122,7 +122,15 @@ Deno.test("shownState: ends that the viewer did not want show as failed, others 
     assert.equal(shown(reason), "failed");
   }
   const closing: EndReason[] = ["bye", "peer_closed", "place_reclaimed", "renderer_failed"];
-  for (const reason of [...closing, "encoder_failed", "session_over", "shutting_down"] as const) {
+  for (
+    const reason of [
+      ...closing,
+      "encoder_failed",
+      "session_over",
+      "internal_error",
+      "shutting_down",
+    ] as const
+  ) {
     assert.equal(shown(reason), "closed");
   }
   assert.equal(shownState(after()), "connecting");
