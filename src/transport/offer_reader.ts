@@ -10,6 +10,9 @@ import { MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 /** The viewer takes no codec that this server sends, or no video at all. */
 export class OfferError extends AppError<"unsupported_codec"> {}
 
+/** Longest reason of a refusal, in characters: room for what is against two sections with every codec of a browser. */
+const REASON_CHARACTERS_MAX = 390;
+
 /** A section of an offer in which a stream is sent. */
 export interface Sending<Codec extends string> {
   readonly media: OfferMedia;
@@ -162,19 +165,22 @@ function dataSection({ media, transportIndex }: Offer): OfferMedia | undefined {
 }
 
 function noVideo({ media }: Offer, codecs: readonly VideoCodec[]): OfferError {
-  const [video, ...others] = media.filter(({ mediaType }) => mediaType === "video");
-  if (video === undefined) {
+  const videos = media.filter(({ mediaType }) => mediaType === "video");
+  if (videos.length === 0) {
     return new OfferError(
       "unsupported_codec",
       'The offer has no video section; add `pc.addTransceiver("video", { direction: "recvonly" })`',
     );
   }
-  const more = others.length === 0 ? "" : `, and ${others.length} more fit no better`;
+  const wanted = codecs.map((codec) => codec.toUpperCase()).join(" or ");
+  const reasons = videos.map((video) => `mid ${video.mid}: ${explainMismatch(video, codecs)}`);
   return new OfferError(
     "unsupported_codec",
-    `No video section of the offer takes ${
-      codecs.map((codec) => codec.toUpperCase()).join(" or ")
-    }: ` +
-      `mid ${video.mid}: ${explainMismatch(video, codecs)}${more}`,
+    cutText(`No video section of the offer takes ${wanted}: ${reasons.join("; ")}`),
   );
+}
+
+function cutText(text: string): string {
+  if (text.length <= REASON_CHARACTERS_MAX) return text;
+  return `${text.slice(0, REASON_CHARACTERS_MAX - 1).toWellFormed()}…`;
 }

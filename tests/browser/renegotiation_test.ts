@@ -3,7 +3,8 @@ import assert from "assert";
 import { browserTest, firefoxTest } from "../support/browser.ts";
 import { BrowserPage, PageHost } from "../support/browser_page.ts";
 import { type AnyPage, RenegotiatingPage } from "../support/renegotiating_page.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { type ConfigValues, ServerProcess } from "../support/server_process.ts";
+import { UdpRelay } from "../support/udp_relay.ts";
 
 /** Firefox has loopback addresses for pages only that may use the microphone, and even then only if told so. */
 const preferences = {
@@ -34,8 +35,11 @@ function inBoth(name: string, scenario: Scenario): void {
 }
 
 /** With one place: a viewer that was taken for another would find none. */
-function startServer(host: PageHost): Promise<ServerProcess> {
-  return ServerProcess.start({ ports: 1, config: { "server.allowed_origins": host.origin } });
+function startServer(host: PageHost, config: ConfigValues = {}): Promise<ServerProcess> {
+  return ServerProcess.start({
+    ports: 1,
+    config: { "server.allowed_origins": host.origin, ...config },
+  });
 }
 
 inBoth("restartIce() keeps the viewer and its picture, after resume too", async (page, setting) => {
@@ -91,6 +95,31 @@ inBoth("pictures and sound may be paused, stopped and asked for again", async (p
   await viewer.showsPictures();
   await viewer.isOneViewer();
 });
+
+browserTest(
+  "renegotiation: the picture goes on when a tunnel reconnects after, before and amid it",
+  async (browser) => {
+    await using host = new PageHost();
+    await using relay = new UdpRelay();
+    await using server = await startServer(host, {
+      "webrtc.public_ip": "127.0.0.1",
+      "webrtc.public_port_min": relay.port,
+    });
+    relay.passTo(server.portMin);
+    await using page = await BrowserPage.open(browser, `${host.origin}/whep.html`);
+    const viewer = await RenegotiatingPage.play(page.page, { origin: host.origin, server });
+    await viewer.change("restart");
+    relay.reconnect();
+    await viewer.showsPictures();
+    await viewer.change("sound", "restart");
+    await viewer.hears();
+    relay.reconnect();
+    await viewer.change("restart");
+    await viewer.showsPictures();
+    await viewer.hears();
+    await viewer.isOneViewer();
+  },
+);
 
 browserTest("renegotiation: a page may change the codec", async (browser) => {
   await using host = new PageHost();

@@ -104,6 +104,14 @@ Deno.test("readUsableOffer: names several payload types in a line of bounded len
   assert.ok(message.length < 400, `${message.length} characters`);
 });
 
+Deno.test("readUsableOffer: says it of each section", () => {
+  const message = refusal(MANY.replaceAll("H264/90000", "AV1/90000"));
+  assert.match(
+    message,
+    /: mid 2: 108 is AV1, which is not sent; mid 3: 108 is AV1, which is not sent$/,
+  );
+});
+
 Deno.test("unusedSections: tells what gets nothing, and why, and nothing of what asks for nothing", () => {
   const usable = readUsableOffer(MANY.replace("a=mid:7\r\na=inactive", "a=mid:7"), CODECS);
   assert.deepEqual(unusedSections(usable, CODECS), [
