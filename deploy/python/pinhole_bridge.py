@@ -404,7 +404,8 @@ class Bridge:
             error = self._greet()
             if isinstance(error, PermissionError):
                 self.close()
-                raise BridgeUnavailable(_not_permitted(self._path + ".sock"))
+                why = str(error) if isinstance(error, _Foreign) else _not_permitted(self._path + ".sock")
+                raise BridgeUnavailable(why)
             if error is None:
                 self._wait(lambda: self._welcomed or self._socket is None, _ANSWER_SECONDS)
             if self._welcomed:
@@ -431,6 +432,10 @@ class Bridge:
         try:
             connection.connect(self._path + ".sock")
         except OSError as error:
+            connection.close()
+            return error
+        error = _foreign(connection, self._path + ".sock")
+        if error is not None:
             connection.close()
             return error
         connection.setblocking(False)
@@ -688,16 +693,32 @@ def _slots_for(sessions: int, slot_bytes: int) -> int:
     return max(1, min(_SLOTS_PER_SESSION * doubled + 1, _SLOTS_MAX, _RING_BYTES_MAX // slot_bytes - 1))
 
 
+class _Foreign(PermissionError):
+    """Another user's program listens where the server would."""
+
+
+def _foreign(connection: socket.socket, path: str) -> Optional[_Foreign]:
+    """Why the program at the other end is no server for this user: the folder is everybody's, and so are the names in it."""
+    size = struct.calcsize("3i")
+    _, owner, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    if os.geteuid() in (0, owner) or owner == 0:
+        return None
+    return _Foreign("The program at %s is of the user %s, and no server of this user or of root" % (path, _user_name(owner)))
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # one of a container, say
+        return "number %d" % number
+
+
 def _not_permitted(path: str) -> str:
     try:
         number = os.stat(path).st_uid
     except OSError:
         return "Permission denied at %s: run this program as the server's user" % path
-    try:
-        user = pwd.getpwuid(number).pw_name
-    except KeyError:  # one of a container, say
-        user = "number %d" % number
-    return "Permission denied at %s: run this program as the server's user, %s" % (path, user)
+    return "Permission denied at %s: run this program as the server's user, %s" % (path, _user_name(number))
 
 
 def _microseconds(timestamp: Optional[float]) -> int:

@@ -219,6 +219,44 @@ Deno.test("Bridge: a ring whose file is made shorter is not read any more", asyn
   });
 });
 
+Deno.test("Bridge: what a writer writes over the header and into slots of the server changes no layout", async () => {
+  await withBridge(async (bridge) => {
+    const source = await openSource(bridge.factory);
+    using writer = await RawWriter.greet(bridge.name);
+    await writer.hear("open");
+    await writer.say(RING);
+    const { generation } = await writer.hear("ring");
+    using file = await Deno.open(`${FOLDER}/pinhole-${bridge.name}`, { write: true });
+    const noise = new Uint8Array(4096 + 4 * 8192).fill(0xff);
+    for (let slot = 0; slot < 3; slot++) {
+      await file.seek(0, Deno.SeekMode.Start);
+      await file.write(noise);
+      await writer.say(greyFrame({ generation, slot }));
+      await file.seek(0, Deno.SeekMode.Start);
+      await file.write(noise.fill(slot));
+      const { width, height, planes } = await nextFrame(source);
+      assert.deepEqual([width, height, planes[0]?.data.length], [64, 32, 6144]);
+    }
+    assert.deepEqual(bridge.log.all("bridge_violated"), []);
+    await source.close();
+  });
+});
+
+Deno.test("Bridge: half a message holds up nothing, and is no message when the writer leaves", async () => {
+  await withBridge(async (bridge) => {
+    const source = await openSource(bridge.factory);
+    {
+      using writer = await RawWriter.greet(bridge.name);
+      await writer.hear("open");
+      await writer.sayBytes(formatWriterMessage({ type: "end", session: 1 }).subarray(0, 10));
+      await untilIdle(source);
+    }
+    await expectGood(bridge);
+    await untilIdle(source);
+    await source.close();
+  });
+});
+
 Deno.test("Bridge: random messages never do more than end the connection", async () => {
   const random = new Random(7);
   await withBridge(async (bridge) => {

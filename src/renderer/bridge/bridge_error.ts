@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 export type BridgeErrorCode =
   /** This host has no shared memory, or not the C library that the bridge is made with. */
   | "bridge_unsupported"
-  /** Another server has a bridge of that name. */
+  /** Another server has a bridge of that name, or another user a file at its paths. */
   | "bridge_taken"
   /** A file or the socket of the bridge cannot be made. */
   | "bridge_files"

@@ -58,6 +58,7 @@ export class BridgeFiles {
     { folder, name }: { folder: string; name: string },
   ): Promise<BridgeFiles> {
     const paths = bridgePaths(folder, name);
+    for (const path of [paths.ring, paths.socket]) expectOwn(libc, path);
     const made = makeFile(libc, paths.ring);
     try {
       takePath(libc, { temporary: made.path, path: paths.ring, name });
@@ -219,7 +220,8 @@ function takePath(
     if (libc.lastErrno() !== LINUX.EEXIST) {
       throw libc.failure("bridge_files", `Cannot make "${path}"`);
     }
-    const found = symbols.open(to, LINUX.O_RDWR | LINUX.O_CLOEXEC);
+    expectOwn(libc, path);
+    const found = symbols.open(to, LINUX.O_RDWR | LINUX.O_CLOEXEC | LINUX.O_NONBLOCK);
     if (found < 0 && libc.lastErrno() === LINUX.ENOENT) continue;
     if (found < 0) throw libc.failure("bridge_files", `Cannot open "${path}"`);
     try {
@@ -240,6 +242,24 @@ function takePath(
   throw new BridgeError(
     "bridge_taken",
     `Another server is taking the bridge "${name}" ("${path}")`,
+  );
+}
+
+/**
+ * Holds what lies at a path to be this user's own: the folder is everybody's, and who put a file there first could read
+ * along, or keep the name.
+ * @throws {BridgeError} `bridge_taken`, naming the owner.
+ */
+function expectOwn(libc: Libc, path: string): void {
+  const found = libc.stat({ path });
+  if (found === undefined) return;
+  const isOthers = found.owner !== libc.symbols.geteuid();
+  if (!isOthers && !found.isLink) return;
+  const what = found.isLink ? "a symbolic link" : "a file";
+  const whose = `of the user ${libc.userName(found.owner)}`;
+  throw new BridgeError(
+    "bridge_taken",
+    `Cannot use "${path}": ${what} ${whose} is there. Remove it, or choose another name for the bridge`,
   );
 }
 

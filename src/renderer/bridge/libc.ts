@@ -21,6 +21,8 @@ const LIBC_SYMBOLS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   fstatvfs: { parameters: ["i32", "buffer"], result: "i32" }, // fd, buffer
   fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" }, // fd, mode, at, length
+  geteuid: { parameters: [], result: "u32" },
+  getpwuid: { parameters: ["u32"], result: "pointer" }, // user
   link: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
   rename: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
   unlink: { parameters: ["buffer"], result: "i32" },
@@ -55,10 +57,12 @@ export const LINUX = {
   EEXIST: 17,
   O_RDWR: 2,
   O_CLOEXEC: 0o2000000,
+  O_NONBLOCK: 0o4000,
   LOCK_EX_NB: 2 | 4,
   AT_FDCWD: -100,
+  AT_SYMLINK_NOFOLLOW: 0x100,
   AT_EMPTY_PATH: 0x1000,
-  STATX_INO_SIZE: 0x300,
+  STATX_BASIC_STATS: 0x7ff,
   FALLOC_FL_KEEP_SIZE: 1,
   FALLOC_FL_PUNCH_HOLE: 2,
   PROT_READ: 1,
@@ -113,18 +117,33 @@ export class Libc {
     return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
   }
 
-  /** Which file is at a path, or behind a descriptor, and its size in bytes; `undefined` when there is none. */
+  /**
+   * What is at a path, or behind a descriptor; `undefined` when there is nothing. A symbolic link at a path is itself, and
+   * not what it names.
+   */
   stat(of: { readonly path: string } | { readonly fd: number }): FileStatus | undefined {
     const buffer = new Uint8Array(STATX.bytes);
     const [fd, path, flags] = "fd" in of
       ? [of.fd, "", LINUX.AT_EMPTY_PATH]
-      : [LINUX.AT_FDCWD, of.path, 0];
-    const status = this.symbols.statx(fd, cString(path), flags, LINUX.STATX_INO_SIZE, buffer);
+      : [LINUX.AT_FDCWD, of.path, LINUX.AT_SYMLINK_NOFOLLOW];
+    const status = this.symbols.statx(fd, cString(path), flags, LINUX.STATX_BASIC_STATS, buffer);
     if (status !== 0) return undefined;
     const fields = new DataView(buffer.buffer);
     const [device, inode, size] = [STATX.device, STATX.inode, STATX.size]
       .map((offset) => fields.getBigUint64(offset, LITTLE_ENDIAN));
-    return { file: `${device} ${inode}`, bytes: Number(size) };
+    return {
+      file: `${device} ${inode}`,
+      bytes: Number(size),
+      owner: fields.getUint32(STATX.owner, LITTLE_ENDIAN),
+      isLink: (fields.getUint16(STATX.mode, LITTLE_ENDIAN) & FILE_TYPE) === FILE_TYPE_LINK,
+    };
+  }
+
+  /** Name of a user, for messages. */
+  userName(user: number): string {
+    const entry = this.symbols.getpwuid(user);
+    const name = entry === null ? null : new Deno.UnsafePointerView(entry).getPointer();
+    return name === null ? `number ${user}` : Deno.UnsafePointerView.getCString(name);
   }
 
   /** Bytes that are free in the file system of a file; infinite where it has no limit or does not tell. */
@@ -150,10 +169,18 @@ export interface FileStatus {
   /** The same for two names of one file. */
   readonly file: string;
   readonly bytes: number;
+  /** Number of the user. */
+  readonly owner: number;
+  /** Whether it is a symbolic link. */
+  readonly isLink: boolean;
 }
 
 /** `struct statx` of Linux, the same on every processor. */
-const STATX = { bytes: 256, inode: 32, size: 40, device: 136 } as const;
+const STATX = { bytes: 256, owner: 20, mode: 28, inode: 32, size: 40, device: 136 } as const;
+
+/** `S_IFMT` and `S_IFLNK`. */
+const FILE_TYPE = 0o170000;
+const FILE_TYPE_LINK = 0o120000;
 
 /** `struct statvfs` of the GNU C library on processors of 64 bits. */
 const STATVFS = { bytes: 112, unit: 8, all: 16, available: 32 } as const;
