@@ -1,3 +1,4 @@
+import { KeyframeAllowance } from "./keyframe_allowance.ts";
 import type { FrameInfo, VideoSink } from "../transport/peer_transport.ts";
 
 /**
@@ -13,6 +14,10 @@ interface Watcher {
    */
   state: "new" | "follows" | "left_out";
   fullSinceMs: number | undefined;
+  /** Each return costs the others a keyframe. */
+  readonly returns: KeyframeAllowance;
+  /** It could go on, and waits for its allowance. */
+  isPutOff: boolean;
 }
 
 /** The viewers of one encoder: what their paths take together, and who gets which frame. */
@@ -30,7 +35,12 @@ export class Audience {
 
   /** Begins with the next keyframe. */
   add(sink: VideoSink): void {
-    this.#watchers.set(sink, { state: "new", fullSinceMs: undefined });
+    this.#watchers.set(sink, {
+      state: "new",
+      fullSinceMs: undefined,
+      returns: new KeyframeAllowance(),
+      isPutOff: false,
+    });
   }
 
   remove(sink: VideoSink): void {
@@ -54,6 +64,21 @@ export class Audience {
     return [...this.#watchers].some(([sink, { state }]) => state === "left_out" && !sink.isFull);
   }
 
+  /**
+   * Looks for those who were left out and could go on from a keyframe.
+   * @returns Whether one may have it, and how many have to wait from now on since they returned too often.
+   */
+  returning(nowMs: number): { readonly isDue: boolean; readonly putOff: number } {
+    let putOff = 0;
+    for (const [sink, watcher] of this.#watchers) {
+      if (watcher.state !== "left_out" || sink.isFull) continue;
+      if (this.#watchers.size === 1 || watcher.returns.take(nowMs)) return { isDue: true, putOff };
+      if (!watcher.isPutOff) putOff++;
+      watcher.isPutOff = true;
+    }
+    return { isDue: false, putOff };
+  }
+
   /** Sends a frame to all who can use it. @returns How many were left out from this frame on. */
   send(payloads: readonly Uint8Array[], info: FrameInfo, nowMs: number): number {
     let leftOut = 0;
@@ -69,7 +94,10 @@ export class Audience {
         watcher.state = "left_out";
         leftOut++;
       }
-      if (info.keyframe && !isLate) watcher.state = "follows";
+      if (info.keyframe && !isLate) {
+        watcher.state = "follows";
+        watcher.isPutOff = false;
+      }
       if (watcher.state !== "follows") continue;
       try {
         sink.sendFrame(payloads, info);

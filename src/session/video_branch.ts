@@ -79,6 +79,16 @@ export class VideoBranch {
     return this.#audience.size;
   }
 
+  /** Whether one of the next frames is to be a keyframe. */
+  get isKeyframeWanted(): boolean {
+    return this.#keyframeWanted;
+  }
+
+  /** When the last keyframe was sent, on the clock's monotonic milliseconds. */
+  get lastKeyframeMs(): number {
+    return this.#lastKeyframeMs;
+  }
+
   /** FFmpeg's name of the encoder, once it is open. */
   get encoderName(): string | undefined {
     return this.#encoder?.name;
@@ -212,11 +222,18 @@ export class VideoBranch {
   /** Brings the encoder to the rate that the viewers' paths take. */
   #followPaths(): void {
     const { targetKbps = this.#rateKbps } = this.#audience;
-    if (this.#audience.hasReturned && !this.#keyframeWanted) this.requestKeyframe("left_out");
+    if (this.#audience.hasReturned && !this.#keyframeWanted) this.#letReturn();
     if (Math.abs(targetKbps - this.#rateKbps) < RATE_CHANGE_MIN * this.#rateKbps) return;
     this.#rateKbps = targetKbps;
     this.#encoder?.setBitrate(targetKbps);
     this.#options.onRate(targetKbps);
+  }
+
+  #letReturn(): void {
+    const { clock, meter } = this.#options;
+    const { isDue, putOff } = this.#audience.returning(clock.now());
+    if (isDue) this.requestKeyframe("left_out");
+    if (putOff > 0) meter.count("keyframes_suppressed_total", { reason: "left_out" }, putOff);
   }
 
   #keyframeDue(nowMs: number): boolean {

@@ -1,6 +1,7 @@
 import type { EncodedSourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { type Layer, LayerChoice } from "./layer_choice.ts";
+import { KeyframeRequests } from "./keyframe_requests.ts";
 import { type KeyframeReason, VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
 
 /** How often viewers are sorted anew, in milliseconds. */
@@ -17,6 +18,7 @@ export class VideoLayers {
   readonly #options: VideoLayersOptions;
   readonly #main: VideoBranch;
   readonly #choice = new LayerChoice<VideoSink>();
+  readonly #requests: KeyframeRequests;
   /** Every viewer, and which layer it is sent. */
   readonly #viewers = new Map<VideoSink, Layer>();
   #low: VideoBranch | undefined;
@@ -28,6 +30,7 @@ export class VideoLayers {
 
   constructor(options: VideoLayersOptions) {
     this.#options = options;
+    this.#requests = new KeyframeRequests(options);
     this.#main = new VideoBranch({ ...options, layer: "main" });
   }
 
@@ -46,16 +49,19 @@ export class VideoLayers {
   remove(sink: VideoSink): void {
     this.#viewers.delete(sink);
     this.#choice.forget(sink);
+    this.#requests.forget(sink);
     for (const branch of this.branches) branch.remove(sink);
   }
 
-  /** Makes one of the next frames that a viewer gets a keyframe. */
+  /** Makes one of the next frames that a viewer gets a keyframe, as often as that is fair to the others. */
   requestKeyframe(sink: VideoSink, reason: KeyframeReason): void {
-    this.#branchOf(sink).requestKeyframe(reason);
+    if (!this.#viewers.has(sink)) return;
+    this.#requests.add({ sink, branch: this.#branchOf(sink), reason });
   }
 
   /** Looks whether somebody should get another layer. Cheap: called for each picture. */
   sort(): void {
+    this.#requests.settle((sink) => this.#branchOf(sink));
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#sortedAtMs < SORT_INTERVAL_MS) return;
     this.#sortedAtMs = nowMs;
@@ -73,6 +79,7 @@ export class VideoLayers {
    */
   pass(frame: EncodedSourceFrame): boolean {
     if (this.#low !== undefined) this.#mergeAll();
+    this.#requests.settle(() => this.#main);
     return this.#main.pass(frame);
   }
 
