@@ -7,7 +7,12 @@ import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
 import { ClientStream } from "./client_stream.ts";
 import { HttpDoor } from "./http_door.ts";
-import { readTlsFiles, type TlsCertificate, type TlsFiles } from "./tls_files.ts";
+import {
+  readTlsFiles,
+  type TlsCertificate,
+  type TlsFiles,
+  validityProblemOf,
+} from "./tls_files.ts";
 
 /** An address cannot be listened on. */
 export class ListenError extends AppError<"listen_failed"> {}
@@ -33,6 +38,9 @@ export interface ListenerOptions {
 /** How often connections are looked at, in milliseconds. */
 const SWEEP_MS = 1000;
 
+/** How often it is said that the certificate has ended, or will soon, in milliseconds. */
+const SAY_AGAIN_MS = 86_400_000;
+
 /** How often the certificate's files are read again, in milliseconds. */
 const TLS_CHECK_MS = 60_000;
 
@@ -50,6 +58,8 @@ export class Listener implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
+  /** What was said of the certificate's validity last, and when by the wall clock. */
+  #validitySaid: { readonly kind: string; readonly atMs: number } | undefined;
   /** Why the files were refused last, so that it is said once. */
   #refusedFor: string | undefined;
   #reloading: Promise<void> = Promise.resolve();
@@ -64,7 +74,10 @@ export class Listener implements AsyncDisposable {
     this.#http = new HttpDoor(options);
     this.#accept(this.#listener);
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
-    if (certificate !== undefined) this.#checkLater();
+    if (certificate !== undefined) {
+      this.#sayValidity(certificate);
+      this.#checkLater();
+    }
   }
 
   /**
@@ -145,6 +158,7 @@ export class Listener implements AsyncDisposable {
     try {
       const certificate = await readTlsFiles(tls);
       this.#refusedFor = undefined;
+      this.#sayValidity(certificate);
       if (
         certificate.cert === former.certificate?.cert && certificate.key === former.certificate.key
       ) return;
@@ -158,6 +172,20 @@ export class Listener implements AsyncDisposable {
       if (reason !== this.#refusedFor) log.error("tls_not_reloaded", { error: reason });
       this.#refusedFor = reason;
     }
+  }
+
+  /** Of a certificate that is none to browsers, or soon will be: at once, and once a day while it lasts. */
+  #sayValidity(certificate: TlsCertificate): void {
+    const { clock, log, tls } = this.#options;
+    const nowMs = clock.wallMs();
+    const problem = validityProblemOf(certificate, nowMs);
+    const { kind, atMs = -Infinity } = this.#validitySaid ?? {};
+    if (problem === undefined) this.#validitySaid = undefined;
+    if (problem === undefined || (problem.kind === kind && nowMs - atMs < SAY_AGAIN_MS)) return;
+    this.#validitySaid = { kind: problem.kind, atMs: nowMs };
+    const fields = { file: tls?.cert, problem: problem.text };
+    if (problem.kind === "ends_soon") log.warn("tls_certificate_ends_soon", fields);
+    else log.error("tls_certificate_invalid", fields);
   }
 
   #checkLater(): void {

@@ -12,8 +12,47 @@ export interface TlsFiles {
 export interface TlsCertificate {
   readonly cert: string;
   readonly key: string;
-  /** End of the first certificate's validity, as OpenSSL writes it. */
+  /** Beginning and end of the validity of the chain's certificates together, as OpenSSL writes them. */
+  readonly notBefore: string;
   readonly notAfter: string;
+}
+
+/** Why browsers refuse a certificate, or will soon. */
+export interface ValidityProblem {
+  readonly kind: "expired" | "not_yet_valid" | "ends_soon";
+  /** For people, with the time. */
+  readonly text: string;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Certificates are usually renewed a month before they end; with less left than this, that has failed. */
+const SOON_MS = 14 * DAY_MS;
+
+/** @param nowMs Since 1970. @returns `undefined` for a certificate that is good for a while. Pure. */
+export function validityProblemOf(
+  { notBefore, notAfter }: Pick<TlsCertificate, "notBefore" | "notAfter">,
+  nowMs: number,
+): ValidityProblem | undefined {
+  const leftMs = Date.parse(notAfter) - nowMs;
+  const daysOf = (ms: number) => `${Math.floor(ms / DAY_MS)} days`;
+  if (leftMs <= 0) {
+    const text = `the certificate expired at ${isoTime(notAfter)}, ${daysOf(-leftMs)} ago`;
+    return { kind: "expired", text };
+  }
+  if (Date.parse(notBefore) > nowMs) {
+    const text = `the certificate is not valid before ${
+      isoTime(notBefore)
+    }; is the clock of this host right?`;
+    return { kind: "not_yet_valid", text };
+  }
+  if (leftMs >= SOON_MS) return undefined;
+  const text = `the certificate expires at ${isoTime(notAfter)}, in ${daysOf(leftMs)}`;
+  return { kind: "ends_soon", text };
+}
+
+function isoTime(time: string): string {
+  return new Date(time).toISOString().replace(".000Z", "Z");
 }
 
 /** The files cannot be used for TLS. */
@@ -27,7 +66,8 @@ export class TlsFilesError extends AppError<"tls_files"> {}
 export async function readTlsFiles(files: TlsFiles): Promise<TlsCertificate> {
   const cert = await readPem("tls_cert", files.cert);
   const key = await readPem("tls_key", files.key);
-  const certificate = parse(() => new X509Certificate(cert));
+  const certificates = certificatesIn(cert);
+  const [certificate] = certificates;
   if (certificate === undefined) {
     throw refusal("tls_cert", files.cert, "it does not begin with a certificate in PEM");
   }
@@ -38,7 +78,20 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCertificate> {
   if (!certificate.checkPrivateKey(privateKey)) {
     throw refusal("tls_key", files.key, `it does not belong to server.tls_cert "${files.cert}"`);
   }
-  return { cert, key, notAfter: certificate.validTo };
+  const byTime = (one: string, other: string) => Date.parse(one) - Date.parse(other);
+  const [notAfter = certificate.validTo] = certificates.map(({ validTo }) => validTo).sort(byTime);
+  const notBefore = certificates.map(({ validFrom }) => validFrom).sort(byTime).at(-1) ??
+    certificate.validFrom;
+  return { cert, key, notBefore, notAfter };
+}
+
+/** The certificates of a chain that can be read, the server's own first; none when that is not among them. */
+function certificatesIn(pem: string): X509Certificate[] {
+  const first = parse(() => new X509Certificate(pem));
+  if (first === undefined) return [];
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const others = blocks.slice(1).map((block) => parse(() => new X509Certificate(block)));
+  return [first, ...others.filter((other) => other !== undefined)];
 }
 
 async function readPem(name: "tls_cert" | "tls_key", path: string): Promise<string> {

@@ -45,8 +45,10 @@ Deno.test("Listener: a renewed certificate is shown to new connections, and the 
     await Deno.copyFile(`${folder.path}/${key}.key`, tls.key);
   };
   const events: string[] = [];
-  const note = (event: string, fields?: LogFields) =>
-    void events.push(`${event} ${fields?.error ?? ""}`.trim());
+  const note = (event: string, fields?: LogFields) => {
+    // The clock of these tests stands in 1970, when no certificate was valid.
+    if (event !== "tls_certificate_invalid") events.push(`${event} ${fields?.error ?? ""}`.trim());
+  };
   await install("old");
   await using server = await listen({
     tls,
