@@ -236,5 +236,6 @@ function createRegistry(
       },
     },
     publicAddress: parts.publicAddress,
+    findAddress: (reachedHost) => parts.publicAddress(webrtc.portMin, reachedHost),
   });
 }

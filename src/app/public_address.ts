@@ -1,18 +1,7 @@
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Config } from "../config/config.ts";
 import { ViewerError } from "../session/door.ts";
-
-/**
- * Names that are looked up at one time. Each holds one of the 32 threads that Deno has for work that blocks, renderer
- * calls included, and whoever writes the Host header chooses how long.
- */
-const LOOKUPS_MAX = 4;
-
-const lookups = new Map<string, Promise<readonly string[]>>();
-
-/** Looks up the addresses of a DNS name: IPv4 and IPv6 literals. */
-export type Resolve = (name: string) => Promise<readonly string[]>;
+import { HOST_RESOLVER, type Resolve } from "./name_resolver.ts";
 
 /** How viewers are told where the media ports are. */
 export interface PublicAddressOptions {
@@ -36,7 +25,7 @@ export type PublicAddressFinder = (
  * Makes the function that finds what an answer announces.
  *
  * An answer has to name an IP address: browsers do look up names in candidates, but only those of `.local`. So DNS
- * names are resolved here, each time anew, because an address behind dynamic DNS changes.
+ * names are resolved here, again after a while, because an address behind dynamic DNS changes.
  */
 export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
   const { publicIp } = options;
@@ -47,13 +36,15 @@ export function createPublicAddressFinder(options: PublicAddressOptions): Public
 }
 
 /** {@link createPublicAddressFinder} for a configuration, with this host's resolver. */
-export function publicAddressesOf({ webrtc }: Config): PublicAddressFinder {
+export function publicAddressesOf({ server, webrtc }: Config): PublicAddressFinder {
+  const known = new Set([webrtc.publicIp, server.publicUrl && URL.parse(server.publicUrl)?.hostname]
+    .map((name) => name?.toLowerCase()));
   return createPublicAddressFinder({
     publicIp: webrtc.publicIp,
     portMin: webrtc.portMin,
     publicPortMin: webrtc.publicPortMin,
     ipv6: webrtc.listen.includes(":"),
-    resolve: resolveByHost,
+    resolve: (name) => HOST_RESOLVER.resolve(name, { isConfigured: known.has(name.toLowerCase()) }),
   });
 }
 
@@ -86,22 +77,9 @@ async function addressOf(host: string, options: PublicAddressOptions): Promise<s
 async function lookUp(name: string, resolve: Resolve): Promise<readonly string[]> {
   try {
     return await resolve(name);
-  } catch {
+  } catch (error) {
+    // It says when to try again.
+    if (error instanceof ViewerError) throw error;
     return [];
   }
-}
-
-/**
- * The host's own resolver, so that names of /etc/hosts count too. It has its own time limit, a few seconds for each
- * name server.
- */
-export function resolveByHost(name: string): Promise<readonly string[]> {
-  const known = lookups.get(name);
-  if (known !== undefined) return known;
-  if (lookups.size >= LOOKUPS_MAX) return Promise.reject(new Error("Too many names at once"));
-  const looking = lookup(name, { all: true })
-    .then((found) => found.map(({ address }) => address))
-    .finally(() => lookups.delete(name));
-  lookups.set(name, looking);
-  return looking;
 }

@@ -42,6 +42,12 @@ export interface RegistryOptions extends Omit<SessionOptions, "id" | keyof Sessi
     localPort: number,
     reachedHost: string,
   ) => Promise<{ address: string; port: number }>;
+  /**
+   * Looks up what `publicAddress` needs, which may take seconds. Nothing is held for the viewer meanwhile. Default: nothing
+   * is to be looked up.
+   * @throws As `publicAddress` does.
+   */
+  readonly findAddress?: (reachedHost: string) => Promise<unknown>;
   /** Default: none. */
   readonly tracer?: Tracer;
 }
@@ -182,6 +188,10 @@ export class SessionRegistry implements SessionDoor {
     const { sessionId, reachedHost } = request;
     if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
     const offer = this.#options.peers.read(request.sdp);
+    if (this.#options.findAddress !== undefined) {
+      await this.#options.findAddress(reachedHost);
+      signal?.throwIfAborted();
+    }
     // First the place: that ends viewers who only seem to be there, and their sessions with them.
     const lease = this.#lease();
     // A renderer may take many seconds to open, and a page is reloaded in less.

@@ -2,8 +2,8 @@ import assert from "assert";
 import {
   createPublicAddressFinder,
   type PublicAddressOptions,
-  resolveByHost,
 } from "../../src/app/public_address.ts";
+import { HOST_RESOLVER } from "../../src/app/name_resolver.ts";
 import { ViewerError } from "../../src/session/door.ts";
 
 function finder(options: Partial<PublicAddressOptions> = {}) {
@@ -81,6 +81,7 @@ Deno.test("public address: a name without an address is an error that says what 
   await assert.rejects(finder({ resolve: none })(1, "gone.example"), /"gone.example".*public_ip/);
 });
 
-Deno.test("resolveByHost: finds what the host's own files name", async () => {
-  assert.ok((await resolveByHost("localhost")).includes("127.0.0.1"));
+Deno.test("HOST_RESOLVER: finds what the host's own files name", async () => {
+  const found = await HOST_RESOLVER.resolve("localhost", { isConfigured: false });
+  assert.ok(found.includes("127.0.0.1"));
 });

@@ -13,6 +13,22 @@ Deno.test("registry: with every place taken, the answer is no_free_port and when
   assert.ok(retryAfterMs >= 100 && retryAfterMs <= 5_000);
 });
 
+Deno.test("registry: while the public address is being looked up, no place is held and no session opens", async () => {
+  let isSlow = true;
+  const { promise: never } = Promise.withResolvers<void>();
+  await using setUp = new RegistrySetUp({
+    ports: 1,
+    findAddress: () => isSlow ? never : Promise.resolve(),
+  });
+  void setUp.offer("slow");
+  await settle();
+  assert.equal(setUp.used, 0);
+  assert.deepEqual(setUp.registry.report, []);
+  isSlow = false;
+  await setUp.join("quick");
+  assert.equal(setUp.used, 1);
+});
+
 Deno.test("registry: a place is reclaimed from who has neither signalling nor a sign of life for 5 s", async () => {
   await using setUp = new RegistrySetUp({ ports: 1 });
   const gone = await setUp.connect("main");
