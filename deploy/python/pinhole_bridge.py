@@ -2,16 +2,11 @@
 
 The server is configured with ``renderer.bridge = "avatar"``; the program runs on the same host, as the same user:
 
-    import time
     import pinhole_bridge
 
     bridge = pinhole_bridge.connect("avatar")
     bridge.on_message = lambda session, data: print(session.id, data)
-    begun, count = time.monotonic(), 0
-    while True:
-        while time.monotonic() < begun + count / 25:      # 25 pictures a second
-            bridge.poll(begun + count / 25 - time.monotonic())
-        count += 1
+    for number in bridge.turns(25):                       # 25 pictures a second, or what the program has time for
         for session in bridge.sessions:
             bridge.frame(session, picture)                # a uint8 array, height x width x 3, BGR as OpenCV has it
             bridge.audio(session, pcm, rate=16000)        # as much as a picture lasts: 640 samples of 16 bits
@@ -40,7 +35,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 
 __all__ = ["Bridge", "BridgeClosed", "BridgeError", "BridgeRefused", "BridgeUnavailable", "Session", "connect"]
 
@@ -374,6 +369,27 @@ class Bridge:
             elif kind == "close" and self.on_close is not None:
                 self.on_close(session)
         return len(events)
+
+    def turns(self, fps: float) -> Iterator[int]:
+        """Yields the number of the picture that is due, from 0, ``fps`` times a second; callbacks run in between.
+
+        Where the program is slower, numbers are left out, so that it never falls behind: what it makes is for now. Make
+        as much sound as the numbers went on. Ends when ``close`` is called; raises BridgeClosed, see ``connect``.
+        """
+        if not fps > 0:
+            raise ValueError("fps= is above 0, not %r" % (fps,))
+        begun, number = time.monotonic(), 0
+        while True:
+            try:
+                self.poll(0)
+                while time.monotonic() < begun + number / fps:
+                    self.poll(begun + number / fps - time.monotonic())
+            except BridgeClosed:
+                if self._closed:
+                    return
+                raise
+            yield number
+            number = max(number + 1, int((time.monotonic() - begun) * fps))
 
     def run(self) -> None:
         """Calls the callbacks until ``close`` is called, or until the server is gone and is not waited for."""

@@ -234,6 +234,21 @@ Deno.test("pinhole_bridge: comes back to a server that restarts", async () => {
   });
 });
 
+Deno.test("pinhole_bridge.turns: a program that is too slow leaves out numbers, and is never behind", async () => {
+  await withBridge(async ({ name }) => {
+    for (const [fps, workMs] of [[25, 100], [25, 0]] as const) {
+      await using python = PythonWriter.start("turns.py", name, String(fps), String(workMs));
+      const numbers = await python.hear("numbers") as number[];
+      // In time for the number that was due, which those that were left out had not been.
+      assert.ok(Number(await python.hear("late")) < 0.5, `late by ${await python.hear("late")} s`);
+      assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
+      const steps = numbers.slice(1).map((number, at) => number - (numbers[at] ?? 0));
+      if (workMs > 0) assert.ok(steps.every((step) => step >= 2), JSON.stringify(numbers));
+      await python.status;
+    }
+  });
+});
+
 Deno.test("pinhole_bridge.close: ends the program's part in order", async () => {
   await withPython(async ({ source, python, log }) => {
     tell(source, { do: "leave" });
