@@ -111,6 +111,11 @@ export class RawDtlsClient {
     this.#key.generateKeys();
   }
 
+  /** Whether there are keys to encrypt by. */
+  get isKeyed(): boolean {
+    return this.#keys !== undefined;
+  }
+
   /** Sends its messages up to and including one; all if none is named. The server has to answer at once. */
   goTo(last: Step = "finished"): void {
     for (const step of STEPS.slice(0, STEPS.indexOf(last) + 1)) this.take(step);
