@@ -42,7 +42,8 @@ export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
     return;
   }
   const isServerRunning = presence === "running";
-  if (!isServerRunning) yield judgeAbsence(address, plan);
+  // What else has the port is told when a server cannot be started there.
+  if (presence === "absent") yield judgeAbsence(address, plan);
   yield ok("config", `${plan.configSource} is valid`);
   const site = yield* examineHost(plan, { isServerRunning, started });
   const frpc = askEveryFrpc(plan);

@@ -7,13 +7,15 @@ const BANDWIDTH = "transport.bandwidthLimit";
 
 /** Names what a proxy of Pinhole's must not, or should not, have in frpc.toml. Pure. */
 export function judgeFile(file: FrpcFile, expected: readonly ExpectedProxy[]): CheckResult[] {
-  const ours = file.proxies.filter(({ name, type, entries }) =>
-    expected.some((proxy) =>
-      proxy.protocol === type &&
-      (proxy.name === name || String(proxy.localPort) === valueOf(entries, "localPort"))
-    )
-  );
-  return ours.flatMap((proxy) => [...judgeHeaders(proxy), ...judgeBandwidth(proxy)]);
+  return file.proxies.flatMap((proxy) => {
+    const { name, type, entries } = proxy;
+    const ours = expected.find(({ protocol, name: ownName, localPort }) =>
+      protocol === type && (ownName === name || String(localPort) === valueOf(entries, "localPort"))
+    );
+    if (ours === undefined) return [];
+    // The port of signalling may differ; those of media may not.
+    return [...judgeHeaders(proxy), ...(ours.mayDiffer ? [] : judgeBandwidth(proxy))];
+  });
 }
 
 function judgeHeaders(proxy: FileProxy): CheckResult[] {
@@ -33,7 +35,7 @@ function judgeHeaders(proxy: FileProxy): CheckResult[] {
 
 function judgeBandwidth(proxy: FileProxy): CheckResult[] {
   const entry = findSet(proxy, BANDWIDTH);
-  if (entry === undefined || proxy.type !== "udp") return [];
+  if (entry === undefined) return [];
   const { name } = proxy;
   return [warning("frpc", {
     subject: name,

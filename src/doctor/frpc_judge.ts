@@ -23,7 +23,9 @@ export function judgeFrpc(
     .flatMap(([url, answer]) => answer.kind === "proxies" ? [{ url, ...answer }] : []);
   if (clients.length === 0) return [judgeSilence(answers, silentHost)];
   const running = clients.flatMap(({ proxies }) => proxies);
-  const cutOff = clients.flatMap((client) => judgeLogin(client));
+  const cutOff = clients.flatMap((client) =>
+    judgeLogin(client, { isReached: silentHost === undefined })
+  );
   if (running.length === 0) return cutOff;
   const spoilt = clients.flatMap(({ file }) => file === undefined ? [] : judgeFile(file, expected));
   const context = { expected, running };
@@ -47,9 +49,13 @@ export function judgeFrpc(
 }
 
 /** Says why a client is not logged in, or will not be for long. */
-function judgeLogin(client: FrpcClient & { readonly url: string }): CheckResult[] {
-  const { url, proxies, frps } = client;
+function judgeLogin(
+  { url, proxies, frps }: FrpcClient & { readonly url: string },
+  { isReached }: { isReached: boolean },
+): CheckResult[] {
   const isIdle = proxies.length === 0;
+  // It may have a way to frps that this host has not, such as transport.proxyURL.
+  if (!isIdle && isReached) return [];
   const state = isIdle
     ? `frpc is running (admin API ${url}), but is not logged in to frps`
     : `frpc is running (admin API ${url}), but has lost frps`;

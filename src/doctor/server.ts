@@ -38,10 +38,10 @@ export interface LocalServer {
 const DEADLINE_MS = 2_000;
 
 /**
- * What is at the address of this host's server: it, nothing, or what does not even refuse, as over a loopback whose
- * packets are dropped.
+ * What is at the address of this host's server: it, nothing, something else that takes connections, or what does not even
+ * refuse, as over a loopback whose packets are dropped.
  */
-export type Presence = "running" | "absent" | "silent";
+export type Presence = "running" | "absent" | "taken" | "silent";
 
 /** Looks for a server of ours. */
 export async function lookForServer(origin: string): Promise<Presence> {
@@ -50,9 +50,10 @@ export async function lookForServer(origin: string): Promise<Presence> {
     deadlineMs: DEADLINE_MS,
   });
   if ("status" in reply) {
-    return reply.status === 200 && reply.body.trim() === "ok" ? "running" : "absent";
+    return reply.status === 200 && reply.body.trim() === "ok" ? "running" : "taken";
   }
-  return reply.cause === "silent" ? "silent" : "absent";
+  if (reply.cause === "silent") return "silent";
+  return reply.cause === "refused" || reply.cause === "other" ? "absent" : "taken";
 }
 
 /** Starts a path check. */

@@ -47,16 +47,13 @@ export interface EncodedSourceFrame {
 /** What a source may hand out. */
 export type SourceFrame = RawFrame | EncodedSourceFrame;
 
-/** Why a source can have nothing: no process brings its pictures, or one that is there has fallen silent. */
-export type IdleReason = "no_writer" | "silent_writer";
-
 /** What one call of {@link FrameSource.render} gave. */
 export type RenderResult =
   | { readonly status: "frame"; readonly frame: SourceFrame }
   /** The last picture still holds. */
   | { readonly status: "unchanged" }
-  /** There is nothing to show: viewers see the idle picture. `why` says so where it is not the source's own word. */
-  | { readonly status: "idle"; readonly why?: IdleReason }
+  /** There is nothing to show: viewers see the idle picture. */
+  | { readonly status: "idle" }
   /** The stream is over. */
   | { readonly status: "end" }
   /** The stream is over, as the source will never work. The source has said why. */
@@ -75,6 +72,9 @@ export interface AudioChunk {
 
 /** Why a source did not take a message: nobody is there to read it or reads as fast, or it is too long. */
 export type MessageRefusal = "no_writer" | "not_read" | "too_long" | "too_many";
+
+/** Why a source can have nothing: no process brings its pictures, or one that is there has not brought any yet. */
+export type IdleReason = "no_writer" | "silent_writer";
 
 /** Where the frames of one session come from. Calls of one source never overlap. */
 export interface FrameSource {
@@ -102,6 +102,11 @@ export interface FrameSource {
   setBitrate?(bitsPerSecond: number): void;
   /** For sources that encode: one of the next access units shall be a keyframe. */
   requestKeyframe?(): void;
+  /**
+   * Why it has nothing to show, where that is not its own word; `undefined` where it is. Sources that render by themselves
+   * leave it out.
+   */
+  idleReason?(): IdleReason | undefined;
   /** Frees the source. Called once, with no `render` under way. */
   close(): Promise<void>;
 }

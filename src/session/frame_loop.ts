@@ -135,12 +135,13 @@ export class FrameLoop {
   }
 
   #noteResult(result: RenderResult): void {
-    const nowMs = this.#options.clock.now();
+    const { clock, source } = this.#options;
+    const nowMs = clock.now();
     const lastFrameMs = result.status === "frame" ? nowMs : this.#health.lastFrameMs;
     const state = result.status === "frame" || result.status === "unchanged"
       ? "frames"
       : result.status === "idle"
-      ? result.why ?? "idle"
+      ? source.idleReason?.() ?? "idle"
       : "ended";
     this.#health = { state, lastFrameMs, failuresInARow: 0, error: undefined };
   }

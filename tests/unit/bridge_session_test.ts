@@ -16,6 +16,21 @@ Deno.test("BridgeSession.render: is idle at once without a writer, and before it
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("BridgeSession.idleReason: nothing feeds it, or has not begun to, or says that it has nothing", async () => {
+  const { session, port, bring } = setUp();
+  assert.equal(session.idleReason(), "no_writer");
+  session.attach(port);
+  assert.equal(session.idleReason(), "silent_writer");
+  session.takeIdle();
+  assert.equal(session.idleReason(), undefined);
+  bring(1);
+  await session.render(0);
+  assert.equal(session.idleReason(), undefined);
+  session.detach();
+  assert.equal(session.idleReason(), "no_writer");
+  await session.close();
+});
+
 Deno.test("BridgeSession.render: gives the newest picture once; its slot stays until the next call", async () => {
   const { session, port, bring, released, meter } = setUp();
   session.attach(port);

@@ -47,6 +47,7 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
     failures,
     idleAt,
     done,
+    health: () => loop.health,
     onShow: (next: typeof show) => show = next,
     end: async () => {
       stop.abort();
@@ -65,6 +66,26 @@ Deno.test("FrameLoop: asks for a picture each 1/fps seconds, the first at once",
   await clock.advance(450);
   assert.deepEqual(frames, [0, 100, 200, 300, 400]);
   assert.equal(meter.observed("render_seconds").length, 5);
+  await end();
+});
+
+Deno.test("FrameLoop.health: frames, idle, failures in a row and a stalled call", async () => {
+  const { clock, source, health, end } = setUp();
+  await clock.advance(150);
+  assert.deepEqual([health().state, health().lastFrameMs], ["frames", 100]);
+  source.next = () => Promise.reject(new Error("no model"));
+  await clock.advance(1000);
+  const { state, lastFrameMs, failuresInARow, error } = health();
+  assert.deepEqual([state, lastFrameMs, error], ["failing", 100, "no model"]);
+  assert.ok(failuresInARow >= 2, `${failuresInARow}`);
+  source.next = () => Promise.resolve({ status: "idle" });
+  await clock.advance(5000);
+  assert.deepEqual([health().state, health().failuresInARow], ["idle", 0]);
+  source.next = () => lasting(clock, 2000).then(() => ({ status: "unchanged" }));
+  await clock.advance(1000);
+  assert.equal(health().state, "stalled");
+  await clock.advance(1500);
+  assert.deepEqual([health().state, health().error], ["frames", undefined]);
   await end();
 });
 

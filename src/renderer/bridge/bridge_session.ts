@@ -1,7 +1,13 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Meter } from "../../base/meter.ts";
-import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../../media/frame.ts";
+import type {
+  AudioChunk,
+  FrameSource,
+  IdleReason,
+  MessageRefusal,
+  RenderResult,
+} from "../../media/frame.ts";
 import { RendererError } from "../renderer_error.ts";
 import type { BridgeFrame } from "./frame_reader.ts";
 import {
@@ -54,6 +60,8 @@ export class BridgeSession implements FrameSource {
   #held: Slot | undefined;
   /** Whether the viewers see a picture of the writer. */
   #showing = false;
+  /** Whether they ever did. */
+  #hasShown = false;
   #idle = false;
   #over: "end" | "failed" | undefined;
   #closed = false;
@@ -232,6 +240,12 @@ export class BridgeSession implements FrameSource {
     this.#messages.drop(count);
   }
 
+  /** A writer that has said that it has nothing to show, or showed something before, is no reason. */
+  idleReason(): IdleReason | undefined {
+    if (this.#port === undefined) return "no_writer";
+    return !this.#idle && !this.#hasShown ? "silent_writer" : undefined;
+  }
+
   setBitrate(bits: number): void {
     const bitsPerSecond = this.#bitsPerSecond = Math.round(bits);
     this.#port?.send({ type: "bitrate", session: this.#options.open.session, bitsPerSecond });
@@ -274,19 +288,14 @@ export class BridgeSession implements FrameSource {
     if (this.#over !== undefined) return { status: this.#over };
     if (this.#port !== undefined && !this.#idle && !this.#isSilent) return undefined;
     this.#showing = false;
-    if (this.#port === undefined) return { status: "idle", why: "no_writer" };
-    return this.#isMute ? { status: "idle", why: "silent_writer" } : { status: "idle" };
-  }
-
-  /** It never brought a picture, and has not said that it has none. */
-  get #isMute(): boolean {
-    return !this.#idle && this.#lastFrameUs === 0;
+    return { status: "idle" };
   }
 
   #give({ frame, slot }: BridgeFrame, requestedUs: number): RenderResult {
     this.#pending = undefined;
     this.#held = slot;
     this.#showing = true;
+    this.#hasShown = true;
     const givenUs = frame.timestampUs;
     const timestampUs = this.#options.pace === "server"
       ? givenUs > 0 ? givenUs : requestedUs

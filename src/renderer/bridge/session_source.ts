@@ -7,6 +7,7 @@ export function sourceOf(session: BridgeSession, features: SessionFeatures): Fra
   const { audio, takesMessages, givesMessages, encodes } = features;
   return {
     render: (timestampUs) => session.render(timestampUs),
+    idleReason: () => session.idleReason(),
     close: () => session.close(),
     ...(audio ? { audio: (timestampUs: number) => session.audio(timestampUs) } : {}),
     ...(takesMessages ? { message: (data: Uint8Array) => session.message(data) } : {}),
