@@ -345,12 +345,24 @@ Deno.test("Association: short messages wait up to a number, whatever their bytes
 
 Deno.test("Association: more packets than any browser sends are dropped, and others later are not", () => {
   const attacker = SctpAttacker.withChannel();
-  for (let turn = 0; turn < 10_000; turn++) attacker.say(chunk(4, [0, 1, 0, 4]));
+  for (let turn = 0; turn < 10_000; turn++) attacker.say(chunk(5));
   const { drops } = attacker;
   assert.deepEqual([...new Set(drops)], ["over_budget"]);
   assert.ok(drops.length > 5_000 && drops.length < 7_000, `${drops.length}`);
   attacker.wait(1_000);
   assertAlive(attacker);
+});
+
+Deno.test("Association: chunks that make work have a smaller budget", () => {
+  const kinds = [chunk(4, [0, 1, 0, 4]), chunk(130, [0, 15, 0, 8, ...words(99)])];
+  for (const kind of kinds) {
+    const attacker = SctpAttacker.withChannel();
+    const { length } = attacker.answers;
+    for (let turn = 0; turn < 4_000; turn++) attacker.say(kind);
+    assert.deepEqual([...new Set(attacker.drops)], ["over_budget"]);
+    const answered = attacker.answers.length - length;
+    assert.ok(answered > 1_500 && answered <= 2_000, `${answered} answers`);
+  }
 });
 
 Deno.test("Association: FORWARD-TSN gives up what is missing, and the rest of a message with it", () => {

@@ -10,19 +10,13 @@ import {
 import type { AssociationEnd, AssociationEvent, SctpDrop, Violation } from "./events.ts";
 import { Handshake, type HandshakeOutcome } from "./handshake.ts";
 import { Incoming } from "./incoming.ts";
-import {
-  CHUNKS_PER_SECOND_MAX,
-  CONTROL_RETRANSMISSIONS_MAX,
-  HEARTBEAT_BYTES_MAX,
-  PACKETS_PER_SECOND_MAX,
-  STREAMS_MAX,
-} from "./limits.ts";
+import { CONTROL_RETRANSMISSIONS_MAX, HEARTBEAT_BYTES_MAX, STREAMS_MAX } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
+import { PacketBudget } from "./packet_budget.ts";
 import { packChunks, type PackingState } from "./packing.ts";
 import { parsePacket } from "./parse.ts";
 import type { OutgoingMessage } from "./send_queue.ts";
 import { StreamResets } from "./stream_resets.ts";
-import { TokenBucket } from "./token_bucket.ts";
 
 /** What an {@link Association} is made of. */
 export interface AssociationOptions {
@@ -49,8 +43,7 @@ const ALONE: ReadonlySet<Chunk["kind"]> = new Set(["init", "init_ack", "shutdown
 export class Association {
   readonly #address: PacketAddress;
   readonly #handshake: Handshake;
-  readonly #packetBudget: TokenBucket;
-  readonly #chunkBudget: TokenBucket;
+  readonly #budget: PacketBudget;
   #established: Established | undefined;
   #ended = false;
   /** SHUTDOWN-ACK is repeated until SHUTDOWN-COMPLETE comes. */
@@ -63,8 +56,7 @@ export class Association {
   constructor({ address, random, nowMs }: AssociationOptions) {
     this.#address = address;
     this.#handshake = new Handshake(random);
-    this.#packetBudget = new TokenBucket(PACKETS_PER_SECOND_MAX, nowMs);
-    this.#chunkBudget = new TokenBucket(CHUNKS_PER_SECOND_MAX, nowMs);
+    this.#budget = new PacketBudget(nowMs);
   }
 
   /** Whether messages can be sent. */
@@ -125,14 +117,14 @@ export class Association {
   /** Takes a packet, which is only read until the call returns. */
   receive(bytes: Uint8Array, nowMs: number): void {
     if (this.#ended) return this.#drop("after_end");
-    if (!this.#packetBudget.take(1, nowMs)) return this.#drop("over_budget");
+    if (!this.#budget.takePacket(nowMs)) return this.#drop("over_budget");
     const packet = parsePacket(bytes);
     if ("fault" in packet) return this.#drop(packet.fault);
     const { destinationPort, sourcePort } = this.#address;
     if (packet.sourcePort !== destinationPort || packet.destinationPort !== sourcePort) {
       return this.#drop("wrong_port");
     }
-    if (!this.#chunkBudget.take(chunkCost(packet), nowMs)) return this.#drop("over_budget");
+    if (!this.#budget.takeChunks(packet, nowMs)) return this.#drop("over_budget");
     if (!this.#hasRightTag(packet)) return this.#drop("wrong_tag");
     if (packet.chunks.length > 1 && packet.chunks.some(({ kind }) => ALONE.has(kind))) {
       return this.#drop("bundled");
@@ -380,16 +372,6 @@ export class Association {
       this.#packets.push(packet);
     }
   }
-}
-
-/** What a packet takes of the budget: a FORWARD-TSN names many streams, and a SACK looks at all that was sent. */
-function chunkCost({ chunks }: Packet): number {
-  let cost = chunks.length;
-  for (const chunk of chunks) {
-    if (chunk.kind === "forward_tsn") cost += chunk.streams.length;
-    if (chunk.kind === "sack") cost += 4;
-  }
-  return cost;
 }
 
 function isDue(atMs: number | undefined, nowMs: number): boolean {
