@@ -19,6 +19,7 @@ export interface ConsentRoundsOptions {
 export class ConsentRounds {
   readonly #options: ConsentRoundsOptions;
   readonly #timers = new Map<Asked, { readonly atMs: number; readonly cancel: CancelTimer }>();
+  readonly #ended = new WeakSet<Asked>();
 
   constructor(options: ConsentRoundsOptions) {
     this.#options = options;
@@ -26,11 +27,13 @@ export class ConsentRounds {
 
   /** Asks what is due, and comes back when more is. Cheap when nothing has changed: called for each packet. */
   keep(member: Asked): void {
+    // A packet may end its viewer, an alert for instance, before it is counted here.
+    if (this.#ended.has(member)) return;
     const timer = this.#timers.get(member);
     const nowMs = this.#options.clock.now();
     if (timer?.atMs === member.ice.nextAskAtMs && nowMs < timer.atMs) return;
     if (member.ice.nextAskAtMs <= nowMs) this.#ask(member, nowMs);
-    this.end(member);
+    this.#cancel(member);
     const atMs = member.ice.nextAskAtMs;
     if (atMs === Number.POSITIVE_INFINITY) return;
     const cancel = this.#options.clock.after(atMs - nowMs, () => {
@@ -40,8 +43,13 @@ export class ConsentRounds {
     this.#timers.set(member, { atMs, cancel });
   }
 
-  /** The viewer is over. Idempotent. */
+  /** The viewer is over for good. Idempotent. */
   end(member: Asked): void {
+    this.#ended.add(member);
+    this.#cancel(member);
+  }
+
+  #cancel(member: Asked): void {
     this.#timers.get(member)?.cancel();
     this.#timers.delete(member);
   }

@@ -45,6 +45,26 @@ Deno.test("PortMux: a viewer that is removed is asked no more", async () => {
   assert.deepEqual([port.asked.length, clock.pending], [0, 0]);
 });
 
+Deno.test("PortMux: a viewer that its own packet ends is asked no more", async () => {
+  for (const packet of [signedData(1, 1), signedRtcp(1, 1)]) {
+    const { port, clock, mux, one } = setUpPort();
+    port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+    // An alert that it closes ends a viewer within the call that takes the packet.
+    one.receiveDtls = () => {
+      mux.remove(one);
+      return "taken";
+    };
+    one.receiveRtcp = () => {
+      mux.remove(one);
+      return "newest";
+    };
+    port.asked.length = 0;
+    port.receive(packet, A);
+    await clock.advance(60_000);
+    assert.deepEqual([port.asked.length, clock.pending], [0, 0]);
+  }
+});
+
 Deno.test("PortMux: a source that stands for many, for none or for this port is sent nothing", async () => {
   const { port, meter, clock, one } = setUpPort();
   port.receive(checkPacket(one.ice, { useCandidate: true }), A);
