@@ -81,4 +81,14 @@ Deno.test("pinhole.service: what the server needs is left open", async () => {
   assert.equal(valueOf("DynamicUser"), undefined, "a writer of the bridge is the same user");
   assert.match(valueOf("RestrictAddressFamilies") ?? "", /\bAF_UNIX\b/);
   assert.match(valueOf("ExecReload") ?? "", /-HUP \$MAINPID$/);
+  assert.equal(
+    valueOf("StartLimitIntervalSec"),
+    "0",
+    "some failures in a row must not end it for good",
+  );
+  assert.equal(
+    valueOf("RestartPreventExitStatus"),
+    "2",
+    "a wrong configuration does not mend itself",
+  );
 });
