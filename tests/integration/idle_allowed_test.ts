@@ -1,7 +1,7 @@
 import assert from "assert";
-import { readImageSize } from "../../src/media/idle/allowed.ts";
+import { readImageSize } from "../../src/media/idle/image_size.ts";
 import { IdleFiles } from "../support/idle_library.ts";
-import { encodeHugePng, encodePng, type Size } from "../support/idle_media.ts";
+import { encodeHugePng, encodeJpeg, encodePng, type Size } from "../support/idle_media.ts";
 
 const text = (words: string) => new TextEncoder().encode(words);
 const GREY = encodePng({ width: 64, height: 64 }, () => [128, 128, 128]);
@@ -88,9 +88,27 @@ Deno.test("idle check: pictures that claim more pixels than the limit are refuse
     words,
   });
   await expectRefused(files, { name: "screen.gif", data: gif, words });
+  const webp = Uint8Array.from([
+    ...text("RIFF\x32\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0"),
+    ...[0xff, 0xff, 0, 0xff, 0xff, 0],
+    ...Array(20).fill(0),
+  ]);
+  await expectRefused(files, { name: "canvas.webp", data: webp, words });
+  const bmp = new Uint8Array(64);
+  const littleEndian = true;
+  bmp.set(text("BM"));
+  new DataView(bmp.buffer).setInt32(18, 60_000, littleEndian);
+  new DataView(bmp.buffer).setInt32(22, -60_000, littleEndian);
+  await expectRefused(files, { name: "rows.bmp", data: bmp, words });
+  const grey = { left: 99, right: 99 };
+  const jpeg = await encodeJpeg({ width: 64, height: 48 }, { picture: grey, orientation: 6 });
+  assert.deepEqual(readImageSize(jpeg), { width: 64, height: 48 });
+  const frame = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xc0);
+  jpeg.set([0xea, 0x60, 0xea, 0x60], frame + 5);
+  await expectRefused(files, { name: "photo.jpg", data: jpeg, words });
 });
 
-Deno.test("readImageSize: says the size of PNG and GIF, and nothing of others", () => {
+Deno.test("readImageSize: says nothing of what is cut off, or no image", () => {
   assert.deepEqual(readImageSize(GREY), { width: 64, height: 64 });
   assert.equal(readImageSize(GREY.subarray(0, 20)), undefined);
   assert.equal(readImageSize(new Uint8Array(64)), undefined);

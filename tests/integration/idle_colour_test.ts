@@ -1,8 +1,16 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
+import {
+  AVCOL_RANGE_JPEG,
+  AVCOL_RANGE_MPEG,
+  AVCOL_SPC_BT2020_NCL,
+  AVCOL_SPC_BT470BG,
+  AVCOL_SPC_BT709,
+  AVCOL_SPC_SMPTE170M,
+} from "node-av/constants";
 import type { RawFrame } from "../../src/media/frame.ts";
 import { IdleFiles } from "../support/idle_library.ts";
-import { type Color, encodePng } from "../support/idle_media.ts";
+import { type Color, encodePng, writeColourVideo } from "../support/idle_media.ts";
 import { rgbaFromFrame } from "../support/picture.ts";
 
 const SIZE = { width: 320, height: 180 };
@@ -96,6 +104,37 @@ Deno.test("idle pictures: tags that change nothing change nothing", async () => 
     const png = taggedPng({ primaries, transfer }, (colour) => colour);
     const path = await files.write(`${primaries}-${transfer}.png`, png);
     assertShows(await files.firstPicture(path, SIZE), [WHITE, SKIN, RED, GREY], 3);
+  }
+});
+
+/** Luma and chroma of a colour, 0 to 255, by the weights of red and blue in luma. */
+function yuvOf(
+  [r = 0, g = 0, b = 0]: readonly number[],
+  { kr, kb, full }: { kr: number; kb: number; full: boolean },
+): [number, number, number] {
+  const y = kr * r + (1 - kr - kb) * g + kb * b;
+  const [u, v] = [(b - y) / (2 - 2 * kb), (r - y) / (2 - 2 * kr)];
+  const [luma, chroma] = full ? [y, 1] : [16 + y * 219 / 255, 224 / 255];
+  return [Math.round(luma), Math.round(128 + u * chroma), Math.round(128 + v * chroma)];
+}
+
+Deno.test("idle pictures: videos of each matrix and range have their colours", async () => {
+  await using files = new IdleFiles();
+  const matrices = [
+    { matrix: AVCOL_SPC_BT709, kr: 0.2126, kb: 0.0722 },
+    { matrix: AVCOL_SPC_SMPTE170M, kr: 0.299, kb: 0.114 },
+    { matrix: AVCOL_SPC_BT470BG, kr: 0.299, kb: 0.114 },
+    { matrix: AVCOL_SPC_BT2020_NCL, kr: 0.2627, kb: 0.0593 },
+  ];
+  for (const range of [AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG]) {
+    for (const { matrix, ...weights } of matrices) {
+      for (const colour of [WHITE, SKIN, RED]) {
+        const yuv = yuvOf(colour, { ...weights, full: range === AVCOL_RANGE_JPEG });
+        const path = files.path(`${range}-${matrix}-${colour}.mp4`);
+        await writeColourVideo(path, { yuv, range, matrix });
+        assertShows(await files.firstPicture(path, { width: 64, height: 64 }), [colour], 6);
+      }
+    }
   }
 });
 

@@ -19,6 +19,8 @@ import {
   AV_PKT_DATA_DISPLAYMATRIX,
   AVCOL_RANGE_JPEG,
   AVCOL_RANGE_MPEG,
+  type AVColorRange,
+  type AVColorSpace,
   type FFEncoderCodec,
 } from "node-av/constants";
 
@@ -269,4 +271,51 @@ export async function drawMovingBar(folder: string): Promise<void> {
     );
     await Deno.writeFile(`${folder}/${number}.png`, png);
   }
+}
+
+/** Writes an mp4 of one colour, whose numbers and tags are as given (ITU-T H.273). */
+export async function writeColourVideo(
+  path: string,
+  { yuv, range, matrix }: {
+    yuv: readonly [number, number, number];
+    range: AVColorRange;
+    matrix: AVColorSpace;
+  },
+): Promise<void> {
+  Log.setLevel(AV_LOG_QUIET);
+  const size = { width: 64, height: 64 };
+  const luma = size.width * size.height;
+  const pixels = Buffer.alloc(luma * 3 / 2, yuv[0]);
+  pixels.fill(yuv[1], luma, luma * 5 / 4).fill(yuv[2], luma * 5 / 4);
+  const codec = Codec.findEncoderByName("libx264" as FFEncoderCodec);
+  if (codec === null) throw new Error("There is no encoder libx264");
+  using context = new CodecContext();
+  context.allocContext3(codec);
+  Object.assign(context, size, {
+    pixelFormat: AV_PIX_FMT_YUV420P,
+    colorRange: range,
+    colorSpace: matrix,
+    timeBase: new Rational(1, 25),
+    flags: AV_CODEC_FLAG_GLOBAL_HEADER,
+  });
+  check(await context.open2(codec, null));
+  const output = new FormatContext();
+  check(output.allocOutputContext2(null, null, path));
+  const stream = output.newStream();
+  stream.timeBase = new Rational(1, 25);
+  check(stream.codecpar.fromContext(context));
+  check(await output.openOutput());
+  check(await output.writeHeader(null));
+  using packet = new Packet();
+  packet.alloc();
+  using frame = Frame.fromVideoBuffer(pixels, { ...size, format: AV_PIX_FMT_YUV420P });
+  frame.pts = 0n;
+  check(await context.sendFrame(frame));
+  check(await context.sendFrame(null));
+  check(await context.receivePacket(packet));
+  packet.duration = 1n;
+  packet.rescaleTs(new Rational(1, 25), stream.timeBase);
+  check(await output.interleavedWriteFrame(packet));
+  check(await output.writeTrailer());
+  await output.closeOutput();
 }

@@ -40,27 +40,3 @@ export const CODEC_WHITELIST: string = [...DECODERS].join(",");
 export function isAllowed(codec: Codec): boolean {
   return DECODERS.has(codec.name ?? "");
 }
-
-/** Bytes of a file's head that {@link readImageSize} looks at. */
-export const IMAGE_HEAD_BYTES = 24;
-
-const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const GIF_SIGNATURE = [0x47, 0x49, 0x46, 0x38];
-
-/**
- * Reads the size of a PNG or GIF from its head: FFmpeg decodes such files to learn it, and takes memory for all pixels that
- * they claim.
- * @returns `undefined` for other files.
- */
-export function readImageSize(head: Uint8Array): { width: number; height: number } | undefined {
-  if (head.byteLength < IMAGE_HEAD_BYTES) return undefined;
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const begins = (signature: readonly number[]) =>
-    signature.every((byte, index) => head[index] === byte);
-  if (begins(PNG_SIGNATURE)) return { width: view.getUint32(16), height: view.getUint32(20) };
-  if (begins(GIF_SIGNATURE)) {
-    const littleEndian = true;
-    return { width: view.getUint16(6, littleEndian), height: view.getUint16(8, littleEndian) };
-  }
-  return undefined;
-}

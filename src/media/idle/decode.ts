@@ -27,13 +27,8 @@ import {
   type FFDecoderCodec,
 } from "node-av/constants";
 import { errorText } from "../../base/errors.ts";
-import {
-  CODEC_WHITELIST,
-  FORMAT_WHITELIST,
-  IMAGE_HEAD_BYTES,
-  isAllowed,
-  readImageSize,
-} from "./allowed.ts";
+import { CODEC_WHITELIST, FORMAT_WHITELIST, isAllowed } from "./allowed.ts";
+import { IMAGE_HEAD_BYTES, readImageSize } from "./image_size.ts";
 import { IdleError } from "./idle_error.ts";
 import {
   IDLE_DECODE_MS_MAX,
@@ -176,7 +171,7 @@ async function decodeTile(
 async function checkHead(path: string): Promise<void> {
   using file = await Deno.open(path);
   const head = new Uint8Array(IMAGE_HEAD_BYTES);
-  const size = await file.read(head) === head.byteLength ? readImageSize(head) : undefined;
+  const size = readImageSize(head.subarray(0, await file.read(head) ?? 0));
   if (size !== undefined) checkSize(path, size);
 }
 
