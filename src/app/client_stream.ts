@@ -21,6 +21,8 @@ export interface ClientStreamOptions {
   readonly clock: Clock;
   /** Of all connections together. */
   readonly backlog: Backlog;
+  /** Called when the connection is closed from this side, or by both. */
+  readonly closed?: () => void;
 }
 
 /**
@@ -46,15 +48,17 @@ export class ClientStream extends Duplex implements BacklogHolder {
   #fullSinceMs: number | undefined;
   #taken = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
+  readonly #closed: () => void;
   #isLeaving = false;
   #refusal: ClientRefusal | undefined;
 
   /** Takes the connection over, and closes it in the end. */
-  constructor(connection: Deno.Conn, { clock, backlog }: ClientStreamOptions) {
+  constructor(connection: Deno.Conn, { clock, backlog, closed = () => {} }: ClientStreamOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: 2 * CHUNK_BYTES });
     this.#connection = connection;
     this.#clock = clock;
     this.#backlog = backlog;
+    this.#closed = closed;
     this.#quietSinceMs = clock.now();
     // A client that breaks off is no error of ours; its end says the same.
     this.on("error", () => {});
@@ -179,6 +183,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#connection.close();
+    this.#closed();
     this.#backlog.release(this);
     this.#taken.resolve();
     this.#drained.resolve();

@@ -2,6 +2,7 @@ import { acceptAll } from "../base/accept.ts";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { shutDownConnection } from "../ports/shut_down.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
@@ -227,14 +228,15 @@ export class Listener implements AsyncDisposable {
     const { clock, log } = this.#options;
     // Small messages go both ways, and each should leave at once.
     if ("setNoDelay" in connection) connection.setNoDelay();
-    const stream = new ClientStream(connection, { clock, backlog: this.#backlog });
+    const closed = endOfHandshake(connection);
+    const stream = new ClientStream(connection, { clock, backlog: this.#backlog, closed });
     this.#streams.add(stream);
-    const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+    const gone = new Promise<void>((resolve) => stream.once("close", resolve));
     if (this.#closing.signal.aborted) stream.destroy();
     // HTTP costs memory only where something is said.
     if (await stream.begun === "bytes") this.#http.take(stream);
     else stream.destroy();
-    await closed;
+    await gone;
     await stream.finished();
     if (stream.refusal !== undefined) log.warn("connection_refused", { reason: stream.refusal });
     this.#streams.delete(stream);
@@ -259,4 +261,19 @@ export class Listener implements AsyncDisposable {
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
     for (const stream of this.#streams) if (stream.isOverdue) stream.destroy();
   }
+}
+
+/** What ends a connection whose handshake has not come to its end when it is closed. */
+function endOfHandshake(connection: Deno.TcpConn | Deno.TlsConn): () => void {
+  if (!("handshake" in connection)) return () => {};
+  const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  // By an error too, which the reader meets.
+  connection.handshake().then(over, over);
+  return () => {
+    if (!isOver) shutDownConnection({ hostname, port });
+  };
 }

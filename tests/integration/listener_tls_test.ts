@@ -1,6 +1,7 @@
 import assert from "assert";
 import { connect as connectTls } from "node:tls";
 import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
+import { REQUEST_WAIT_MS } from "../../src/signalling/limits.ts";
 import { resetConnections } from "../support/reset_connections.ts";
 import { eventually, within } from "../support/deadline.ts";
 import { Client, frameHead, listen, pass, refusals, UPGRADE } from "../support/test_listener.ts";
@@ -89,6 +90,31 @@ Deno.test("Listener: over TLS, connections that are reset before they are accept
   // The clock stands: a pause would not end.
   resetConnections(server.port, 400);
   assert.equal(await shownBy(server.port), "old");
+});
+
+/** Descriptors of this process. */
+function descriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+Deno.test("Listener: handshakes that do not go on have their time, and leave no descriptor behind", async () => {
+  await using folder = await certificates();
+  const tls = { cert: `${folder.path}/old.pem`, key: `${folder.path}/old.key` };
+  await using server = await listen({ tls, connectionsMax: 40 });
+  assert.equal(await shownBy(server.port), "old");
+  const before = descriptors();
+  {
+    await using clients = new AsyncDisposableStack();
+    for (let count = 0; count < 60; count++) {
+      const client = clients.use(await server.connect());
+      // The beginning of a ClientHello, or nothing at all.
+      if (count % 2 === 0) await client.say(Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3));
+    }
+    await eventually(() => descriptors() <= before + 60 + 40, { what: "for the oldest to go" });
+    assert.equal(await shownBy(server.port), "old");
+    await pass(server.clock, REQUEST_WAIT_MS + 1000);
+    await eventually(() => descriptors() <= before + 60, { what: "for all of them to go" });
+  }
 });
 
 Deno.test("Listener: over TLS no HTTP/2 is offered, and none is taken", async () => {
