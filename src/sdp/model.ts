@@ -46,6 +46,17 @@ export interface OfferExtension {
   readonly direction?: Direction;
 }
 
+/** A `b=` line by which a viewer limits what it is sent. */
+export interface Bandwidth {
+  /**
+   * Whether the headers of IP and UDP count: those of `AS` do (RFC 8866 §5.8), those of `TIAS` do not (RFC 3890 §6.2.2).
+   * Headers of RTP count in both.
+   */
+  readonly type: "AS" | "TIAS";
+  /** 1 at least. `TIAS` is written in bit/s; this is kbit/s. */
+  readonly kbps: number;
+}
+
 /** One media section of an offer. */
 export interface OfferMedia {
   /** `other` is whatever cannot be carried here: unknown media, or a protocol without DTLS. It is to be rejected. */
@@ -65,6 +76,8 @@ export interface OfferMedia {
   /** In the viewer's order of preference; empty unless the kind is video or audio. */
   readonly codecs: readonly OfferCodec[];
   readonly extensions: readonly OfferExtension[];
+  /** What the viewer limits this stream to, for video; left out where it does not. */
+  readonly bandwidth?: readonly Bandwidth[];
   /** Reduced-size RTCP is offered (RFC 5506). */
   readonly rtcpRsize: boolean;
   /** SCTP port of the viewer, 1–65535, for kind `application`. */
@@ -86,6 +99,8 @@ export interface Offer {
   readonly iceUfrag: string;
   /** The viewer's ICE password, 22–256 ice-chars. */
   readonly icePwd: string;
+  /** What the viewer limits all that it is sent to, sound included; left out where it does not. */
+  readonly bandwidth?: readonly Bandwidth[];
   /** The viewer's certificate must match one of these; there is at least one, and one is sha-256. */
   readonly fingerprints: readonly Fingerprint[];
   /** In the order of the offer, which the answer must keep. */

@@ -1,3 +1,4 @@
+import { parseBandwidth } from "./bandwidth.ts";
 import {
   attributeValues,
   listField,
@@ -48,6 +49,7 @@ export function parseOffer(sdp: string): Offer {
   checkRtcpMux(sections.filter(bundled));
   const transport = [levels.media[transportIndex] ?? session, session] as const;
   checkSetup(transport);
+  const bandwidth = parseBandwidth(session);
   const transportMid = sections[transportIndex]?.media.mid;
   return {
     sessionId: parseSessionId(session),
@@ -57,6 +59,7 @@ export function parseOffer(sdp: string): Offer {
       charactersMin: 4,
     }),
     icePwd: credential(transport, { field: "icePwd", attribute: "ice-pwd", charactersMin: 22 }),
+    ...(bandwidth.length > 0 ? { bandwidth } : {}),
     fingerprints: parseFingerprints(transport),
     media: sections.map((section) => ({ ...section.media, bundled: bundled(section) })),
     transportIndex,

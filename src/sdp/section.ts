@@ -1,3 +1,4 @@
+import { parseBandwidth } from "./bandwidth.ts";
 import { integerField, listField, quote, type SdpLevel, textField } from "./levels.ts";
 import { type Direction, DIRECTIONS, type OfferCodec, type OfferExtension } from "./model.ts";
 import { type OfferMedia, SdpError } from "./model.ts";
@@ -82,7 +83,14 @@ function parseMedia(
   if ((mediaType === "video" || mediaType === "audio") && RTP_PROTOCOLS.includes(protocol)) {
     const payloadTypes = parsePayloadTypes(formats, index);
     const codecs = parseCodecs(level, payloadTypes);
-    return { ...base, kind: mediaType, codecs, extensions: parseExtensions(level) };
+    const bandwidth = mediaType === "video" ? parseBandwidth(level) : [];
+    return {
+      ...base,
+      kind: mediaType,
+      codecs,
+      extensions: parseExtensions(level),
+      ...(bandwidth.length > 0 ? { bandwidth } : {}),
+    };
   }
   // There is no default for the SCTP port: a section without it is invalid (RFC 8841 §5), and zero closes it.
   const sctpPort = integerField(level.fields, "sctpPort", { min: 1, max: 65535 });

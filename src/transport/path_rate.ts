@@ -1,6 +1,7 @@
 import { PathGauge } from "../media/congestion/path_gauge.ts";
 import { RateController, type RateLimits } from "../media/congestion/rate_controller.ts";
 import { SlidingLeast, SlidingSum } from "../media/congestion/sliding.ts";
+import { RateCap, type RateCapLimits } from "./rate_cap.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
 
@@ -53,6 +54,8 @@ export class PathRate {
   readonly #sent = new SentPackets();
   readonly #sentBytes = new SlidingSum({ windowMs: SENT_MS, buckets: 10 });
   readonly #controller: RateController;
+  readonly #cap = new RateCap();
+  #nowMs: number;
   readonly #expectsReports: boolean;
   #gauge = new PathGauge();
   #roundTrip = new SlidingLeast(ROUND_TRIP);
@@ -69,17 +72,25 @@ export class PathRate {
     expectsReports?: boolean;
   }) {
     this.#expectsReports = expectsReports;
+    this.#nowMs = nowMs;
     const { ceilingKbps } = limits;
     const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
     this.#controller = new RateController({ limits, startKbps, nowMs });
   }
 
   get view(): PathRateView {
-    return { targetKbps: this.#controller.targetKbps, queueMs: this.#queueMs };
+    const capKbps = this.#cap.targetKbps(this.#nowMs);
+    return { targetKbps: Math.min(this.#controller.targetKbps, capKbps), queueMs: this.#queueMs };
+  }
+
+  /** What the viewer limits its video to, also below the lowest rate of the connection; none until told. */
+  set limits(limits: RateCapLimits) {
+    this.#cap.limits = limits;
   }
 
   /** Whether so much is on its way that a picture more would only be late. */
   isFull(nowMs: number): boolean {
+    if (this.#cap.isUsedUp(nowMs)) return true;
     if (!this.#hasReports) return this.#waitsForFirst(nowMs);
     const sinceMs = this.#sent.waitingSinceMs;
     if (sinceMs === undefined) return false;
@@ -90,7 +101,9 @@ export class PathRate {
   /** Notes a packet that leaves now; `videoBytes` is 0 for sound. @returns Its transport-wide number, 16 bits. */
   sent(videoBytes: number, nowMs: number): number {
     this.#sentBytes.add(videoBytes, nowMs);
+    this.#nowMs = nowMs;
     if (videoBytes > 0) {
+      this.#cap.sent(videoBytes, nowMs);
       this.#videoSentAtMs = nowMs;
       this.#videoBeganAtMs ??= nowMs;
     }

@@ -107,6 +107,7 @@ export class WebRtcPeer implements Peer, PortMember {
       nowMs: clock.now(),
       expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
     });
+    this.#limitRate();
     this.#streams = new PeerStreams(options.offer, {
       hasSound: options.audio,
       path: this.#path,
@@ -220,6 +221,7 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#followCredentials(offer);
     this.#use = useFurtherOffer(offer, { former, codecs });
     this.#codec = this.#use.video?.choice.codec ?? this.#codec;
+    this.#limitRate();
     const isResumed = this.#streams.follow(this.#use);
     this.#openData();
     this.#answer = this.#makeAnswer();
@@ -279,6 +281,16 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#streams.video.forget();
     // What went to the former address is lost, and may be more than can be sent again.
     this.#options.listener.keyframeRequested("moved");
+  }
+
+  /** Keeps to what the offer allows. */
+  #limitRate(): void {
+    const { offer, video, audio } = this.#use;
+    this.#path.limits = {
+      video: video?.media.bandwidth ?? [],
+      session: offer.bandwidth ?? [],
+      hasSound: this.#options.audio && audio !== undefined,
+    };
   }
 
   /** Opens the channel once an offer has a section for it; it stays then, whatever later offers have. */

@@ -1,0 +1,25 @@
+import { quote, type SdpLevel } from "./levels.ts";
+import { type Bandwidth, SdpError } from "./model.ts";
+
+/**
+ * The limits of a level, the session or a media section. Other types, such as those for RTCP, are passed over.
+ * @throws {SdpError} If a value is not a whole number, or nothing.
+ */
+export function parseBandwidth({ lines }: SdpLevel): Bandwidth[] {
+  return lines.flatMap((line) => {
+    const [, type, value = ""] = /^b=(AS|TIAS):(.*)$/.exec(line) ?? [];
+    if (type !== "AS" && type !== "TIAS") return [];
+    const unit = type === "AS" ? "kbit/s" : "bit/s";
+    if (!/^\d{1,15}$/.test(value)) {
+      throw new SdpError(`Offer's b=${type} is not a whole number of ${unit}: ${quote(value)}`);
+    }
+    const kbps = type === "AS" ? Number(value) : Number(value) / 1000;
+    if (kbps < 1) {
+      const least = type === "AS" ? 1 : 1000;
+      throw new SdpError(
+        `Offer's b=${type}:${value} is too little for any video; leave it out, or give ${least} ${unit} or more`,
+      );
+    }
+    return [{ type, kbps }];
+  });
+}
