@@ -54,6 +54,11 @@ export class Joining {
     this.#end();
   }
 
+  /** The offer was of a viewer that is in already. */
+  continued(): void {
+    this.#end();
+  }
+
   /** The offer was refused, or the viewer ended. Does nothing once the first picture is out. */
   failed(reason: string): void {
     this.#end(reason);

@@ -4,7 +4,7 @@ import { guarded } from "../base/guard.ts";
 import type { Tracer } from "../base/tracer.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { Lease, PortLeases, PortUse } from "../ports/leases.ts";
-import type { Peer, PeerFactory, ReadOffer } from "../transport/peer_transport.ts";
+import type { OfferIdentity, Peer, PeerFactory, ReadOffer } from "../transport/peer_transport.ts";
 import {
   type JoinOptions,
   type JoinRequest,
@@ -55,6 +55,12 @@ export interface RegistryOptions extends Omit<SessionOptions, "id" | keyof Sessi
 /** How often deadlines are looked at, in milliseconds. */
 const TICK_MS = 500;
 
+/**
+ * Viewers that have ended and are known again: a page that goes on with its RTCPeerConnection does so at once, or when its
+ * computer wakes up. Half a kilobyte each.
+ */
+const ENDED_MAX = 256;
+
 /** What a viewer that finds no place is told to wait when no place is about to be free. */
 const RETRY_AFTER_MS = 2_000;
 
@@ -63,6 +69,8 @@ export class SessionRegistry implements SessionDoor {
   readonly #options: RegistryOptions;
   readonly #table: SessionTable;
   readonly #viewers = new Map<string, Viewer>();
+  /** Of viewers that have ended, the latest last. */
+  readonly #endedIdentities: OfferIdentity[] = [];
   readonly #heartbeat = new Heartbeat(TICK_MS);
   #cancelTick: CancelTimer | undefined;
   #draining = false;
@@ -99,12 +107,17 @@ export class SessionRegistry implements SessionDoor {
     listener: ViewerListener,
     { signal }: JoinOptions = {},
   ): Promise<ViewerHandle> {
-    const { meter, log } = this.#options;
-    const known = this.#continued(request);
-    if (known !== undefined) return this.#takeUp(known, listener);
+    const { meter, log, peers } = this.#options;
     const joining = new Joining({ ...this.#options, sessionId: request.sessionId });
     try {
-      const viewer = await this.#admit(request, { listener, signal, joining });
+      if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
+      const offer = peers.read(request.sdp);
+      const known = this.#continued(request, offer);
+      if (known !== undefined) {
+        joining.continued();
+        return this.#takeUp(known, listener);
+      }
+      const viewer = await this.#admit(request, { offer, listener, signal, joining });
       meter.count("viewers_joined_total");
       return viewer;
     } catch (error) {
@@ -163,31 +176,31 @@ export class SessionRegistry implements SessionDoor {
   /**
    * The viewer whose RTCPeerConnection makes a further offer by another signalling connection: a page whose WebSocket
    * broke off may know nothing of `resume`. Only of one that has keys: its browser would use them with no other.
+   * @throws {ViewerError} `no_such_viewer` when that viewer has ended, and the keys with it.
    */
-  #continued({ sessionId, sdp }: JoinRequest): Viewer | undefined {
-    const connected = [...this.#viewers.values()].filter((viewer) =>
-      viewer.sessionId === sessionId && viewer.state !== "connecting"
-    );
-    if (connected.length === 0) return undefined;
-    try {
-      const offer = this.#options.peers.read(sdp);
-      return connected.find((viewer) => offer.continues(viewer.peer) && viewer.renegotiate(sdp));
-    } catch (error) {
-      throw joinRefusal(error);
+  #continued({ sessionId, sdp }: JoinRequest, offer: ReadOffer): Viewer | undefined {
+    for (const viewer of this.#viewers.values()) {
+      const isKnown = viewer.sessionId === sessionId && viewer.hasKeys &&
+        offer.continues(viewer.peer.identity);
+      if (isKnown && viewer.renegotiate(sdp)) return viewer;
     }
+    if (this.#endedIdentities.some((identity) => offer.continues(identity))) {
+      const message = "The viewer of this RTCPeerConnection has ended; offer with a new one";
+      throw new ViewerError("no_such_viewer", message);
+    }
+    return undefined;
   }
 
   async #admit(
     request: JoinRequest,
-    { listener, signal, joining }: {
+    { offer, listener, signal, joining }: {
+      offer: ReadOffer;
       listener: ViewerListener;
       signal: AbortSignal | undefined;
       joining: Joining;
     },
   ): Promise<ViewerHandle> {
     const { sessionId, reachedHost } = request;
-    if (this.#draining) throw new ViewerError("shutting_down", "The server is shutting down");
-    const offer = this.#options.peers.read(request.sdp);
     if (this.#options.findAddress !== undefined) {
       await this.#options.findAddress(reachedHost);
       signal?.throwIfAborted();
@@ -306,6 +319,8 @@ export class SessionRegistry implements SessionDoor {
 
   #forget(session: Session, viewer: Viewer): void {
     this.#viewers.delete(viewer.id);
+    if (viewer.hasKeys) this.#endedIdentities.push(viewer.peer.identity);
+    if (this.#endedIdentities.length > ENDED_MAX) this.#endedIdentities.shift();
     session.remove(viewer);
     this.#table.closeIfUnused(session);
     this.#showCounts();

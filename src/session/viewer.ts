@@ -71,6 +71,7 @@ export class Viewer implements ViewerControl {
   #hasChannel = false;
   #listener: ViewerListener | undefined;
   #status: ViewerStatus;
+  #hasKeys = false;
 
   constructor(options: ViewerOptions) {
     this.#options = options;
@@ -201,8 +202,14 @@ export class Viewer implements ViewerControl {
     this.#listener?.notice(notice);
   }
 
+  /** Whether its browser and we have agreed on keys, now or before it ended. */
+  get hasKeys(): boolean {
+    return this.#hasKeys;
+  }
+
   /** DTLS is done. */
   secured(): void {
+    this.#hasKeys = true;
     this.#advance({ type: "secured" });
   }
 

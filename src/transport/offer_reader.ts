@@ -5,6 +5,7 @@ import { chooseOpus, chooseVideoCodec, type CodecChoice } from "../sdp/codec.ts"
 import { explainMismatch, firstCodec, type UnusedSection } from "../sdp/mismatch.ts";
 import type { Offer, OfferMedia } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
+import type { OfferIdentity } from "./peer_transport.ts";
 import { MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
 /** The viewer takes no codec that this server sends, or no video at all. */
@@ -52,7 +53,7 @@ export function readUsableOffer(sdp: string, codecs: readonly VideoCodec[]): Usa
  * certificate (RFC 8842 §5.5), and the same session id (RFC 3264 §8) or, since some clients write another one each time, the
  * same ICE credentials. A page may give one certificate to several connections, so the certificate alone tells nothing.
  */
-export function isFurtherOffer(offer: Offer, former: Offer): boolean {
+export function isFurtherOffer(offer: OfferIdentity, former: OfferIdentity): boolean {
   const isSameCertificate = offer.fingerprints.some(({ algorithm, value }) =>
     former.fingerprints.some((known) => known.algorithm === algorithm && known.value === value)
   );

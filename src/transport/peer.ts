@@ -27,6 +27,7 @@ import {
 import type {
   AudioSink,
   FrameInfo,
+  OfferIdentity,
   Peer,
   PeerListener,
   PeerMessage,
@@ -131,9 +132,9 @@ export class WebRtcPeer implements Peer, PortMember {
     void this.#connect();
   }
 
-  /** The offer that was answered last. */
-  get latestOffer(): Offer {
-    return this.#use.offer;
+  get identity(): OfferIdentity {
+    const { fingerprints, sessionId, iceUfrag, icePwd } = this.#use.offer;
+    return { fingerprints, sessionId, iceUfrag, icePwd };
   }
 
   get codec(): VideoCodec {

@@ -37,8 +37,7 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
       return {
         codec: offer.video.choice.codec,
         unused: unusedSections(offer, options.codecs),
-        continues: (peer) =>
-          peer instanceof WebRtcPeer && isFurtherOffer(offer.offer, peer.latestOffer),
+        continues: (identity) => isFurtherOffer(offer.offer, identity),
         accept({ localPort, ...accepted }) {
           const mux = muxes.get(localPort);
           if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);

@@ -3,6 +3,7 @@ import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaTransport } from "../ports/media_address.ts";
 import type { UnusedSection } from "../sdp/mismatch.ts";
+import type { Offer } from "../sdp/model.ts";
 
 /** When and how a frame's packets leave. */
 export interface FrameInfo {
@@ -86,6 +87,8 @@ export interface Peer {
   readonly codec: VideoCodec;
   /** The latest. */
   readonly answerSdp: string;
+  /** Of the latest offer. */
+  readonly identity: OfferIdentity;
   /** The answer's only candidate, as browsers take it. */
   readonly candidate: { candidate: string; sdpMid: string; sdpMLineIndex: number };
   readonly video: VideoSink;
@@ -120,13 +123,16 @@ export interface Peer {
   close(): void;
 }
 
+/** What a further offer of one RTCPeerConnection has in common with the one before. */
+export type OfferIdentity = Pick<Offer, "fingerprints" | "sessionId" | "iceUfrag" | "icePwd">;
+
 /** A viewer's offer that was read and can be served. */
 export interface ReadOffer {
   readonly codec: VideoCodec;
   /** Sections that ask for something and get nothing, and why. */
   readonly unused: readonly UnusedSection[];
-  /** Whether it is a further offer of this connection, which {@link Peer.renegotiate} answers. */
-  continues(peer: Peer): boolean;
+  /** Whether it is a further offer of the RTCPeerConnection of a peer, which {@link Peer.renegotiate} answers. */
+  continues(identity: OfferIdentity): boolean;
   /**
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).

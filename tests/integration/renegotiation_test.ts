@@ -86,6 +86,25 @@ Deno.test("renegotiation: a page that offers on another WebSocket, and knows no 
   assert.equal((await viewer.nextOf("answer", "error")).code, "no_free_port");
 });
 
+Deno.test("renegotiation: a connection whose viewer has ended is told to make way for a new one", async () => {
+  await using server = await startTestServer({}, { ports: 1 });
+  await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+  await viewer.state("connected");
+  const sdp = viewer.peer.localDescription?.sdp ?? "";
+  viewer.send({ type: "bye" });
+  await viewer.socketClosed();
+  await viewer.reopen(server.signallingUrl("main"));
+  viewer.send({ type: "offer", sdp: withIce(sdp, "other", "p".repeat(22)) });
+  // Its browser has keys that died with the viewer: no picture of a new one would ever be shown.
+  const { code, message } = await viewer.nextOf("answer", "error");
+  assert.equal(code, "no_such_viewer");
+  assert.match(String(message), /RTCPeerConnection has ended; offer with a new one/);
+  assert.equal((await viewer.socketClosed()).code, 4404);
+  assert.equal(await server.usedPlaces(), 0);
+  await using next = await WeriftViewer.play(server.signallingUrl("main"));
+  await next.receives(5);
+});
+
 Deno.test("renegotiation: the offer of another connection ends the viewer and takes its place", async () => {
   await using server = await startTestServer({}, { ports: 1 });
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));

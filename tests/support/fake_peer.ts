@@ -70,6 +70,7 @@ export class FakePeer implements Peer {
     this.candidate = { candidate, sdpMid: "0", sdpMLineIndex: 0 };
   }
 
+  readonly identity = { fingerprints: [], sessionId: "", iceUfrag: "", icePwd: "" };
   iceUfrag = "ufrag0";
   /** Offers that came later: those that begin with `further`, and maybe a codec. */
   readonly furtherOffers: string[] = [];
