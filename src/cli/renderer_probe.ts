@@ -4,8 +4,8 @@ import { formatCrash, type LibraryEnd } from "./library_crash.ts";
 import { printErrorBytes } from "./print.ts";
 import type { ProbeFound, ProbeRecord, RendererProbeJob } from "./renderer_probe_host.ts";
 
-/** Time for the process itself to start, in milliseconds: much on a host whose cores are busy. */
-const START_MS_MAX = 10_000;
+/** Time for the process itself to start, in milliseconds: on a host whose cores are busy that is no library's fault. */
+const START_MS_MAX = 30_000;
 
 /**
  * Opens a renderer library in a process of its own and asks it for one frame: whatever it does to that process, the

@@ -22,8 +22,9 @@ function dropping(rule: string): (room: DoctorRoom) => Promise<void> {
 function withCertificate(
   certificate: { readonly name?: string; readonly days?: readonly [string, string] },
   publicUrl = `https://${PUBLIC}:10110`,
-): RoomOptions {
+): RoomOptions & Pick<Fault, "needs"> {
   return {
+    needs: ["openssl"],
     config: {
       server: { public_url: publicUrl, tls_cert: "ROOM/cert.pem", tls_key: "ROOM/key.pem" },
     },
@@ -32,8 +33,9 @@ function withCertificate(
 }
 
 /** A web server on the public machine, in front of the tunnel. */
-function behindWebServer(location: string): RoomOptions & Pick<Fault, "plant"> {
+function behindWebServer(location: string): RoomOptions & Pick<Fault, "plant" | "needs"> {
   return {
+    needs: ["nginx"],
     config: { server: { public_url: `http://${PUBLIC}:${WEB_PORT}` } },
     plant: (room) => startWebServer(room, location),
   };

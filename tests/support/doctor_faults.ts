@@ -30,6 +30,8 @@ export interface FirstLine {
 /** Something that is planted in a room, and what the doctor has to say of it. */
 export interface Fault extends RoomOptions {
   readonly name: string;
+  /** Programs that it is planted with; where one is missing, the fault is left out, and its name says so. */
+  readonly needs?: readonly string[];
   /** Is done when everything runs. */
   readonly plant?: (room: DoctorRoom) => Promise<void>;
   readonly args?: readonly string[];
@@ -72,7 +74,18 @@ export function doctorFaultTest(title: string, faults: readonly Fault[]): void {
 /** Steps that run at a time cannot be told apart by the sanitizers; those of the whole test look at all of them. */
 async function step(test: Deno.TestContext, fault: Fault): Promise<void> {
   const unwatched = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
-  await test.step({ name: fault.name, ...unwatched, fn: () => run(fault) });
+  const missing = (fault.needs ?? []).filter((program) => !isInstalled(program));
+  await test.step({
+    name: missing.length === 0 ? fault.name : `${fault.name} (no ${missing.join(", ")})`,
+    ignore: missing.length > 0,
+    ...unwatched,
+    fn: () => run(fault),
+  });
+}
+
+function isInstalled(program: string): boolean {
+  return new Deno.Command("sh", { args: ["-c", `command -v ${program}`], stdout: "null" })
+    .outputSync().success;
 }
 
 async function run(fault: Fault): Promise<void> {
