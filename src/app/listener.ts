@@ -2,7 +2,7 @@ import { acceptAll } from "../base/accept.ts";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { shutDownConnection } from "../ports/shut_down.ts";
+import { ConnectionCutter } from "../ports/shut_down.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
@@ -57,6 +57,8 @@ export class Listener implements AsyncDisposable {
   readonly #streams = new Set<ClientStream>();
   readonly #backlog: Backlog;
   readonly #running = new Set<Promise<void>>();
+  /** Only for TLS. */
+  readonly #cutter: ConnectionCutter | undefined;
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
   /** What was said of the certificate's validity last, and when by the wall clock. */
@@ -72,6 +74,7 @@ export class Listener implements AsyncDisposable {
     this.#certificate = certificate;
     this.#backlog = new Backlog(options.backlogBytesMax ?? BACKLOG_BYTES_MAX);
     this.#listener = this.#listen(options.port, certificate);
+    this.#cutter = certificate === undefined ? undefined : new ConnectionCutter();
     this.#http = new HttpDoor(options);
     this.#accept(this.#listener);
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
@@ -128,6 +131,7 @@ export class Listener implements AsyncDisposable {
     this.#close(this.#listener);
     for (const stream of this.#streams) stream.destroy();
     await Promise.all(this.#running);
+    this.#cutter?.[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -228,7 +232,7 @@ export class Listener implements AsyncDisposable {
     const { clock, log } = this.#options;
     // Small messages go both ways, and each should leave at once.
     if ("setNoDelay" in connection) connection.setNoDelay();
-    const closed = endOfHandshake(connection);
+    const closed = endOfHandshake(connection, this.#cutter);
     const stream = new ClientStream(connection, { clock, backlog: this.#backlog, closed });
     this.#streams.add(stream);
     const gone = new Promise<void>((resolve) => stream.once("close", resolve));
@@ -264,8 +268,11 @@ export class Listener implements AsyncDisposable {
 }
 
 /** What ends a connection whose handshake has not come to its end when it is closed. */
-function endOfHandshake(connection: Deno.TcpConn | Deno.TlsConn): () => void {
-  if (!("handshake" in connection)) return () => {};
+function endOfHandshake(
+  connection: Deno.TcpConn | Deno.TlsConn,
+  cutter: ConnectionCutter | undefined,
+): () => void {
+  if (cutter === undefined || !("handshake" in connection)) return () => {};
   const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
   let isOver = false;
   const over = () => {
@@ -274,6 +281,6 @@ function endOfHandshake(connection: Deno.TcpConn | Deno.TlsConn): () => void {
   // By an error too, which the reader meets.
   connection.handshake().then(over, over);
   return () => {
-    if (!isOver) shutDownConnection({ hostname, port });
+    if (!isOver) cutter.cut({ hostname, port });
   };
 }

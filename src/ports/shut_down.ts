@@ -18,34 +18,47 @@ const DESCRIPTORS_MAX = 65_536;
 /** Descriptors that are none in a row behind which there are no more; the host gives away the lowest ones first. */
 const GAP_MAX = 256;
 
+type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
+
 /**
- * Ends a TCP connection of this process by its other end, whatever Deno makes of it: a TLS connection that is closed
- * while its handshake goes on keeps its descriptor until the client leaves (Deno 2.9.6). Does nothing where there is no
- * such connection, on another system than Linux, or without the permission for FFI.
+ * Ends TCP connections of this process by their other ends, whatever Deno makes of them: a TLS connection that is closed
+ * while its handshake goes on keeps its descriptor until the client leaves (Deno 2.9.6). It does nothing on another
+ * system than Linux, or without the permission for FFI. To open the C library costs milliseconds, so one is for all.
  */
-export function shutDownConnection({ hostname, port }: { hostname: string; port: number }): void {
-  if (Deno.build.os !== "linux") return;
-  try {
-    const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+export class ConnectionCutter implements Disposable {
+  #libc: Libc | undefined;
+
+  constructor() {
+    if (Deno.build.os !== "linux") return;
     try {
-      shutDown(libc, { hostname, port });
-    } finally {
-      libc.close();
+      this.#libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+    } catch {
+      // Not permitted: the client decides when the descriptor is free.
     }
-  } catch {
-    // Not permitted: the client decides when the descriptor is free.
+  }
+
+  /** Does nothing where there is no such connection. */
+  cut(remote: { readonly hostname: string; readonly port: number }): void {
+    if (this.#libc !== undefined) shutDown(this.#libc, remote);
+  }
+
+  [Symbol.dispose](): void {
+    this.#libc?.close();
+    this.#libc = undefined;
   }
 }
 
 function shutDown(
-  { symbols }: Deno.DynamicLibrary<typeof LIBC_SYMBOLS>,
+  { symbols }: Libc,
   { hostname, port }: { hostname: string; port: number },
 ): void {
   const address = new Uint8Array(ADDRESS_BYTES);
   const view = new DataView(address.buffer);
   const wanted = normal(hostname);
+  const length = new Uint32Array(1);
   for (let fd = 0, gap = 0; fd < DESCRIPTORS_MAX && gap < GAP_MAX; fd++) {
-    if (symbols.getpeername(fd, address, Uint32Array.of(ADDRESS_BYTES)) !== 0) {
+    length[0] = ADDRESS_BYTES;
+    if (symbols.getpeername(fd, address, length) !== 0) {
       gap += 1;
       continue;
     }
