@@ -4,8 +4,9 @@ import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { NULL_TRACER, type SpanAttributes, type Tracer } from "../base/tracer.ts";
 import type { ClientConnection } from "../signalling/client_connection.ts";
-import type { HttpApp } from "../signalling/http_app.ts";
+import { type HttpApp, shownPath } from "../signalling/http_app.ts";
 import { HEAD_BYTES_MAX } from "../signalling/limits.ts";
 import { ClientStream } from "./client_stream.ts";
 import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
@@ -16,6 +17,8 @@ export interface HttpDoorOptions {
   readonly app: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 interface Failure {
@@ -29,12 +32,14 @@ const HEAD_TOO_LONG = 431;
 export class HttpDoor {
   readonly #app: HttpApp;
   readonly #log: Logger;
+  readonly #tracer: Tracer;
   readonly #webSockets: WebSocketDoor;
   readonly #server: Server;
 
-  constructor({ app, clock, log }: HttpDoorOptions) {
+  constructor({ app, clock, log, tracer = NULL_TRACER }: HttpDoorOptions) {
     this.#app = app;
     this.#log = log;
+    this.#tracer = tracer;
     this.#webSockets = new WebSocketDoor(clock);
     // Its own deadlines stay off: those of the streams are finer, and hold before a head and on WebSockets too.
     const server = createServer({
@@ -115,7 +120,10 @@ export class HttpDoor {
     const request = requestOf(incoming, signal);
     if (request === undefined) return new Response("Bad request\n", { status: BAD_REQUEST });
     try {
-      return await this.#app(request, connection);
+      return await this.#tracer.within(
+        spanOf(request),
+        async () => await this.#app(request, connection),
+      );
     } catch (error) {
       this.#log.error("http_failed", { method: request.method, error: errorText(error) });
       return new Response("Internal server error\n", { status: 500 });
@@ -145,6 +153,12 @@ export class HttpDoor {
     socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     socket.destroySoon();
   }
+}
+
+/** What a trace shows of a request: no token and no viewer's secret id (OpenTelemetry's names for HTTP servers). */
+function spanOf({ method, url }: Request): { name: string; attributes: SpanAttributes } {
+  const path = shownPath(new URL(url).pathname);
+  return { name: method, attributes: { "http.request.method": method, "url.path": path } };
 }
 
 const NO_UPGRADE: ClientConnection = {

@@ -2,6 +2,7 @@ import { acceptAll } from "../base/accept.ts";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import type { Tracer } from "../base/tracer.ts";
 import { ConnectionCutter } from "../ports/shut_down.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
@@ -30,6 +31,8 @@ export interface ListenerOptions {
   readonly app: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Default: none. */
+  readonly tracer?: Tracer;
   /** Connections at one time. Default {@link CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
   /** Bytes that all clients together may send without a message being whole. Default {@link BACKLOG_BYTES_MAX}. */

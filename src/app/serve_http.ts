@@ -45,7 +45,7 @@ export async function serveHttp(
   { registry, pathChecks, observers, version, health, started, connections }: ServeHttpOptions,
 ): Promise<Listeners> {
   const { server } = live.config;
-  const { log, meter, metricsText } = observers;
+  const { log, meter, metricsText, tracer } = observers;
   const tls = tlsFilesOf(server);
   const leaving = new AbortController();
   const startedMs = SYSTEM_CLOCK.now();
@@ -63,7 +63,7 @@ export async function serveHttp(
     log,
     isTls: tls !== undefined,
   };
-  const parts = { ...(tls && { tls }), clock: SYSTEM_CLOCK, log };
+  const parts = { ...(tls && { tls }), clock: SYSTEM_CLOCK, log, ...(tracer && { tracer }) };
   const listen = async (app: HttpApp, at: ListenAt) =>
     started.use(await Listener.open({ ...at, ...parts, app }));
   const admin = server.adminListen && await listen(

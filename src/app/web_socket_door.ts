@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 // @ts-types="./ws.d.ts"
@@ -63,11 +64,13 @@ export class WebSocketDoor {
     { socket, stream }: { socket: WebSocket; stream: ClientStream },
     { idleS, listener }: WebSocketUpgrade,
   ): OpenWebSocket {
+    // What a message leads to belongs to the trace of the request that opened the WebSocket.
+    const inRequest = AsyncLocalStorage.snapshot();
     const heartbeat = idleS > 0 ? new Heartbeat(socket, { clock: this.#clock, idleS }) : undefined;
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       stream.settle();
       heartbeat?.alive();
-      listener.message(isBinary ? undefined : data.toString());
+      inRequest(() => listener.message(isBinary ? undefined : data.toString()));
     });
     const controlled = (payload: Buffer) => {
       stream.discount(payload.length + CONTROL_HEAD_BYTES);

@@ -15,9 +15,16 @@ export interface Span {
 /** Begins traces. Unlike those of metrics, attributes may name a session: each span is an event, as a log line is. */
 export interface Tracer {
   start(name: string, attributes?: SpanAttributes): Span;
+  /**
+   * Does something that takes time. What `start` begins meanwhile, and in callbacks that are bound there, comes below it.
+   */
+  within<Result>(
+    options: { readonly name: string; readonly attributes: SpanAttributes },
+    work: () => Promise<Result>,
+  ): Promise<Result>;
 }
 
 const NULL_SPAN: Span = { child: () => NULL_SPAN, end() {} };
 
 /** Drops every span. */
-export const NULL_TRACER: Tracer = { start: () => NULL_SPAN };
+export const NULL_TRACER: Tracer = { start: () => NULL_SPAN, within: (_, work) => work() };

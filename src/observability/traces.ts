@@ -37,8 +37,13 @@ export function openTracer(version: string): Tracer {
     return NULL_TRACER;
   }
   return {
-    // Under the request that it belongs to, for which Deno has a span of its own.
     start: (name, attributes) => toSpan(tracer, begin(tracer, { name, attributes })),
+    within(options, work) {
+      const span = begin(tracer, options);
+      const { contextManager } = Deno.telemetry;
+      const context = (contextManager.active() as DenoContext).setValue(PARENT_KEY, span);
+      return contextManager.with(context, () => work().finally(() => span.end()));
+    },
   };
 }
 

@@ -41,8 +41,13 @@ export type HttpApp = (
   connection: ClientConnection,
 ) => Response | Promise<Response>;
 
-/** How much of a path the log shows: what follows may be a viewer's secret id. */
+/** Segments of a path that logs and traces show, the empty one before the first slash included. */
 const SHOWN_SEGMENTS = 3;
+
+/** What logs and traces show of a request's path: behind it may be a viewer's secret id. */
+export function shownPath(path: string): string {
+  return path.split("/").slice(0, SHOWN_SEGMENTS).join("/");
+}
 
 /** Builds the handler of requests: page, browser client, health, metrics, session list and signalling. */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
@@ -95,7 +100,7 @@ function createApp(
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {
     const { method } = c.req;
-    const path = c.req.path.split("/").slice(0, SHOWN_SEGMENTS).join("/");
+    const path = shownPath(c.req.path);
     log.error("http_failed", { method, path, error: failureText(error) });
     return c.text("Internal server error\n", 500);
   });

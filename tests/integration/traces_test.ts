@@ -53,6 +53,9 @@ Deno.test("traces: a viewer's way in is one trace with its steps, under the requ
   assert.equal(join.service, "pinhole-test");
   assert.deepEqual(join.attributes, { session: "main" });
   assert.equal(join.failure, undefined);
+  await eventually(() => receiver.spans.some(({ spanId }) => spanId === join.parentSpanId), {
+    what: "for the span of the request",
+  });
   const request = receiver.spans.find(({ spanId }) => spanId === join.parentSpanId);
   assert.equal(request?.attributes["url.path"], "/ws/main");
   assert.equal(request?.traceId, join.traceId);

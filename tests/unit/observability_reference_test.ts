@@ -13,14 +13,16 @@ function firstColumn(behind: string): string[] {
   return Array.from(table.matchAll(/^\| `([^`]+)`/gm), ([, cell = ""]) => cell);
 }
 
-/** Paths of all fields: `viewers[].port`. */
+/** Paths of all fields: `viewers[].port`, `renderer.state`. */
 function fieldsOf(value: unknown, path = ""): string[] {
   if (Array.isArray(value)) return fieldsOf(value[0], `${path}[].`);
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, field]) => [
-    `${path}${key}`,
-    ...fieldsOf(field, `${path}${key}`),
-  ]);
+  return Object.entries(value).flatMap(([key, field]) => {
+    const isGroup = typeof field === "object" && field !== null && !Array.isArray(field);
+    return isGroup
+      ? fieldsOf(field, `${path}${key}.`)
+      : [`${path}${key}`, ...fieldsOf(field, `${path}${key}`)];
+  });
 }
 
 Deno.test("docs/observability.md: has every field of /api/sessions and /api/ports, and no other", async () => {
