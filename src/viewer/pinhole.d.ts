@@ -251,7 +251,7 @@ export type PathStepState = "waiting" | "running" | "ok" | "warning" | "failed" 
 export interface PathStep {
   /** What it is about; there is a line of kind `port` for each port and transport. */
   readonly kind: "http" | "websocket" | "port" | "connection";
-  /** Such as `UDP 51.161.209.200:10111`. */
+  /** Such as `UDP 203.0.113.7:10111`. */
   readonly title: string;
   readonly state: PathStepState;
   /** What was found, for people, in English; empty while there is nothing to say. */

@@ -69,7 +69,7 @@ browserTest("docs/whep.md: its lines play, restart ICE and leave", async (browse
     config: { ...SIZE, "server.allowed_origins": host.origin },
   });
   const [play = "", leave = ""] = (await linesUnder("Play with a page of your own"))
-    .replace("http://51.161.209.200:10110", server.origin)
+    .replace("http://203.0.113.7:10110", server.origin)
     .split("// To leave:");
   assert.ok(play.includes(server.origin) && leave !== "");
   const restart = await linesUnder("Restart ICE");
