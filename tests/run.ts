@@ -7,11 +7,12 @@ import { clientAdvice, CLIENTS, findClient } from "./support/client_programs.ts"
 import { findFrp, frpAdvice } from "./support/frp_programs.ts";
 
 /**
- * Suites, in lanes of about equal length that run side by side: tests wait more than they work. Those of a lane come
- * in the order of their speed, so that a simple mistake shows at once. The last lane builds its clients first.
+ * Suites, in lanes of about equal length that run side by side: tests wait more than they work. Those of a lane run one
+ * after the other, the fast ones first, so that a simple mistake shows at once: `deno test` alone would sort them by name.
+ * The last lane builds its clients first.
  */
 const LANES = [
-  ["tests/tree", "tests/unit", "tests/sim", "tests/fuzz", "tests/integration"],
+  ["tests/tree", "tests/unit", "tests/sim", "tests/integration", "tests/fuzz"],
   ["tests/browser", "tests/frp"],
   ["tests/clients"],
 ] as const;
@@ -24,10 +25,9 @@ const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 async function main(args: readonly string[]): Promise<number> {
   const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined).map(browserAdvice);
   if (findFrp() === undefined) missing.push(frpAdvice());
-  const suites = args.length > 0 ? [args] : LANES;
-  const lanes = await Promise.all(suites.map(runTests));
+  const lanes = args.length > 0 ? [await runTests(args)] : await Promise.all(LANES.map(runLane));
   // The suite has built what can be built, and what cannot fails fast.
-  if (suites === LANES) {
+  if (args.length === 0) {
     missing.push(...CLIENTS.filter((kind) => findClient(kind) === undefined).map(clientAdvice));
   }
   const sum = (count: keyof Counts) => lanes.reduce((all, lane) => all + lane[count], 0);
@@ -41,7 +41,20 @@ async function main(args: readonly string[]): Promise<number> {
   return Math.max(...lanes.map(({ code }) => code));
 }
 
-/** How one lane ended. */
+/** Runs the suites of a lane one after the other, also those behind one that fails. */
+async function runLane(suites: readonly string[]): Promise<Counts> {
+  const all = { code: 0, passed: 0, failed: 0, skipped: 0 };
+  for (const suite of suites) {
+    const counts = await runTests([suite]);
+    all.code = Math.max(all.code, counts.code);
+    all.passed += counts.passed;
+    all.failed += counts.failed;
+    all.skipped += counts.skipped;
+  }
+  return all;
+}
+
+/** How a suite, or a lane of them, ended. */
 interface Counts {
   readonly code: number;
   readonly passed: number;
@@ -49,7 +62,7 @@ interface Counts {
   readonly skipped: number;
 }
 
-/** Runs `deno test`, showing its lines as they are complete: two lanes share the terminal. */
+/** Runs `deno test`, showing its lines as they are complete: the lanes share the terminal. */
 async function runTests(args: readonly string[]): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", ...args],
@@ -70,7 +83,7 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   if (rest !== "") say(rest);
   const { code } = await child.status;
   const [passed, failed, skipped] = [1, 2, 3].map((at) => Number(summary?.[at] ?? 0));
-  // A lane that broke off before its summary has failed as a whole.
+  // A suite that broke off before its summary has failed as a whole.
   const broken = code !== 0 && !failed ? 1 : failed ?? 0;
   return { code, passed: passed ?? 0, failed: broken, skipped: skipped ?? 0 };
 }
