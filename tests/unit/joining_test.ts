@@ -15,6 +15,10 @@ class RecordingTracer implements Tracer {
       },
     };
   }
+
+  within<Result>(_: unknown, work: () => Promise<Result>): Promise<Result> {
+    return work();
+  }
 }
 
 Deno.test("Joining: each part of the way is measured from where it begins", async () => {
