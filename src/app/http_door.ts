@@ -7,7 +7,7 @@ import type { Logger } from "../base/log.ts";
 import { NULL_TRACER, type SpanAttributes, type Tracer } from "../base/tracer.ts";
 import type { ClientConnection } from "../signalling/client_connection.ts";
 import { type HttpApp, shownPath } from "../signalling/http_app.ts";
-import { HEAD_BYTES_MAX } from "../signalling/limits.ts";
+import { CLIENT_WINDOW_BYTES, HEAD_BYTES_MAX } from "../signalling/limits.ts";
 import { ClientStream } from "./client_stream.ts";
 import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
 import { WebSocketDoor } from "./web_socket_door.ts";
@@ -82,7 +82,12 @@ export class HttpDoor {
       signal: leaving.signal,
       connection: NO_UPGRADE,
     });
+    // The rest of such a body would fill the client's window, and no request behind it would come through.
+    if (Number(incoming.headers["content-length"]) > CLIENT_WINDOW_BYTES) {
+      outgoing.shouldKeepAlive = false;
+    }
     await this.#send(response, { incoming, outgoing });
+    dropBody(incoming);
   }
 
   /** Never rejects. */
@@ -170,6 +175,12 @@ const NO_UPGRADE: ClientConnection = {
 /** A request for anything else, such as `h2c`, is answered as if it had not asked (RFC 9110 §7.8). */
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/** What is left of a body that was not read would stand before the next request of the connection. */
+function dropBody(incoming: IncomingMessage): void {
+  incoming.removeAllListeners("data");
+  incoming.resume();
 }
 
 function streamOf({ socket }: IncomingMessage): ClientStream {

@@ -5,7 +5,12 @@ import type { IncomingMessage } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { OpenWebSocket, WebSocketUpgrade } from "../signalling/client_connection.ts";
-import { CLIENT_WINDOW_BYTES, CLOSE_LINGER_MS } from "../signalling/limits.ts";
+import {
+  CLIENT_WINDOW_BYTES,
+  CLOSE_LINGER_MS,
+  FRAME_PIECES_MAX,
+  MESSAGE_FRAGMENTS_MAX,
+} from "../signalling/limits.ts";
 import type { ClientStream } from "./client_stream.ts";
 
 /** Bytes of a client's ping or pong beside its payload (RFC 6455 §5.2). */
@@ -33,6 +38,9 @@ export class WebSocketDoor {
       clientTracking: false,
       // Refused by the head of a frame, before its bytes take any memory.
       maxPayload: CLIENT_WINDOW_BYTES,
+      // Beyond these it closes with 1008.
+      maxFragments: MESSAGE_FRAGMENTS_MAX,
+      maxBufferedChunks: FRAME_PIECES_MAX,
       // A small message can be a long stream of bytes when it is compressed.
       perMessageDeflate: false,
       handleProtocols: () => this.#subprotocol ?? false,

@@ -27,6 +27,10 @@ export class WebSocketServer {
     readonly noServer: true;
     readonly clientTracking: false;
     readonly maxPayload: number;
+    /** Fragments of one message, empty ones included. */
+    readonly maxFragments: number;
+    /** Pieces that are held until a frame is whole. */
+    readonly maxBufferedChunks: number;
     readonly perMessageDeflate: false;
     readonly handleProtocols: (offered: ReadonlySet<string>) => string | false;
   });

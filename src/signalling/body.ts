@@ -17,16 +17,14 @@ export async function readBody(
     isLate = true;
     void reader.cancel();
   });
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
+  const text = new GrowingText();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (isLate) return { failure: "too_slow" };
-      if (done) return await new Blob(chunks).text();
-      chunks.push(value);
-      length += value.length;
-      if (length > MESSAGE_BYTES_MAX) return { failure: "too_long" };
+      if (done) return text.decode();
+      if (text.length + value.length > MESSAGE_BYTES_MAX) return { failure: "too_long" };
+      text.append(value);
     }
   } catch {
     return { failure: "broken_off" };
@@ -34,5 +32,31 @@ export async function readBody(
     cancelWait();
     // A body that is left unread would hold the answer back.
     void reader.cancel().catch(() => {});
+  }
+}
+
+/** Bytes of text in one buffer: a piece that was kept would cost over 100 bytes, however short it is. */
+class GrowingText {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#bytes.length));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length = length;
+  }
+
+  /** As UTF-8, what is none replaced. */
+  decode(): string {
+    return new TextDecoder().decode(this.#bytes.subarray(0, this.#length));
   }
 }

@@ -103,6 +103,18 @@ export const REQUEST_BODY_WAIT_MS = 15_000;
 export const CLIENT_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
 
 /**
+ * Fragments of one WebSocket message. Each that waits for the last costs over 100 bytes, however short it is, and libraries
+ * make them of 4 KiB or more: so many are {@link MESSAGE_BYTES_MAX}.
+ */
+export const MESSAGE_FRAGMENTS_MAX = 64;
+
+/**
+ * Pieces in which the bytes of one frame may come, as the connection delivers them. Each that waits costs over 100 bytes,
+ * and the shortest packets that networks are made for bring 500: the longest message is 500 such pieces.
+ */
+export const FRAME_PIECES_MAX = 1024;
+
+/**
  * What all clients together may send before something of it is taken, in bytes: their windows alone would add up to
  * more than a GiB. Whoever has most of it is refused when it is full. With {@link CONNECTIONS_MAX} that is somebody with
  * more than 50 KiB: an offer of 20 KiB is never the one.

@@ -45,3 +45,18 @@ Deno.test("readBody: a body that grows too long is left, and one that breaks off
   assert.deepEqual(await readBody(post(broken), clock), { failure: "broken_off" });
   assert.equal(clock.pending, 0);
 });
+
+Deno.test("readBody: of a body in many small pieces none is kept", async () => {
+  const text = "0123456789".repeat(1000);
+  // The memory of all pieces is the same: one that was kept would have the last letter.
+  const piece = new Uint8Array(1);
+  let at = 0;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      if (at === text.length) return controller.close();
+      piece[0] = text.charCodeAt(at++);
+      controller.enqueue(piece);
+    },
+  }, { highWaterMark: 0 });
+  assert.equal(await readBody(post(body), new ManualClock()), text);
+});
