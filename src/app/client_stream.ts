@@ -21,8 +21,11 @@ export interface ClientStreamOptions {
   readonly clock: Clock;
   /** Of all connections together. */
   readonly backlog: Backlog;
-  /** Called when the connection is closed from this side, or by both. */
-  readonly closed?: () => void;
+  /**
+   * Called before the connection is closed, from this side or by both. `isWriting`: something that was written has not
+   * left, which over TLS keeps the descriptor until the client reads or leaves.
+   */
+  readonly closing?: (state: { readonly isWriting: boolean }) => void;
 }
 
 /**
@@ -48,17 +51,19 @@ export class ClientStream extends Duplex implements BacklogHolder {
   #fullSinceMs: number | undefined;
   #taken = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
-  readonly #closed: () => void;
+  readonly #closing: NonNullable<ClientStreamOptions["closing"]>;
+  /** Writes that have not settled, and the end of the stream. */
+  #writes = 0;
   #isLeaving = false;
   #refusal: ClientRefusal | undefined;
 
   /** Takes the connection over, and closes it in the end. */
-  constructor(connection: Deno.Conn, { clock, backlog, closed = () => {} }: ClientStreamOptions) {
+  constructor(connection: Deno.Conn, { clock, backlog, closing = () => {} }: ClientStreamOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: 2 * CHUNK_BYTES });
     this.#connection = connection;
     this.#clock = clock;
     this.#backlog = backlog;
-    this.#closed = closed;
+    this.#closing = closing;
     this.#quietSinceMs = clock.now();
     // A client that breaks off is no error of ours; its end says the same.
     this.on("error", () => {});
@@ -142,7 +147,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
     this.destroy();
   }
 
-  /** Settles when nothing of the connection is left. */
+  /** Settles when the connection is over, and no longer read from. It does not wait for the client to read. */
   async finished(): Promise<void> {
     await this.#reading;
   }
@@ -178,12 +183,17 @@ export class ClientStream extends Duplex implements BacklogHolder {
 
   override _final(done: () => void): void {
     this.rest();
-    this.#connection.closeWrite().then(() => done(), () => done());
+    const ended = () => {
+      this.#writes -= 1;
+      done();
+    };
+    this.#writes += 1;
+    this.#connection.closeWrite().then(ended, ended);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#closing({ isWriting: this.#writes > 0 });
     this.#connection.close();
-    this.#closed();
     this.#backlog.release(this);
     this.#taken.resolve();
     this.#drained.resolve();
@@ -248,9 +258,14 @@ export class ClientStream extends Duplex implements BacklogHolder {
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      this.#unreadSinceMs = this.#clock.now();
-      at += await this.#connection.write(bytes.subarray(at));
+    this.#writes += 1;
+    try {
+      for (let at = 0; at < bytes.length;) {
+        this.#unreadSinceMs = this.#clock.now();
+        at += await this.#connection.write(bytes.subarray(at));
+      }
+    } finally {
+      this.#writes -= 1;
     }
     this.#unreadSinceMs = undefined;
     this.#drained.resolve();

@@ -7,7 +7,7 @@ import { ConnectionCutter } from "../ports/shut_down.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
-import { ClientStream } from "./client_stream.ts";
+import { ClientStream, type ClientStreamOptions } from "./client_stream.ts";
 import { HttpDoor } from "./http_door.ts";
 import {
   readTlsFiles,
@@ -60,7 +60,7 @@ export class Listener implements AsyncDisposable {
   readonly #streams = new Set<ClientStream>();
   readonly #backlog: Backlog;
   readonly #running = new Set<Promise<void>>();
-  /** Only for TLS. */
+  /** Only for TLS: to close a connection without it ends what waits for its client. */
   readonly #cutter: ConnectionCutter | undefined;
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
@@ -235,8 +235,8 @@ export class Listener implements AsyncDisposable {
     const { clock, log } = this.#options;
     // Small messages go both ways, and each should leave at once.
     if ("setNoDelay" in connection) connection.setNoDelay();
-    const closed = endOfHandshake(connection, this.#cutter);
-    const stream = new ClientStream(connection, { clock, backlog: this.#backlog, closed });
+    const closing = cutWhatIsStuck(connection, this.#cutter);
+    const stream = new ClientStream(connection, { clock, backlog: this.#backlog, closing });
     this.#streams.add(stream);
     const gone = new Promise<void>((resolve) => stream.once("close", resolve));
     if (this.#closing.signal.aborted) stream.destroy();
@@ -270,20 +270,19 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-/** What ends a connection whose handshake has not come to its end when it is closed. */
-function endOfHandshake(
+/** What ends a TLS connection that waits for its client when it is closed: in its handshake, or to write. */
+function cutWhatIsStuck(
   connection: Deno.TcpConn | Deno.TlsConn,
   cutter: ConnectionCutter | undefined,
-): () => void {
+): NonNullable<ClientStreamOptions["closing"]> {
   if (cutter === undefined || !("handshake" in connection)) return () => {};
-  const { hostname, port } = connection.remoteAddr as Deno.NetAddr;
-  let isOver = false;
+  let isShaking = true;
   const over = () => {
-    isOver = true;
+    isShaking = false;
   };
   // By an error too, which the reader meets.
   connection.handshake().then(over, over);
-  return () => {
-    if (!isOver) cutter.cut({ hostname, port });
+  return ({ isWriting }) => {
+    if (isWriting || isShaking) cutter.cut(connection);
   };
 }

@@ -1,4 +1,5 @@
 const LIBC_SYMBOLS = {
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length
   shutdown: { parameters: ["i32", "i32"], result: "i32" }, // fd, how
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -20,13 +21,19 @@ const GAP_MAX = 256;
 
 type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
 
+/** A connection of Deno, by its two ends. */
+export type CutConnection = Pick<Deno.TcpConn | Deno.TlsConn, "localAddr" | "remoteAddr">;
+
 /**
- * Ends TCP connections of this process by their other ends, whatever Deno makes of them: a TLS connection that is closed
- * while its handshake goes on keeps its descriptor until the client leaves (Deno 2.9.6). It does nothing on another
- * system than Linux, or without the permission for FFI. To open the C library costs milliseconds, so one is for all.
+ * Ends TCP connections of this process by their two ends, whatever Deno makes of them: a TLS connection that is closed
+ * keeps its descriptor until the client leaves, while its handshake goes on, or while a write goes on and the client reads
+ * nothing (Deno 2.9.6; over plain TCP, to close ends both). It does nothing on another system than Linux, or without the
+ * permission for FFI. To open the C library costs milliseconds, so one is for all.
  */
 export class ConnectionCutter implements Disposable {
   #libc: Libc | undefined;
+  /** They are looked for together: to look through all descriptors for each would block for seconds. */
+  #wanted: Ends[] = [];
 
   constructor() {
     if (Deno.build.os !== "linux") return;
@@ -37,25 +44,46 @@ export class ConnectionCutter implements Disposable {
     }
   }
 
-  /** Does nothing where there is no such connection. */
-  cut(remote: { readonly hostname: string; readonly port: number }): void {
-    if (this.#libc !== undefined) shutDown(this.#libc, remote);
+  /**
+   * Shuts a connection down at the end of the turn, both ways; reads and writes that go on fail. What the host has taken
+   * for it still leaves. Does nothing where the connection is gone.
+   */
+  cut({ localAddr, remoteAddr }: CutConnection): void {
+    if (this.#libc === undefined) return;
+    if (this.#wanted.length === 0) queueMicrotask(() => this.#cutAll());
+    this.#wanted.push({ local: endOf(localAddr), remote: endOf(remoteAddr) });
   }
 
   [Symbol.dispose](): void {
+    this.#cutAll();
     this.#libc?.close();
     this.#libc = undefined;
   }
+
+  #cutAll(): void {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    if (this.#libc !== undefined && wanted.length > 0) shutDown(this.#libc, wanted);
+  }
 }
 
-function shutDown(
-  { symbols }: Libc,
-  { hostname, port }: { hostname: string; port: number },
-): void {
+/** An address and a port. */
+interface End {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Ends {
+  readonly local: End;
+  readonly remote: End;
+}
+
+function shutDown({ symbols }: Libc, wanted: readonly Ends[]): void {
   const address = new Uint8Array(ADDRESS_BYTES);
   const view = new DataView(address.buffer);
-  const wanted = normal(hostname);
   const length = new Uint32Array(1);
+  const isAt = ({ host, port }: End) =>
+    view.getUint16(PORT_OFFSET) === port && normal(hostOf(address)) === host;
   for (let fd = 0, gap = 0; fd < DESCRIPTORS_MAX && gap < GAP_MAX; fd++) {
     length[0] = ADDRESS_BYTES;
     if (symbols.getpeername(fd, address, length) !== 0) {
@@ -63,10 +91,18 @@ function shutDown(
       continue;
     }
     gap = 0;
-    if (view.getUint16(PORT_OFFSET) !== port || normal(hostOf(address)) !== wanted) continue;
-    symbols.shutdown(fd, LINUX.SHUT_RDWR);
-    return;
+    const found = wanted.filter(({ remote }) => isAt(remote));
+    if (found.length === 0) continue;
+    // Through a tunnel all clients have one address, and may use one port of it towards two of ours.
+    length[0] = ADDRESS_BYTES;
+    if (symbols.getsockname(fd, address, length) !== 0) continue;
+    if (found.some(({ local }) => isAt(local))) symbols.shutdown(fd, LINUX.SHUT_RDWR);
   }
+}
+
+function endOf(address: Deno.Addr): End {
+  const { hostname, port } = address as Deno.NetAddr;
+  return { host: normal(hostname), port };
 }
 
 function hostOf(address: Uint8Array): string {
