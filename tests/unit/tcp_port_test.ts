@@ -10,7 +10,8 @@ import {
   TCP_UNPROVEN_MS_MAX,
 } from "../../src/ports/limits.ts";
 import { framedBytes } from "../../src/ports/rfc4571.ts";
-import { eventually } from "../support/deadline.ts";
+import { eventually, within } from "../support/deadline.ts";
+import { countSockets } from "../support/own_sockets.ts";
 import { resetConnections } from "../support/reset_connections.ts";
 import { TcpPeer } from "../support/tcp_peer.ts";
 import { addressOf, TCP_CHECK, TestTcpPort } from "../support/tcp_port.ts";
@@ -248,4 +249,52 @@ Deno.test("MediaPort: closing ends every connection and every timer, twice as we
   await unproven.closes();
   assert.equal(subject.clock.pending, 0);
   await assert.rejects(TcpPeer.connect(subject.port.port), Deno.errors.ConnectionRefused);
+});
+
+/** A peer that proves nothing and reads nothing, and has more sent to it than the host takes. */
+async function connectStuck(subject: TestTcpPort): Promise<TcpPeer> {
+  const stuck = await subject.connect({ reads: false, proves: false });
+  for (let at = 0; at < 8_000; at++) {
+    void subject.port.send(new Uint8Array(1200), addressOf(stuck));
+    if (at % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  assert.ok(subject.meter.value("packets_dropped_total", { reason: "tcp_backlog" }) > 0);
+  return stuck;
+}
+
+Deno.test("MediaPort: a peer that reads nothing makes room at once, descriptor and all", async () => {
+  await using subject = await TestTcpPort.open();
+  await using stuck = await connectStuck(subject);
+  assert.ok(!stuck.isOver);
+  const before = countSockets();
+  await using crowd = new AsyncDisposableStack();
+  for (let at = 0; at < TCP_UNPROVEN_CONNECTIONS_MAX; at++) {
+    crowd.use(await TcpPeer.connect(subject.port.port));
+  }
+  await eventually(() => subject.ended("crowded") === 1, { what: "for it to make room" });
+  await using browser = await subject.connect();
+  void subject.port.send(Uint8Array.of(1), addressOf(browser));
+  await browser.receives(1);
+  // Each newcomer has two, one at each end; the browser took the place of one more.
+  const expected = before + 2 * TCP_UNPROVEN_CONNECTIONS_MAX + 2 - 2;
+  await eventually(() => countSockets() === expected, {
+    what: () => `for ${countSockets() - expected} sockets to go`,
+  });
+});
+
+Deno.test({
+  name: "MediaPort: without FFI a peer that reads nothing holds up neither newcomers nor the end",
+  permissions: { net: true, read: true, env: true, ffi: false },
+  fn: async () => {
+    const subject = await TestTcpPort.open();
+    await using _ = await connectStuck(subject);
+    await using crowd = new AsyncDisposableStack();
+    for (let at = 0; at < TCP_UNPROVEN_CONNECTIONS_MAX; at++) {
+      crowd.use(await TcpPeer.connect(subject.port.port));
+    }
+    await using browser = await subject.connect();
+    assert.ok(!browser.isOver);
+    await using __ = await connectStuck(subject);
+    await within(subject.port.close(), { what: "for the port to close" });
+  },
 });
