@@ -98,6 +98,11 @@ export class ClientStream extends Duplex implements BacklogHolder {
     return this.#refusal;
   }
 
+  /** Whether a request is being answered. */
+  get isAnswering(): boolean {
+    return this.#requests > 0;
+  }
+
   /** A request is there, its head whole. */
   begin(): void {
     this.#requests += 1;

@@ -51,8 +51,12 @@ export class HttpDoor {
     // Deno 2.9.6 ends each connection behind its first answer while the server does not listen itself.
     Object.defineProperty(server, "listening", { value: true });
     Object.assign(server, { shouldUpgradeCallback: asksForWebSocket });
-    server.on("request", (incoming, outgoing) => void this.#answer(incoming, outgoing));
-    server.on("upgrade", (incoming, _, head) => void this.#answerUpgrade(incoming, head));
+    server.on("request", (incoming, outgoing) => {
+      this.#guard(incoming, this.#answer(incoming, outgoing));
+    });
+    server.on("upgrade", (incoming, _, head) => {
+      this.#guard(incoming, this.#answerUpgrade(incoming, head));
+    });
     server.on("clientError", (error: Failure, socket) => this.#fail(error, socket));
     this.#server = server;
   }
@@ -62,7 +66,14 @@ export class HttpDoor {
     this.#server.emit("connection", stream);
   }
 
-  /** Never rejects. */
+  /** An answer that fails ends its connection: nothing else would. */
+  #guard(incoming: IncomingMessage, answering: Promise<void>): void {
+    answering.catch((error) => {
+      this.#log.error("http_failed", { method: incoming.method, error: errorText(error) });
+      incoming.socket.destroy();
+    });
+  }
+
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const stream = streamOf(incoming);
     stream.begin();
@@ -90,9 +101,10 @@ export class HttpDoor {
     dropBody(incoming);
   }
 
-  /** Never rejects. */
   async #answerUpgrade(incoming: IncomingMessage, head: Buffer): Promise<void> {
     const stream = streamOf(incoming);
+    // Nothing may be asked before the answer to this; the stream belongs to the one that is on its way.
+    if (stream.isAnswering) return void stream.destroy();
     stream.begin();
     const leaving = new AbortController();
     const abort = () => leaving.abort();

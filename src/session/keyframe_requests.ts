@@ -74,6 +74,7 @@ export class KeyframeRequests {
       case "nack":
         return asker.feedback.take(this.#clock.now());
       case "moved":
+      case "resumed":
         return asker.moves.take(this.#clock.now());
       default:
         return true;

@@ -59,6 +59,23 @@ Deno.test("Listener: a WebSocket and a request that is being answered may take t
   await socket.hears(/3$/);
 });
 
+Deno.test("Listener: an upgrade behind a request that is being answered ends the connection", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const app: HttpApp = async (request) => {
+    if (request.headers.has("Upgrade")) return new Response("Not here\n", { status: 403 });
+    await answered;
+    return new Response("late\n");
+  };
+  await using server = await listen({ app });
+  using greedy = await server.connect();
+  await greedy.say(`${GET}\r\n${UPGRADE}`);
+  await greedy.done;
+  answer();
+  using honest = await server.connect();
+  await honest.say(`${GET}\r\n`);
+  await honest.hears(/late/);
+});
+
 Deno.test("Listener: a message without an end is not held, and ends its connection", async () => {
   await using server = await listen();
   using honest = await server.connect();

@@ -468,3 +468,37 @@ Deno.test("Channels: a page that opens channels without end gets as many as ther
   assert.deepEqual([...new Set(attacker.drops)], ["too_many_channels"]);
   assertAlive(attacker);
 });
+
+for (
+  const [what, parameters] of [
+    ["that are reset", [0x80, 8, 0, 5, 130, 0, 0, 0]],
+    ["without RFC 6525", []],
+  ] as const
+) {
+  Deno.test(`Channels: opening and closing channels without end fills no queue, ${what}`, () => {
+    const attacker = new SctpAttacker();
+    attacker.raw(packet(0, init({ window: 1500, out: 1024, into: 1024, parameters })));
+    const answer = attacker.answers.at(-1);
+    assert.equal(answer?.kind, "init_ack");
+    if (answer?.kind !== "init_ack") return;
+    attacker.tag = answer.terms.tag;
+    attacker.say(chunk(10, answer.cookie ?? new Uint8Array(0)));
+    const initialTsn = answer.terms.initialTsn;
+    // Acknowledgements of the server stay where they are.
+    const shut = sack((initialTsn - 1) >>> 0, { window: 0 });
+    attacker.say(shut);
+    for (let round = 0; round < 100; round++) {
+      const opens = Array.from({ length: 40 }, (_, index) => {
+        const stream = (40 * round + index) % 1024;
+        return data({ tsn: attacker.next(), stream, ppid: 50, payload: dcepOpen("x") });
+      });
+      const request = words(1 + round, initialTsn - 1, attacker.tsn - 1);
+      attacker.say(...opens, chunk(130, [0, 13, 0, 16, ...request]));
+      attacker.nowMs += 5;
+    }
+    const opened = attacker.events.filter(({ kind }) => kind === "opened").length;
+    assert.ok(opened >= 40 && opened <= 300, `${opened} channels`);
+    assert.ok(attacker.drops.includes("too_many_channels"));
+    assert.equal(attacker.end, undefined);
+  });
+}

@@ -89,6 +89,16 @@ export class Association {
     return this.#established?.outgoing.waiting ?? { messages: 0, bytes: 0 };
   }
 
+  /** How many streams of ours are being reset. */
+  get resetting(): number {
+    return this.#established?.resets.count ?? 0;
+  }
+
+  /** Whether our half of a stream is being reset. */
+  isResetting(stream: number): boolean {
+    return this.#established?.resets.has(stream) ?? false;
+  }
+
   /** Bytes kept of what came, and is not whole or not in its turn; objects included. */
   get heldBytes(): number {
     return this.#established?.incoming.heldBytes ?? 0;

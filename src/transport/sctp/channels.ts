@@ -170,11 +170,23 @@ export class Channels {
       if (!this.#channels.has(stream)) this.#drop("unknown_channel");
       return;
     }
-    if (this.#channels.has(stream)) return this.#drop("channel_twice");
-    if (this.#channels.size >= CHANNELS_MAX) return this.#drop("too_many_channels");
+    if (this.#channels.has(stream) || this.#association.isResetting(stream)) {
+      return this.#drop("channel_twice");
+    }
+    if (!this.#hasRoom) return this.#drop("too_many_channels");
     this.#channels.set(stream, { request: message.request, isClosing: false });
     this.#sendDcep(stream, formatDcepAck(), nowMs);
     this.#events.push({ kind: "opened", stream, request: message.request });
+  }
+
+  /**
+   * A channel whose streams are not reset yet still counts, and so do acknowledgements that wait: else a page that opens
+   * and closes channels without end would fill the queue.
+   */
+  get #hasRoom(): boolean {
+    const { resetting, waiting } = this.#association;
+    return this.#channels.size + resetting < CHANNELS_MAX &&
+      waiting.messages < WAITING_MESSAGES_MAX;
   }
 
   #sendDcep(stream: number, data: Uint8Array, nowMs: number): boolean {

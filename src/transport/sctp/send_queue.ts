@@ -26,6 +26,8 @@ export interface QueuedMessage extends OutgoingMessage {
 export class SendQueue {
   #messages: QueuedMessage[] = [];
   #bytes = 0;
+  /** Messages that wait, by stream: asked for with each packet. */
+  readonly #perStream = new Map<number, number>();
   readonly #nextSsn = new Map<number, number>();
 
   /** Messages of which something waits. */
@@ -47,6 +49,7 @@ export class SendQueue {
   add(message: OutgoingMessage): void {
     this.#messages.push({ ...message, offset: 0, ssn: 0, abandoned: false });
     this.#bytes += message.data.length;
+    this.#count(message.stream, 1);
   }
 
   /** Cuts the next piece off the first message. */
@@ -59,7 +62,10 @@ export class SendQueue {
     message.offset += bytes;
     this.#bytes -= bytes;
     const ends = message.offset === data.length;
-    if (ends) this.#messages.shift();
+    if (ends) {
+      this.#messages.shift();
+      this.#count(stream, -1);
+    }
     const payload = data.subarray(offset, message.offset);
     return { tsn, stream, ssn: message.ssn, ppid, unordered, begins: offset === 0, ends, payload };
   }
@@ -69,12 +75,13 @@ export class SendQueue {
     const at = this.#messages.indexOf(message);
     if (at < 0) return;
     this.#messages.splice(at, 1);
+    this.#count(message.stream, -1);
     this.#bytes -= message.data.length - message.offset;
   }
 
   /** Whether something waits for a stream. */
   hasStream(stream: number): boolean {
-    return this.#messages.some((message) => message.stream === stream);
+    return this.#perStream.has(stream);
   }
 
   /** A stream begins with SSN 0 again (RFC 6525 §5.2.7). */
@@ -86,5 +93,12 @@ export class SendQueue {
   clear(): void {
     this.#messages = [];
     this.#bytes = 0;
+    this.#perStream.clear();
+  }
+
+  #count(stream: number, change: 1 | -1): void {
+    const count = (this.#perStream.get(stream) ?? 0) + change;
+    if (count > 0) this.#perStream.set(stream, count);
+    else this.#perStream.delete(stream);
   }
 }

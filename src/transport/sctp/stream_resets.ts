@@ -27,7 +27,13 @@ export interface ReconfigOutcome {
 export class StreamResets {
   /** Streams of ours that are to be reset. */
   readonly #pending = new Set<number>();
-  #request: { chunk: Uint8Array; number: number; attempts: number; atMs: number } | undefined;
+  #request: {
+    readonly chunk: Uint8Array;
+    readonly number: number;
+    readonly streams: readonly number[];
+    attempts: number;
+    atMs: number;
+  } | undefined;
   #nextRequest: number;
   /** The next request of the other side, and what the one before came to. */
   #expected: number;
@@ -48,6 +54,16 @@ export class StreamResets {
   /** Streams of ours that are to be reset, as soon as none of their messages waits. */
   get pending(): ReadonlySet<number> {
     return this.#pending;
+  }
+
+  /** How many streams of ours are not reset yet, those of the request on its way included. */
+  get count(): number {
+    return this.#pending.size + (this.#request?.streams.length ?? 0);
+  }
+
+  /** Whether our half of a stream is not reset yet, so that no channel may use it (RFC 8831 §6.7). */
+  has(stream: number): boolean {
+    return this.#pending.has(stream) || (this.#request?.streams.includes(stream) ?? false);
   }
 
   /** Wants a stream of ours reset. */
@@ -71,7 +87,7 @@ export class StreamResets {
       lastTsn: options.lastTsn,
       streams: now,
     });
-    this.#request = { chunk, number, attempts: 0, atMs: options.timeoutAtMs };
+    this.#request = { chunk, number, streams: now, attempts: 0, atMs: options.timeoutAtMs };
     return chunk;
   }
 
