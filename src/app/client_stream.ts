@@ -55,6 +55,8 @@ export class ClientStream extends Duplex implements BacklogHolder {
   /** Writes that have not settled, and the end of the stream. */
   #writes = 0;
   #isLeaving = false;
+  /** The client takes nothing more. */
+  #isBroken = false;
   #refusal: ClientRefusal | undefined;
 
   /** Takes the connection over, and closes it in the end. */
@@ -262,13 +264,20 @@ export class ClientStream extends Duplex implements BacklogHolder {
     }
   }
 
+  /**
+   * Never rejects. What a client said before it broke off, such as the goodbye of a page that is left, is still there to be
+   * read; behind it the reader meets the same error, and ends the stream.
+   */
   async #writeAll(bytes: Uint8Array): Promise<void> {
     this.#writes += 1;
     try {
-      for (let at = 0; at < bytes.length;) {
+      for (let at = 0; at < bytes.length && !this.#isBroken;) {
         this.#unreadSinceMs = this.#clock.now();
         at += await this.#connection.write(bytes.subarray(at));
       }
+    } catch {
+      this.#isBroken = true;
+      this.#readOn();
     } finally {
       this.#writes -= 1;
     }
