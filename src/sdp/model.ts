@@ -91,10 +91,12 @@ export interface OfferMedia {
 /** A viewer's offer, validated. */
 export interface Offer {
   /**
-   * The session id of the o= line, at most 64 characters; empty where that line is malformed. All offers of one
-   * RTCPeerConnection have the same (RFC 3264 §8).
+   * The session id of the o= line, at most 64 characters; empty where that line is malformed or the id is 0, which clients
+   * write that have none. All offers of one RTCPeerConnection have the same (RFC 3264 §8).
    */
   readonly sessionId: string;
+  /** The version of the o= line; 0 where that is none. It rises with each offer that differs from the one before. */
+  readonly sessionVersion: number;
   /** The viewer's ICE username fragment, 4–256 ice-chars. */
   readonly iceUfrag: string;
   /** The viewer's ICE password, 22–256 ice-chars. */

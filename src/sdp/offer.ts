@@ -52,7 +52,7 @@ export function parseOffer(sdp: string): Offer {
   const bandwidth = parseBandwidth(session);
   const transportMid = sections[transportIndex]?.media.mid;
   return {
-    sessionId: parseSessionId(session),
+    ...parseOrigin(session),
     iceUfrag: credential(transport, {
       field: "iceUfrag",
       attribute: "ice-ufrag",
@@ -73,9 +73,14 @@ export function parseOffer(sdp: string): Offer {
   };
 }
 
-function parseSessionId({ lines }: SdpLevel): string {
+function parseOrigin({ lines }: SdpLevel): Pick<Offer, "sessionId" | "sessionVersion"> {
   const origin = lines.find((line) => line.startsWith("o=")) ?? "";
-  return /^o=\S+ (\S{1,64}) /.exec(origin)?.[1] ?? "";
+  const sessionId = /^o=\S+ (\S{1,64}) /.exec(origin)?.[1] ?? "";
+  const version = /^o=\S+ \S+ (\d{1,20}) /.exec(origin)?.[1];
+  return {
+    sessionId: /^0+$/.test(sessionId) ? "" : sessionId,
+    sessionVersion: Number(version ?? 0),
+  };
 }
 
 /** The section whose transport attributes count, and the session as their fallback. */

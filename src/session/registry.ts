@@ -184,7 +184,7 @@ export class SessionRegistry implements SessionDoor {
         offer.continues(viewer.peer.identity);
       if (isKnown && viewer.renegotiate(sdp)) return viewer;
     }
-    if (this.#endedIdentities.some((identity) => offer.continues(identity))) {
+    if (this.#endedIdentities.some((ended) => offer.isLateFor(ended))) {
       const message = "The viewer of this RTCPeerConnection has ended; offer with a new one";
       throw new ViewerError("no_such_viewer", message);
     }

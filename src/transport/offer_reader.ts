@@ -54,12 +54,32 @@ export function readUsableOffer(sdp: string, codecs: readonly VideoCodec[]): Usa
  * same ICE credentials. A page may give one certificate to several connections, so the certificate alone tells nothing.
  */
 export function isFurtherOffer(offer: OfferIdentity, former: OfferIdentity): boolean {
-  const isSameCertificate = offer.fingerprints.some(({ algorithm, value }) =>
+  return isSameCertificate(offer, former) &&
+    (isSameSession(offer, former) || isSameIce(offer, former));
+}
+
+/**
+ * Whether an offer is a further one of an RTCPeerConnection whose viewer has ended. Some clients have one certificate and one
+ * session id for all their connections, the version included: with other ICE credentials, only a later version, as
+ * RFC 3264 §8 has it for each change, tells a further offer from the first one of a new connection.
+ */
+export function isLateOffer(offer: OfferIdentity, ended: OfferIdentity): boolean {
+  const isLater = isSameSession(offer, ended) && offer.sessionVersion > ended.sessionVersion;
+  return isSameCertificate(offer, ended) && (isLater || isSameIce(offer, ended));
+}
+
+function isSameCertificate(offer: OfferIdentity, former: OfferIdentity): boolean {
+  return offer.fingerprints.some(({ algorithm, value }) =>
     former.fingerprints.some((known) => known.algorithm === algorithm && known.value === value)
   );
-  const isSameSession = offer.sessionId !== "" && offer.sessionId === former.sessionId;
-  return isSameCertificate &&
-    (isSameSession || (offer.iceUfrag === former.iceUfrag && offer.icePwd === former.icePwd));
+}
+
+function isSameSession(offer: OfferIdentity, former: OfferIdentity): boolean {
+  return offer.sessionId !== "" && offer.sessionId === former.sessionId;
+}
+
+function isSameIce(offer: OfferIdentity, former: OfferIdentity): boolean {
+  return offer.iceUfrag === former.iceUfrag && offer.icePwd === former.icePwd;
 }
 
 /**

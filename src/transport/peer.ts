@@ -133,8 +133,8 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   get identity(): OfferIdentity {
-    const { fingerprints, sessionId, iceUfrag, icePwd } = this.#use.offer;
-    return { fingerprints, sessionId, iceUfrag, icePwd };
+    const { fingerprints, sessionId, sessionVersion, iceUfrag, icePwd } = this.#use.offer;
+    return { fingerprints, sessionId, sessionVersion, iceUfrag, icePwd };
   }
 
   get codec(): VideoCodec {

@@ -3,7 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaPort } from "../ports/media_port.ts";
-import { isFurtherOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
+import { isFurtherOffer, isLateOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
 import type { PathProbe } from "./path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
@@ -38,6 +38,7 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
         codec: offer.video.choice.codec,
         unused: unusedSections(offer, options.codecs),
         continues: (identity) => isFurtherOffer(offer.offer, identity),
+        isLateFor: (ended) => isLateOffer(offer.offer, ended),
         accept({ localPort, ...accepted }) {
           const mux = muxes.get(localPort);
           if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);

@@ -124,7 +124,10 @@ export interface Peer {
 }
 
 /** What a further offer of one RTCPeerConnection has in common with the one before. */
-export type OfferIdentity = Pick<Offer, "fingerprints" | "sessionId" | "iceUfrag" | "icePwd">;
+export type OfferIdentity = Pick<
+  Offer,
+  "fingerprints" | "sessionId" | "sessionVersion" | "iceUfrag" | "icePwd"
+>;
 
 /** A viewer's offer that was read and can be served. */
 export interface ReadOffer {
@@ -133,6 +136,8 @@ export interface ReadOffer {
   readonly unused: readonly UnusedSection[];
   /** Whether it is a further offer of the RTCPeerConnection of a peer, which {@link Peer.renegotiate} answers. */
   continues(identity: OfferIdentity): boolean;
+  /** Whether it is a further offer of the RTCPeerConnection of a peer that has ended. */
+  isLateFor(ended: OfferIdentity): boolean;
   /**
    * Makes the answer and listens on the leased port.
    * @param timelineUs The session's time now, in microseconds: ties RTP timestamps to the wall clock (RFC 3550 §6.4.1).

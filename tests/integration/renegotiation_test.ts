@@ -94,7 +94,10 @@ Deno.test("renegotiation: a connection whose viewer has ended is told to make wa
   viewer.send({ type: "bye" });
   await viewer.socketClosed();
   await viewer.reopen(server.signallingUrl("main"));
-  viewer.send({ type: "offer", sdp: withIce(sdp, "other", "p".repeat(22)) });
+  // What changes has another version (RFC 3264 §8).
+  const changed = withIce(sdp, "other", "p".repeat(22))
+    .replace(/^(o=- \d+) (\d+)/m, (_, session, version) => `${session} ${Number(version) + 1}`);
+  viewer.send({ type: "offer", sdp: changed });
   // Its browser has keys that died with the viewer: no picture of a new one would ever be shown.
   const { code, message } = await viewer.nextOf("answer", "error");
   assert.equal(code, "no_such_viewer");
@@ -103,6 +106,22 @@ Deno.test("renegotiation: a connection whose viewer has ended is told to make wa
   assert.equal(await server.usedPlaces(), 0);
   await using next = await WeriftViewer.play(server.signallingUrl("main"));
   await next.receives(5);
+});
+
+Deno.test("renegotiation: a client whose connections all have one certificate and one session id is let in again", async () => {
+  for (const origin of ["o=- 0 0", "o=client 4711 2"]) {
+    await using server = await startTestServer({}, { ports: 1 });
+    await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
+    await viewer.state("connected");
+    const sdp = (viewer.peer.localDescription?.sdp ?? "").replace(/^o=\S+ \S+ \S+/m, origin);
+    // The same credentials: it is an offer of the same connection, and the viewer is known by it from now on.
+    assert.equal((await offerAgain(viewer, sdp)).viewer, viewer.find("answer")?.viewer);
+    viewer.send({ type: "bye" });
+    await viewer.socketClosed();
+    await viewer.reopen(server.signallingUrl("main"));
+    viewer.send({ type: "offer", sdp: withIce(sdp, "other", "p".repeat(22)) });
+    assert.equal((await viewer.nextOf("answer", "error")).type, "answer", origin);
+  }
 });
 
 Deno.test("renegotiation: the offer of another connection ends the viewer and takes its place", async () => {

@@ -70,7 +70,13 @@ export class FakePeer implements Peer {
     this.candidate = { candidate, sdpMid: "0", sdpMLineIndex: 0 };
   }
 
-  readonly identity = { fingerprints: [], sessionId: "", iceUfrag: "", icePwd: "" };
+  readonly identity = {
+    fingerprints: [],
+    sessionId: "",
+    sessionVersion: 0,
+    iceUfrag: "",
+    icePwd: "",
+  };
   iceUfrag = "ufrag0";
   /** Offers that came later: those that begin with `further`, and maybe a codec. */
   readonly furtherOffers: string[] = [];
@@ -116,6 +122,7 @@ export class FakePeers implements PeerFactory {
       codec: sdp,
       unused: [],
       continues: () => false,
+      isLateFor: () => false,
       accept: (options) => {
         const peer = new FakePeer(sdp, options);
         this.made.push(peer);

@@ -4,6 +4,7 @@ import { parseOffer } from "../../src/sdp/offer.ts";
 import {
   answerSections,
   isFurtherOffer,
+  isLateOffer,
   type OfferUse,
   readUsableOffer,
   unusedSections,
@@ -148,9 +149,28 @@ Deno.test("isFurtherOffer: goes by the certificate, and by the session or the cr
   // A page may give its certificate to a connection that has nothing else in common with the one before.
   assert.ok(!is((sdp) => restart(reopen(sdp))));
   assert.ok(!is(certify));
-  const nameless = GSTREAMER.replace(/^o=.*$/m, "o=");
-  assert.ok(isFurtherOffer(parseOffer(nameless), parseOffer(nameless)));
-  assert.ok(!isFurtherOffer(parseOffer(restart(nameless)), parseOffer(nameless)));
+  for (const origin of ["o=", "o=- 0 0 IN IP4 127.0.0.1"]) {
+    const nameless = GSTREAMER.replace(/^o=.*$/m, origin);
+    assert.ok(isFurtherOffer(parseOffer(nameless), parseOffer(nameless)));
+    assert.ok(!isFurtherOffer(parseOffer(restart(nameless)), parseOffer(nameless)));
+  }
+});
+
+Deno.test("isLateOffer: goes by the credentials, or by a later version of the session", () => {
+  const withOrigin = (origin: string) =>
+    parseOffer(GSTREAMER.replace(/^o=- \S+ \S+/m, `o=- ${origin}`));
+  const ended = withOrigin("4711 2");
+  assert.ok(isLateOffer(ended, ended));
+  assert.ok(isLateOffer(withOrigin("77 1"), ended));
+  const other = { iceUfrag: "other", icePwd: "p".repeat(22) };
+  assert.ok(isLateOffer({ ...withOrigin("4711 3"), ...other }, ended));
+  // A client may begin each of its connections with the same line.
+  for (const origin of ["4711 2", "4711 1", "77 3", "0 3"]) {
+    assert.ok(!isLateOffer({ ...withOrigin(origin), ...other }, ended), origin);
+  }
+  const nameless = withOrigin("0 0");
+  assert.ok(!isLateOffer({ ...withOrigin("0 1"), ...other }, nameless));
+  assert.ok(!isLateOffer({ ...ended, fingerprints: [] }, ended));
 });
 
 /** What further offers of one connection are used for, one after another. */

@@ -284,12 +284,16 @@ Deno.test("parseOffer: reads format parameters in any case, with blanks about th
   });
 });
 
-Deno.test("parseOffer: reads the session id of the origin, if it is one", () => {
+Deno.test("parseOffer: reads the session id and the version of the origin, if they are such", () => {
   assert.match(parseOffer(CHROME).sessionId, /^\d{10,}$/);
   assert.equal(parseOffer(CHROME.replace(/^o=.*$/m, "o=x abc 1 IN IP4 0.0.0.0")).sessionId, "abc");
-  for (const origin of ["o=", "o=-", `o=- ${"9".repeat(65)} 1 IN IP4 0.0.0.0`]) {
+  const long = "9".repeat(65);
+  for (const origin of ["o=", "o=-", `o=- ${long} 1 IN IP4 0.0.0.0`, "o=- 0 1 IN IP4 0.0.0.0"]) {
     assert.equal(parseOffer(CHROME.replace(/^o=.*$/m, origin)).sessionId, "");
   }
+  const versionOf = (version: string) =>
+    parseOffer(CHROME.replace(/^o=.*$/m, `o=- 1 ${version} IN IP4 0.0.0.0`)).sessionVersion;
+  assert.deepEqual(["7", "1790000000000", "x", "-1"].map(versionOf), [7, 1_790_000_000_000, 0, 0]);
 });
 
 Deno.test("parseOffer: leaves sections out of the transport that are not in the first group or disabled", () => {
