@@ -1,3 +1,4 @@
+import assert from "assert";
 import { type ChannelEvent, Channels } from "../../src/transport/sctp/channels.ts";
 import type { Chunk } from "../../src/transport/sctp/chunks.ts";
 import { CHECKSUM_IS_LITTLE_ENDIAN, packetChecksum } from "../../src/transport/sctp/crc32c.ts";
@@ -211,4 +212,13 @@ export class SctpAttacker {
     }
     this.events.push(...this.channels.takeEvents());
   }
+}
+
+/** The association stands, and takes messages. */
+export function assertAlive(attacker: SctpAttacker): void {
+  assert.equal(attacker.end, undefined);
+  const before = attacker.messages.length;
+  attacker.say(data({ tsn: attacker.next(), flags: "BEU", payload: [111, 107] }));
+  assert.equal(attacker.messages.length, before + 1, "a message no longer arrives");
+  assert.equal(attacker.messages.at(-1), "ok");
 }
