@@ -110,11 +110,11 @@ unpack() {
   exec 8>>"$cache/.lock"
   said=$(tool flock 8 2>&1) || fail "Cannot lock $cache/.lock: $said"
   ! is_whole || return 0
-  # It takes seconds on a quick machine, and a minute on a busy one.
-  printf 'pinhole: first start, unpacking @UNPACKED_MB@ MB into %s …\n' "$cache" >&2
   sum=$(payload | tool sha256sum)
   [ "${sum%% *}" = "$sha256" ] ||
     fail "$0 is damaged (its contents have another SHA-256 than they were built with); copy it here again"
+  # It takes seconds on a quick machine, and a minute on a busy one.
+  printf 'pinhole: first start, unpacking @UNPACKED_MB@ MB into %s …\n' "$cache" >&2
   for old in "$cache"/pinhole-*; do
     # One that lacks the lock file is not ours to remove.
     [ ! -f "$old/.in-use" ] || tool flock -n "$old/.in-use" rm -rf -- "$old"
