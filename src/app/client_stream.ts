@@ -265,7 +265,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
   }
 
   /**
-   * Never rejects. What a client said before it broke off, such as the goodbye of a page that is left, is still there to be
+   * Rejects for TLS alone. What a client said before it broke off, such as the goodbye of a page that is left, is still there to be
    * read; behind it the reader meets the same error, and ends the stream.
    */
   async #writeAll(bytes: Uint8Array): Promise<void> {
@@ -275,7 +275,9 @@ export class ClientStream extends Duplex implements BacklogHolder {
         this.#unreadSinceMs = this.#clock.now();
         at += await this.#connection.write(bytes.subarray(at));
       }
-    } catch {
+    } catch (error) {
+      // A broken TLS connection has nothing more to read.
+      if ("handshake" in this.#connection) throw error;
       this.#isBroken = true;
       this.#readOn();
     } finally {

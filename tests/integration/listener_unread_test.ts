@@ -71,21 +71,6 @@ Deno.test("Listener: over TLS too, clients that read nothing keep no descriptor"
   for (const client of clients) client.close();
 });
 
-Deno.test("Listener: over TLS a client that reads nothing makes room for another, descriptor and all", async () => {
-  const { tls, trusted } = await certificate();
-  await using server = await listen({ app: answers, tls, connectionsMax: CLIENTS });
-  const before = countSockets();
-  const clients = await connectAll(server, trusted);
-  // As many as fit, until their answers fill what the host holds.
-  await pass(server.clock, 100);
-  clients.push(await connectUnread(server, trusted));
-  const expected = before + 2 * CLIENTS + 1;
-  await eventually(() => countSockets() === expected, {
-    what: () => `for ${countSockets() - expected} sockets to go`,
-  });
-  for (const client of clients) client.close();
-});
-
 Deno.test({
   name: "Listener: without FFI the server closes all the same while clients read nothing over TLS",
   permissions: { net: true, read: true, write: true, run: ["openssl"], ffi: false },
