@@ -40,6 +40,14 @@ async function letsGo(
   }, { what: () => `for ${countSockets() - before - CLIENTS} sockets to go` });
 }
 
+/** Closes clients, and waits for their ends of the connections: the next test counts sockets too. */
+async function closeAll(clients: readonly Deno.Conn[], before: number): Promise<void> {
+  for (const client of clients) client.close();
+  await eventually(() => countSockets() <= before, {
+    what: () => `for ${countSockets() - before} sockets of clients to go`,
+  });
+}
+
 /** The options of a listener with TLS, and what its clients trust. */
 async function certificate(): Promise<{ tls: { cert: string; key: string }; trusted: string[] }> {
   const path = await Deno.makeTempDir();
@@ -59,7 +67,7 @@ Deno.test("Listener: clients that ask and read nothing keep no descriptor when t
   const before = countSockets();
   const clients = await connectAll(server);
   await letsGo(server, before);
-  for (const client of clients) client.close();
+  await closeAll(clients, before);
 });
 
 Deno.test("Listener: over TLS too, clients that read nothing keep no descriptor", async () => {
@@ -68,7 +76,22 @@ Deno.test("Listener: over TLS too, clients that read nothing keep no descriptor"
   const before = countSockets();
   const clients = await connectAll(server, trusted);
   await letsGo(server, before);
-  for (const client of clients) client.close();
+  await closeAll(clients, before);
+});
+
+Deno.test("Listener: over TLS a client that reads nothing makes room for another, descriptor and all", async () => {
+  const { tls, trusted } = await certificate();
+  await using server = await listen({ app: answers, tls, connectionsMax: CLIENTS });
+  const before = countSockets();
+  const clients = await connectAll(server, trusted);
+  // As many as fit, until their answers fill what the host holds.
+  await pass(server.clock, 100);
+  clients.push(await connectUnread(server, trusted));
+  const expected = before + 2 * CLIENTS + 1;
+  await eventually(() => countSockets() === expected, {
+    what: () => `for ${countSockets() - expected} sockets to go`,
+  });
+  await closeAll(clients, before);
 });
 
 Deno.test({
