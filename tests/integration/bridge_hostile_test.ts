@@ -219,6 +219,24 @@ Deno.test("Bridge: a ring whose file is made shorter is not read any more", asyn
   });
 });
 
+Deno.test("Bridge: a ring whose file is made shorter does not end who is reading a picture of it", async () => {
+  await withBridge(async (bridge) => {
+    const source = await openSource(bridge.factory);
+    using writer = await RawWriter.greet(bridge.name);
+    await writer.hear("open");
+    await writer.say(RING);
+    const { generation } = await writer.hear("ring");
+    const path = `${FOLDER}/pinhole-${bridge.name}`;
+    const before = await Deno.readFile(path);
+    await Deno.writeFile(path, before.fill(90, 4096));
+    await writer.say(greyFrame({ generation }));
+    const { planes } = await nextFrame(source);
+    await Deno.truncate(path, 0);
+    for (const { data } of planes) assert.ok(data.every((sample) => sample === 90));
+    await source.close();
+  });
+});
+
 Deno.test("Bridge: what a writer writes over the header and into slots of the server changes no layout", async () => {
   await withBridge(async (bridge) => {
     const source = await openSource(bridge.factory);

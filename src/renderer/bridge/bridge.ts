@@ -103,7 +103,6 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#warnings = new LogThrottle(parts.log, parts.clock);
     this.#rings = new RingMaker({
       ...owned,
-      clock: parts.clock,
       bridge: parts.name,
       warnings: this.#warnings,
     });

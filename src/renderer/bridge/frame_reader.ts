@@ -7,12 +7,12 @@ import {
   PLANE_PARTS,
 } from "../pixel_layout.ts";
 import { BridgeViolation } from "./bridge_error.ts";
-import type { Ring, Slot } from "./ring.ts";
+import type { Ring, Slot, SlotPart } from "./ring.ts";
 import type { FrameMessage } from "./writer_messages.ts";
 
 /** A picture that a writer has handed over. */
 export interface BridgeFrame {
-  /** Its planes are views of the slot. The timestamp is the writer's. */
+  /** Its planes are copies of the slot's, valid until it is released. The timestamp is the writer's. */
   readonly frame: SourceFrame;
   readonly slot: Slot;
 }
@@ -30,9 +30,10 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
   }
   if (message.format === FORMAT_H264) {
     checkAccessUnit(message, slotBytes);
-    const slot = ring.take(message.slot);
-    const { keyframe, timestampUs, byteSize } = message;
-    return { slot, frame: { kind: "h264", data: slot.bytes(0, byteSize), keyframe, timestampUs } };
+    const { keyframe, timestampUs, byteSize: byteLength } = message;
+    const slot = ring.take(message.slot, [{ offset: 0, byteLength }]);
+    const [data = new Uint8Array()] = slot.parts;
+    return { slot, frame: { kind: "h264", data, keyframe, timestampUs } };
   }
   const { width, height, timestampUs } = message;
   const format = PIXEL_FORMAT_CODES[message.format];
@@ -42,10 +43,10 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
   const spans = PLANE_PARTS[format].map(({ rowBytes, rows }, index) =>
     spanOf(message, { index, rowBytes: width * rowBytes, rows: height * rows, slotBytes })
   );
-  const slot = ring.take(message.slot);
-  const planes: Plane[] = spans.map(({ offset, byteLength, strideBytes }) => ({
-    data: slot.bytes(offset, byteLength),
-    strideBytes,
+  const slot = ring.take(message.slot, spans);
+  const planes: Plane[] = slot.parts.map((data, index) => ({
+    data,
+    strideBytes: spans[index]?.strideBytes ?? 0,
   }));
   return { slot, frame: { kind: "raw", format, width, height, planes, timestampUs } };
 }
@@ -63,10 +64,8 @@ function checkSide(name: string, pixels: number): void {
   }
 }
 
-/** Part of a slot, in bytes. */
-interface Span {
-  readonly offset: number;
-  readonly byteLength: number;
+/** Where a plane lies in its slot, in bytes. */
+interface Span extends SlotPart {
   readonly strideBytes: number;
 }
 

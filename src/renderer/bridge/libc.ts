@@ -27,6 +27,7 @@ const LIBC_SYMBOLS = {
   rename: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
   unlink: { parameters: ["buffer"], result: "i32" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" }, // fd, data, length, at
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" }, // fd, buffer, length, at
   posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32", nonblocking: true }, // fd, at, length
   // address, length, protection, flags, fd, offset
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },

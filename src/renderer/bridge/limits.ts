@@ -27,9 +27,6 @@ export const SLOTS_MAX = 1024;
 /** Largest ring. Its memory is taken when it is made, not when it is used. */
 export const RING_BYTES_MAX = 1024 * 1024 * 1024;
 
-/** How long a ring that gives its memory to the next one has until its last picture is shown, in milliseconds. */
-export const FORMER_RING_WAIT_MS = 1_000;
-
 /** How long a connection has for its first message, in milliseconds. */
 export const HELLO_TIMEOUT_MS = 5_000;
 

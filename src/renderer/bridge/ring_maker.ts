@@ -1,22 +1,26 @@
-import { type Clock, sleep } from "../../base/clock.ts";
 import { SerialCalls } from "../library_calls.ts";
 import type { LogThrottle } from "../../base/log_throttle.ts";
 import { BridgeError } from "./bridge_error.ts";
 import type { BridgeFiles } from "./bridge_files.ts";
 import type { Libc } from "./libc.ts";
-import { FORMER_RING_WAIT_MS, SLOT_BYTES_STEP } from "./limits.ts";
+import { SLOT_BYTES_STEP } from "./limits.ts";
 import { Ring, ringBytes, type RingLayout } from "./ring.ts";
-import { planRing, type RingPlan, slotsNeeded, slotsThatFit } from "./ring_room.ts";
+import { planRing, slotsNeeded, slotsThatFit } from "./ring_room.ts";
 import type { RingOwner } from "./writer_visit.ts";
 
 /** What rings are made with. */
 export interface RingMakerOptions {
   readonly libc: Libc;
   readonly files: BridgeFiles;
-  readonly clock: Clock;
   /** Name of the bridge, for the log. */
   readonly bridge: string;
   readonly warnings: LogThrottle;
+}
+
+/** Slots of a ring that is to be made. */
+interface Slots {
+  readonly slotBytes: number;
+  readonly slotCount: number;
 }
 
 /** Makes the rings of one bridge, within the shared memory that the host has. */
@@ -78,43 +82,30 @@ export class RingMaker {
     if (plan.kind === "none") {
       throw new BridgeError("bridge_files", this.#words(wantedBytes, memoryBytes));
     }
-    const granted = plan.kind === "keep" ? 0 : await this.#makeSpace({ slotBytes, plan, owner });
-    if (owner.over) return plan.sessions;
-    if (granted === 0) owner.onKept();
-    else await this.#open({ slotBytes, slotCount: granted }, owner);
+    if (plan.kind === "keep") {
+      owner.onKept();
+      return plan.sessions;
+    }
+    const granted = await this.#makeSpace({ slotBytes, slotCount: plan.slotCount });
+    if (!owner.over) await this.#open({ slotBytes, slotCount: granted }, owner);
     return plan.sessions;
   }
 
   /**
-   * Gives back the memory of the last ring, where a new one needs it: it may not be read then, so that the pictures in
-   * it have to be shown first. The writer does not touch it while it waits for the new one.
+   * Gives back the memory of the last ring, where a new one needs it. The writer does not touch it while it waits for
+   * the new one.
    * @returns Slots for which there is memory now.
    */
-  async #makeSpace(
-    { slotBytes, plan, owner }: { slotBytes: number; plan: RingPlan; owner: RingOwner },
-  ): Promise<number> {
-    const { files, clock } = this.#options;
+  async #makeSpace({ slotBytes, slotCount }: Slots): Promise<number> {
+    const { files } = this.#options;
     const fitting = () => slotsThatFit({ slotBytes, memoryBytes: files.freeBytes });
-    const last = this.#last;
-    if (last === undefined || fitting() >= plan.slotCount) return plan.slotCount;
-    const waited = new AbortController();
-    const late = sleep(clock, FORMER_RING_WAIT_MS, waited.signal).then(() => false);
-    const isUnused = await Promise.race([last.unused.then(() => true), late]);
-    waited.abort();
-    if (owner.over) return 0;
-    if (isUnused) {
-      last.retire();
-      await files.empty();
-    } else if (owner.former !== undefined) {
-      return 0;
-    }
-    return Math.min(plan.slotCount, Math.max(1, fitting()));
+    if (this.#last === undefined || fitting() >= slotCount) return slotCount;
+    this.#last.retire();
+    await files.empty();
+    return Math.min(slotCount, Math.max(1, fitting()));
   }
 
-  async #open(
-    slots: { slotBytes: number; slotCount: number },
-    owner: RingOwner,
-  ): Promise<void> {
+  async #open(slots: Slots, owner: RingOwner): Promise<void> {
     const { libc, files } = this.#options;
     const { fd, layout } = await files.makeRing(slots);
     try {
