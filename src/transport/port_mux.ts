@@ -226,15 +226,25 @@ export class PortMux {
     this.#consents.keep(member);
   }
 
-  /** The answer to a request of ours comes from an address that the viewer was asked at, so that it owns it. */
+  /**
+   * The answer to a request of ours. Most come from an address that the viewer owns, but another viewer may have shown
+   * up there since, or have pretended to: an answer counts for whoever was asked, which its random id tells.
+   */
   #receiveConsent(message: StunMessage, from: MediaAddress): void {
+    const context = { from, nowMs: this.#clock.now() };
     const owner = this.#ownerOf(from);
-    if (owner === undefined) return this.#reject("unknown_response");
-    const outcome = owner.ice.handleResponse(message, { from, nowMs: this.#clock.now() });
-    if (outcome.kind === "rejected") return this.#reject(outcome.reason);
-    this.#meter.count("consents_granted_total");
-    if (outcome.moved) owner.pathValidated(outcome);
-    this.#consents.keep(owner);
+    const others = [...new Set(this.#byUfrag.values())].filter((member) => member !== owner);
+    for (const member of owner === undefined ? others : [owner, ...others]) {
+      const outcome = member.ice.handleResponse(message, context);
+      if (outcome.kind === "granted") {
+        this.#meter.count("consents_granted_total");
+        this.#claim(from, member);
+        if (outcome.moved) member.pathValidated(outcome);
+        return this.#consents.keep(member);
+      }
+      if (outcome.reason !== "unknown_response") return this.#reject(outcome.reason);
+    }
+    this.#reject("unknown_response");
   }
 
   /** A check of a path rather than of a viewer's browser: see {@link PathProbe}. */

@@ -28,12 +28,27 @@ Deno.test("PortMux: an answer counts for the viewer that was asked, from where i
   for (const from of [A, B, { ...C, port: 9 }]) port.receive(answer, from);
   assert.deepEqual(one.ice.selected, A);
   const rejected = (reason: string) => meter.value("stun_rejected_total", { reason });
-  assert.deepEqual([rejected("response_source"), rejected("unknown_response")], [1, 2]);
+  assert.deepEqual([rejected("response_source"), rejected("unknown_response")], [3, 0]);
   port.receive(answer, C);
   assert.deepEqual([one.ice.selected, two.ice.selected], [C, B]);
   assert.equal(one.heard.at(-1), "moved");
   port.receive(answer, C);
-  assert.equal(rejected("unknown_response"), 3);
+  assert.equal(rejected("unknown_response"), 1);
+});
+
+Deno.test("PortMux: a viewer that pretends to be at another's address does not keep answers from that one", async () => {
+  const { port, meter, clock, one, two } = setUpPort();
+  port.receive(checkPacket(one.ice, { useCandidate: true }), A);
+  port.answers = false;
+  for (let second = 0; second < 40; second += 5) {
+    // The other viewer's packet is the latest one from there whenever an answer comes.
+    port.receive(checkPacket(two.ice, { useCandidate: true }), A);
+    port.asked.length = 0;
+    await clock.advance(5_000);
+    for (const { packet } of [...port.asked]) port.receive(consentAnswer(packet), A);
+  }
+  assert.deepEqual(one.ice.controlTo(clock.now()), A);
+  assert.equal(meter.value("consents_lost_total", { reason: "expired" }), 0);
 });
 
 Deno.test("PortMux: a viewer that is removed is asked no more", async () => {
