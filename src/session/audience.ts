@@ -1,4 +1,5 @@
-import { KeyframeAllowance } from "./keyframe_allowance.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
+import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
 import type { FrameInfo, VideoSink } from "../transport/peer_transport.ts";
 
 /**
@@ -15,7 +16,7 @@ interface Watcher {
   state: "new" | "follows" | "left_out";
   fullSinceMs: number | undefined;
   /** Each return costs the others a keyframe. */
-  readonly returns: KeyframeAllowance;
+  readonly returns: TokenBucket;
   /** It could go on, and waits for its allowance. */
   isPutOff: boolean;
 }
@@ -38,7 +39,7 @@ export class Audience {
     this.#watchers.set(sink, {
       state: "new",
       fullSinceMs: undefined,
-      returns: new KeyframeAllowance(),
+      returns: new TokenBucket(KEYFRAME_ALLOWANCE),
       isPutOff: false,
     });
   }

@@ -1,15 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
-import { KeyframeAllowance } from "./keyframe_allowance.ts";
+import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
 import type { KeyframeReason, VideoBranch } from "./video_branch.ts";
 
 /** What a viewer asked for of late. */
 interface Asker {
   /** By feedback. */
-  readonly feedback: KeyframeAllowance;
+  readonly feedback: TokenBucket;
   /** By going to another address. A viewer with two could go to and fro all the time. */
-  readonly moves: KeyframeAllowance;
+  readonly moves: TokenBucket;
   /** A request that was put off. */
   owed: { readonly reason: KeyframeReason; readonly atMs: number } | undefined;
 }
@@ -40,7 +41,11 @@ export class KeyframeRequests {
   add(request: Request): void {
     const { sink, branch, reason } = request;
     const asker = this.#askers.get(sink) ??
-      { feedback: new KeyframeAllowance(), moves: new KeyframeAllowance(), owed: undefined };
+      {
+        feedback: new TokenBucket(KEYFRAME_ALLOWANCE),
+        moves: new TokenBucket(KEYFRAME_ALLOWANCE),
+        owed: undefined,
+      };
     this.#askers.set(sink, asker);
     if (this.#mayAsk(asker, request)) return branch.requestKeyframe(reason);
     asker.owed ??= { reason, atMs: this.#clock.now() };

@@ -62,7 +62,7 @@ export class Viewer implements ViewerControl {
   readonly peer: Peer;
   readonly port: number;
   readonly #options: ViewerOptions;
-  readonly #budget: MessageBudget;
+  readonly #budget = new MessageBudget();
   /** Messages of the viewer that were dropped. */
   readonly #dropped: DropTally<keyof typeof DROP_WORDS>;
   /** Messages of the renderer that did not reach the viewer. */
@@ -79,7 +79,6 @@ export class Viewer implements ViewerControl {
     this.peer = options.peer;
     this.port = options.lease.port;
     this.#status = newViewerStatus(options.clock.now());
-    this.#budget = new MessageBudget(options.clock.now());
     const { clock, log } = options;
     this.#dropped = new DropTally(clock, (count, reason) => {
       log.warn("viewer_messages_dropped", { port: this.port, reason, count });

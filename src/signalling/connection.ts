@@ -1,15 +1,14 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import { type SessionDoor, ViewerError } from "../session/door.ts";
-import { Allowance } from "./allowance.ts";
 import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
 import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
 import {
   BUFFERED_BYTES_MAX,
   CLOSE_LINGER_MS,
-  CONNECTION_OFFERS_AT_ONCE,
-  CONNECTION_OFFERS_PER_SECOND,
+  CONNECTION_OFFERS,
   FIRST_MESSAGE_WAIT_MS,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
@@ -59,7 +58,7 @@ export interface ViewerConnectionOptions {
 export class ViewerConnection {
   readonly #socket: SignallingSocket;
   readonly #options: ViewerConnectionOptions;
-  readonly #offers: Allowance;
+  readonly #offers = new TokenBucket(CONNECTION_OFFERS);
   /** Of the wait for a first message, later of the wait before the close frame. */
   #cancelTimer: CancelTimer;
   /** Chosen by the first message. */
@@ -74,10 +73,6 @@ export class ViewerConnection {
   constructor(socket: SignallingSocket, options: ViewerConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#offers = new Allowance(
-      { perSecond: CONNECTION_OFFERS_PER_SECOND, most: CONNECTION_OFFERS_AT_ONCE },
-      options.clock.now(),
-    );
     this.#cancelTimer = options.clock.after(FIRST_MESSAGE_WAIT_MS, () => {
       const message = `No message came within ${FIRST_MESSAGE_WAIT_MS / 1000} s`;
       this.refuse({ code: "bad_message", message });

@@ -1,3 +1,5 @@
+import type { TokenRate } from "../base/token_bucket.ts";
+
 /**
  * Every cap of the HTTP side, each with its reason. Through a tunnel all clients have one address, so none of them goes
  * by address.
@@ -131,25 +133,23 @@ export const CLIENT_STUCK_MS = 30_000;
  * Offers a second for all sessions together, in the long run and at once. Each may open a session of the renderer; when a
  * tunnel comes back, everybody offers at once, and who is told to wait comes back by itself.
  */
-export const OFFERS_PER_SECOND = 100;
-export const OFFERS_AT_ONCE = 400;
+export const OFFERS: TokenRate = { perSecond: 100, burst: 400 };
 
 /**
  * Offers of one WebSocket a second, in the long run and at once. A page offers once, and again when its network changes
  * or its user begins anew; one that loops is stopped here before it takes the places of others.
  */
-export const CONNECTION_OFFERS_PER_SECOND = 1;
-export const CONNECTION_OFFERS_AT_ONCE = 10;
+export const CONNECTION_OFFERS: TokenRate = { perSecond: 1, burst: 10 };
 
 /** Offers a second for one session: its viewers may all reload at once, and nobody keeps the others out for long. */
-export const SESSION_OFFERS_PER_SECOND = 20;
-export const SESSION_OFFERS_AT_ONCE = 100;
+export const SESSION_OFFERS: TokenRate = { perSecond: 20, burst: 100 };
 
 /**
- * Path checks that are opened in a second, for all who ask together: a page needs one for all ports. None is refused
+ * Path checks that are opened, for all who ask together, as through a tunnel everybody has the same address: a page needs
+ * one for all ports. None is refused
  * for want of room: the oldest makes some.
  */
-export const PATH_CHECKS_PER_SECOND_MAX = 4;
+export const PATH_CHECKS: TokenRate = { perSecond: 4, burst: 4 };
 
 /** Longest host name of the DNS, in characters (RFC 1035 §2.3.4, without the root's dot). */
 export const HOST_CHARS_MAX = 253;

@@ -1,44 +1,32 @@
 import type { Clock } from "../base/clock.ts";
+import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
 import { type SessionDoor, ViewerError } from "../session/door.ts";
-import { Allowance } from "./allowance.ts";
-import {
-  OFFERS_AT_ONCE,
-  OFFERS_PER_SECOND,
-  SESSION_OFFERS_AT_ONCE,
-  SESSION_OFFERS_PER_SECOND,
-} from "./limits.ts";
+import { OFFERS, SESSION_OFFERS } from "./limits.ts";
 
 /**
  * Takes one offer from each of these.
  * @throws {ViewerError} `too_many_offers` when one of them has none left; then none is taken from any.
  */
-export function takeOffer(allowances: readonly Allowance[], nowMs: number): void {
-  const retryAfterMs = Math.max(...allowances.map((allowance) => allowance.waitMs(nowMs)));
+export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): void {
+  const retryAfterMs = takeFromAll(allowances, nowMs);
   if (retryAfterMs > 0) {
     const message = "Offers come too fast; try again later";
     throw new ViewerError("too_many_offers", message, { retryAfterMs });
   }
-  for (const allowance of allowances) allowance.take();
 }
 
 /**
- * Lets offers through to `door` as fast as {@link OFFERS_PER_SECOND} and its companions say. What turns out to be no
+ * Lets offers through to `door` as fast as {@link OFFERS} and {@link SESSION_OFFERS} say. What turns out to be no
  * usable offer opens nothing, and counts for nothing.
  */
 export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
-  const all = new Allowance(
-    { perSecond: OFFERS_PER_SECOND, most: OFFERS_AT_ONCE },
-    clock.now(),
-  );
-  const sessions = new Map<string, Allowance>();
+  const all = new TokenBucket(OFFERS);
+  const sessions = new Map<string, TokenBucket>();
   return {
     async join(request, listener, options) {
       const nowMs = clock.now();
       forgetWhole(sessions, nowMs);
-      const own = sessions.get(request.sessionId) ?? new Allowance(
-        { perSecond: SESSION_OFFERS_PER_SECOND, most: SESSION_OFFERS_AT_ONCE },
-        nowMs,
-      );
+      const own = sessions.get(request.sessionId) ?? new TokenBucket(SESSION_OFFERS);
       takeOffer([own, all], nowMs);
       sessions.set(request.sessionId, own);
       try {
@@ -59,7 +47,7 @@ function isUnusable(error: unknown): boolean {
     (error.code === "bad_sdp" || error.code === "unsupported_codec");
 }
 
-/** The map holds no more than {@link OFFERS_AT_ONCE} and a few seconds' offers: a session needs offers to stay in it. */
-function forgetWhole(sessions: Map<string, Allowance>, nowMs: number): void {
-  for (const [id, allowance] of sessions) if (allowance.isWhole(nowMs)) sessions.delete(id);
+/** The map holds no more than the burst of {@link OFFERS} and a few seconds' offers: a session needs offers to stay in it. */
+function forgetWhole(sessions: Map<string, TokenBucket>, nowMs: number): void {
+  for (const [id, allowance] of sessions) if (allowance.isFull(nowMs)) sessions.delete(id);
 }

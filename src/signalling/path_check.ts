@@ -1,9 +1,10 @@
 import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
+import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
 import type { AccessCheck } from "./access.ts";
 import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./errors.ts";
-import { PATH_CHECKS_PER_SECOND_MAX } from "./limits.ts";
+import { PATH_CHECKS } from "./limits.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 
 /** One media port as a path check announces it. */
@@ -74,7 +75,7 @@ const TOKEN_REFUSED: Refusal = {
 
 /** Adds the two requests of a path check (see docs/signalling.md) to the HTTP side. */
 export function addPathCheck(app: Hono, options: PathCheckOptions): void {
-  const rate = new RateLimit(options.clock ?? SYSTEM_CLOCK);
+  const rate = new TokenBucket(PATH_CHECKS);
   app.post(PATH, (c) => open(c, { ...options, rate }));
   app.get(`${PATH}/:id`, (c) => {
     if (!allowOrigin(c, options)) return refuse(c, originRefusal(c.req.raw));
@@ -88,16 +89,16 @@ export function addPathCheck(app: Hono, options: PathCheckOptions): void {
 
 async function open(
   c: Context,
-  options: PathCheckOptions & { rate: RateLimit },
+  options: PathCheckOptions & { rate: TokenBucket },
 ): Promise<Response> {
-  const { pathChecks, access, meter, rate } = options;
+  const { pathChecks, access, meter, rate, clock = SYSTEM_CLOCK } = options;
   if (!allowOrigin(c, options)) return refuse(c, originRefusal(c.req.raw));
   if (access !== undefined && await access(c.req.raw, "any_session") === undefined) {
     return refuse(c, TOKEN_REFUSED);
   }
   const reachedHost = reachedHostOf(c.req.raw);
   if (reachedHost === undefined) return refuse(c, HOST_REFUSED);
-  const waitMs = rate.takeOrWait();
+  const waitMs = takeFromAll([rate], clock.now());
   if (waitMs > 0) return tooMany(c, { waitMs, meter });
   try {
     const check = await pathChecks.open(reachedHost);
@@ -161,26 +162,4 @@ function formatReport({ localPort, port, arrivals }: PortReport): unknown {
       count,
     })),
   };
-}
-
-/** So many in any second, for all who ask together: through a tunnel everybody has the same address. */
-class RateLimit {
-  readonly #clock: Clock;
-  #recentMs: number[] = [];
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Takes a turn. @returns 0, or when there is none how long to wait for one, in milliseconds. */
-  takeOrWait(): number {
-    const nowMs = this.#clock.now();
-    this.#recentMs = this.#recentMs.filter((takenMs) => nowMs - takenMs < 1000);
-    const [oldestMs] = this.#recentMs;
-    if (oldestMs !== undefined && this.#recentMs.length >= PATH_CHECKS_PER_SECOND_MAX) {
-      return oldestMs + 1000 - nowMs;
-    }
-    this.#recentMs.push(nowMs);
-    return 0;
-  }
 }

@@ -48,7 +48,6 @@ export class DataChannel {
     this.#channels = new Channels({
       address: { sourcePort: SCTP_PORT, destinationPort: options.remotePort },
       random: (bytes) => randomBytes(bytes),
-      nowMs: options.clock.now(),
     });
   }
 

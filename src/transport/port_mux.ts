@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { LogThrottle } from "../base/log_throttle.ts";
+import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
 import type { Meter } from "../base/meter.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { addressKey, isLoopback, isUnicast, type MediaAddress } from "../ports/media_address.ts";
@@ -35,10 +36,10 @@ export interface PortMember {
 }
 
 /**
- * Trials in a second of encrypted packets on viewers who do not own their source: each costs about 20 µs, and anybody
- * can send such packets. Browsers whose tunnel reconnects need one or two each.
+ * Trials of encrypted packets on viewers who do not own their source: each costs about 20 µs, and anybody can send such
+ * packets. Browsers whose tunnel reconnects need one or two each.
  */
-const TRIALS_PER_SECOND_MAX = 200;
+const TRIALS: TokenRate = { perSecond: 200 };
 
 /**
  * Sorts the packets of one media port, over UDP and TCP, among the viewers on it: STUN by our username fragment,
@@ -53,7 +54,7 @@ export class PortMux {
   readonly #byUfrag = new Map<string, PortMember>();
   readonly #byAddress = new Map<string, { readonly address: MediaAddress; owner: PortMember }>();
   readonly #consents: ConsentRounds;
-  readonly #trials = { left: TRIALS_PER_SECOND_MAX, sinceMs: 0 };
+  readonly #trials = new TokenBucket(TRIALS);
 
   /**
    * Listens on a port; the port stays the caller's to close.
@@ -166,7 +167,7 @@ export class PortMux {
   ): PortMember | undefined {
     for (const member of new Set(this.#byUfrag.values())) {
       if (member === owner) continue;
-      if (!this.#takeTrial()) return undefined;
+      if (!this.#trials.take(this.#clock.now())) return undefined;
       if (isFrom(member)) return member;
     }
     return undefined;
@@ -191,16 +192,6 @@ export class PortMux {
 
   #ownerOf(from: MediaAddress): PortMember | undefined {
     return this.#byAddress.get(addressKey(from))?.owner;
-  }
-
-  #takeTrial(): boolean {
-    const trials = this.#trials;
-    const nowMs = this.#clock.now();
-    if (nowMs - trials.sinceMs >= 1000) {
-      trials.sinceMs = nowMs;
-      trials.left = TRIALS_PER_SECOND_MAX;
-    }
-    return trials.left-- > 0;
   }
 
   #receiveStun(packet: Uint8Array, from: MediaAddress): void {

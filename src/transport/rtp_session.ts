@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
-import { SlidingSum } from "../media/congestion/sliding.ts";
+import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
 import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
 import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
 import type { PathRate } from "./path_rate.ts";
@@ -14,10 +14,10 @@ const SENDER_REPORT_INTERVAL_MS = 1_000;
 const ROUND_TRIP_MS_MAX = 60_000;
 
 /**
- * Packets of RTCP that are read of a viewer in a second. Browsers send some ten to twenty, and some dozens where much is
+ * Packets of RTCP that are read of a viewer. Browsers send some ten to twenty, and some dozens where much is
  * lost; a report may take 0.15 ms to read.
  */
-const RTCP_PER_SECOND_MAX = 200;
+const RTCP: TokenRate = { perSecond: 200 };
 
 /**
  * What an SRTCP packet was: authentic and sent after all others that came, authentic and overtaken, or of no use because
@@ -71,7 +71,7 @@ export class RtpSession {
   #roundTripMs: number | undefined;
   #sent: SentMark | undefined;
   #bitrateKbps = 0;
-  readonly #heard = new SlidingSum({ windowMs: 1_000, buckets: 10 });
+  readonly #heard = new TokenBucket(RTCP);
 
   constructor(options: RtpSessionOptions) {
     this.#options = options;
@@ -126,11 +126,10 @@ export class RtpSession {
     const authentic = this.#media.unprotectRtcp(packet);
     if (authentic === undefined) return "srtcp_forged";
     const { clock, meter } = this.#options;
-    if (this.#heard.at(clock.now()) >= RTCP_PER_SECOND_MAX) {
+    if (!this.#heard.take(clock.now())) {
       meter.count("packets_dropped_total", { reason: "rtcp_flood" });
       return authentic.newest ? "newest" : "late";
     }
-    this.#heard.add(1, clock.now());
     const { packets, malformed } = parseRtcp(authentic.compound);
     if (malformed) meter.count("packets_dropped_total", { reason: "rtcp_malformed" });
     for (const each of packets) this.#handle(each);

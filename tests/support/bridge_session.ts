@@ -55,7 +55,7 @@ export function setUpBridgeSession(
   const bring = (slot: number, timestampUs = 0) =>
     session.takeFrame({
       frame: { kind: "raw", format: "bgr24", width: 2, height: 2, planes: [], timestampUs },
-      slot: { bytes: () => new Uint8Array(0), release: () => void released.push(slot) },
+      slot: { parts: [], release: () => void released.push(slot) },
     });
   const types = () => sent.map(({ type }) => type);
   return {

@@ -118,7 +118,6 @@ export class SctpAttacker {
     this.channels = new Channels({
       address: { sourcePort: PORT, destinationPort: PORT },
       random: (bytes) => random.bytes(bytes),
-      nowMs: this.nowMs,
     });
   }
 

@@ -56,7 +56,6 @@ export class SctpPair {
       channels: new Channels({
         address: { sourcePort, destinationPort },
         random,
-        nowMs: this.nowMs,
       }),
       events: [],
       sent: [],

@@ -59,7 +59,6 @@ class Pair {
     this.browser = new Channels({
       address: { sourcePort: remotePort, destinationPort: 5000 },
       random: (bytes) => random.bytes(bytes),
-      nowMs: this.clock.now(),
     });
     this.channel = new DataChannel({
       remotePort,

@@ -1,6 +1,7 @@
 import assert from "assert";
+import { TokenBucket } from "../../src/base/token_bucket.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { KeyframeAllowance } from "../../src/session/keyframe_allowance.ts";
+import { KEYFRAME_ALLOWANCE } from "../../src/session/keyframe_allowance.ts";
 import type { KeyframeReason } from "../../src/session/video_branch.ts";
 import { VideoLayers } from "../../src/session/video_layers.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
@@ -63,8 +64,8 @@ async function setUpTwo(): Promise<SetUp> {
   return set;
 }
 
-Deno.test("KeyframeAllowance: three at once, then one each 5 s, and never more than three", () => {
-  const allowance = new KeyframeAllowance();
+Deno.test("KEYFRAME_ALLOWANCE: three at once, then one each 5 s, and never more than three", () => {
+  const allowance = new TokenBucket(KEYFRAME_ALLOWANCE);
   const taken = (nowMs: number, times: number) =>
     Array.from({ length: times }, () => allowance.take(nowMs)).filter((each) => each).length;
   assert.equal(taken(0, 10), 3);

@@ -1,15 +1,12 @@
 import assert from "assert";
 import { ViewerError } from "../../src/session/door.ts";
-import {
-  OFFERS_AT_ONCE,
-  OFFERS_PER_SECOND,
-  SESSION_OFFERS_AT_ONCE,
-  SESSION_OFFERS_PER_SECOND,
-} from "../../src/signalling/limits.ts";
+import { OFFERS, SESSION_OFFERS } from "../../src/signalling/limits.ts";
 import { limitOffers } from "../../src/signalling/offer_limit.ts";
 import { FakeDoor } from "../support/fake_door.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 
+const { perSecond: OFFERS_PER_SECOND, burst: OFFERS_AT_ONCE = 0 } = OFFERS;
+const { perSecond: SESSION_OFFERS_PER_SECOND, burst: SESSION_OFFERS_AT_ONCE = 0 } = SESSION_OFFERS;
 const LISTENER = { state() {}, message: () => true, notice() {}, ended() {} };
 
 /** A limited door, and what becomes of offers. */

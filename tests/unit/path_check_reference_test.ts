@@ -1,5 +1,5 @@
 import assert from "assert";
-import { PATH_CHECKS_PER_SECOND_MAX } from "../../src/signalling/limits.ts";
+import { PATH_CHECKS } from "../../src/signalling/limits.ts";
 import {
   PATH_ARRIVALS_MAX,
   PATH_CHECK_TTL_MS,
@@ -21,7 +21,7 @@ Deno.test("docs/signalling.md: the limits of a path check are those of the code"
   assert.deepEqual(limits, [
     `${PATH_CHECK_TTL_MS / 1000} s`,
     `${PATH_CHECKS_MAX}`,
-    `${PATH_CHECKS_PER_SECOND_MAX}`,
+    `${PATH_CHECKS.perSecond} a second, ${PATH_CHECKS.burst} at once`,
     `${PATH_ARRIVALS_MAX}`,
   ]);
 });

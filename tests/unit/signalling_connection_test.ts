@@ -2,8 +2,7 @@ import assert from "assert";
 import { type JoinRequest, ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import {
-  CONNECTION_OFFERS_AT_ONCE,
-  CONNECTION_OFFERS_PER_SECOND,
+  CONNECTION_OFFERS,
   EARLY_MESSAGES_MAX,
   QUEUED_BYTES_MAX,
   QUEUED_MESSAGES_MAX,
@@ -11,6 +10,8 @@ import {
 } from "../../src/signalling/limits.ts";
 import { FAKE_CANDIDATE } from "../support/fake_door.ts";
 import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/signalling_set_up.ts";
+
+const { perSecond: PER_SECOND, burst: AT_ONCE = 0 } = CONNECTION_OFFERS;
 
 Deno.test("ViewerConnection: answers an offer with answer, candidate and state, in that order", async () => {
   const { door, socket, say } = setUpConnection();
@@ -110,7 +111,7 @@ Deno.test("ViewerConnection: a further offer after a resume is its viewer's, and
   say({ type: "resume", viewer: handle.id });
   say({ type: "offer", sdp: "further" });
   assert.deepEqual(socket.types(), ["resumed", "state", "answer", "candidate", "state"]);
-  for (let i = 0; i < CONNECTION_OFFERS_AT_ONCE; i++) say({ type: "offer", sdp: "further" });
+  for (let i = 0; i < AT_ONCE; i++) say({ type: "offer", sdp: "further" });
   assert.equal(socket.sent.at(-1)?.code, "too_many_offers");
   assert.equal(closeCode(), 4429);
 });
@@ -200,18 +201,18 @@ Deno.test("ViewerConnection: one that offers on and on is refused, and the sessi
     await settle();
     return socket.types()[0];
   };
-  for (let turn = 0; turn < CONNECTION_OFFERS_AT_ONCE; turn++) {
+  for (let turn = 0; turn < AT_ONCE; turn++) {
     assert.equal(await offer(), "answer");
   }
-  clock.advance(1000 / CONNECTION_OFFERS_PER_SECOND);
+  clock.advance(1000 / PER_SECOND);
   assert.equal(await offer(), "answer");
   say({ type: "offer", sdp: "v=0" });
   const [refusal] = socket.sent.splice(0);
   assert.deepEqual(
     [refusal?.code, refusal?.retry_after_ms],
-    ["too_many_offers", 1000 / CONNECTION_OFFERS_PER_SECOND],
+    ["too_many_offers", 1000 / PER_SECOND],
   );
-  assert.equal(door.requests.length, CONNECTION_OFFERS_AT_ONCE + 1);
+  assert.equal(door.requests.length, AT_ONCE + 1);
   assert.equal(door.latest.fate, "bye");
   assert.equal(closeCode(), ERROR_TABLE.too_many_offers.closeCode);
 });

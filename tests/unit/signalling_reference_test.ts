@@ -47,7 +47,7 @@ Deno.test("docs/signalling.md: its limits are those of the code", () => {
     `${limits.IDLE_NAME_CHARS_MAX} characters`,
     `${limits.CANDIDATE_CHARS_MAX} characters`,
     `${limits.QUEUED_MESSAGES_MAX}, and ${limits.QUEUED_BYTES_MAX} bytes together`,
-    `${limits.CONNECTION_OFFERS_PER_SECOND} a second, ${limits.CONNECTION_OFFERS_AT_ONCE} at once`,
+    `${limits.CONNECTION_OFFERS.perSecond} a second, ${limits.CONNECTION_OFFERS.burst} at once`,
     `${limits.FIRST_MESSAGE_WAIT_MS / 1000} s`,
     `${limits.WEB_SOCKET_IDLE_S} s`,
     `${limits.RENDERER_BUFFERED_BYTES_MAX} bytes`,

@@ -1,3 +1,5 @@
+import type { TokenRate } from "../../base/token_bucket.ts";
+
 /** Caps of the bridge. What comes from a writer is held to them; whoever goes beyond is disconnected. */
 
 /** Version of the contract in docs/bridge.md. */
@@ -40,10 +42,10 @@ export const CONNECTIONS_MAX = 8;
 export const ACCEPT_PAUSE_MS = 10;
 
 /** A hundred sessions of 25 pictures and 50 pieces of sound a second send 7 500 messages. */
-export const MESSAGES_PER_SECOND_MAX = 20_000;
+export const MESSAGES: TokenRate = { perSecond: 20_000 };
 
-/** Bytes that a writer may send through the socket in a second; pictures do not go through it. */
-export const BYTES_PER_SECOND_MAX = 64 * 1024 * 1024;
+/** Bytes that a writer may send through the socket; pictures do not go through it. */
+export const BYTES: TokenRate = { perSecond: 64 * 1024 * 1024 };
 
 /** Bytes that may wait for a writer; one that lets more of them pile up does not read. */
 export const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;

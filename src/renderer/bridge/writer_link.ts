@@ -1,12 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/errors.ts";
+import { TokenBucket } from "../../base/token_bucket.ts";
 import { BridgeViolation } from "./bridge_error.ts";
-import {
-  BACKLOG_BYTES_MAX,
-  BYTES_PER_SECOND_MAX,
-  MESSAGES_PER_SECOND_MAX,
-  VIEWER_BACKLOG_BYTES_MAX,
-} from "./limits.ts";
+import { BACKLOG_BYTES_MAX, BYTES, MESSAGES, VIEWER_BACKLOG_BYTES_MAX } from "./limits.ts";
 import { formatServerMessage, type ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
 import { WireReader } from "./wire.ts";
@@ -31,7 +27,7 @@ export interface WriterLinkOptions {
  */
 export class WriterLink {
   readonly #options: WriterLinkOptions;
-  readonly #rate: RateLimit;
+  readonly #rate: WriterRate;
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #sending: Promise<void> | undefined;
@@ -42,7 +38,7 @@ export class WriterLink {
   /** Reads from now on. */
   constructor(options: WriterLinkOptions) {
     this.#options = options;
-    this.#rate = new RateLimit(options.clock);
+    this.#rate = new WriterRate(options.clock);
     this.#reading = this.#read();
   }
 
@@ -143,34 +139,25 @@ export class WriterLink {
   }
 }
 
-/** Counts what comes within each second. */
-class RateLimit {
+/** What a writer sends, held to {@link MESSAGES} and {@link BYTES}. */
+class WriterRate {
   readonly #clock: Clock;
-  #sinceMs: number;
-  #messages = 0;
-  #bytes = 0;
+  readonly #messages = new TokenBucket(MESSAGES);
+  readonly #bytes = new TokenBucket(BYTES);
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#sinceMs = clock.now();
   }
 
   /** @throws {BridgeViolation} */
   bytes(count: number): void {
-    const nowMs = this.#clock.now();
-    if (nowMs - this.#sinceMs >= 1000) {
-      this.#sinceMs = nowMs;
-      this.#messages = 0;
-      this.#bytes = 0;
-    }
-    this.#bytes += count;
-    if (this.#bytes <= BYTES_PER_SECOND_MAX) return;
-    throw new BridgeViolation(`it sends more than ${BYTES_PER_SECOND_MAX} bytes a second`);
+    if (this.#bytes.take(this.#clock.now(), count)) return;
+    throw new BridgeViolation(`it sends more than ${BYTES.perSecond} bytes a second`);
   }
 
   /** @throws {BridgeViolation} */
   message(): void {
-    if (++this.#messages <= MESSAGES_PER_SECOND_MAX) return;
-    throw new BridgeViolation(`it sends more than ${MESSAGES_PER_SECOND_MAX} messages a second`);
+    if (this.#messages.take(this.#clock.now())) return;
+    throw new BridgeViolation(`it sends more than ${MESSAGES.perSecond} messages a second`);
   }
 }

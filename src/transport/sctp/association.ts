@@ -23,8 +23,6 @@ export interface AssociationOptions {
   readonly address: PacketAddress;
   /** Makes so many unguessable bytes. */
   readonly random: (bytes: number) => Uint8Array;
-  /** On any monotonic clock, in milliseconds, as in all calls. */
-  readonly nowMs: number;
 }
 
 /** An association that is established: what each side sends. */
@@ -43,7 +41,7 @@ const ALONE: ReadonlySet<Chunk["kind"]> = new Set(["init", "init_ack", "shutdown
 export class Association {
   readonly #address: PacketAddress;
   readonly #handshake: Handshake;
-  readonly #budget: PacketBudget;
+  readonly #budget = new PacketBudget();
   #established: Established | undefined;
   #ended = false;
   /** SHUTDOWN-ACK is repeated until SHUTDOWN-COMPLETE comes. */
@@ -53,10 +51,9 @@ export class Association {
   #packets: Uint8Array[] = [];
   #events: AssociationEvent[] = [];
 
-  constructor({ address, random, nowMs }: AssociationOptions) {
+  constructor({ address, random }: AssociationOptions) {
     this.#address = address;
     this.#handshake = new Handshake(random);
-    this.#budget = new PacketBudget(nowMs);
   }
 
   /** Whether messages can be sent. */

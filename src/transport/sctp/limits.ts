@@ -1,3 +1,5 @@
+import type { TokenRate } from "../../base/token_bucket.ts";
+
 /** Bounds of the SCTP behind data channels, each with its reason. Times are milliseconds, sizes are bytes. */
 
 /**
@@ -102,5 +104,5 @@ export const HEARTBEAT_BYTES_MAX = 256;
  * are 4.6 MB, of which the renderer gets a quarter of a MiB at most, and an acknowledgement of every second packet that
  * leaves fits in as well. The worst that was found for them takes 15 % of a core, beside the decryption.
  */
-export const PACKETS_PER_SECOND_MAX = 4_000;
-export const CHUNKS_PER_SECOND_MAX = 20_000;
+export const PACKETS: TokenRate = { perSecond: 4_000 };
+export const CHUNKS: TokenRate = { perSecond: 20_000 };
