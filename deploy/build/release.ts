@@ -74,7 +74,10 @@ export async function addFiles(folder: string): Promise<void> {
   await addClient(`${folder}/client`);
   // What a renderer library is written against.
   await Deno.mkdir(`${folder}/include`);
-  await Deno.copyFile(`${ROOT}/src/renderer/native/pinhole.h`, `${folder}/include/pinhole.h`);
+  await Deno.copyFile(
+    `${ROOT}/src/renderer/native/include/pinhole.h`,
+    `${folder}/include/pinhole.h`,
+  );
 }
 
 /** Writes the browser client and its types, for sites that serve it themselves. */

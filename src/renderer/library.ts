@@ -27,7 +27,7 @@ export interface RendererLibraryOptions {
 }
 
 /**
- * Loads a renderer library (native/pinhole.h says what that is) and opens it. Its calls run on other threads; those of
+ * Loads a renderer library (native/include/pinhole.h says what that is) and opens it. Its calls run on other threads; those of
  * one session never overlap, and neither does opening one session with opening another. The frames' planes are views of
  * the library's own memory.
  *

@@ -4,7 +4,7 @@ import { RendererError } from "./renderer_error.ts";
 /** The byte order of every processor that Deno runs on. */
 const LITTLE_ENDIAN = true;
 
-/** `pinhole_audio_chunk` of native/pinhole.h. */
+/** `pinhole_audio_chunk` of native/include/pinhole.h. */
 const CHUNK_BYTES = 32;
 const OFFSET = {
   sampleRate: 4,

@@ -1,7 +1,7 @@
 import { RendererError, type RendererErrorCode } from "./renderer_error.ts";
 import type { RendererLibrary } from "./library_symbols.ts";
 
-/** `PINHOLE_ERROR_TEXT_SIZE` of native/pinhole.h. */
+/** `PINHOLE_ERROR_TEXT_SIZE` of native/include/pinhole.h. */
 const ERROR_TEXT_BYTES = 1024;
 
 /** Runs asynchronous calls one after another, in the order in which they were asked for. */

@@ -11,7 +11,7 @@ import { RendererError } from "./renderer_error.ts";
 /** The byte order of every processor that Deno runs on. */
 const LITTLE_ENDIAN = true;
 
-/** `pinhole_frame` of native/pinhole.h. */
+/** `pinhole_frame` of native/include/pinhole.h. */
 const FRAME_BYTES = 104;
 const OFFSET = { format: 4, width: 8, height: 12, flags: 16, timestampUs: 24, planes: 32 } as const;
 const PLANE_BYTES = 24;

@@ -11,7 +11,7 @@ import { RendererError } from "./renderer_error.ts";
 /** Messages that may wait while a picture is rendered; more of them means that the library does not keep up. */
 const WAITING_MESSAGES_MAX = 64;
 
-/** `PINHOLE_MESSAGE_SIZE_MAX` of native/pinhole.h: what libraries may rely on. */
+/** `PINHOLE_MESSAGE_SIZE_MAX` of native/include/pinhole.h: what libraries may rely on. */
 const MESSAGE_BYTES_MAX = 65536;
 
 /** Warnings of each kind about messages, which viewers may cause at their pace. */

@@ -1,8 +1,8 @@
-/** ABI version that a library must have: `PINHOLE_ABI_VERSION` of native/pinhole.h. */
+/** ABI version that a library must have: `PINHOLE_ABI_VERSION` of native/include/pinhole.h. */
 export const ABI_VERSION = 1;
 
 /**
- * The functions of native/pinhole.h as Deno calls them. Whatever may take its time is non-blocking: it runs on a
+ * The functions of native/include/pinhole.h as Deno calls them. Whatever may take its time is non-blocking: it runs on a
  * thread of Deno's pool, another one each time.
  */
 export const LIBRARY_SYMBOLS = {

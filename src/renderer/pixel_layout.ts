@@ -3,7 +3,7 @@ import type { PixelFormat } from "../media/frame.ts";
 /** `PINHOLE_FRAME_SIDE_MAX`: larger than any picture, and small enough to tell one from uninitialised memory. */
 export const FRAME_SIDE_MAX = 16384;
 
-/** `PINHOLE_FORMAT_H264` of native/pinhole.h. */
+/** `PINHOLE_FORMAT_H264` of native/include/pinhole.h. */
 export const FORMAT_H264 = 7;
 
 /** Longest access unit: a raw picture of 4K has 12 MB, and none that is compressed comes near it. */

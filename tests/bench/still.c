@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/renderer/native/pinhole.h"
+#include "../../src/renderer/native/include/pinhole.h"
 
 struct pinhole_renderer {
   int unused;

@@ -9,7 +9,16 @@ Deno.test("addFiles: a release has the documents, and whatever they link to amon
   await using folder = await openFolder();
   await addFiles(folder.path);
   const files = await listFiles(folder.path);
-  for (const name of ["README.md", "CHANGELOG.md", "LICENSE", "docs/install.md", "config.toml"]) {
+  for (
+    const name of [
+      "README.md",
+      "CHANGELOG.md",
+      "LICENSE",
+      "docs/install.md",
+      "config.toml",
+      "include/pinhole.h",
+    ]
+  ) {
     assert.ok(files.includes(name), name);
   }
   assert.deepEqual(files.filter((name) => name.startsWith("deploy/build/")), []);

@@ -2,7 +2,7 @@ import assert from "assert";
 import { blockCodeArea, readBlockCode } from "../../src/renderer/block_code.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { LIBRARY_SYMBOLS, REQUIRED_SYMBOLS } from "../../src/renderer/library_symbols.ts";
-import { checkHeader, compileReference, hasCplusplus } from "../support/native.ts";
+import { checkHeader, compileReference, hasCplusplus, INCLUDE } from "../support/native.ts";
 import { rgbaFromFrame } from "../support/picture.ts";
 import { failsWith, frameAt, openSession, withReference } from "../support/renderers.ts";
 
@@ -24,8 +24,14 @@ Deno.test({
   },
 });
 
+Deno.test("pinhole.h: is alone in its folder, so that -I adds no other name", async () => {
+  assert.deepEqual((await Array.fromAsync(Deno.readDir(INCLUDE))).map(({ name }) => name), [
+    "pinhole.h",
+  ]);
+});
+
 Deno.test("pinhole.h: declares the functions that are called, and marks the same ones as required", async () => {
-  const url = new URL("../../src/renderer/native/pinhole.h", import.meta.url);
+  const url = new URL("pinhole.h", INCLUDE);
   const [required, optional] = (await Deno.readTextFile(url)).split("/* ---- Optional");
   const declared = (text = "") =>
     [...text.matchAll(/^PINHOLE_API \w+ (pinhole_\w+)\(/gm)].map(([_, name]) => name ?? "");

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 
-/** Folder of the C header and the reference libraries. */
+/** Folder of the C header alone: what renderer libraries are compiled with. */
+export const INCLUDE: URL = new URL("../../src/renderer/native/include/", import.meta.url);
+/** Folder of the reference libraries, which some libraries of the tests are made from. */
 const NATIVE = new URL("../../src/renderer/native/", import.meta.url);
 const RENDERERS = new URL("../testdata/renderers/", import.meta.url);
 const CACHE = new URL("../.cache/native/", import.meta.url);
@@ -103,6 +105,7 @@ async function compile(
   const partial = new URL(`${name}-${key}.${crypto.randomUUID()}`, CACHE);
   const result = await runCompiler(compiler, [
     ...flags,
+    `-I${fileURLToPath(INCLUDE)}`,
     `-I${fileURLToPath(NATIVE)}`,
     "-o",
     fileURLToPath(partial),
@@ -123,7 +126,7 @@ export async function checkHeader(
   name: string,
   { language, standard }: { language: "c" | "c++"; standard: string },
 ): Promise<CompilerResult> {
-  const header = fileURLToPath(new URL(name, NATIVE));
+  const header = fileURLToPath(new URL(name, INCLUDE));
   const flags = ["-x", language, `-std=${standard}`, "-fsyntax-only", ...WARNINGS];
   return await runCompiler(await findCompiler(), [...flags, header]);
 }
@@ -164,7 +167,7 @@ async function runCompiler(compiler: string, flags: readonly string[]): Promise<
 /** Everything that a source may include. */
 async function sources(): Promise<URL[]> {
   const found: URL[] = [];
-  for (const folder of [NATIVE, RENDERERS, new URL("emulated_cuda/", RENDERERS)]) {
+  for (const folder of [INCLUDE, NATIVE, RENDERERS, new URL("emulated_cuda/", RENDERERS)]) {
     for await (const { name, isFile } of Deno.readDir(folder)) {
       if (isFile) found.push(new URL(name, folder));
     }

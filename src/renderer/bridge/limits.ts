@@ -53,7 +53,7 @@ export const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes that may wait for a writer before messages of viewers are dropped. */
 export const VIEWER_BACKLOG_BYTES_MAX = 1024 * 1024;
 
-/** `PINHOLE_MESSAGE_SIZE_MAX` of ../native/pinhole.h, for both directions. */
+/** `PINHOLE_MESSAGE_SIZE_MAX` of ../native/include/pinhole.h, for both directions. */
 export const VIEWER_MESSAGE_BYTES_MAX = 65_536;
 
 /** Messages to the viewers of one session that may wait to be fetched. */

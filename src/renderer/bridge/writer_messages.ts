@@ -17,7 +17,7 @@ export interface FrameMessage {
   /** Generation of the ring that the slot belongs to. */
   readonly generation: number;
   readonly slot: number;
-  /** `PINHOLE_FORMAT_…` of ../native/pinhole.h. */
+  /** `PINHOLE_FORMAT_…` of ../native/include/pinhole.h. */
   readonly format: number;
   /** Pixels. */
   readonly width: number;

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "pinhole.h"
+#include "include/pinhole.h"
 
 typedef struct error_text {
   char text[PINHOLE_ERROR_TEXT_SIZE];

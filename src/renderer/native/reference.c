@@ -14,7 +14,7 @@
 
 #include "mailbox.h"
 #include "painter.h"
-#include "pinhole.h"
+#include "include/pinhole.h"
 #include "settings.h"
 #include "tone.h"
 

@@ -16,7 +16,7 @@
 #include <new>
 
 #include "cuda_session.cuh"
-#include "pinhole.h"
+#include "include/pinhole.h"
 
 /* The only text without an object: pinhole_open is called once per process. */
 static error_text open_error;

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "pinhole.h"
+#include "include/pinhole.h"
 #include "scene.h"
 #include "settings.h"
 
