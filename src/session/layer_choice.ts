@@ -5,6 +5,8 @@
 const APART = 1.6;
 /** Who is in the low layer stays there until the factor is below this: else viewers would go to and fro. */
 const TOGETHER = 1.25;
+/** The same for what a viewer's offer says: it is known, and stays as it is until another offer. */
+const LIMIT = { apart: 1.25, together: 1.1 } as const;
 /** How long a viewer must be too slow, and fast enough again: a path that is drained recovers within a second. */
 const DOWN_MS = 3_000;
 const UP_MS = 4_000;
@@ -17,6 +19,8 @@ export interface LayerCandidate<Viewer> {
   readonly viewer: Viewer;
   /** What its path takes, in kbit/s. */
   readonly targetKbps: number;
+  /** What its offer limits it to, in kbit/s; infinite where it does not. */
+  readonly limitKbps: number;
   readonly layer: Layer;
 }
 
@@ -45,6 +49,24 @@ export class LayerChoice<Viewer> {
     return changes;
   }
 
+  /**
+   * Those who should go down at once: what they limit themselves to is known, and a moment among the others would cost
+   * those their rate.
+   */
+  limited(candidates: readonly LayerCandidate<Viewer>[]): Viewer[] {
+    const fastest = Math.max(...candidates.map(({ targetKbps }) => targetKbps));
+    // A path that is not known yet does not hide a limit, which says no more of who is as fast as the fastest.
+    const known = candidates.map((each) =>
+      each.limitKbps === Number.POSITIVE_INFINITY
+        ? each
+        : { ...each, targetKbps: Math.min(each.limitKbps, fastest) }
+    );
+    const low = tooSlow(known);
+    return known.filter(({ viewer, layer, targetKbps, limitKbps }) =>
+      layer === "main" && targetKbps === limitKbps && low.has(viewer)
+    ).map(({ viewer }) => viewer);
+  }
+
   /** A viewer has left. */
   forget(viewer: Viewer): void {
     this.#misplaced.delete(viewer);
@@ -60,11 +82,17 @@ function tooSlow<Viewer>(candidates: readonly LayerCandidate<Viewer>[]): Set<Vie
     const faster = ranked[at - 1];
     if (faster === undefined) continue;
     const gap = faster.targetKbps / slower.targetKbps;
-    const least = slower.layer === "low" ? TOGETHER : APART;
-    if (gap >= least && gap > widest) {
+    if (gap >= leastGap(slower) && gap > widest) {
       widest = gap;
       from = at;
     }
   }
   return new Set(ranked.slice(from).map(({ viewer }) => viewer));
+}
+
+/** The factor from which a viewer is worth another encoding than those who are faster. */
+function leastGap({ targetKbps, limitKbps, layer }: LayerCandidate<unknown>): number {
+  const isLimit = targetKbps >= limitKbps;
+  if (layer === "low") return isLimit ? LIMIT.together : TOGETHER;
+  return isLimit ? LIMIT.apart : APART;
 }

@@ -164,6 +164,8 @@ export class Session {
       this.#video.existing(former)?.remove(peer.video);
       const layers = this.#video.layers(peer.codec);
       if (isStarted) layers.add(peer.video);
+    } else {
+      this.#video.existing(peer.codec)?.placeLimited();
     }
     if (isStarted && peer.audio !== undefined) this.#audio?.add(peer.audio);
   }

@@ -1,11 +1,13 @@
 import type { EncodedSourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
-import { type Layer, LayerChoice } from "./layer_choice.ts";
+import { type Layer, type LayerCandidate, LayerChoice } from "./layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
 import { type KeyframeReason, VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
 
 /** How often viewers are sorted anew, in milliseconds. */
 const SORT_INTERVAL_MS = 500;
+/** A renderer whose own encoding was sent within this time makes one for all, whatever they limit themselves to. */
+const PASSED_MS = 3_000;
 
 /** What {@link VideoLayers} need; rate and failure are those of the main layer. */
 export type VideoLayersOptions = Omit<VideoBranchOptions, "layer">;
@@ -25,6 +27,7 @@ export class VideoLayers {
   /** A host whose encoders are used up does with one. */
   #hasLow = true;
   #sortedAtMs = Number.NEGATIVE_INFINITY;
+  #passedAtMs = Number.NEGATIVE_INFINITY;
   /** Second encoders that are being closed. */
   #closing: Promise<unknown> = Promise.resolve();
 
@@ -39,10 +42,11 @@ export class VideoLayers {
     return this.#low === undefined ? [this.#main] : [this.#main, this.#low];
   }
 
-  /** Sends to a viewer, from the next keyframe on. */
+  /** Sends to a viewer, from the next keyframe on, in the layer that fits what it limits itself to. */
   add(sink: VideoSink): void {
     this.#viewers.set(sink, "main");
-    this.#main.add(sink);
+    this.placeLimited();
+    if (this.#viewers.get(sink) === "main") this.#main.add(sink);
   }
 
   /** Stops sending to a viewer. */
@@ -59,17 +63,30 @@ export class VideoLayers {
     this.#requests.add({ sink, branch: this.#branchOf(sink), reason });
   }
 
+  /**
+   * Gives those a lower rate at once whose own limit is too low for the others. To call when a viewer's limit may have
+   * changed: a picture for it and the others would have the lower rate.
+   */
+  placeLimited(): void {
+    if (!this.#hasLow || this.#options.clock.now() - this.#passedAtMs < PASSED_MS) return;
+    for (const viewer of this.#choice.limited(this.#candidates)) {
+      // It waits for its encoder, if that is not open yet, since the others should not wait for it.
+      this.#openLow();
+      this.#change(viewer);
+    }
+  }
+
   /** Looks whether somebody should get another layer. Cheap: called for each picture. */
   sort(): void {
     this.#requests.settle((sink) => this.#branchOf(sink));
+    this.placeLimited();
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#sortedAtMs < SORT_INTERVAL_MS) return;
     this.#sortedAtMs = nowMs;
-    const candidates = [...this.#viewers]
-      .filter(([viewer]) => !viewer.isPaused)
-      .map(([viewer, layer]) => ({ viewer, layer, targetKbps: viewer.targetKbps }));
-    const changes = this.#choice.update(candidates, nowMs);
-    for (const viewer of changes) this.#change(viewer);
+    const changes = this.#choice.update(this.#candidates, nowMs);
+    for (const viewer of changes) {
+      if (this.#viewers.get(viewer) === "low" || this.#openLow()) this.#change(viewer);
+    }
     if (this.#low?.size === 0 && changes.length === 0) this.#closeLow();
   }
 
@@ -78,6 +95,7 @@ export class VideoLayers {
    * @returns Whether the renderer should make a keyframe soon.
    */
   pass(frame: EncodedSourceFrame): boolean {
+    this.#passedAtMs = this.#options.clock.now();
     if (this.#low !== undefined) this.#mergeAll();
     this.#requests.settle(() => this.#main);
     return this.#main.pass(frame);
@@ -95,9 +113,17 @@ export class VideoLayers {
     return this.#viewers.get(sink) === "low" ? this.#low ?? this.#main : this.#main;
   }
 
+  /** Those who take pictures at present. */
+  get #candidates(): LayerCandidate<VideoSink>[] {
+    return [...this.#viewers].filter(([viewer]) => !viewer.isPaused).map(([viewer, layer]) => {
+      const { targetKbps, limitKbps } = viewer;
+      return { viewer, layer, targetKbps, limitKbps };
+    });
+  }
+
+  /** Gives a viewer the other layer, whose encoder is open or being opened. */
   #change(viewer: VideoSink): void {
     const to: Layer = this.#viewers.get(viewer) === "low" ? "main" : "low";
-    if (to === "low" && !this.#openLow()) return;
     this.#branchOf(viewer).remove(viewer);
     this.#viewers.set(viewer, to);
     this.#choice.forget(viewer);

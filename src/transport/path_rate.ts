@@ -9,6 +9,8 @@ import type { TransportFeedback } from "./transport_feedback.ts";
 export interface PathRateView {
   /** The video's rate that fits, in kbit/s. */
   readonly targetKbps: number;
+  /** What the viewer limits its pictures to, in kbit/s; infinite where it does not. */
+  readonly limitKbps: number;
   /** The queue that stands on the path, in milliseconds; `undefined` while nothing is known. */
   readonly queueMs: number | undefined;
 }
@@ -79,8 +81,9 @@ export class PathRate {
   }
 
   get view(): PathRateView {
-    const capKbps = this.#cap.targetKbps(this.#nowMs);
-    return { targetKbps: Math.min(this.#controller.targetKbps, capKbps), queueMs: this.#queueMs };
+    const limitKbps = this.#cap.targetKbps(this.#nowMs);
+    const targetKbps = Math.min(this.#controller.targetKbps, limitKbps);
+    return { targetKbps, limitKbps, queueMs: this.#queueMs };
   }
 
   /** What the viewer limits its video to, also below the lowest rate of the connection; none until told. */

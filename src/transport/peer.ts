@@ -170,6 +170,10 @@ export class WebRtcPeer implements Peer, PortMember {
     return this.#path.view.targetKbps;
   }
 
+  get limitKbps(): number {
+    return this.#path.view.limitKbps;
+  }
+
   get isFull(): boolean {
     const nowMs = this.#options.clock.now();
     // To whom nothing may be sent, a picture would be lost: it goes on when that has changed.

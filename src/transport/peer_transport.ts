@@ -21,6 +21,11 @@ export interface VideoSink {
   sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void;
   /** The rate that the way to this viewer takes, in kbit/s of video, between the limits of its connection. */
   readonly targetKbps: number;
+  /**
+   * What the viewer limits its pictures to by its offer, in kbit/s; infinite where it does not. The target is never above
+   * it.
+   */
+  readonly limitKbps: number;
   /** So much is on its way already that one more frame would only be late. */
   readonly isFull: boolean;
   /** The viewer takes no video at present: it has said so in an offer. */

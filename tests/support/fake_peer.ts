@@ -21,6 +21,7 @@ export interface TakenFrame extends FrameInfo {
 export class FakeSink implements VideoSink {
   readonly frames: TakenFrame[] = [];
   targetKbps = 100;
+  limitKbps = Number.POSITIVE_INFINITY;
   isFull = false;
   isPaused = false;
 

@@ -138,6 +138,8 @@ export class FakeEncoder implements VideoEncoder {
   readonly encoded: { readonly timestampUs: number; readonly keyframe: boolean }[] = [];
   /** Grey level of each of those. */
   readonly levels: number[] = [];
+  /** What it was told, in kbit/s. */
+  readonly rates: number[] = [];
   /** Awaited by each compression; what it rejects with fails it. */
   gate: () => Promise<void> = () => Promise.resolve();
   /** Awaited by each loading; what it rejects with fails it. */
@@ -184,7 +186,9 @@ export class FakeEncoder implements VideoEncoder {
     return { codec: this.codec, data: fakeAccessUnit(keyframe), keyframe, timestampUs };
   }
 
-  setBitrate(): void {}
+  setBitrate(kbps: number): void {
+    this.rates.push(kbps);
+  }
 
   close(): Promise<void> {
     this.isClosed = true;

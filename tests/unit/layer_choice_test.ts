@@ -1,16 +1,30 @@
 import assert from "assert";
-import { type Layer, LayerChoice } from "../../src/session/layer_choice.ts";
+import { type Layer, type LayerCandidate, LayerChoice } from "../../src/session/layer_choice.ts";
 
 /** Viewers by name: what their paths take, and where they are. */
 type Viewers = Record<string, readonly [targetKbps: number, layer: Layer]>;
 
-/** Who is told to change over, by the second, as long as nothing else changes. */
-function changes(choice: LayerChoice<string>, viewers: Viewers, fromMs: number, untilMs: number) {
-  const candidates = Object.entries(viewers).map(([viewer, [targetKbps, layer]]) => ({
+/** What some of them limit themselves to, in kbit/s. */
+type Limits = Record<string, number>;
+
+function candidatesOf(viewers: Viewers, limits: Limits = {}): LayerCandidate<string>[] {
+  return Object.entries(viewers).map(([viewer, [targetKbps, layer]]) => ({
     viewer,
     targetKbps,
+    limitKbps: limits[viewer] ?? Number.POSITIVE_INFINITY,
     layer,
   }));
+}
+
+/** Who is told to change over, by the second, as long as nothing else changes. */
+function changes(
+  choice: LayerChoice<string>,
+  viewers: Viewers,
+  fromMs: number,
+  untilMs: number,
+  limits: Limits = {},
+) {
+  const candidates = candidatesOf(viewers, limits);
   for (let nowMs = fromMs; nowMs <= untilMs; nowMs += 500) {
     const changed = choice.update(candidates, nowMs);
     if (changed.length > 0) return { nowMs, changed };
@@ -73,4 +87,36 @@ Deno.test("LayerChoice: who left and came back is judged anew", () => {
   choice.forget("b");
   assert.equal(changes(choice, viewers, 3_000, 5_500), undefined);
   assert.deepEqual(changes(choice, viewers, 6_000, 6_000)?.changed, ["b"]);
+});
+
+Deno.test("LayerChoice: who limits itself to much less than the others have goes down at once, and nobody else", () => {
+  const choice = new LayerChoice<string>();
+  const cases: [viewers: Viewers, limits: Limits, limited: string[]][] = [
+    [{ a: [2500, "main"], b: [500, "main"] }, { b: 500 }, ["b"]],
+    // Nothing is known of the new viewer's path yet.
+    [{ a: [2500, "main"], b: [1250, "main"] }, { b: 1900 }, ["b"]],
+    [{ a: [2500, "main"], b: [500, "main"], c: [400, "main"] }, { b: 500 }, ["b"]],
+    [{ a: [2500, "main"], b: [500, "low"] }, { b: 500 }, []],
+    [{ a: [2500, "main"], b: [500, "main"] }, {}, []],
+    // Not worth an encoding of its own.
+    [{ a: [2500, "main"], b: [2100, "main"] }, { b: 2100 }, []],
+    // Alone, and with those who have no more.
+    [{ b: [500, "main"] }, { b: 500 }, []],
+    [{ a: [480, "main"], b: [500, "main"] }, { b: 500 }, []],
+    // A high limit makes nobody else slow.
+    [{ a: [2500, "main"], b: [2400, "main"], c: [2500, "main"] }, { a: 9000, b: 2400 }, []],
+  ];
+  for (const [viewers, limits, limited] of cases) {
+    const found = choice.limited(candidatesOf(viewers, limits));
+    assert.deepEqual(found, limited, JSON.stringify({ viewers, limits }));
+  }
+});
+
+Deno.test("LayerChoice: who is down by its own limit stays there until the others have no more", () => {
+  const choice = new LayerChoice<string>();
+  const apart: Viewers = { a: [2500, "main"], b: [2200, "low"] };
+  assert.equal(changes(choice, apart, 0, 60_000, { b: 2200 }), undefined);
+  const alike: Viewers = { a: [2300, "main"], b: [2200, "low"] };
+  const change = changes(choice, alike, 60_500, 90_000, { b: 2200 });
+  assert.deepEqual(change, { nowMs: 64_500, changed: ["b"] });
 });

@@ -198,6 +198,27 @@ Deno.test("session: a viewer whose further offer takes another codec goes on wit
   assert.deepEqual(times, [...new Set(times)].sort((one, other) => one - other));
 });
 
+Deno.test("session: a limit that a further offer brings is the others' in no picture, not even in one that waits", async () => {
+  await using setUp = new RegistrySetUp();
+  const [one, two] = [await setUp.connect("main"), await setUp.connect("main")];
+  await setUp.clock.advance(500);
+  const [main] = setUp.encoders.opened;
+  assert(main !== undefined);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  main.gate = () => promise;
+  await setUp.clock.advance(200);
+  Object.assign(two.peer.video, { targetKbps: 30, limitKbps: 30 });
+  assert.ok(two.handle.renegotiate("further"));
+  main.gate = () => Promise.resolve();
+  resolve();
+  await setUp.clock.advance(500);
+  assert.deepEqual(setUp.encoders.opened.map(({ rates }) => rates), [[], [30]]);
+  const before = [one, two].map(({ peer }) => peer.video.frames.length);
+  await setUp.clock.advance(500);
+  const after = [one, two].map(({ peer }) => peer.video.frames.length);
+  assert.deepEqual(after, before.map((count) => count + 5));
+});
+
 Deno.test("session: a viewer that takes no pictures at present costs no encoding", async () => {
   await using setUp = new RegistrySetUp();
   const { handle, peer } = await setUp.connect("main");

@@ -32,6 +32,16 @@ class SetUp implements AsyncDisposable {
     this.layers.add(this.slow);
   }
 
+  /** A viewer that limits itself, and whose path would take more. */
+  limited(kbps = 300): FakeSink {
+    return Object.assign(new FakeSink(), { targetKbps: kbps, limitKbps: kbps });
+  }
+
+  /** What the encoders were told, in kbit/s. */
+  get encoderRates(): number[][] {
+    return this.encoders.opened.map(({ rates }) => rates);
+  }
+
   /** Shows a picture each 100 ms for so many seconds. */
   async play(seconds: number): Promise<void> {
     for (let picture = 0; picture < 10 * seconds; picture++) {
@@ -149,4 +159,82 @@ Deno.test("VideoLayers: what a renderer encodes by itself is one for all", async
   assert.equal(set.layers.branches.length, 1);
   assert.equal(set.slow.frames.at(-1)?.timestampUs, 60_000_000);
   assert.equal(set.fast.frames.at(-1)?.timestampUs, 60_000_000);
+});
+
+Deno.test("VideoLayers: who limits itself begins with an encoding of its own, and costs the others no picture's rate", async () => {
+  await using set = new SetUp();
+  set.layers.remove(set.slow);
+  await set.play(1);
+  const limited = set.limited();
+  set.layers.add(limited);
+  await set.play(2);
+  assert.deepEqual(set.encoderRates, [[], [300]]);
+  assert.deepEqual([set.fast.frames.length, limited.frames.length], [30, 20]);
+  assertWhole(limited);
+  // Whose keyframe the others do not pay for either.
+  assert.equal(set.fast.frames.filter(({ keyframe }) => keyframe).length, 1);
+});
+
+Deno.test("VideoLayers: who joins a viewer that limits itself has its own rate from the first picture on", async () => {
+  await using set = new SetUp();
+  for (const sink of [set.fast, set.slow]) set.layers.remove(sink);
+  const limited = set.limited();
+  set.layers.add(limited);
+  await set.play(2);
+  assert.deepEqual([set.encoderRates, limited.frames.length], [[[300]], 20]);
+  set.layers.add(set.fast);
+  await set.play(2);
+  assert.deepEqual(set.encoderRates, [[300, 2000], [300]]);
+  assert.deepEqual([set.fast.frames.length, limited.frames.length], [20, 40]);
+  assertWhole(limited);
+});
+
+Deno.test("VideoLayers: a limit that comes later, or shows when the others have grown, costs them no rate", async () => {
+  for (const cause of ["later", "grown"]) {
+    await using set = new SetUp();
+    set.layers.remove(set.slow);
+    const limited = set.limited(1500);
+    if (cause === "later") Object.assign(limited, { targetKbps: 2000, limitKbps: 9000 });
+    else set.fast.targetKbps = 1600;
+    set.layers.add(limited);
+    await set.play(2);
+    if (cause === "later") Object.assign(limited, { targetKbps: 1500, limitKbps: 1500 });
+    else set.fast.targetKbps = 2000;
+    await set.play(2);
+    const before = cause === "later" ? [] : [1500, 2000];
+    assert.deepEqual(set.encoderRates, [before, [1500]], cause);
+    // One went by while the encoder of the limited viewer was opened.
+    assert.deepEqual([set.fast.frames.length, limited.frames.length], [40, 39]);
+  }
+});
+
+Deno.test("VideoLayers: where there is one encoding only, who limits itself shares it", async () => {
+  await using set = new SetUp();
+  set.layers.remove(set.slow);
+  await set.play(1);
+  let tries = 0;
+  set.encoders.prepare = () => {
+    tries++;
+    throw new Error("no more encoders");
+  };
+  const limited = set.limited();
+  set.layers.add(limited);
+  await set.play(2);
+  assert.deepEqual([set.encoderRates, set.layers.branches.length], [[[300]], 1]);
+  assert.deepEqual([limited.frames.length, tries], [20, 1]);
+});
+
+Deno.test("VideoLayers: a renderer that encodes opens no encoder for who limits itself, whatever comes between", async () => {
+  await using set = new SetUp();
+  set.layers.remove(set.slow);
+  const data = Uint8Array.of(0, 0, 0, 1, 0x65, 1);
+  set.layers.pass({ kind: "h264", data, keyframe: true, timestampUs: 1_000 });
+  set.layers.add(set.limited());
+  for (let turn = 2; turn < 10; turn++) {
+    set.layers.sort();
+    set.layers.pass({ kind: "h264", data, keyframe: true, timestampUs: turn * 1_000 });
+    await settle();
+  }
+  assert.equal(set.encoders.opened.length, 1);
+  assert.equal(set.rates.at(-1), 300);
 });
