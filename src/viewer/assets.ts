@@ -13,6 +13,7 @@ import words from "./page/words.js" with { type: "text" };
 import types from "./pinhole.d.ts" with { type: "text" };
 import client from "./pinhole.js" with { type: "text" };
 import backoff from "./pinhole/backoff.js" with { type: "text" };
+import firstPicture from "./pinhole/first_picture.js" with { type: "text" };
 import input from "./pinhole/input.js" with { type: "text" };
 import media from "./pinhole/media.js" with { type: "text" };
 import pathCheck from "./pinhole/path_check.js" with { type: "text" };
@@ -74,6 +75,7 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/pinhole.d.ts", { type: TYPES, body: types }],
   ["/pinhole.js", { type: SCRIPT, body: client }],
   ["/pinhole/backoff.js", { type: SCRIPT, body: backoff }],
+  ["/pinhole/first_picture.js", { type: SCRIPT, body: firstPicture }],
   ["/pinhole/input.js", { type: SCRIPT, body: input }],
   ["/pinhole/media.js", { type: SCRIPT, body: media }],
   ["/pinhole/path_check.js", { type: SCRIPT, body: pathCheck }],

@@ -161,6 +161,15 @@ export interface PinholePlayerOptions {
   iceTransportPolicy?: RTCIceTransportPolicy;
 }
 
+/** Why there will be no picture: the problem that made the player give up, as an exception. */
+export declare class PinholeError extends Error {
+  constructor(problem: PlayerProblem);
+  readonly name: "PinholeError";
+  readonly problem: PlayerProblem;
+  /** That of {@link PinholeError.problem}. */
+  readonly code: PlayerProblemCode;
+}
+
 /** The player's events; each is a `CustomEvent` with the value in `detail`. */
 export interface PinholePlayerEventMap {
   /** {@link PlayerView.state} is another one. */
@@ -176,10 +185,17 @@ export interface PinholePlayerEventMap {
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;
   /** The browser refused to play. The next click or key press on the page, or `play()` in a handler, plays. */
+  autoplayblocked: CustomEvent<null>;
+  /** @deprecated The former name of `autoplayblocked`, which comes as well. */
   "autoplay-blocked": CustomEvent<null>;
   /** A track of the stream has come and is in the video's `srcObject`. */
   track: CustomEvent<MediaStreamTrack>;
 }
+
+/** What `addEventListener` and `removeEventListener` of a player take: a function, or an object with `handleEvent`. */
+export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
+  | ((this: PinholePlayer, event: PinholePlayerEventMap[Type]) => void)
+  | { handleEvent(event: PinholePlayerEventMap[Type]): void };
 
 /**
  * Plays one Pinhole session in a video element, and keeps at it: a WebSocket that breaks is taken up again while the
@@ -201,8 +217,14 @@ export declare class PinholePlayer extends EventTarget {
   readonly selectedCandidate: SelectedCandidate | null;
   /** The present connection, for what the player does not tell. Replaced on every new try; do not close it. */
   readonly peerConnection: RTCPeerConnection | null;
-  /** Starts, or starts again after `failed`. Does nothing while running. */
-  start(): void;
+  /**
+   * Starts, or starts again after `failed`. While running it starts nothing, and promises the same.
+   * @returns Fulfilled when the first picture has been decoded, however many tries that takes; where the browser refuses
+   *   to play, after the click that it wants. Those who do not wait for it need not handle its rejection.
+   * @throws {PinholeError} When the player gives up before the first picture (state `failed`).
+   * @throws {DOMException} `AbortError`: `stop()` was called before the first picture.
+   */
+  start(): Promise<void>;
   /** Says goodbye, which frees the place on the server at once, and empties the video. */
   stop(): void;
   /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
@@ -213,9 +235,9 @@ export declare class PinholePlayer extends EventTarget {
    * server drops later comes as the event `notice`. An empty message reaches nobody.
    */
   send(data: string | ArrayBuffer | ArrayBufferView): boolean;
-  addEventListener<K extends keyof PinholePlayerEventMap>(
-    type: K,
-    listener: (event: PinholePlayerEventMap[K]) => void,
+  addEventListener<Type extends keyof PinholePlayerEventMap>(
+    type: Type,
+    listener: PinholePlayerListener<Type> | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
   addEventListener(
@@ -223,9 +245,9 @@ export declare class PinholePlayer extends EventTarget {
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
-  removeEventListener<K extends keyof PinholePlayerEventMap>(
-    type: K,
-    listener: (event: PinholePlayerEventMap[K]) => void,
+  removeEventListener<Type extends keyof PinholePlayerEventMap>(
+    type: Type,
+    listener: PinholePlayerListener<Type> | null,
     options?: boolean | EventListenerOptions,
   ): void;
   removeEventListener(

@@ -2,7 +2,9 @@
 /// <reference lib="dom" />
 /** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
 import { backoffMs } from "./pinhole/backoff.js";
+import { FirstPicture } from "./pinhole/first_picture.js";
 import { fitsMessage, MediaConnection } from "./pinhole/media.js";
+export { PinholeError } from "./pinhole/first_picture.js";
 export { forwardInput } from "./pinhole/input.js";
 export { checkPath } from "./pinhole/path_check.js";
 import { Playback } from "./pinhole/playback.js";
@@ -35,6 +37,8 @@ export class PinholePlayer extends EventTarget {
   #retryTimer;
   /** There while running; ends the listeners on window and document. @type {AbortController | null} */
   #running = null;
+  /** What `start()` has promised. */
+  #firstPicture = new FirstPicture();
 
   /** @param {import("./pinhole.d.ts").PinholePlayerOptions} options */
   constructor(options) {
@@ -43,7 +47,10 @@ export class PinholePlayer extends EventTarget {
     this.#options = options;
     this.#url = signallingUrl(options);
     this.#playback = new Playback(options, () => {
-      if (this.#playback.blocked) this.#emit("autoplay-blocked", null);
+      if (this.#playback.blocked) {
+        this.#emit("autoplayblocked", null);
+        this.#emit("autoplay-blocked", null);
+      }
       this.#publish();
     });
     this.#halt = "stopped";
@@ -81,8 +88,10 @@ export class PinholePlayer extends EventTarget {
   }
 
   start() {
-    if (this.#running) return;
+    if (this.#running) return this.#firstPicture.promise;
     this.#running = new AbortController();
+    // What goes wrong at once calls listeners that may start the player again, for another picture.
+    const { promise } = this.#firstPicture = new FirstPicture();
     const { signal } = this.#running;
     addEventListener("pagehide", () => this.#leave(), { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && this.#negotiate(), { signal });
@@ -90,6 +99,7 @@ export class PinholePlayer extends EventTarget {
     this.#failures = 0;
     this.#problem = null;
     this.#negotiate();
+    return promise;
   }
 
   stop() {
@@ -126,6 +136,7 @@ export class PinholePlayer extends EventTarget {
       },
       firstFrame: () => {
         this.#failures = 0;
+        this.#firstPicture.came();
         this.#mediaChanged(media);
       },
       sampled: (stats) => this.#emit("stats", stats),
@@ -262,6 +273,7 @@ export class PinholePlayer extends EventTarget {
   #end(halt, problem) {
     this.#running?.abort();
     this.#running = null;
+    this.#firstPicture.missed(problem);
     this.#leave();
     this.#halt = halt;
     this.#problem = problem;

@@ -122,6 +122,8 @@ browserTest(
     await using fake = new FakeSignalling();
     fake.script.push(answering(await FakeStreamer.open(browser)));
     const client = await ClientPage.open(browser, fake.origin, { before: refuseAutoplay });
+    await client.until("autoplayblocked");
+    // Its former name, which pages may still listen to.
     await client.until("autoplay-blocked");
     const blocked = await client.until("view", ({ autoplayBlocked }) => autoplayBlocked);
     assert.equal(blocked.problem, null);

@@ -18,7 +18,12 @@ const UNNAMED: [Unnamed] extends [never] ? "none" : Unnamed = "none";
 Deno.test("pinhole.d.ts: declares what pinhole.js exports", () => {
   assert.equal(UNDECLARED, "none");
   assert.equal(UNNAMED, "none");
-  assert.deepEqual(Object.keys(client), ["PinholePlayer", "checkPath", "forwardInput"]);
+  assert.deepEqual(Object.keys(client), [
+    "PinholeError",
+    "PinholePlayer",
+    "checkPath",
+    "forwardInput",
+  ]);
 });
 
 Deno.test("PinholePlayer: refuses options that cannot work", () => {

@@ -111,6 +111,7 @@ async function startPlayer(
     "stats",
     "message",
     "error",
+    "autoplayblocked",
     "autoplay-blocked",
     "track",
   ] as const;
