@@ -3,7 +3,7 @@
  * files of dist. The same commit, built with the same Deno, gives the same bytes.
  */
 import { parseArgs } from "node:util";
-import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
+import { CLIENT_SOURCES } from "../../src/viewer/client.ts";
 import { writeArchive } from "./archive.ts";
 import { showStep } from "./command.ts";
 import { compile, ROOT, runTask, say } from "./compile.ts";
@@ -83,9 +83,7 @@ export async function addFiles(folder: string): Promise<void> {
 /** Writes the browser client and its types, for sites that serve it themselves. */
 async function addClient(folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/pinhole`, { recursive: true });
-  for (const [path, { body }] of VIEWER_ASSETS) {
-    if (path.startsWith("/pinhole")) await Deno.writeTextFile(`${folder}${path}`, body);
-  }
+  for (const [path, text] of CLIENT_SOURCES) await Deno.writeTextFile(`${folder}/${path}`, text);
 }
 
 async function addNotices(

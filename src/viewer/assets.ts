@@ -1,3 +1,4 @@
+import { CLIENT_FILES } from "./client.ts";
 import icon from "./icon.svg" with { type: "text" };
 import page from "./index.html" with { type: "text" };
 import pageStyle from "./page.css" with { type: "text" };
@@ -10,29 +11,12 @@ import pathView from "./page/path_check.js" with { type: "text" };
 import plot from "./page/plot.js" with { type: "text" };
 import stageStyle from "./page/stage.css" with { type: "text" };
 import words from "./page/words.js" with { type: "text" };
-import types from "./pinhole.d.ts" with { type: "text" };
-import client from "./pinhole.js" with { type: "text" };
-import backoff from "./pinhole/backoff.js" with { type: "text" };
-import firstPicture from "./pinhole/first_picture.js" with { type: "text" };
-import input from "./pinhole/input.js" with { type: "text" };
-import media from "./pinhole/media.js" with { type: "text" };
-import pathCheck from "./pinhole/path_check.js" with { type: "text" };
-import pathFindings from "./pinhole/path_findings.js" with { type: "text" };
-import pathProbe from "./pinhole/path_probe.js" with { type: "text" };
-import pathRequests from "./pinhole/path_requests.js" with { type: "text" };
-import pathVerdict from "./pinhole/path_verdict.js" with { type: "text" };
-import playback from "./pinhole/playback.js" with { type: "text" };
-import presence from "./pinhole/presence.js" with { type: "text" };
-import problems from "./pinhole/problems.js" with { type: "text" };
-import signalling from "./pinhole/signalling.js" with { type: "text" };
-import stats from "./pinhole/stats.js" with { type: "text" };
 import statusPage from "./status.html" with { type: "text" };
 import statusServer from "./status/server.js" with { type: "text" };
 import statusStyle from "./status/status.css" with { type: "text" };
 import statusScript from "./status/status.js" with { type: "text" };
 import statusTable from "./status/table.js" with { type: "text" };
 import statusWords from "./status/words.js" with { type: "text" };
-import trial from "./pinhole/trial.js" with { type: "text" };
 
 /** One file that the server hands to browsers as it is. */
 export interface ViewerAsset {
@@ -59,9 +43,14 @@ const SHARED: readonly (readonly [path: string, asset: ViewerAsset])[] = [
   ["/page/plot.js", { type: SCRIPT, body: plot }],
 ];
 
+/** The browser client, for this page and those of other sites. */
+const CLIENT = Array.from(CLIENT_FILES, ([path, body]): [path: string, asset: ViewerAsset] => [
+  `/${path}`,
+  { type: path.endsWith(".d.ts") ? TYPES : SCRIPT, body },
+]);
+
 /**
- * The viewer page and the browser client by URL path. Every one of them is needed: the scripts import each other by
- * relative path. They ask for nothing from elsewhere and have no inline script or style, so a content policy of `'self'`
+ * The viewer page and the browser client by URL path. The scripts import each other by relative path. They ask for nothing from elsewhere and have no inline script or style, so a content policy of `'self'`
  * fits them.
  */
 export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
@@ -72,23 +61,7 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ["/page/path_check.js", { type: SCRIPT, body: pathView }],
   ["/page/stage.css", { type: STYLE, body: stageStyle }],
   ["/page/words.js", { type: SCRIPT, body: words }],
-  ["/pinhole.d.ts", { type: TYPES, body: types }],
-  ["/pinhole.js", { type: SCRIPT, body: client }],
-  ["/pinhole/backoff.js", { type: SCRIPT, body: backoff }],
-  ["/pinhole/first_picture.js", { type: SCRIPT, body: firstPicture }],
-  ["/pinhole/input.js", { type: SCRIPT, body: input }],
-  ["/pinhole/media.js", { type: SCRIPT, body: media }],
-  ["/pinhole/path_check.js", { type: SCRIPT, body: pathCheck }],
-  ["/pinhole/path_findings.js", { type: SCRIPT, body: pathFindings }],
-  ["/pinhole/path_probe.js", { type: SCRIPT, body: pathProbe }],
-  ["/pinhole/path_requests.js", { type: SCRIPT, body: pathRequests }],
-  ["/pinhole/path_verdict.js", { type: SCRIPT, body: pathVerdict }],
-  ["/pinhole/playback.js", { type: SCRIPT, body: playback }],
-  ["/pinhole/presence.js", { type: SCRIPT, body: presence }],
-  ["/pinhole/problems.js", { type: SCRIPT, body: problems }],
-  ["/pinhole/signalling.js", { type: SCRIPT, body: signalling }],
-  ["/pinhole/stats.js", { type: SCRIPT, body: stats }],
-  ["/pinhole/trial.js", { type: SCRIPT, body: trial }],
+  ...CLIENT,
 ]);
 
 /** The status page by URL path, with the same promises as {@link VIEWER_ASSETS}. */

@@ -144,10 +144,9 @@ export interface PinholePlayerOptions {
   video: HTMLVideoElement;
   /** Session to watch: 1–64 of `A-Z a-z 0-9 _ -`. Needed unless `url` is given. */
   session?: string;
-  /**
-   * Whole WebSocket address, `ws://host:port/ws/<session>` (or wss, http, https). Without it, the server that this
-   * module was loaded from.
-   */
+  /** Address of the server, such as `http://host:9000/`. Default: the server that this module was loaded from. */
+  server?: string | URL;
+  /** Whole WebSocket address, `ws://host:port/ws/<session>` (or wss, http, https), in place of `server` and `session`. */
   url?: string;
   /** Access token, for servers that ask for one. */
   token?: string;
@@ -321,7 +320,7 @@ export interface PathCheckOptions {
 /**
  * Tests the whole way from this browser to a server: HTTP, WebSocket, every media port, and a real connection to a
  * session of its own name, which takes a place for a few seconds. Other connections of the page go on undisturbed, and
- * nothing of the check is left when it ends.
+ * nothing of the check is left when it ends. Its code is loaded at the first call.
  * @throws {TypeError} When `server` is no URL.
  * @throws The reason of `signal`, when it aborts.
  */

@@ -6,7 +6,7 @@ import { FirstPicture } from "./pinhole/first_picture.js";
 import { fitsMessage, MediaConnection } from "./pinhole/media.js";
 export { PinholeError } from "./pinhole/first_picture.js";
 export { forwardInput } from "./pinhole/input.js";
-export { checkPath } from "./pinhole/path_check.js";
+import { serverUrl } from "./pinhole/home.js";
 import { Playback } from "./pinhole/playback.js";
 import * as problems from "./pinhole/problems.js";
 import { SignallingSocket, signallingUrl } from "./pinhole/signalling.js";
@@ -322,6 +322,16 @@ export class PinholePlayer extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/**
+ * Loads what checks the path when it is asked for first: few pages do.
+ * @param {import("./pinhole.d.ts").PathCheckOptions} [options]
+ */
+export async function checkPath(options = {}) {
+  options.signal?.throwIfAborted();
+  const module = await import("./pinhole/path_check.js");
+  return module.checkPath({ ...options, server: serverUrl(options.server) });
 }
 
 /** @param {PlayerView} one @param {PlayerView} other */

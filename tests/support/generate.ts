@@ -1,3 +1,4 @@
+import { BUNDLES, makeBundle } from "../../deploy/build/bundle.ts";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "toml";
 import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
@@ -10,7 +11,7 @@ export interface GeneratedDocument {
   /** From the root of the project. */
   readonly path: string;
   /** What the file has to hold. */
-  readonly text: () => string;
+  readonly text: () => string | Promise<string>;
   /** Why a file that is there is not to be written over. */
   readonly keep?: (found: string) => string | undefined;
 }
@@ -21,6 +22,7 @@ export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: formatMetricsReference },
   { path: "frpc.toml", text: formatShippedTunnel },
+  ...BUNDLES.map((bundle) => ({ path: bundle.path, text: () => makeBundle(bundle) })),
 ];
 
 /** The public server of the mapping that Pinhole is shipped for; the ports are those of the defaults. */
@@ -38,7 +40,7 @@ export async function writeGenerated(root: URL = ROOT): Promise<string[]> {
   for (const { path, text, keep } of GENERATED_DOCUMENTS) {
     const file = new URL(path, root);
     const why = keep === undefined ? undefined : keep(await readIfThere(file) ?? "");
-    if (why === undefined) await Deno.writeTextFile(file, text());
+    if (why === undefined) await Deno.writeTextFile(file, await text());
     else kept.push(`${path} is left as it is, since ${why}; move it away and run this again`);
   }
   return kept;
@@ -49,7 +51,7 @@ export async function findStale(): Promise<string[]> {
   const stale: string[] = [];
   for (const { path, text } of GENERATED_DOCUMENTS) {
     const found = await readIfThere(new URL(path, ROOT));
-    if (found !== text()) stale.push(path);
+    if (found !== await text()) stale.push(path);
   }
   return stale;
 }

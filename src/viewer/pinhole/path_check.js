@@ -5,6 +5,7 @@ import { addArrivals, deadEnds, portFindings, portStep } from "./path_findings.j
 import { probePort } from "./path_probe.js";
 import { ask, openWebSocket } from "./path_requests.js";
 import { judge } from "./path_verdict.js";
+import { serverUrl } from "./home.js";
 import { NO_WEBRTC } from "./problems.js";
 import { signallingUrl } from "./signalling.js";
 import { tryConnection } from "./trial.js";
@@ -51,7 +52,7 @@ export async function checkPath({ server, token, signal, changed } = {}) {
   signal?.addEventListener("abort", abort);
   try {
     return await new PathCheck({
-      server: new URL(server ?? "../", import.meta.url),
+      server: serverUrl(server),
       token,
       signal: stop.signal,
       changed: changed ?? (() => {}),

@@ -1,6 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /** One WebSocket to `/ws/<session_id>`. @module */
+import { serverUrl } from "./home.js";
 
 /**
  * @typedef {object} SignallingListener Hears of a {@link SignallingSocket} until it is closed from this side.
@@ -69,16 +70,16 @@ export class SignallingSocket {
 }
 
 /**
- * The WebSocket's address. Without `url` it is beside this client's own file, so a page of another host that imports
- * the client from a Pinhole server finds that server, and a path prefix in front of both is kept.
- * @param {{ url?: string, session?: string, token?: string }} options
+ * The WebSocket's address. Without `url` and `server` it is beside this client's own file, so a page of another host that
+ * imports the client from a Pinhole server finds that server.
+ * @param {{ url?: string, server?: string | URL, session?: string, token?: string }} options
  * @throws {TypeError}
  */
-export function signallingUrl({ url, session, token }) {
+export function signallingUrl({ url, server, session, token }) {
   if (url === undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(session ?? "")) {
     throw new TypeError(`A session id has 1 to 64 of A-Z a-z 0-9 _ -, unlike "${session ?? ""}"`);
   }
-  const address = new URL(url ?? `../ws/${session}`, import.meta.url);
+  const address = url === undefined ? new URL(`ws/${session}`, serverUrl(server)) : new URL(url);
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (token) address.searchParams.set("token", token);
   return address;

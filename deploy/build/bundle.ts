@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { build, type Plugin, stop } from "esbuild";
+
+/** A module of the browser client in one file, small, as pages load it. */
+export interface Bundle {
+  /** From the root of the project. */
+  readonly path: string;
+  /** The module that it is made from, from the root of the project. */
+  readonly entry: string;
+  /** Modules that are loaded at their own addresses, as they are written in the entry. */
+  readonly external: readonly string[];
+}
+
+const VIEWER = "src/viewer";
+
+/** Every module of the browser client that is served in one file. */
+export const BUNDLES: readonly Bundle[] = [
+  {
+    path: `${VIEWER}/bundle/pinhole.js`,
+    entry: `${VIEWER}/pinhole.js`,
+    // Few pages check the path, so none has to load what does it.
+    external: ["./pinhole/path_check.js"],
+  },
+  {
+    path: `${VIEWER}/bundle/path_check.js`,
+    entry: `${VIEWER}/pinhole/path_check.js`,
+    external: [],
+  },
+];
+
+/** What browsers of the last three years know, private members and `Object.hasOwn` among it. */
+const TARGET = "es2022";
+
+/**
+ * Makes a bundle.
+ * @param root The project's folder.
+ * @returns A module. Its first line names the sources that it was made from by their hash, see `src/viewer/client.ts`.
+ */
+export async function makeBundle(
+  { entry, external }: Bundle,
+  root: URL = new URL("../../", import.meta.url),
+): Promise<string> {
+  try {
+    const { outputFiles, metafile } = await build({
+      absWorkingDir: decodeURIComponent(root.pathname),
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      format: "esm",
+      target: TARGET,
+      // Code editors find no settings of ours in a bundle, and neither must this.
+      tsconfigRaw: {},
+      legalComments: "none",
+      metafile: true,
+      write: false,
+      plugins: [keepOutside(external)],
+    });
+    const sources = Object.keys(metafile.inputs);
+    const [file] = outputFiles;
+    if (file === undefined) throw new Error(`esbuild made nothing of ${entry}`);
+    return `${await formatHead(sources, root)}\n${file.text}`;
+  } finally {
+    await stop();
+  }
+}
+
+/** esbuild's own option resolves paths first, which makes them absolute. */
+function keepOutside(external: readonly string[]): Plugin {
+  return {
+    name: "keep-outside",
+    setup({ onResolve }) {
+      onResolve(
+        { filter: /./ },
+        ({ path }) => external.includes(path) ? { path, external: true } : undefined,
+      );
+    },
+  };
+}
+
+async function formatHead(sources: readonly string[], root: URL): Promise<string> {
+  const names = sources.map((path) => path.slice(`${VIEWER}/`.length)).sort();
+  const hash = createHash("sha256");
+  for (const name of names) {
+    hash.update(await Deno.readTextFile(new URL(`${VIEWER}/${name}`, root)));
+  }
+  const digest = hash.digest("base64url").slice(0, 22);
+  return `// Pinhole's browser client, MIT licence. Made from ${names.join(" ")} (${digest}).`;
+}
