@@ -1,10 +1,11 @@
 import { type Clock, sleep } from "./clock.ts";
+import { TokenBucket, type TokenRate } from "./token_bucket.ts";
 
 /** How long accepting pauses when the host has run out of something, in milliseconds. */
 const PAUSE_MS = 100;
 
-/** While it goes on, it is reported again after this time, in milliseconds. */
-const REPORT_MS = 10_000;
+/** While it goes on, it is reported again every 10 s. */
+const REPORTS: TokenRate = { perSecond: 1 / 10, burst: 1 };
 
 /**
  * Errors of accept(2) that concern one connection: it was reset before it was accepted, or its network went. The next
@@ -47,17 +48,14 @@ export async function acceptAll<Connection>(
   listener: { accept(): Promise<Connection> },
   { clock, signal, take, paused }: AcceptOptions<Connection>,
 ): Promise<void> {
-  let reportedMs = -Infinity;
+  const reports = new TokenBucket(REPORTS);
   while (!signal.aborted) {
     try {
       await take(await listener.accept());
     } catch (error) {
       if (signal.aborted || error instanceof Deno.errors.BadResource) return;
       if (isOfOneConnection(error)) continue;
-      if (clock.now() - reportedMs >= REPORT_MS) {
-        reportedMs = clock.now();
-        paused?.(error);
-      }
+      if (reports.take(clock.now())) paused?.(error);
       await sleep(clock, PAUSE_MS, signal);
     }
   }

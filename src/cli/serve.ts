@@ -30,7 +30,7 @@ export async function serve(
   const startedMs = performance.now();
   const { config, file } = await loadServerConfig(choice);
   const variables = readServiceVariables();
-  const sink = createLogSink({
+  using sink = createLogSink({
     ...config.log,
     isTerminal: Deno.stderr.isTerminal(),
     isJournal: isStderrJournal(variables.JOURNAL_STREAM),

@@ -1,9 +1,7 @@
 import type { Logger } from "../base/log.ts";
-import { SYSTEM_CLOCK } from "../base/clock.ts";
 import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../media/frame.ts";
 import { LibraryAudio } from "./library_audio.ts";
 import { failureOf, holding, SerialCalls } from "./library_calls.ts";
-import { LogThrottle } from "../base/log_throttle.ts";
 import { LibraryFrame } from "./library_frame.ts";
 import type { RendererLibrary } from "./library_symbols.ts";
 import { RendererError } from "./renderer_error.ts";
@@ -13,9 +11,6 @@ const WAITING_MESSAGES_MAX = 64;
 
 /** `PINHOLE_MESSAGE_SIZE_MAX` of native/include/pinhole.h: what libraries may rely on. */
 const MESSAGE_BYTES_MAX = 65536;
-
-/** Warnings of each kind about messages, which viewers may cause at their pace. */
-const WARNINGS_PER_SECOND = 5;
 
 /** Results of `pinhole_render`. */
 const FRAME = 0;
@@ -46,7 +41,6 @@ export class LibrarySession implements FrameSource {
   readonly #frame: LibraryFrame;
   readonly #audioChunk: LibraryAudio;
   readonly #polled = new Uint8Array(MESSAGE_BYTES_MAX);
-  readonly #warnings: LogThrottle;
   #waitingMessages = 0;
   #closed: Promise<void> | undefined;
 
@@ -54,7 +48,6 @@ export class LibrarySession implements FrameSource {
     this.#open = open;
     this.#frame = new LibraryFrame(open.libraryName);
     this.#audioChunk = new LibraryAudio(open.libraryName);
-    this.#warnings = new LogThrottle(open.log, SYSTEM_CLOCK, { perSecond: WARNINGS_PER_SECOND });
     const { symbols } = open.library;
     if (symbols.pinhole_message !== null) this.message = (data) => this.#enqueueMessage(data);
     if (symbols.pinhole_audio !== null) this.audio = (timestampUs) => this.#listen(timestampUs);
@@ -161,14 +154,14 @@ export class LibrarySession implements FrameSource {
     const waiting = this.#waitingMessages;
     const bytes = data.byteLength;
     if (waiting >= WAITING_MESSAGES_MAX || bytes > MESSAGE_BYTES_MAX) {
-      this.#warnings.warn("renderer_message_dropped", { waiting, bytes });
+      this.#open.log.warn("renderer_message_dropped", { waiting, bytes });
       return bytes > MESSAGE_BYTES_MAX ? "too_long" : "too_many";
     }
     this.#waitingMessages++;
     // The caller's bytes are the caller's again when this function returns.
     const copy = new Uint8Array(data);
     this.#calls.run(() => this.#message(copy))
-      .catch((error) => this.#warnings.warn("renderer_message_failed", { error: error.message }))
+      .catch((error) => this.#open.log.warn("renderer_message_failed", { error: error.message }))
       .finally(() => this.#waitingMessages--);
     return undefined;
   }

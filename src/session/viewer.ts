@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
+import { Tally } from "../base/tally.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MessageRefusal } from "../media/frame.ts";
 import type { Lease } from "../ports/leases.ts";
@@ -17,7 +18,6 @@ import {
   type ViewerNotice,
   type ViewerState,
 } from "./door.ts";
-import { DropTally } from "./drop_tally.ts";
 import { joinRefusal } from "./join_refusal.ts";
 import { MessageBudget } from "./message_budget.ts";
 import {
@@ -64,9 +64,9 @@ export class Viewer implements ViewerControl {
   readonly #options: ViewerOptions;
   readonly #budget = new MessageBudget();
   /** Messages of the viewer that were dropped. */
-  readonly #dropped: DropTally<keyof typeof DROP_WORDS>;
+  readonly #dropped: Tally<keyof typeof DROP_WORDS>;
   /** Messages of the renderer that did not reach the viewer. */
-  readonly #missed: DropTally<"no_way">;
+  readonly #missed: Tally<"no_way">;
   /** Whether a message has gone over the data channel. */
   #hasChannel = false;
   #listener: ViewerListener | undefined;
@@ -80,11 +80,11 @@ export class Viewer implements ViewerControl {
     this.port = options.lease.port;
     this.#status = newViewerStatus(options.clock.now());
     const { clock, log } = options;
-    this.#dropped = new DropTally(clock, (count, reason) => {
+    this.#dropped = new Tally(clock, (count, reason) => {
       log.warn("viewer_messages_dropped", { port: this.port, reason, count });
       this.#listener?.notice({ code: "messages_dropped", message: DROP_WORDS[reason], count });
     });
-    this.#missed = new DropTally(clock, (count, reason) => {
+    this.#missed = new Tally(clock, (count, reason) => {
       log.warn("viewer_messages_missed", { port: this.port, count });
       this.#listener?.notice({ code: "messages_missed", message: DROP_WORDS[reason], count });
     });

@@ -1,7 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { LogThrottle } from "../base/log_throttle.ts";
 import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
 import type { Meter } from "../base/meter.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
@@ -49,7 +48,7 @@ export class PortMux {
   readonly #port: MediaPort;
   readonly #clock: Clock;
   readonly #meter: Meter;
-  readonly #log: LogThrottle;
+  readonly #log: Logger;
   readonly #probe: PathProbe | undefined;
   readonly #byUfrag = new Map<string, PortMember>();
   readonly #byAddress = new Map<string, { readonly address: MediaAddress; owner: PortMember }>();
@@ -67,7 +66,7 @@ export class PortMux {
     this.#port = port;
     this.#clock = options.clock;
     this.#meter = options.meter;
-    this.#log = new LogThrottle(options.log, options.clock);
+    this.#log = options.log;
     this.#probe = options.probe;
     this.#consents = new ConsentRounds({
       ...options,

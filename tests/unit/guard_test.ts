@@ -4,7 +4,6 @@ import { guarded } from "../../src/base/guard.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { Meter } from "../../src/base/meter.ts";
 import { openSafetyNet } from "../../src/observability/safety_net.ts";
-import { FakeClock } from "../support/fake_clock.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 import { RegistrySetUp } from "../support/registry_set_up.ts";
 
@@ -65,8 +64,7 @@ Deno.test("registry: listeners, connections and meters that throw hold no place"
   await setUp.connect("other");
 });
 
-Deno.test("openSafetyNet: what nothing caught is logged within limits, and counted without", () => {
-  const clock = new FakeClock();
+Deno.test("openSafetyNet: what nothing caught is logged and counted", () => {
   const meter = new RecordingMeter();
   const { log, events } = recordingLogger();
   const reject = () =>
@@ -78,13 +76,12 @@ Deno.test("openSafetyNet: what nothing caught is logged within limits, and count
       }),
     );
   {
-    using _net = openSafetyNet({ log, meter, clock });
+    using _net = openSafetyNet({ log, meter });
     assert.ok(!reject(), "it is handled");
     reportError(new Error("a defect"));
-    for (let turn = 0; turn < 1_000; turn++) reject();
   }
-  assert.equal(meter.value("unexpected_errors_total", { kind: "unhandled_rejection" }), 1_001);
+  assert.equal(meter.value("unexpected_errors_total", { kind: "unhandled_rejection" }), 1);
   assert.equal(meter.value("unexpected_errors_total", { kind: "uncaught_error" }), 1);
-  assert.equal(events.length, 40, "twenty errors, each with its stack");
+  assert.equal(events.length, 4, "two errors, each with its stack");
   assert.ok(reject(), "the net is gone");
 });

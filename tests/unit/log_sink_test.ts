@@ -1,18 +1,13 @@
 import assert from "assert";
 import type { LogLevel } from "../../src/base/log.ts";
 import { LOG_VALUE_CHARS_MAX } from "../../src/observability/log_format.ts";
-import {
-  createLogSink,
-  type LogFormat,
-  type LogSink,
-  rateLimitedLogger,
-} from "../../src/observability/log_sink.ts";
+import { createLogSink, type LogFormat, type LogSink } from "../../src/observability/log_sink.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 
 /** A sink that writes into a list, at one million seconds after 1970. */
 function open(
   options: { format?: LogFormat; level?: LogLevel; isTerminal?: boolean } = {},
-): { sink: LogSink; lines: string[]; clock: ManualClock } {
+): { sink: LogSink; lines: string[] } {
   const lines: string[] = [];
   const clock = new ManualClock();
   const { format = "pretty", level = "debug", isTerminal = false } = options;
@@ -23,7 +18,7 @@ function open(
     clock,
     write: (line) => lines.push(line),
   });
-  return { sink, lines, clock };
+  return { sink, lines };
 }
 
 const TIME = "1970-01-12T13:46:40.000Z";
@@ -131,47 +126,4 @@ Deno.test("createLogSink: long values are cut", () => {
     sink.logger.info("x", { value: "a".repeat(100_000) });
     assert.ok((lines[0] ?? "").length < LOG_VALUE_CHARS_MAX + 100);
   }
-});
-
-Deno.test("rateLimitedLogger: writes the first at once, then once a second with what it held back", () => {
-  const { sink, lines, clock } = open();
-  using limited = rateLimitedLogger(sink.logger, clock);
-  const shown = () =>
-    lines.splice(0).map((line) => line.slice(TIME.length + 1).replace(/ +/g, " "));
-  for (let i = 0; i < 100; i++) limited.warn("packet_dropped", { n: i });
-  assert.deepEqual(shown(), ["WARN packet_dropped n=0"]);
-  clock.advance(1000);
-  assert.deepEqual(shown(), ["WARN packet_dropped n=99 suppressed=98"]);
-  limited.warn("packet_dropped", { n: 100 });
-  assert.deepEqual(shown(), []);
-  clock.advance(1000);
-  assert.deepEqual(shown(), ["WARN packet_dropped n=100"]);
-  clock.advance(1000);
-  assert.deepEqual(shown(), []);
-  assert.equal(clock.pending, 0);
-  limited.warn("packet_dropped", { n: 101 });
-  assert.deepEqual(shown(), ["WARN packet_dropped n=101"]);
-});
-
-Deno.test("rateLimitedLogger: names are apart, children are together", () => {
-  const { sink, lines, clock } = open();
-  using limited = rateLimitedLogger(sink.logger, clock);
-  limited.warn("a");
-  limited.warn("b");
-  limited.debug("a");
-  assert.equal(lines.length, 3);
-  for (let i = 0; i < 5; i++) limited.child({ peer: i }).warn("a");
-  assert.equal(lines.length, 3);
-  clock.advance(1000);
-  assert.match(lines[3] ?? "", /a +peer=4 suppressed=4$/);
-});
-
-Deno.test("rateLimitedLogger: closing it writes what it holds and stops its timers", () => {
-  const { sink, lines, clock } = open();
-  {
-    using limited = rateLimitedLogger(sink.logger, clock);
-    for (let i = 0; i < 3; i++) limited.info("a");
-  }
-  assert.match(lines[1] ?? "", /suppressed=1$/);
-  assert.equal(clock.pending, 0);
 });

@@ -13,7 +13,6 @@ import {
   CONNECTIONS_MAX,
   SHARED_MEMORY_FOLDER,
 } from "./limits.ts";
-import { LogThrottle } from "../../base/log_throttle.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { RingMaker } from "./ring_maker.ts";
 import type { ByeCode } from "./server_messages.ts";
@@ -76,7 +75,6 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   readonly #libc: Libc;
   readonly #files: BridgeFiles;
   readonly #listener: UnixListener;
-  readonly #warnings: LogThrottle;
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   readonly #sessions = new Map<number, BridgeSession>();
@@ -100,11 +98,10 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#libc = owned.libc;
     this.#files = owned.files;
     this.#listener = owned.listener;
-    this.#warnings = new LogThrottle(parts.log, parts.clock);
     this.#rings = new RingMaker({
       ...owned,
       bridge: parts.name,
-      warnings: this.#warnings,
+      log: parts.log,
     });
     this.#probation = new Probation(parts.clock, (session) => {
       if (this.#writer !== undefined) session.attach(this.#writer);
@@ -220,13 +217,13 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   refused({ name: writer, pid }: Writer, code: ByeCode, reason: string): void {
     const { name: bridge, meter } = this.#parts;
     meter.count("renderer_errors_total", { call: "bridge" });
-    this.#warnings.warn("bridge_writer_refused", { bridge, writer, pid, code, reason });
+    this.#parts.log.warn("bridge_writer_refused", { bridge, writer, pid, code, reason });
   }
 
   /** See {@link BridgeHall}. */
   failed({ pid }: Writer, failure: { readonly code: string; readonly text: string }): void {
     const { name: bridge, mayWrite, onFailed } = this.#parts;
-    this.#warnings.warn("bridge_writer_failed", { bridge, pid, error: failure.text });
+    this.#parts.log.warn("bridge_writer_failed", { bridge, pid, error: failure.text });
     if (mayWrite?.(pid) !== false) onFailed?.(failure);
   }
 
@@ -237,12 +234,12 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#visits.delete(visit);
     if (violation !== undefined) {
       meter.count("renderer_errors_total", { call: "bridge" });
-      this.#warnings.warn("bridge_violated", { bridge, writer, pid, reason: violation });
+      this.#parts.log.warn("bridge_violated", { bridge, writer, pid, reason: violation });
     }
     if (this.#writer !== visit) return;
     this.#writer = undefined;
     if (!this.#closing.signal.aborted) {
-      this.#warnings.warn("bridge_writer_gone", { bridge, writer, pid });
+      this.#parts.log.warn("bridge_writer_gone", { bridge, writer, pid });
     }
     for (const session of this.#sessions.values()) session.detach();
     this.#judge();

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Meter } from "../../base/meter.ts";
+import type { Tally } from "../../base/tally.ts";
 import type {
   AudioChunk,
   FrameSource,
@@ -19,7 +20,7 @@ import {
 import type { Slot } from "./ring.ts";
 import type { OpenMessage } from "./server_messages.ts";
 import { SessionMessages } from "./session_messages.ts";
-import { SoundDrops } from "./sound_drops.ts";
+import { soundDrops } from "./sound_drops.ts";
 import { SoundQueue, soundUs, toSamples } from "./sound_queue.ts";
 import { Waker } from "./waker.ts";
 import type { AudioMessage, Pace, SessionFeatures } from "./writer_messages.ts";
@@ -51,7 +52,7 @@ export type Opened = SessionFeatures | RendererError | undefined;
 export class BridgeSession implements FrameSource {
   readonly #options: BridgeSessionOptions;
   readonly #sound = new SoundQueue();
-  readonly #soundDrops: SoundDrops;
+  readonly #soundDrops: Tally<"too_far_ahead">;
   readonly #opened = Promise.withResolvers<Opened>();
   #port: WriterPort | undefined;
   /** The newest picture, which nobody has seen. */
@@ -80,7 +81,7 @@ export class BridgeSession implements FrameSource {
   constructor(options: BridgeSessionOptions) {
     this.#options = options;
     this.#timeline = new WriterTimeline(options.clock);
-    this.#soundDrops = new SoundDrops(options);
+    this.#soundDrops = soundDrops(options);
     this.#messages = new SessionMessages({ ...options, session: options.open.session });
   }
 
@@ -150,7 +151,7 @@ export class BridgeSession implements FrameSource {
   /** A piece of sound of this length lies too far ahead to be kept. */
   dropSound(ms: number): void {
     this.#options.meter.count("audio_dropped_total", { reason: "too_far_ahead" });
-    this.#soundDrops.add(ms);
+    this.#soundDrops.add("too_far_ahead", ms);
   }
 
   /** The writer has nothing to show. */
@@ -259,6 +260,7 @@ export class BridgeSession implements FrameSource {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.#soundDrops.close();
     this.#port?.send({ type: "close", session: this.#options.open.session });
     this.detach();
     this.#held?.release();

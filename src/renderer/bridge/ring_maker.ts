@@ -1,5 +1,5 @@
 import { SerialCalls } from "../library_calls.ts";
-import type { LogThrottle } from "../../base/log_throttle.ts";
+import type { Logger } from "../../base/log.ts";
 import { BridgeError } from "./bridge_error.ts";
 import type { BridgeFiles } from "./bridge_files.ts";
 import type { Libc } from "./libc.ts";
@@ -14,7 +14,7 @@ export interface RingMakerOptions {
   readonly files: BridgeFiles;
   /** Name of the bridge, for the log. */
   readonly bridge: string;
-  readonly warnings: LogThrottle;
+  readonly log: Logger;
 }
 
 /** Slots of a ring that is to be made. */
@@ -137,8 +137,8 @@ export class RingMaker {
       refused: number;
     },
   ): void {
-    const { bridge, warnings, files: { folder } } = this.#options;
-    warnings.warn("bridge_memory_short", {
+    const { bridge, log, files: { folder } } = this.#options;
+    log.warn("bridge_memory_short", {
       bridge,
       folder,
       wanted_mib: mebibytes(wantedBytes),

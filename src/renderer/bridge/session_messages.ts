@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Meter } from "../../base/meter.ts";
+import { TokenBucket } from "../../base/token_bucket.ts";
 import type { MessageRefusal } from "../../media/frame.ts";
 import { DROPPED_INTERVAL_MS, VIEWER_MESSAGE_BYTES_MAX, VIEWER_MESSAGES_MAX } from "./limits.ts";
 import type { Pace } from "./writer_messages.ts";
@@ -23,7 +24,7 @@ export class SessionMessages {
   readonly #toViewers: Uint8Array[] = [];
   /** Messages of the writer that did not reach a viewer, since it was told last. */
   #dropped = 0;
-  #toldMs = Number.NEGATIVE_INFINITY;
+  readonly #reports = new TokenBucket({ perSecond: 1000 / DROPPED_INTERVAL_MS, burst: 1 });
 
   constructor(options: SessionMessagesOptions) {
     this.#options = options;
@@ -66,10 +67,9 @@ export class SessionMessages {
   /** Tells of what was dropped, when that is due. Called with each picture. */
   report(port: WriterPort | undefined): void {
     const { session, pace, clock, log } = this.#options;
-    if (this.#dropped === 0 || clock.now() - this.#toldMs < DROPPED_INTERVAL_MS) return;
+    if (this.#dropped === 0 || !this.#reports.take(clock.now())) return;
     const count = this.#dropped;
     this.#dropped = 0;
-    this.#toldMs = clock.now();
     log.warn("renderer_messages_dropped", { count });
     // A library has no function that could hear of it.
     if (pace === "writer") port?.trySend({ type: "dropped", session, count });
