@@ -1,68 +1,14 @@
 import assert from "assert";
 import { parseStun } from "../../src/transport/stun.ts";
-import { consentAnswer, isConsentRequest } from "../support/checks.ts";
+import { consentAnswer } from "../support/checks.ts";
 import { eventually } from "../support/deadline.ts";
+import { Elsewhere, password, report } from "../support/elsewhere.ts";
+import { mediaAddress } from "../support/hostile_packets.ts";
 import { startTestServer } from "../support/test_server.ts";
 import { WeriftViewer } from "../support/werift_viewer.ts";
 
-/** Headers of UDP and IPv4. */
-const HEADERS_BYTES = 28;
 const REPORTS = 12;
 const REPORT_INTERVAL_MS = 250;
-
-/** Another address: what is sent from there may be false, or come from a viewer that has moved. */
-class Elsewhere implements Disposable {
-  readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  readonly #to: Deno.NetAddr;
-  readonly #answer: (request: Uint8Array) => Uint8Array | undefined;
-  sentBytes = 0;
-  /** What came, headers included. */
-  cameBytes = 0;
-  requests = 0;
-
-  /** @param options.answer What it answers to requests for consent. */
-  constructor(
-    port: number,
-    { answer = () => undefined }: { answer?: (request: Uint8Array) => Uint8Array | undefined } = {},
-  ) {
-    this.#to = { transport: "udp", hostname: "127.0.0.1", port };
-    this.#answer = answer;
-    void this.#receive();
-  }
-
-  async send(packet: Uint8Array): Promise<void> {
-    this.sentBytes += packet.length + HEADERS_BYTES;
-    await this.#socket.send(packet, this.#to);
-  }
-
-  [Symbol.dispose](): void {
-    this.#socket.close();
-  }
-
-  async #receive(): Promise<void> {
-    for await (const [packet] of this.#socket) {
-      this.cameBytes += packet.length + HEADERS_BYTES;
-      if (!isConsentRequest(packet)) continue;
-      this.requests++;
-      const answer = this.#answer(packet);
-      if (answer !== undefined) await this.#socket.send(answer, this.#to);
-    }
-  }
-}
-
-function mediaPort(viewer: WeriftViewer): number {
-  return Number(/^m=video (\d+)/m.exec(viewer.answerSdp)?.[1]);
-}
-
-function password(viewer: WeriftViewer): string {
-  const sdp = viewer.peer.localDescription?.sdp ?? "";
-  return /^a=ice-pwd:(.*)$/m.exec(sdp)?.[1]?.trim() ?? assert.fail("no ice-pwd");
-}
-
-/** A report of a viewer that has no report in it: the shortest that is authentic. */
-function report(viewer: WeriftViewer): Uint8Array {
-  return viewer.protectRtcp(Uint8Array.of(0x80, 201, 0, 1, 0, 0, 0, 1));
-}
 
 /** Waits until the stream goes there: the viewer is at its former address as well, and takes it back by what it says. */
 async function followed(viewer: WeriftViewer, elsewhere: Elsewhere): Promise<void> {
@@ -80,7 +26,7 @@ Deno.test("consent: reports with a false source bring it requests alone, and thr
   await using server = await startTestServer();
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
   await viewer.state("connected");
-  using victim = new Elsewhere(mediaPort(viewer));
+  using victim = new Elsewhere(mediaAddress(viewer));
   for (let count = 0; count < REPORTS; count++) {
     await victim.send(report(viewer));
     await sleep(REPORT_INTERVAL_MS);
@@ -101,7 +47,7 @@ Deno.test("consent: an answer with another password, or one that is sent again, 
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
   const wrong = { password: "x".repeat(24) };
   let captured: Uint8Array | undefined;
-  using victim = new Elsewhere(mediaPort(viewer), {
+  using victim = new Elsewhere(mediaAddress(viewer), {
     // Of the first request; later ones have other ids.
     answer: (request) => captured ??= consentAnswer(request, wrong),
   });
@@ -118,7 +64,7 @@ Deno.test("consent: an answer with another password, or one that is sent again, 
 Deno.test("consent: a viewer that answers from its new address has the stream there", async () => {
   await using server = await startTestServer();
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
-  using moved = new Elsewhere(mediaPort(viewer), {
+  using moved = new Elsewhere(mediaAddress(viewer), {
     answer: (request) => consentAnswer(request, { password: password(viewer) }),
   });
   await followed(viewer, moved);
@@ -142,10 +88,10 @@ Deno.test("consent: a viewer that answers no request has the stream where it sho
 Deno.test("consent: a captured answer of the viewer itself proves no other address", async () => {
   await using server = await startTestServer();
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
-  const port = mediaPort(viewer);
+  const to = mediaAddress(viewer);
   let request: Uint8Array | undefined;
   {
-    using moved = new Elsewhere(port, {
+    using moved = new Elsewhere(to, {
       answer: (asked) => {
         request ??= asked.slice();
         return consentAnswer(asked, { password: password(viewer) });
@@ -155,7 +101,7 @@ Deno.test("consent: a captured answer of the viewer itself proves no other addre
   }
   const captured = consentAnswer(request ?? assert.fail(), { password: password(viewer) });
   assert.ok(!("invalid" in parseStun(captured)));
-  using victim = new Elsewhere(port);
+  using victim = new Elsewhere(to);
   for (let count = 0; count < 5; count++) {
     await victim.send(report(viewer));
     await victim.send(captured);

@@ -1,40 +1,14 @@
 import assert from "assert";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
 import { eventually } from "../support/deadline.ts";
 import { plainRecord } from "../support/dtls_client.ts";
+import { checkOf, dtlsForgery, garbage, mediaAddress } from "../support/hostile_packets.ts";
 import { Random } from "../support/random.ts";
+import { Stranger } from "../support/stranger.ts";
 import { startTestServer, type TestServer } from "../support/test_server.ts";
 import { WeriftViewer } from "../support/werift_viewer.ts";
 
 const SEED = 20_261_122;
-const HANDSHAKE = 22;
-const CHANGE_CIPHER_SPEC = 20;
-const ALERT = 21;
-
-/** A socket of somebody who has no business here. */
-class Stranger implements Disposable {
-  readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  readonly #to: Deno.NetAddr;
-  /** Datagrams that came back. */
-  answers = 0;
-
-  constructor(port: number) {
-    this.#to = { transport: "udp", hostname: "127.0.0.1", port };
-    void this.#receive();
-  }
-
-  async send(packet: Uint8Array): Promise<void> {
-    await this.#socket.send(packet, this.#to);
-  }
-
-  [Symbol.dispose](): void {
-    this.#socket.close();
-  }
-
-  async #receive(): Promise<void> {
-    for await (const _ of this.#socket) this.answers++;
-  }
-}
 
 /**
  * Calls `send` so many times, slowly enough for the server in this process to take what comes: beyond some 200 KiB the
@@ -44,74 +18,6 @@ async function flood(times: number, send: (turn: number) => Promise<void>): Prom
   for (let turn = 0; turn < times; turn++) {
     await send(turn);
     if (turn % 16 === 0) await new Promise((resolve) => setTimeout(resolve));
-  }
-}
-
-/** A check as the viewer itself would send it, by what the answer says. */
-function checkOf(
-  viewer: WeriftViewer,
-  options: { useCandidate?: boolean; password?: string } = {},
-) {
-  const value = (name: string, sdp: string) =>
-    new RegExp(`^a=${name}:(.*)$`, "m").exec(sdp)?.[1]?.trim() ?? assert.fail(name);
-  const own = viewer.peer.localDescription?.sdp ?? "";
-  const ufrag = value("ice-ufrag", viewer.answerSdp);
-  return formatBindingRequest({
-    transactionId: new Uint8Array(12).fill(7),
-    key: options.password ?? value("ice-pwd", viewer.answerSdp),
-    username: `${ufrag}:${value("ice-ufrag", own)}`,
-    priority: 1,
-    role: "controlling",
-    tieBreaker: 1n,
-    useCandidate: options.useCandidate ?? false,
-  });
-}
-
-/** A ClientHello that makes no sense, behind a header that does. */
-function clientHello(random: Random): Uint8Array {
-  const body = random.bytes(random.between(0, 200));
-  const header = [1, 0, 0, body.length, 0, 0, 0, 0, 0, 0, 0, body.length];
-  return plainRecord(HANDSHAKE, Uint8Array.of(...header, ...body));
-}
-
-/** Records that anybody could write, as whole datagrams. */
-function dtlsForgery(random: Random): Uint8Array {
-  const hello = clientHello(random);
-  switch (random.below(7)) {
-    case 0:
-      return hello;
-    case 1:
-      return Uint8Array.of(...plainRecord(CHANGE_CIPHER_SPEC, Uint8Array.of(1)), ...hello);
-    case 2:
-      return plainRecord(ALERT, Uint8Array.of(random.between(1, 2), random.pick([0, 40, 90])));
-    case 3:
-      return plainRecord(random.between(20, 63), random.bytes(random.below(60)), {
-        epoch: random.below(3),
-      });
-    case 4:
-      return plainRecord(HANDSHAKE, random.bytes(random.between(12, 1_200)));
-    case 5:
-      return plainRecord(ALERT, random.bytes(random.between(24, 60)), { epoch: 1 });
-    default:
-      return random.mutate(hello);
-  }
-}
-
-/** A datagram of any kind. */
-function garbage(random: Random, check: Uint8Array): Uint8Array {
-  switch (random.below(6)) {
-    case 0:
-      return random.mutate(check);
-    case 1:
-      return dtlsForgery(random);
-    case 2:
-      return Uint8Array.of(0x80, random.between(192, 223), ...random.bytes(random.below(300)));
-    case 3:
-      return Uint8Array.of(0x90, random.below(128), ...random.bytes(random.below(1_300)));
-    case 4:
-      return new Uint8Array(random.pick([0, 1, 1_500, 1_501, 65_000]));
-    default:
-      return random.bytes(random.below(1_500));
   }
 }
 
@@ -131,8 +37,7 @@ async function assertServes(server: TestServer, viewer: WeriftViewer): Promise<v
 Deno.test("hostile: thousands of datagrams of a stranger get no answer and do no harm", async () => {
   await using server = await startTestServer();
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
-  const port = Number(/^m=video (\d+)/m.exec(viewer.answerSdp)?.[1]);
-  using stranger = new Stranger(port);
+  using stranger = new Stranger(mediaAddress(viewer));
   const random = new Random(SEED);
   const check = checkOf(viewer, { password: "x".repeat(32), useCandidate: true });
   await flood(6_000, (turn) => stranger.send(turn % 10 === 0 ? check : garbage(random, check)));
@@ -189,8 +94,7 @@ Deno.test("hostile: SRTCP that is replayed or changed is dropped", async () => {
 Deno.test("hostile: a viewer may show many addresses; it is sent to one, and eight are remembered", async () => {
   await using server = await startTestServer();
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
-  const port = Number(/^m=video (\d+)/m.exec(viewer.answerSdp)?.[1]);
-  const others = Array.from({ length: 60 }, () => new Stranger(port));
+  const others = Array.from({ length: 60 }, () => new Stranger(mediaAddress(viewer)));
   const check = checkOf(viewer);
   for (const other of others) await other.send(check);
   await eventually(() => others.every(({ answers }) => answers > 0), { what: "for the answers" });
@@ -208,12 +112,11 @@ Deno.test("hostile: a viewer that floods its handshake for ever fills no memory"
   await using idle = await WeriftViewer.join(server.signallingUrl("idle"), {
     answer: () => undefined,
   });
-  const idlePort = Number(/^m=video (\d+)/m.exec(idle.answerSdp)?.[1]);
-  using hostile = new Stranger(idlePort);
+  using hostile = new Stranger(mediaAddress(idle));
   await hostile.send(checkOf(idle, { useCandidate: true }));
   // A piece of a message that never comes to its end: whoever puts messages together has to keep it.
   const piece = Uint8Array.of(11, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0x50, ...new Uint8Array(1_360));
-  const record = plainRecord(HANDSHAKE, piece);
+  const record = plainRecord(DTLS_CONTENT.handshake, piece);
   const before = Deno.memoryUsage().rss;
   const dropped = async () =>
     await server.metric("packets_dropped_total", { reason: "dtls_flood" }) +

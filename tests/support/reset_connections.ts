@@ -8,15 +8,19 @@ const LIBC = {
 const [AF_INET, SOCK_STREAM, SOL_SOCKET, SO_LINGER] = [2, 1, 1, 13];
 
 /**
- * Connects to a port of 127.0.0.1 and resets the connection, `count` times. The event loop does not turn meanwhile, so
+ * Connects to a port, by default of 127.0.0.1, and resets the connection, `count` times. The event loop does not turn meanwhile, so
  * a listener of this process finds all of them reset before it can accept the first.
  */
-export function resetConnections(port: number, count: number): void {
+export function resetConnections(
+  port: number,
+  count: number,
+  { hostname = "127.0.0.1" }: { hostname?: string } = {},
+): void {
   const libc = Deno.dlopen("libc.so.6", LIBC);
   const address = new Uint8Array(16);
   address[0] = AF_INET;
   new DataView(address.buffer).setUint16(2, port);
-  address.set([127, 0, 0, 1], 4);
+  address.set(hostname.split(".").map(Number), 4);
   const lingerForNoTime = new Int32Array([1, 0]);
   for (let each = 0; each < count; each++) {
     const fd = libc.symbols.socket(AF_INET, SOCK_STREAM, 0);

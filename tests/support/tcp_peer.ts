@@ -17,11 +17,15 @@ export class TcpPeer implements AsyncDisposable {
   }
 
   /**
-   * Connects to a port of 127.0.0.1.
+   * Connects to a port.
+   * @param options.hostname Default: 127.0.0.1.
    * @param options.reads Without it nothing is ever read: the connection fills up. Default: true.
    */
-  static async connect(port: number, { reads = true } = {}): Promise<TcpPeer> {
-    return new TcpPeer(await Deno.connect({ hostname: "127.0.0.1", port }), { reads });
+  static async connect(
+    port: number,
+    { hostname = "127.0.0.1", reads = true } = {},
+  ): Promise<TcpPeer> {
+    return new TcpPeer(await Deno.connect({ hostname, port }), { reads });
   }
 
   /** The port that the server sees. */

@@ -1,0 +1,28 @@
+import type { SocketAddress } from "../../src/ports/udp_port.ts";
+
+/** A socket of somebody who has no business here. */
+export class Stranger implements Disposable {
+  readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  readonly #to: Deno.NetAddr;
+  /** Datagrams that came back. */
+  answers = 0;
+
+  /** @param to The media port. */
+  constructor(to: SocketAddress) {
+    this.#to = { transport: "udp", ...to };
+    void this.#receive();
+  }
+
+  /** Sends one datagram. */
+  async send(packet: Uint8Array): Promise<void> {
+    await this.#socket.send(packet, this.#to);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+
+  async #receive(): Promise<void> {
+    for await (const _ of this.#socket) this.answers++;
+  }
+}
