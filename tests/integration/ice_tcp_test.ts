@@ -4,7 +4,7 @@ import { eventually } from "../support/deadline.ts";
 import { decodeFrames } from "../support/decoder.ts";
 import { IceTcpTunnel } from "../support/ice_tcp_tunnel.ts";
 import { Random } from "../support/random.ts";
-import { TcpPeer } from "../support/tcp_peer.ts";
+import { rubbish, TcpPeer } from "../support/tcp_peer.ts";
 import { type ConfigOverrides, startTestServer, type TestServer } from "../support/test_server.ts";
 import { WeriftViewer } from "../support/werift_viewer.ts";
 
@@ -129,23 +129,6 @@ Deno.test("ICE-TCP: strangers that connect and wait keep no viewer out", async (
       TCP_UNPROVEN_CONNECTIONS_MAX,
   );
 });
-
-/** What a stranger sends, and why the server closes its connection; without a reason the stranger hangs up. */
-function rubbish(random: Random): { bytes: Uint8Array; reason?: "too_long" | "not_webrtc" } {
-  const bytes = random.bytes(random.between(2, 3_000));
-  switch (random.below(3)) {
-    case 0:
-      bytes[0] = random.between(6, 255);
-      return { bytes, reason: "too_long" };
-    case 1: {
-      const frame = new Uint8Array(202);
-      frame.set([0, 200, random.between(64, 127)]);
-      return { bytes: frame, reason: "not_webrtc" };
-    }
-    default:
-      return { bytes };
-  }
-}
 
 Deno.test("ICE-TCP: a thousand connections that send rubbish do no harm", async () => {
   await using server = await startServer();

@@ -125,6 +125,12 @@ export class FrpTunnel implements AsyncDisposable {
     return this.#untilBack(() => this.#client.start());
   }
 
+  /** Ends frpc by SIGKILL, starts it again, and waits until every proxy runs. */
+  async restartClient(): Promise<void> {
+    await this.killClient();
+    await this.startClient();
+  }
+
   /** Has frpc read another file, and waits until every proxy of it runs. Proxies that did not change go on. */
   async reloadClient(config: string): Promise<void> {
     await this.tellClient(config);

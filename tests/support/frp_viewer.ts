@@ -7,6 +7,9 @@ import type { SeenFrame } from "./video_reader.ts";
 /** Pictures that may be missing between two: a second and a half, as the machine may have other work. */
 const GAP_MAX = 30;
 
+/** How late a picture may be behind a tunnel's return: the aim is a second, and this is for machines that are busy. */
+export const BACK_MS_MAX = 6_000;
+
 /** The viewer page behind a tunnel, seen from outside: its pictures, and what it negotiated for them. */
 export class TunnelViewer implements AsyncDisposable {
   readonly page: BrowserPage;
@@ -49,6 +52,19 @@ export class TunnelViewer implements AsyncDisposable {
       const [frame] = await this.page.read(1);
       if (frame !== undefined && frame.drawnAtMs >= ms) return frame;
     }
+  }
+
+  /** Expects a picture that is drawn from now on, soon, and says how long that took. */
+  async comesBack(
+    after: string,
+    { backMsMax = BACK_MS_MAX }: { backMsMax?: number } = {},
+  ): Promise<void> {
+    const backAtMs = Date.now();
+    const { shownAtMs } = await this.frameDrawnSince(backAtMs);
+    const tookMs = shownAtMs - backAtMs;
+    // deno-lint-ignore no-console
+    console.log(`Picture ${tookMs} ms after ${after}`);
+    assert.ok(tookMs <= backMsMax, `The picture came back after ${tookMs} ms`);
   }
 
   /** Waits until no picture came for `ms` and then one does. @returns The pictures before and after that. */

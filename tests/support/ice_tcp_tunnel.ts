@@ -10,15 +10,20 @@ const LOOPBACK = "127.0.0.1";
 export class IceTcpTunnel implements AsyncDisposable {
   readonly #udp = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
   readonly #target: () => number;
+  readonly #hostname: string;
   readonly #running = new Set<Promise<void>>();
   #visitor: Deno.NetAddr | undefined;
   #connection: Promise<Deno.TcpConn> | undefined;
   /** Settled while packets are passed back. */
   #flowing: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  /** @param target The media port on 127.0.0.1; asked when the first check comes. */
-  constructor(target: () => number) {
+  /**
+   * @param target The media port; asked when the first check comes.
+   * @param options.hostname Where it is. Default: 127.0.0.1.
+   */
+  constructor(target: () => number, { hostname = LOOPBACK }: { hostname?: string } = {}) {
     this.#target = target;
+    this.#hostname = hostname;
     this.#run(this.#receive());
   }
 
@@ -69,7 +74,7 @@ export class IceTcpTunnel implements AsyncDisposable {
   }
 
   async #connect(): Promise<Deno.TcpConn> {
-    const connection = await Deno.connect({ hostname: LOOPBACK, port: this.#target() });
+    const connection = await Deno.connect({ hostname: this.#hostname, port: this.#target() });
     this.#run(this.#passBack(connection));
     return connection;
   }

@@ -140,9 +140,20 @@ export class ServerProcess implements AsyncDisposable {
     return await (await fetch(`${this.origin}/api/sessions`)).json();
   }
 
+  /** Tells it to stop by SIGTERM, as disposing of it does, and does not wait. */
+  stop(): void {
+    this.#signal("SIGTERM");
+  }
+
+  /** Waits for its end. @returns The exit code. */
+  async ended(): Promise<number> {
+    const { code } = await this.#orEnd(within(this.#child.status, { what: "for it to stop" }));
+    return code;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal("SIGTERM");
-    const { code } = await this.#orEnd(within(this.#child.status, { what: "for it to stop" }));
+    const code = await this.ended();
     await this.#reading;
     assert.equal(code, 0, `The server ended with exit code ${code}:\n${this.lastWords}`);
   }

@@ -4,12 +4,20 @@ import type { SocketAddress } from "../../src/ports/udp_port.ts";
 export class Stranger implements Disposable {
   readonly #socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   readonly #to: Deno.NetAddr;
+  readonly #hear: (packet: Uint8Array) => void;
   /** Datagrams that came back. */
   answers = 0;
 
-  /** @param to The media port. */
-  constructor(to: SocketAddress) {
+  /**
+   * @param to The media port.
+   * @param options.hear Is given what comes back.
+   */
+  constructor(
+    to: SocketAddress,
+    { hear = () => {} }: { hear?: (packet: Uint8Array) => void } = {},
+  ) {
     this.#to = { transport: "udp", ...to };
+    this.#hear = hear;
     void this.#receive();
   }
 
@@ -23,6 +31,9 @@ export class Stranger implements Disposable {
   }
 
   async #receive(): Promise<void> {
-    for await (const _ of this.#socket) this.answers++;
+    for await (const [packet] of this.#socket) {
+      this.answers++;
+      this.#hear(packet);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { DATAGRAM_BYTES_MAX } from "../../src/base/limits.ts";
 import { formatFrames, FrameReader } from "../../src/ports/rfc4571.ts";
 import { eventually, within } from "./deadline.ts";
+import type { Random } from "./random.ts";
 
 /** A raw TCP client of a media port: it writes what a test tells it to, and keeps the packets that come back. */
 export class TcpPeer implements AsyncDisposable {
@@ -78,5 +79,24 @@ export class TcpPeer implements AsyncDisposable {
       frames.push(chunk.subarray(0, bytes), (packet) => this.packets.push(packet.slice()));
     }
     this.#isOver = true;
+  }
+}
+
+/** What a stranger sends, and why the server closes its connection; without a reason the stranger hangs up. */
+export function rubbish(
+  random: Random,
+): { bytes: Uint8Array; reason?: "too_long" | "not_webrtc" } {
+  const bytes = random.bytes(random.between(2, 3_000));
+  switch (random.below(3)) {
+    case 0:
+      bytes[0] = random.between(6, 255);
+      return { bytes, reason: "too_long" };
+    case 1: {
+      const frame = new Uint8Array(202);
+      frame.set([0, 200, random.between(64, 127)]);
+      return { bytes: frame, reason: "not_webrtc" };
+    }
+    default:
+      return { bytes };
   }
 }
