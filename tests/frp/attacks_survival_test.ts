@@ -42,7 +42,7 @@ frpBrowserTest(
     }
 
     // Those who have no place keep nothing up.
-    barrage.leave();
+    await barrage.leave();
     await neighbour.page.page.goto("about:blank");
     assert.equal(await server.ended(), 0);
     assert.deepEqual(server.log.filter(({ level }) => level === "error"), []);

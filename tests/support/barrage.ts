@@ -1,3 +1,4 @@
+import assert from "assert";
 import { type AttackedTunnel, flood, pause } from "./attacked_tunnel.ts";
 import { checkOf, garbage } from "./hostile_packets.ts";
 import { HostileViewer, nonsense } from "./hostile_viewer.ts";
@@ -34,9 +35,12 @@ export class Barrage implements AsyncDisposable {
     return new Barrage(site, hostile);
   }
 
-  /** The viewer among them leaves its place; its packets go on. */
-  leave(): void {
-    this.#hostile.viewer.send({ type: "bye" });
+  /** The viewer among them leaves its place, over a new WebSocket; its packets go on. */
+  async leave(): Promise<void> {
+    const { viewer } = this.#hostile;
+    const { type } = await viewer.resume(this.#site.signallingUrl());
+    assert.equal(type, "resumed");
+    viewer.send({ type: "bye" });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
