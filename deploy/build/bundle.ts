@@ -26,6 +26,12 @@ export const BUNDLES: readonly Bundle[] = [
     entry: `${VIEWER}/pinhole/path_check.js`,
     external: [],
   },
+  {
+    path: `${VIEWER}/bundle/pinhole_player.js`,
+    entry: `${VIEWER}/pinhole_player.js`,
+    // A page that uses both must find one class in them.
+    external: ["./pinhole.js"],
+  },
 ];
 
 /** What browsers of the last three years know, private members and `Object.hasOwn` among it. */

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import bundledPathCheck from "./bundle/path_check.js" with { type: "text" };
 import bundledClient from "./bundle/pinhole.js" with { type: "text" };
+import bundledElement from "./bundle/pinhole_player.js" with { type: "text" };
 import types from "./pinhole.d.ts" with { type: "text" };
 import client from "./pinhole.js" with { type: "text" };
+import elementTypes from "./pinhole_player.d.ts" with { type: "text" };
+import element from "./pinhole_player.js" with { type: "text" };
 import backoff from "./pinhole/backoff.js" with { type: "text" };
 import firstPicture from "./pinhole/first_picture.js" with { type: "text" };
 import home from "./pinhole/home.js" with { type: "text" };
@@ -40,11 +43,14 @@ export const CLIENT_SOURCES: ReadonlyMap<string, string> = new Map([
   ["pinhole/signalling.js", signalling],
   ["pinhole/stats.js", stats],
   ["pinhole/trial.js", trial],
+  ["pinhole_player.d.ts", elementTypes],
+  ["pinhole_player.js", element],
 ]);
 
 /** Modules that have all that they import in one small file, by the same path. `deno task generate` makes them. */
 const BUNDLES: ReadonlyMap<string, string> = new Map([
   ["pinhole.js", bundledClient],
+  ["pinhole_player.js", bundledElement],
   ["pinhole/path_check.js", bundledPathCheck],
 ]);
 

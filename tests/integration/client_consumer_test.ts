@@ -6,6 +6,7 @@ const TYPESCRIPT_VERSIONS = ["5.0", "5.4", "latest"] as const;
 /** The page is no module of this project: `deno check` would look for the client beside it. */
 const FILES = {
   "pinhole.d.ts": new URL("../../src/viewer/pinhole.d.ts", import.meta.url),
+  "pinhole_player.d.ts": new URL("../../src/viewer/pinhole_player.d.ts", import.meta.url),
   "consumer.ts": new URL("../testdata/pages/consumer.ts.txt", import.meta.url),
 };
 

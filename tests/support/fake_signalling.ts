@@ -13,11 +13,14 @@ export type Reply = (message: SignallingMessage) => Promise<SignallingMessage[]>
 const CONTENT_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
   "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+const ELEMENT_PAGE = '<!doctype html><html lang="en"><title>Page</title>' +
+  '<link rel="icon" href="icon.svg"><body></body></html>';
 const EMBEDDING_PAGE = '<!doctype html><html lang="en"><title>Page</title><video></video></html>';
 
 /**
- * Serves the viewer page, the client, an otherwise empty `/embed` page with a video, and a `/ws/` end point that does
- * what the test says. Browsers reach it through a relay, so that their connections can be cut as a tunnel cuts them.
+ * Serves the viewer page, the client, an otherwise empty `/embed` page with a video, an empty `/element` page
+ * with a content policy, and a `/ws/` end point that does what the test says. Browsers reach it through a relay, so that
+ * their connections can be cut as a tunnel cuts them.
  */
 export class FakeSignalling implements AsyncDisposable {
   /** Every message of the clients, in order, after the path of its WebSocket. */
@@ -73,7 +76,9 @@ export class FakeSignalling implements AsyncDisposable {
     const { pathname, search } = new URL(request.url);
     if (pathname.startsWith("/ws/")) return this.#upgrade(request, pathname + search);
     if (pathname === "/embed") return respond("text/html", EMBEDDING_PAGE);
-    const asset = VIEWER_ASSETS.get(pathname);
+    const asset = pathname === "/element"
+      ? { type: "text/html", body: ELEMENT_PAGE }
+      : VIEWER_ASSETS.get(pathname);
     if (!asset) return new Response("Not found", { status: 404 });
     const response = respond(asset.type, asset.body);
     response.headers.set("content-security-policy", CONTENT_POLICY);

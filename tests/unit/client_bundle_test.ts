@@ -8,6 +8,8 @@ Deno.test("CLIENT_FILES: the client is one module, which loads the path check wh
   assert.notEqual(client, CLIENT_SOURCES.get("pinhole.js"), "run: deno task generate");
   assert.doesNotMatch(client, /\bimport\s*[{*"'\w]|\bfrom\s*["']/);
   assert.deepEqual(client.match(/\bimport\([^)]*\)/g), ['import("./pinhole/path_check.js")']);
+  const element = CLIENT_FILES.get("pinhole_player.js") ?? "";
+  assert.deepEqual([...new Set(element.match(/\bfrom\s*["'][^"']+["']/g))], ['from"./pinhole.js"']);
   assert.doesNotMatch(pathCheck, /\bimport\s*[({*"'\w]|\bfrom\s*["']/);
 });
 

@@ -1,0 +1,67 @@
+/// <reference lib="dom" />
+import type { PinholePlayer, PinholePlayerEventMap } from "./pinhole.d.ts";
+
+/** Events of the element: those of its player, which do not bubble, and `volumechange` of its video. */
+export interface PinholePlayerElementEventMap
+  extends
+    Omit<HTMLElementEventMap, keyof PinholePlayerEventMap>,
+    Omit<PinholePlayerEventMap, "autoplay-blocked"> {}
+
+/**
+ * `<pinhole-player server="http://host:9000/" session="demo">`: plays a session while it is in a document. Importing the
+ * module defines it.
+ *
+ * Each attribute is a property too. Another `server`, `session` or `idle` starts a new stream. Another `token` is used for the
+ * next try, and does not end a stream that plays.
+ */
+export declare class PinholePlayerElement extends HTMLElement {
+  /** Address of the server, relative to the page. Default: the server that the module was loaded from. */
+  server: string;
+  /** Session to watch. Without one, nothing is played. */
+  session: string;
+  /** Access token, for servers that ask for one. */
+  token: string;
+  /** Name of the idle pictures to show while the renderer has nothing. */
+  idle: string;
+  /** Keeps the sound off. Otherwise the first click or key press on the page turns it on. `video.muted` is what is so now. */
+  muted: boolean;
+  /** The player of the latest attributes; `null` before there is one. Another one after they have changed. */
+  readonly player: PinholePlayer | null;
+  /** The video element in the shadow tree; CSS reaches it as `::part(video)`. */
+  readonly video: HTMLVideoElement;
+  /**
+   * Plays: after `stop()`, after `failed`, and in a click handler what the browser had refused to play.
+   * @returns The promise of {@link PinholePlayer.start}.
+   * @throws {DOMException} `InvalidStateError`: there is no session, or the element is in no document.
+   * @throws {TypeError} When the session id or the server cannot be right.
+   */
+  play(): Promise<void>;
+  /** Stops, until `play()` is called. */
+  stop(): void;
+  addEventListener<Type extends keyof PinholePlayerElementEventMap>(
+    type: Type,
+    listener: (this: PinholePlayerElement, event: PinholePlayerElementEventMap[Type]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof PinholePlayerElementEventMap>(
+    type: Type,
+    listener: (this: PinholePlayerElement, event: PinholePlayerElementEventMap[Type]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "pinhole-player": PinholePlayerElement;
+  }
+}
