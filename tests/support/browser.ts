@@ -41,6 +41,8 @@ export interface BrowserOptions {
   readonly args?: readonly string[];
   /** Firefox preferences. */
   readonly preferences?: Readonly<Record<string, string | number | boolean>>;
+  /** How long a test of {@link browserTest} may take, in milliseconds. Default: two minutes. */
+  readonly limitMs?: number;
 }
 
 /**
@@ -78,7 +80,7 @@ export function browserTest(
 ): void {
   register("chromium", name, async (test) => {
     await using browser = await openChromium(options);
-    await limited(run(browser, test));
+    await limited(run(browser, test), options.limitMs);
   });
 }
 
@@ -127,11 +129,11 @@ function register(
   Deno.test({ name, ignore, fn });
 }
 
-async function limited(work: Promise<void>): Promise<void> {
+async function limited(work: Promise<void>, limitMs = TEST_LIMIT_MS): Promise<void> {
   const { promise: overdue, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`The test did not end within ${TEST_LIMIT_MS / 1000} s`)),
-    TEST_LIMIT_MS,
+    () => reject(new Error(`The test did not end within ${limitMs / 1000} s`)),
+    limitMs,
   );
   try {
     await Promise.race([work, overdue]);
