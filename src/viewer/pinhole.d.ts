@@ -171,15 +171,18 @@ export declare class PinholeError extends Error {
 
 /** The player's events; each is a `CustomEvent` with the value in `detail`. */
 export interface PinholePlayerEventMap {
-  /** {@link PlayerView.state} is another one. */
+  /** The view, each time that {@link PlayerView.state} becomes another word. */
   state: CustomEvent<PlayerView>;
-  /** Anything of the view has changed: the state, the layer, the problem, the WebSocket, or `autoplayBlocked`. */
+  /** The view, each time that anything in it changes: also the layer, the problem, the WebSocket, or `autoplayBlocked`. */
   view: CustomEvent<PlayerView>;
-  /** Once a second while a connection is there. */
+  /** The figures, once a second while a connection is there. */
   stats: CustomEvent<PlayerStats>;
   /** Text or bytes from the renderer. */
   message: CustomEvent<string | ArrayBuffer>;
-  /** The server dropped messages or is about to leave; once a second at most for each code. */
+  /**
+   * The server dropped messages (`messages_dropped`, `messages_missed`, with `count`) or is about to leave (`shutting_down`,
+   * in `seconds` at the latest); once a second at most for each code. The stream goes on.
+   */
   notice: CustomEvent<PlayerNotice>;
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;
@@ -204,7 +207,9 @@ export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
 export declare class PinholePlayer extends EventTarget {
   /** @throws {TypeError} When there is no video, no valid session id, or `url` is no address. */
   constructor(options: PinholePlayerOptions);
+  /** One word, see below. */
   readonly state: PlayerState;
+  /** All that a page shows of the state. */
   readonly view: PlayerView;
   /** The latest sample; `null` before the first. */
   readonly stats: PlayerStats | null;
@@ -224,7 +229,7 @@ export declare class PinholePlayer extends EventTarget {
    * @throws {DOMException} `AbortError`: `stop()` was called before the first picture.
    */
   start(): Promise<void>;
-  /** Says goodbye, which frees the place on the server at once, and empties the video. */
+  /** Stops: says goodbye, which frees the place on the server at once, and empties the video. */
   stop(): void;
   /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
   play(): Promise<void>;
@@ -313,7 +318,7 @@ export interface PathCheckOptions {
   token?: string;
   /** Ends the check before its time. */
   signal?: AbortSignal;
-  /** Hears of every change while the check runs, the last one included. */
+  /** Called with the report so far at every change, the last one included. */
   changed?: (report: PathReport) => void;
 }
 

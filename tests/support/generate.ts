@@ -4,6 +4,7 @@ import { parse } from "toml";
 import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
+import { formatClientReference } from "./client_reference.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
@@ -19,6 +20,7 @@ export interface GeneratedDocument {
 /** Every committed file that is made from the source. */
 export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig, keep: findOwnValues },
+  { path: "docs/client.md", text: formatClientReference },
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: formatMetricsReference },
   { path: "frpc.toml", text: formatShippedTunnel },
