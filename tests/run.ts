@@ -1,10 +1,8 @@
 /**
- * `deno task test`: gets ready what the suites need, runs them, and ends with one line of counts. Arguments go on to
- * `deno test`: paths of test files, or options such as `--filter`.
+ * `deno task test`: runs the suites, says of each how it ended, and ends with one line of counts. Arguments go on to
+ * `deno test`: paths of test files, or options such as `--filter`. `--fast` runs the suites that need nothing but Deno.
  */
-import { browserAdvice, BROWSERS, findBrowser } from "./support/browser.ts";
-import { clientAdvice, CLIENTS, findClient } from "./support/client_programs.ts";
-import { findFrp, frpAdvice } from "./support/frp_programs.ts";
+import { prepare } from "./support/needs.ts";
 
 /**
  * Suites, in lanes of about equal length that run side by side: tests wait more than they work. Those of a lane run one
@@ -16,6 +14,15 @@ const LANES = [
   ["tests/clients", "tests/browser", "tests/frp"],
 ] as const;
 
+/** Those of `--fast`: they install, build and look up nothing. */
+const FAST_LANES = [["tests/tree", "tests/unit"], ["tests/sim"]] as const;
+
+/** What suites that need nothing wait for. */
+const NOTHING = Promise.resolve({ env: {} });
+
+/** Suites that need what `prepare` installs and builds. They wait for it; the others do not. */
+const NEEDY: ReadonlySet<string> = new Set(["tests/clients", "tests/browser", "tests/frp"]);
+
 const ROOT = new URL("../", import.meta.url);
 
 /** How `deno test` names a test that failed, with its file. */
@@ -25,14 +32,20 @@ const FAILURE = / => (\.\/tests\/[\w/]+\.ts):\d+:\d+$/;
 const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
 
 async function main(args: readonly string[]): Promise<number> {
-  const missing = BROWSERS.filter((kind) => findBrowser(kind) === undefined).map(browserAdvice);
-  if (findFrp() === undefined) missing.push(frpAdvice());
-  const lanes = args.length > 0 ? [await runTests(args)] : await Promise.all(LANES.map(runLane));
-  if (args.length === 0) await judgeAlone(lanes);
-  // The suite has built what can be built, and what cannot fails fast.
-  if (args.length === 0) {
-    missing.push(...CLIENTS.filter((kind) => findClient(kind) === undefined).map(clientAdvice));
+  if (args[0] === "--fast") {
+    return report(await Promise.all(FAST_LANES.map((lane) => runLane(lane, NOTHING))), []);
   }
+  if (args.length > 0) return report([await runTests(args)], []);
+  const prepared = prepare(["browsers", "frp"], say);
+  const lanes = await Promise.all(LANES.map((lane) => runLane(lane, prepared)));
+  await judgeAlone(lanes);
+  // The suite has built what can be built, and what cannot fails fast.
+  const clients = await prepare(["clients"], () => {});
+  return report(lanes, [...(await prepared).missing, ...clients.missing]);
+}
+
+/** Says what was left out and why, and the counts of all. @returns The exit code. */
+function report(lanes: readonly Counts[], missing: readonly string[]): number {
   const sum = (count: "passed" | "failed" | "skipped") =>
     lanes.reduce((all, lane) => all + lane[count], 0);
   for (const advice of missing) say(`Tests skipped: ${advice}`);
@@ -46,7 +59,10 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Runs the suites of a lane one after the other, also those behind one that fails. */
-async function runLane(suites: readonly string[]): Promise<Counts> {
+async function runLane(
+  suites: readonly string[],
+  prepared: Promise<{ readonly env: Readonly<Record<string, string>> }>,
+): Promise<Counts> {
   const all: Counts = {
     code: 0,
     passed: 0,
@@ -56,7 +72,12 @@ async function runLane(suites: readonly string[]): Promise<Counts> {
     brokeOff: false,
   };
   for (const suite of suites) {
-    const counts = await runTests([suite]);
+    const env = NEEDY.has(suite) ? (await prepared).env : {};
+    const startedMs = performance.now();
+    const counts = await runTests([suite], env);
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const { passed, failed, skipped } = counts;
+    say(`==> ${suite}: ${passed} passed, ${failed} failed, ${skipped} skipped (${seconds} s)`);
     all.code = Math.max(all.code, counts.code);
     all.passed += counts.passed;
     all.failed += counts.failed;
@@ -95,12 +116,15 @@ interface Counts {
 }
 
 /** Runs `deno test`, showing its lines as they are complete: the lanes share the terminal. */
-async function runTests(args: readonly string[]): Promise<Counts> {
+async function runTests(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", ...args],
     cwd: ROOT,
     stdout: "piped",
-    env: { NO_COLOR: "1" },
+    env: { ...env, NO_COLOR: "1" },
   }).spawn();
   let summary: RegExpExecArray | null = null;
   const failedFiles = new Set<string>();

@@ -137,8 +137,11 @@ export async function hasCplusplus(): Promise<boolean> {
   return (await runCompiler(await findCompiler(), flags)).ok;
 }
 
-/** The compiler that `PINHOLE_CC` names, or the first of the usual ones that runs. */
-async function findCompiler(): Promise<string> {
+/**
+ * The compiler that `PINHOLE_CC` names, or the first of the usual ones that runs.
+ * @throws With what to install when there is none.
+ */
+export async function findCompiler(): Promise<string> {
   const chosen = Deno.env.get("PINHOLE_CC");
   const candidates = chosen ? [chosen] : ["cc", "gcc", "clang"];
   for (const candidate of candidates) {
