@@ -16,7 +16,7 @@ each picture as soon as it is there, and the server's idle picture after ``idle`
 go through shared memory and never wait: where the server does not keep up, one is dropped.
 
 It needs Python 3.8 on Linux and nothing else. Arrays of NumPy are taken wherever bytes are, but NumPy is not needed.
-docs/bridge.md of Pinhole describes what goes over the socket and how the memory is laid out (version 1).
+docs/bridge_wire.md of Pinhole describes what goes over the socket and how the memory is laid out (version 1).
 
 Every function may be called from any thread. Callbacks run only within ``poll`` and ``run``, on the thread that called
 them.

@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: measures the figures that docs/performance.md explains, and prints them as a table. Progress goes
+ * `deno task bench`: measures the figures that docs/performance_method.md explains, and prints them as a table. Progress goes
  * to stderr.
  */
 import { parseArgs } from "node:util";

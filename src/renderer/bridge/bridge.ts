@@ -34,7 +34,7 @@ export interface BridgeOptions {
 
 /**
  * Opens a bridge: a ring in shared memory and a socket, through which another process brings frames, sound and
- * messages. docs/bridge.md is its contract. The bridge is open when the promise settles; writers come and go as they
+ * messages. docs/bridge_wire.md is its contract. The bridge is open when the promise settles; writers come and go as they
  * like, and while there is none its sessions are idle.
  *
  * @throws {BridgeError} `bridge_taken`, `bridge_files`, `bridge_unsupported`

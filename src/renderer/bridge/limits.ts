@@ -2,7 +2,7 @@ import type { TokenRate } from "../../base/token_bucket.ts";
 
 /** Caps of the bridge. What comes from a writer is held to them; whoever goes beyond is disconnected. */
 
-/** Version of the contract in docs/bridge.md. */
+/** Version of the contract in docs/bridge_wire.md. */
 export const BRIDGE_VERSION = 1;
 
 /** Where shared memory is a file on Linux. */

@@ -2,7 +2,7 @@ import { BridgeViolation } from "./bridge_error.ts";
 import type { Libc } from "./libc.ts";
 import type { RingMessage } from "./server_messages.ts";
 
-/** Where the slots of a ring lie: see docs/bridge.md. */
+/** Where the slots of a ring lie: see docs/bridge_wire.md. */
 export type RingLayout = Omit<RingMessage, "type">;
 
 /** Bytes of a ring, its header included. */

@@ -43,7 +43,7 @@ export interface RingMessage {
   readonly slotsOffset: number;
 }
 
-/** What the server sends. docs/bridge.md has the layouts. */
+/** What the server sends. docs/bridge_wire.md has the layouts. */
 export type ServerMessage =
   | {
     readonly type: "welcome";

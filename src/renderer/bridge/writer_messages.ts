@@ -58,7 +58,7 @@ export interface SessionFeatures {
   readonly encodes: boolean;
 }
 
-/** What a writer sends. docs/bridge.md has the layouts. */
+/** What a writer sends. docs/bridge_wire.md has the layouts. */
 export type WriterMessage =
   | {
     readonly type: "hello";
