@@ -34,7 +34,7 @@ async function rehearseEncoding(
 ): Promise<void> {
   const [codec] = options.codecs;
   if (codec === undefined) return;
-  const { width, height } = options.video;
+  const { width, height, bitrateKbps } = options.video;
   const encoder = await options.encoders.open(codec, options.video);
   try {
     const luma = new Uint8Array(width * height);
@@ -52,7 +52,7 @@ async function rehearseEncoding(
         ],
         timestampUs: frame * 33_333,
       });
-      await encoder.encode({ keyframe: frame === 0 });
+      await encoder.encode({ keyframe: frame === 0, kbps: bitrateKbps });
     }
   } finally {
     await encoder.close();

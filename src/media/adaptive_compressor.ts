@@ -1,6 +1,6 @@
 import type { Frame } from "node-av/lib";
 import { Compressor } from "./compressor.ts";
-import type { EncodedFrame, EncoderSettings } from "./encoder.ts";
+import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { PictureLadder } from "./picture_ladder.ts";
 
@@ -15,7 +15,6 @@ export class AdaptiveCompressor {
   readonly #recipe: EncoderRecipe;
   readonly #ladder: PictureLadder;
   readonly #settings: EncoderSettings;
-  #kbps: number;
   #current: Compressor;
   #next: Compressor | undefined;
   #opening: Promise<void> | undefined;
@@ -25,7 +24,6 @@ export class AdaptiveCompressor {
   private constructor(recipe: EncoderRecipe, settings: EncoderSettings, first: Compressor) {
     this.#recipe = recipe;
     this.#settings = settings;
-    this.#kbps = settings.bitrateKbps;
     this.#ladder = new PictureLadder(settings);
     this.#current = first;
   }
@@ -45,19 +43,12 @@ export class AdaptiveCompressor {
   /** See {@link Compressor.compress}. */
   async compress(
     picture: Frame,
-    options: { keyframe: boolean },
+    options: EncodeOptions,
   ): Promise<EncodedFrame | undefined> {
-    this.#adapt(Number(picture.pts));
+    this.#adapt({ nowUs: Number(picture.pts), kbps: options.kbps });
     const compressed = await this.#current.compress(picture, options);
     if (compressed !== undefined) this.#ladder.note(compressed.coarseness);
     return compressed;
-  }
-
-  /** Changes the target rate from the next picture on. */
-  setBitrate(kbps: number): void {
-    this.#kbps = kbps;
-    this.#current.setBitrate(kbps);
-    this.#next?.setBitrate(kbps);
   }
 
   /** Frees every encoder, after one that is being opened. Not while `compress` is under way. */
@@ -67,24 +58,24 @@ export class AdaptiveCompressor {
     this.#current.close();
   }
 
-  #adapt(nowUs: number): void {
-    const scale = this.#ladder.scaleAt({ nowUs, kbps: this.#kbps });
+  #adapt({ nowUs, kbps }: { nowUs: number; kbps: number }): void {
+    const scale = this.#ladder.scaleAt({ nowUs, kbps });
     if (this.#next !== undefined) {
       this.#freeing = freeSoon(this.#current);
       this.#current = this.#next;
       this.#next = undefined;
     }
     if (scale === this.#current.scale || this.#opening !== undefined) return;
-    if (nowUs >= this.#refusedUntilUs) this.#opening = this.#prepare(scale, nowUs);
+    if (nowUs >= this.#refusedUntilUs) this.#opening = this.#prepare(scale, { nowUs, kbps });
   }
 
-  async #prepare(scale: number, nowUs: number): Promise<void> {
+  async #prepare(
+    scale: number,
+    { nowUs, kbps }: { nowUs: number; kbps: number },
+  ): Promise<void> {
     try {
-      const [recipe, settings, kbps] = [this.#recipe, this.#settings, this.#kbps];
-      const next = await Compressor.open(recipe, { settings, scale, kbps });
-      // The rate may have changed meanwhile.
-      next.setBitrate(this.#kbps);
-      this.#next = next;
+      const [recipe, settings] = [this.#recipe, this.#settings];
+      this.#next = await Compressor.open(recipe, { settings, scale, kbps });
     } catch {
       this.#refusedUntilUs = nowUs + REFUSAL_US;
     } finally {

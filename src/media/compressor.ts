@@ -17,7 +17,7 @@ import {
   AVERROR_EAGAIN,
   type FFEncoderCodec,
 } from "node-av/constants";
-import type { EncodedFrame, EncoderSettings } from "./encoder.ts";
+import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts";
 import { allocatePicture, PictureConverter, rawFrameOf } from "./ffmpeg_frames.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { scaleEvenly } from "./fit.ts";
@@ -129,22 +129,15 @@ export class Compressor {
    */
   async compress(
     picture: Frame,
-    { keyframe }: { keyframe: boolean },
+    { keyframe, kbps }: EncodeOptions,
   ): Promise<CompressedPicture | undefined> {
     const timestampUs = Number(picture.pts);
     const shrunk = await this.#shrink(picture, timestampUs);
-    const kbps = this.#steps?.next(this.#kbps, timestampUs);
-    if (kbps !== undefined) setRate(this.#context, kbps);
-    shrunk.pts = BigInt(this.#clock?.tell(timestampUs, this.#kbps) ?? timestampUs);
+    this.#followRate(kbps, timestampUs);
+    shrunk.pts = BigInt(this.#clock?.tell(timestampUs, kbps) ?? timestampUs);
     shrunk.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(await this.#context.sendFrame(shrunk), "encode");
     return await this.#receive(timestampUs);
-  }
-
-  /** Changes the target rate from the next picture on. */
-  setBitrate(kbps: number): void {
-    this.#kbps = kbps;
-    if (this.#recipe.rateBy === "context") setRate(this.#context, kbps);
   }
 
   /** Frees it. Not while `compress` is under way. */
@@ -153,6 +146,13 @@ export class Compressor {
     this.#shrinking?.picture.free();
     this.#packet.free();
     this.#context.freeContext();
+  }
+
+  #followRate(kbps: number, timestampUs: number): void {
+    if (this.#recipe.rateBy === "context" && kbps !== this.#kbps) setRate(this.#context, kbps);
+    this.#kbps = kbps;
+    const step = this.#steps?.next(kbps, timestampUs);
+    if (step !== undefined) setRate(this.#context, step);
   }
 
   async #shrink(picture: Frame, timestampUs: number): Promise<Frame> {

@@ -23,10 +23,17 @@ export interface EncoderSettings {
   readonly height: number;
   /** Frames per second; only a hint for the rate control. */
   readonly fps: number;
-  /** Ceiling of the rate, and the target until {@link VideoEncoder.setBitrate} is told another. */
+  /** The highest rate that {@link VideoEncoder.encode} will be asked for. */
   readonly bitrateKbps: number;
   /** Whether pictures may be made smaller while bits are too few for whole ones. Default: yes. */
   readonly adaptiveSize?: boolean;
+}
+
+/** How one picture is compressed. */
+export interface EncodeOptions {
+  readonly keyframe: boolean;
+  /** The target rate from this picture on. */
+  readonly kbps: number;
 }
 
 /**
@@ -52,9 +59,7 @@ export interface VideoEncoder {
    * Compresses the picture that was loaded last.
    * @returns `undefined` when the rate control skipped the picture.
    */
-  encode(options: { keyframe: boolean }): Promise<EncodedFrame | undefined>;
-  /** Changes the target rate from the next picture on. */
-  setBitrate(kbps: number): void;
+  encode(options: EncodeOptions): Promise<EncodedFrame | undefined>;
   /** Frees the encoder, after calls that are under way. Idempotent. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { AdaptiveCompressor } from "./adaptive_compressor.ts";
 import type {
   EncodedFrame,
+  EncodeOptions,
   EncoderFactory,
   EncoderSettings,
   VideoCodec,
@@ -94,22 +95,18 @@ class FfmpegEncoder implements VideoEncoder {
     return true;
   }
 
-  encode({ keyframe }: { keyframe: boolean }): Promise<EncodedFrame | undefined> {
+  encode(options: EncodeOptions): Promise<EncodedFrame | undefined> {
     const picture = this.#loaded;
     if (this.#closed || picture === undefined) return Promise.resolve(undefined);
     this.#loaded = undefined;
     this.#encoding = picture;
     return this.#track(async () => {
       try {
-        return await this.#compressor.compress(picture, { keyframe });
+        return await this.#compressor.compress(picture, options);
       } finally {
         this.#encoding = undefined;
       }
     });
-  }
-
-  setBitrate(kbps: number): void {
-    if (!this.#closed) this.#compressor.setBitrate(kbps);
   }
 
   async close(): Promise<void> {

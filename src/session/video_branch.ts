@@ -53,7 +53,7 @@ export class VideoBranch {
   readonly #packetize: Packetizer;
   readonly #audience = new Audience();
   #encoder: VideoEncoder | undefined;
-  /** What the encoder was told last. */
+  /** The encoder's target. */
   #rateKbps: number;
   #waiting = false;
   /** The picture that the encoder has, where that is one which {@link keep} brought and no frame has followed. */
@@ -207,7 +207,10 @@ export class VideoBranch {
     const begun = clock.now();
     this.#followPaths();
     try {
-      const encoded = await this.#encoder?.encode({ keyframe: this.#keyframeDue(begun) });
+      const encoded = await this.#encoder?.encode({
+        keyframe: this.#keyframeDue(begun),
+        kbps: this.#rateKbps,
+      });
       meter.observe("encode_seconds", (clock.now() - begun) / 1000, { codec });
       if (encoded === undefined) {
         this.#kept = undefined;
@@ -219,13 +222,12 @@ export class VideoBranch {
     }
   }
 
-  /** Brings the encoder to the rate that the viewers' paths take. */
+  /** Sets the rate to what the viewers' paths take. */
   #followPaths(): void {
     const { targetKbps = this.#rateKbps } = this.#audience;
     if (this.#audience.hasReturned && !this.#keyframeWanted) this.#letReturn();
     if (Math.abs(targetKbps - this.#rateKbps) < RATE_CHANGE_MIN * this.#rateKbps) return;
     this.#rateKbps = targetKbps;
-    this.#encoder?.setBitrate(targetKbps);
     this.#options.onRate(targetKbps);
   }
 

@@ -17,7 +17,8 @@ for (const codec of VIDEO_CODECS) {
       let bytes = 0;
       for (let index = 0; index < frames; index++) {
         await encoder.load(noise(random, index));
-        bytes += (await encoder.encode({ keyframe: false }))?.data.length ?? 0;
+        bytes +=
+          (await encoder.encode({ keyframe: false, kbps: settings.bitrateKbps }))?.data.length ?? 0;
       }
       return bytes;
     };

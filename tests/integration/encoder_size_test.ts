@@ -23,22 +23,25 @@ function open(codec: VideoCodec): Promise<VideoEncoder> {
   return createFfmpegEncoders("auto").open(codec, { ...PICTURE, bitrateKbps: HIGH_KBPS });
 }
 
-async function encode(encoder: VideoEncoder, frame: RawFrame): Promise<EncodedFrame[]> {
+async function encode(
+  encoder: VideoEncoder,
+  { frame, kbps = HIGH_KBPS }: { frame: RawFrame; kbps?: number },
+): Promise<EncodedFrame[]> {
   await encoder.load(frame);
-  const encoded = await encoder.encode({ keyframe: false });
+  const encoded = await encoder.encode({ keyframe: false, kbps });
   return encoded === undefined ? [] : [encoded];
 }
 
 /** Encodes the scene until a keyframe comes that nobody asked for. */
 async function encodeToNextSize(
   encoder: VideoEncoder,
-  scene: MovingScene,
+  { scene, kbps }: { scene: MovingScene; kbps: number },
 ): Promise<EncodedFrame[]> {
   const frames: EncodedFrame[] = [];
   for (let at = 0; at < FRAMES_MAX; at++) {
     // Opening takes its time, and this goes much faster than a stream does.
     await new Promise((resolve) => setTimeout(resolve));
-    frames.push(...await encode(encoder, scene.next()));
+    frames.push(...await encode(encoder, { frame: scene.next(), kbps }));
     if (frames.at(-1)?.keyframe) return frames;
   }
   assert.fail("The size does not change");
@@ -48,13 +51,11 @@ for (const codec of VIDEO_CODECS) {
   Deno.test(`encoder: pictures are smaller while the rate is low, and whole again after it, ${codec}`, async () => {
     const encoder = await open(codec);
     const scene = new MovingScene(PICTURE);
-    const frames = await encode(encoder, scene.next());
-    encoder.setBitrate(LOW_KBPS);
-    frames.push(...await encodeToNextSize(encoder, scene));
+    const frames = await encode(encoder, { frame: scene.next() });
+    frames.push(...await encodeToNextSize(encoder, { scene, kbps: LOW_KBPS }));
     const downAt = frames.length - 1;
-    encoder.setBitrate(HIGH_KBPS);
-    frames.push(...await encodeToNextSize(encoder, scene));
-    frames.push(...await encode(encoder, scene.next()));
+    frames.push(...await encodeToNextSize(encoder, { scene, kbps: HIGH_KBPS }));
+    frames.push(...await encode(encoder, { frame: scene.next() }));
     await encoder.close();
 
     const pictures = await decodeFrames(codec, frames.map(({ data }) => data));
@@ -85,16 +86,14 @@ for (const codec of VIDEO_CODECS) {
   Deno.test(`encoder: a still is sent again whole when the rate is back, ${codec}`, async () => {
     const encoder = await open(codec);
     const scene = new MovingScene(PICTURE);
-    await encode(encoder, scene.next());
-    encoder.setBitrate(LOW_KBPS);
-    await encodeToNextSize(encoder, scene);
-    encoder.setBitrate(HIGH_KBPS);
+    await encode(encoder, { frame: scene.next() });
+    await encodeToNextSize(encoder, { scene, kbps: LOW_KBPS });
     const last = scene.count - 1;
     const nowUs = last * 1_000_000 / PICTURE.fps;
     const stills: EncodedFrame[] = [];
     for (let second = 1; second < 30 && !stills.at(-1)?.keyframe; second++) {
       assert.ok(encoder.reload(nowUs + second * 1_000_000));
-      const still = await encoder.encode({ keyframe: false });
+      const still = await encoder.encode({ keyframe: false, kbps: HIGH_KBPS });
       if (still !== undefined) stills.push(still);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -111,14 +110,15 @@ for (const codec of VIDEO_CODECS) {
     // The change falls due about one second after the rate has fallen, which takes some pictures to show.
     for (let count = 30; count < 66; count += 4) {
       const encoder = await open(codec);
-      encoder.setBitrate(LOW_KBPS);
-      for (let at = 0; at < count; at++) await encode(encoder, scene.next());
+      const low = { keyframe: false, kbps: LOW_KBPS };
+      for (let at = 0; at < count; at++) {
+        await encode(encoder, { frame: scene.next(), kbps: LOW_KBPS });
+      }
       await encoder.load(scene.next());
-      const underWay = encoder.encode({ keyframe: false });
+      const underWay = encoder.encode(low);
       await Promise.all([encoder.close(), encoder.close(), underWay]);
-      assert.equal(await encoder.encode({ keyframe: false }), undefined);
+      assert.equal(await encoder.encode(low), undefined);
       assert.ok(!encoder.reload(0));
-      encoder.setBitrate(HIGH_KBPS);
     }
   });
 }

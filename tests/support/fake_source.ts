@@ -1,5 +1,6 @@
 import type {
   EncodedFrame,
+  EncodeOptions,
   EncoderFactory,
   EncoderSettings,
   VideoCodec,
@@ -135,11 +136,13 @@ export class FakeEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
   readonly name = "fake";
   /** Timestamps of the pictures that were compressed, and whether a keyframe was asked for. */
-  readonly encoded: { readonly timestampUs: number; readonly keyframe: boolean }[] = [];
+  readonly encoded: (EncodeOptions & { readonly timestampUs: number })[] = [];
   /** Grey level of each of those. */
   readonly levels: number[] = [];
-  /** What it was told, in kbit/s. */
-  readonly rates: number[] = [];
+  /** Rates that they were compressed at, in kbit/s. */
+  get rates(): number[] {
+    return this.encoded.map(({ kbps }) => kbps);
+  }
   /** Awaited by each compression; what it rejects with fails it. */
   gate: () => Promise<void> = () => Promise.resolve();
   /** Awaited by each loading; what it rejects with fails it. */
@@ -168,13 +171,13 @@ export class FakeEncoder implements VideoEncoder {
     return true;
   }
 
-  async encode({ keyframe }: { keyframe: boolean }): Promise<EncodedFrame | undefined> {
+  async encode({ keyframe, kbps }: EncodeOptions): Promise<EncodedFrame | undefined> {
     if (this.isClosed) throw new Error("Encoded after its end");
     if (this.#underWay > 0) throw new Error("Two pictures at once");
     const timestampUs = this.#loaded;
     if (timestampUs === undefined) throw new Error("Encoded without a picture");
     this.#loaded = undefined;
-    this.encoded.push({ timestampUs, keyframe });
+    this.encoded.push({ timestampUs, keyframe, kbps });
     this.levels.push(this.#level);
     this.#underWay++;
     try {
@@ -184,10 +187,6 @@ export class FakeEncoder implements VideoEncoder {
     }
     if (this.skips) return undefined;
     return { codec: this.codec, data: fakeAccessUnit(keyframe), keyframe, timestampUs };
-  }
-
-  setBitrate(kbps: number): void {
-    this.rates.push(kbps);
   }
 
   close(): Promise<void> {

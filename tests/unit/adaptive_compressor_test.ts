@@ -24,7 +24,7 @@ function watchedRecipe(onOpen: () => void): EncoderRecipe {
 /** Compresses the scene picture by picture, giving an encoder that is being opened the time for it. */
 async function run(
   compressor: AdaptiveCompressor,
-  { scene, seconds }: { scene: MovingScene; seconds: number },
+  { scene, seconds, kbps }: { scene: MovingScene; seconds: number; kbps: number },
 ): Promise<Uint8Array[]> {
   const converter = new PictureConverter();
   using picture = allocatePicture(PICTURE.width, PICTURE.height);
@@ -34,7 +34,7 @@ async function run(
     const frame = scene.next();
     await converter.convert(frame, picture);
     picture.pts = BigInt(frame.timestampUs);
-    const compressed = await compressor.compress(picture, { keyframe: false });
+    const compressed = await compressor.compress(picture, { keyframe: false, kbps });
     if (compressed !== undefined) frames.push(compressed.data);
   }
   converter.close();
@@ -48,13 +48,13 @@ Deno.test("AdaptiveCompressor: a host that refuses another encoder keeps the siz
   });
   const compressor = await AdaptiveCompressor.open(recipe, SETTINGS);
   const scene = new MovingScene(PICTURE);
-  compressor.setBitrate(LOW_KBPS);
-  const refused = await run(compressor, { scene, seconds: 10 });
+  const kbps = LOW_KBPS;
+  const refused = await run(compressor, { scene, seconds: 10, kbps });
   assert.equal(refused.length, 10 * PICTURE.fps);
   assert.equal(host.opened, 2, "one that serves, and one that was refused");
 
   host.lenient = true;
-  const frames = [...refused, ...await run(compressor, { scene, seconds: 5 })];
+  const frames = [...refused, ...await run(compressor, { scene, seconds: 5, kbps })];
   await compressor.close();
   assert.equal(host.opened, 3);
   const sizes = (await decodeFrames("h264", frames)).map(({ height }) => height);
@@ -64,17 +64,12 @@ Deno.test("AdaptiveCompressor: a host that refuses another encoder keeps the siz
 Deno.test("AdaptiveCompressor: a rate that changes while another encoder is opened holds for that one", async () => {
   const changedKbps = 3 * LOW_KBPS;
   let opened = 0;
-  const compressor = await AdaptiveCompressor.open(
-    watchedRecipe(() => {
-      if (opened++ > 0) compressor.setBitrate(changedKbps);
-    }),
-    SETTINGS,
-  );
+  const compressor = await AdaptiveCompressor.open(watchedRecipe(() => opened++), SETTINGS);
   const scene = new MovingScene(PICTURE);
-  compressor.setBitrate(LOW_KBPS);
-  while (opened < 2) await run(compressor, { scene, seconds: 0.1 });
-  await run(compressor, { scene, seconds: 1 });
-  const frames = await run(compressor, { scene, seconds: 2 });
+  while (opened < 2) await run(compressor, { scene, seconds: 1 / PICTURE.fps, kbps: LOW_KBPS });
+  const kbps = changedKbps;
+  await run(compressor, { scene, seconds: 1, kbps });
+  const frames = await run(compressor, { scene, seconds: 2, kbps });
   await compressor.close();
   const measured = frames.reduce((sum, { length }) => sum + 8 * length, 0) / 2 / 1000;
   assert.ok(Math.abs(measured / changedKbps - 1) < 0.3, `${measured} kbit/s`);

@@ -20,22 +20,17 @@ Deno.test("VideoBranch: a picture that would be late for everybody is not encode
   await branch.close();
 });
 
-/** Notes what encoders are told of rates. */
-function rateEncoders(): { encoders: FakeEncoders; told: number[] } {
-  const encoders = new FakeEncoders();
-  const told: number[] = [];
-  encoders.prepare = (encoder) =>
-    Object.assign(encoder, { setBitrate: (kbps: number) => void told.push(kbps) });
-  return { encoders, told };
-}
+/** Rates that pictures were encoded at, each once. */
+const ratesOf = ({ latest }: FakeEncoders) => [
+  ...new Set(latest.encoded.map(({ kbps }) => kbps)),
+];
 
 Deno.test("VideoBranch: the encoder follows the slowest viewer's path, and whoever listens hears of it", async () => {
-  const { encoders, told } = rateEncoders();
-  const { branch, rates, show } = await openBranch(encoders);
+  const { branch, encoders, rates, show } = await openBranch();
   const [one, two] = [new FakeSink(), new FakeSink()];
   branch.add(one);
   await show(1);
-  assert.deepEqual(told, [], "it was opened with this rate");
+  assert.deepEqual(rates, [], "it was opened with this rate");
   two.targetKbps = 60;
   branch.add(two);
   await show(2);
@@ -43,21 +38,20 @@ Deno.test("VideoBranch: the encoder follows the slowest viewer's path, and whoev
   await show(3);
   branch.remove(two);
   await show(4);
-  assert.deepEqual(told, [60, 80]);
-  assert.deepEqual(rates, told);
+  assert.deepEqual(rates, [60, 80]);
+  assert.deepEqual(ratesOf(encoders), [100, ...rates]);
   await branch.close();
 });
 
 Deno.test("VideoBranch: changes of the rate below 3 % are kept from the encoder until they add up", async () => {
-  const { encoders, told } = rateEncoders();
-  const { branch, show } = await openBranch(encoders);
+  const { branch, encoders, show } = await openBranch();
   const sink = new FakeSink();
   branch.add(sink);
   for (let kbps = 100; kbps <= 110; kbps++) {
     sink.targetKbps = kbps;
     await show(kbps);
   }
-  assert.deepEqual(told, [103, 107]);
+  assert.deepEqual(ratesOf(encoders), [100, 103, 107]);
   await branch.close();
 });
 

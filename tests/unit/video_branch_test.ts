@@ -28,7 +28,7 @@ Deno.test("VideoBranch: while nobody watches, nothing is encoded", async () => {
   await show(2);
   branch.remove(sink);
   await show(3);
-  assert.deepEqual(encoders.latest.encoded, [{ timestampUs: 2, keyframe: true }]);
+  assert.deepEqual(encoders.latest.encoded, [{ timestampUs: 2, keyframe: true, kbps: 100 }]);
   await branch.close();
 });
 
