@@ -1,5 +1,6 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { AudioChunk, FrameSource, RenderResult, SourceFrame } from "../media/frame.ts";
 import { Pacer } from "./pacer.ts";
@@ -8,33 +9,33 @@ import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 /** A function of a source that the loop calls. */
 export type SourceCall = "render" | "audio" | "poll_message";
 
-/** Where a frame loop brings what it gets from its source. */
-export interface FrameLoopOutput {
-  /** Takes a frame; its memory is the source's again when the promise settles. */
-  frame(frame: SourceFrame): Promise<void>;
+/** Takes the pictures of a {@link FrameLoop}. */
+export interface PictureOutput {
+  /** Shows a frame; its memory is the source's again when the promise settles. */
+  show(frame: SourceFrame): Promise<void>;
   /** The last picture still holds. */
-  unchanged(): Promise<void>;
+  hold(): void;
   /** There is nothing to show at this moment: the source is idle, failing, or stuck in a call. */
   idle(): Promise<void>;
-  sound(chunk: AudioChunk): void;
-  /** A message to the viewers. */
-  message(data: Uint8Array): void;
-  /** A call failed, for the `inARow`-th time without a good one between. */
-  failed(call: SourceCall, error: unknown, inARow: number): void;
-  /** A call has been under way for so long that viewers are shown the idle picture; it goes on. */
-  stalled(call: SourceCall): void;
 }
 
 /** What a frame loop needs. */
 export interface FrameLoopOptions {
   readonly source: FrameSource;
+  /** Name of the renderer, for the log. */
+  readonly renderer: string;
   /** Frames per second, at most. */
   readonly fps: number;
   readonly clock: Clock;
   readonly meter: Meter;
+  readonly log: Logger;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
-  readonly output: FrameLoopOutput;
+  readonly pictures: PictureOutput;
+  /** Left out where sound is not sent. */
+  readonly sound?: { take(chunk: AudioChunk): void } | undefined;
+  /** Takes a message to the viewers. */
+  readonly message: (data: Uint8Array) => void;
   /** Ends the loop at once, also while a call is stuck. */
   readonly signal: AbortSignal;
 }
@@ -97,11 +98,11 @@ export class FrameLoop {
    * the source said that it will never work.
    */
   async run(): Promise<{ settled: boolean; failed: boolean }> {
-    const { clock, output, signal } = this.#options;
+    const { clock, pictures, signal } = this.#options;
     while (!signal.aborted) {
       this.#turns++;
       if (this.#pauses.render.lasts(clock.now())) {
-        await output.idle();
+        await pictures.idle();
       } else {
         const turn = await this.#turn();
         if (turn === "aborted") return { settled: false, failed: false };
@@ -120,7 +121,7 @@ export class FrameLoop {
     if (outcome.kind === "aborted") return "aborted";
     if (outcome.kind === "error") {
       meter.count("renders_total", { result: "error" });
-      await this.#options.output.idle();
+      await this.#options.pictures.idle();
       return "go_on";
     }
     meter.observe("render_seconds", (clock.now() - begunMs) / 1000);
@@ -147,42 +148,42 @@ export class FrameLoop {
   }
 
   async #show(result: RenderResult): Promise<void> {
-    const { output } = this.#options;
+    const { pictures } = this.#options;
     switch (result.status) {
       case "frame":
-        return await output.frame(result.frame);
+        return await pictures.show(result.frame);
       case "unchanged":
-        return await output.unchanged();
+        return pictures.hold();
       default:
-        return await output.idle();
+        return await pictures.idle();
     }
   }
 
   /** Fetches the sound up to now. @returns False when the loop was told to stop meanwhile. */
   async #sound(): Promise<boolean> {
-    const { source, clock, output, timelineUs } = this.#options;
+    const { source, clock, sound: output, timelineUs } = this.#options;
     if (source.audio === undefined || this.#pauses.audio.lasts(clock.now())) return true;
     const sound = await this.#guard("audio", source.audio(timelineUs()));
-    if (sound.kind === "value" && sound.value !== undefined) output.sound(sound.value);
+    if (sound.kind === "value" && sound.value !== undefined) output?.take(sound.value);
     return sound.kind !== "aborted";
   }
 
   /** Fetches what the source says. @returns False when the loop was told to stop meanwhile. */
   async #messages(): Promise<boolean> {
-    const { source, clock, output } = this.#options;
+    const { source, clock, message } = this.#options;
     if (this.#pauses.poll_message.lasts(clock.now())) return true;
     for (let count = 0; source.pollMessage && count < MESSAGES_PER_FRAME_MAX; count++) {
       const polled = await this.#guard("poll_message", source.pollMessage());
       if (polled.kind === "aborted") return false;
       if (polled.kind === "error" || polled.value === undefined) return true;
-      output.message(polled.value);
+      message(polled.value);
     }
     return true;
   }
 
   /** Waits for a call; while it takes too long, viewers are shown the idle picture at the usual pace. */
   async #guard<T>(call: SourceCall, pending: Promise<T>): Promise<Outcome<T>> {
-    const { clock, output, signal } = this.#options;
+    const { clock, pictures, signal } = this.#options;
     let outcome: Outcome<T> | undefined;
     // One reaction for the whole wait: a call that never comes back must not collect one for each picture.
     let wake = () => {};
@@ -204,26 +205,32 @@ export class FrameLoop {
     ).finally(() => wake());
     await wait(STALL_MS);
     if (outcome === undefined && !signal.aborted) {
-      output.stalled(call);
-      this.#health = { ...this.#health, state: "stalled" };
+      this.#noteStall(call);
     }
     while (outcome === undefined && !signal.aborted) {
       this.#turns++;
-      await output.idle();
+      await pictures.idle();
       await wait(this.#pacer.next(clock.now()).waitMs);
     }
     return this.#noted(call, outcome ?? { kind: "aborted" });
   }
 
+  #noteStall(call: SourceCall): void {
+    const { meter, log, renderer } = this.#options;
+    meter.count("renderer_stalls_total", { call });
+    log.warn("renderer_stalled", { renderer, call });
+    this.#health = { ...this.#health, state: "stalled" };
+  }
+
   #noted<T>(call: SourceCall, outcome: Outcome<T>): Outcome<T> {
-    const { clock, meter, output } = this.#options;
+    const { clock, meter, log, renderer } = this.#options;
     if (outcome.kind === "value") this.#pauses[call].end();
     if (outcome.kind === "error") {
-      meter.count("renderer_errors_total", { call });
       const inARow = this.#pauses[call].begin(clock.now());
-      output.failed(call, outcome.error, inARow);
+      const error = errorText(outcome.error);
+      meter.count("renderer_errors_total", { call });
+      log.error("renderer_call_failed", { renderer, call, in_a_row: inARow, error });
       if (call === "render") {
-        const error = errorText(outcome.error);
         this.#health = { ...this.#health, state: "failing", failuresInARow: inARow, error };
       }
     }

@@ -11,7 +11,7 @@ import type { PeerMessage } from "../transport/peer_transport.ts";
 import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
 import { ViewerError } from "./door.ts";
-import { FrameLoop, type FrameLoopOutput } from "./frame_loop.ts";
+import { FrameLoop } from "./frame_loop.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 import type { KeyframeReason } from "./video_branch.ts";
 import { VideoLayers } from "./video_layers.ts";
@@ -204,17 +204,15 @@ export class Session {
     await this.#video.close();
     await this.#audio?.close();
     if (source === undefined) return;
-    await closeSource(source, {
-      ...this.#options,
-      renderer: this.#options.renderer.name,
-      settled,
-    });
+    const { renderer, clock, meter, log } = this.#options;
+    await closeSource(source, { renderer: renderer.name, settled, clock, meter, log });
   }
 
   async #openSource(): Promise<FrameSource> {
     const { renderer, video, params, meter, log, openAudioEncoder } = this.#options;
     try {
-      const source = await renderer.open({ ...video, sessionId: this.id, params });
+      const { width, height, fps } = video;
+      const source = await renderer.open({ sessionId: this.id, width, height, fps, params });
       this.#open = source;
       if (source.audio !== undefined && openAudioEncoder !== undefined) {
         this.#audio = new AudioBranch(openAudioEncoder(), { meter, log });
@@ -232,12 +230,18 @@ export class Session {
   }
 
   async #run(source: FrameSource): Promise<{ settled: boolean }> {
+    const { renderer, video, clock, meter, log } = this.#options;
     this.#frames = new FrameLoop({
-      ...this.#options,
       source,
-      fps: this.#options.video.fps,
+      renderer: renderer.name,
+      fps: video.fps,
+      clock,
+      meter,
+      log,
       timelineUs: () => this.timelineUs,
-      output: this.#output(source),
+      pictures: this.#video,
+      sound: this.#audio,
+      message: (data) => this.#tellViewers(data, source),
       signal: this.#stop.signal,
     });
     try {
@@ -246,7 +250,6 @@ export class Session {
       return result;
     } catch (error) {
       // A defect of ours: it costs this session, and no other.
-      const { log, meter } = this.#options;
       const fail = () => {
         throw error;
       };
@@ -257,25 +260,6 @@ export class Session {
       this.#isOver = true;
       this.#over.resolve();
     }
-  }
-
-  #output(source: FrameSource): FrameLoopOutput {
-    const { meter, log, renderer } = this.#options;
-    return {
-      frame: (frame) => this.#video.show(frame, source),
-      unchanged: () => this.#video.hold(),
-      idle: () => this.#video.idle(),
-      sound: (chunk) => this.#audio?.take(chunk),
-      message: (data) => this.#tellViewers(data, source),
-      failed: (call, error, inARow) => {
-        const fields = { renderer: renderer.name, call, in_a_row: inARow, error: errorText(error) };
-        log.error("renderer_call_failed", fields);
-      },
-      stalled: (call) => {
-        meter.count("renderer_stalls_total", { call });
-        log.warn("renderer_stalled", { renderer: renderer.name, call });
-      },
-    };
   }
 
   /** Text where the bytes are UTF-8, as nearly all messages are; pages tell the two apart by type. */
@@ -314,14 +298,19 @@ export class Session {
   }
 
   #openLayers(codec: VideoCodec): VideoLayers {
+    const { encoders, video, clock, meter, log } = this.#options;
     return new VideoLayers({
-      ...this.#options,
       codec,
-      settings: this.#options.video,
+      encoders,
+      settings: video,
+      clock,
+      meter,
+      log,
       onRate: (kbps) => {
         // Renderers that encode make H.264.
         if (codec === "h264") this.#open?.setBitrate?.(Math.round(kbps * 1000));
       },
+      onKeyframeDue: () => this.#open?.requestKeyframe?.(),
       onFailed: () => {
         this.#video.forget(codec);
         this.#endAll("encoder_failed", codec);

@@ -1,4 +1,4 @@
-import type { EncodedSourceFrame } from "../media/frame.ts";
+import type { RawFrame, SourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { type Layer, type LayerCandidate, LayerChoice } from "./layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
@@ -10,7 +10,10 @@ const SORT_INTERVAL_MS = 500;
 const PASSED_MS = 3_000;
 
 /** What {@link VideoLayers} need; rate and failure are those of the main layer. */
-export type VideoLayersOptions = Omit<VideoBranchOptions, "layer">;
+export interface VideoLayersOptions extends Omit<VideoBranchOptions, "layer"> {
+  /** A renderer that encodes by itself should make a keyframe soon. */
+  readonly onKeyframeDue: () => void;
+}
 
 /**
  * One codec of one session: one encoder for all viewers, and a second one while the paths of some take much less than
@@ -76,8 +79,46 @@ export class VideoLayers {
     }
   }
 
-  /** Looks whether somebody should get another layer. Cheap: called for each picture. */
-  sort(): void {
+  /**
+   * Takes a frame of the renderer; settles when its memory is not needed any more. An access unit, which is H.264 and
+   * one for all viewers, is sent as it is.
+   */
+  async take(frame: SourceFrame): Promise<void> {
+    if (frame.kind === "raw") {
+      await Promise.all(this.#sorted().map((branch) => branch.take(frame)));
+    } else if (this.#options.codec === "h264") {
+      this.#passedAtMs = this.#options.clock.now();
+      if (this.#low !== undefined) this.#mergeAll();
+      this.#requests.settle(() => this.#main);
+      if (this.#main.pass(frame)) this.#options.onKeyframeDue();
+    }
+  }
+
+  /** Takes a picture that stays for a while: see {@link VideoBranch.keep}. */
+  async keep(picture: RawFrame, timestampUs: number): Promise<void> {
+    await Promise.all(this.#sorted().map((branch) => branch.keep(picture, timestampUs)));
+  }
+
+  /** Sends the last picture once more where that is due: see {@link VideoBranch.refresh}. */
+  refresh(timestampUs: number): void {
+    for (const branch of this.#sorted()) branch.refresh(timestampUs);
+  }
+
+  /** Frees the encoders. Idempotent. */
+  async close(): Promise<void> {
+    this.#hasLow = false;
+    this.#closeLow();
+    await this.#main.close();
+    await this.#closing;
+  }
+
+  /** The encoders that are open, after viewers have gone to the one that fits them. Cheap: called for each picture. */
+  #sorted(): readonly VideoBranch[] {
+    this.#sort();
+    return this.branches;
+  }
+
+  #sort(): void {
     this.#requests.settle((sink) => this.#branchOf(sink));
     this.placeLimited();
     const nowMs = this.#options.clock.now();
@@ -88,25 +129,6 @@ export class VideoLayers {
       if (this.#viewers.get(viewer) === "low" || this.#openLow()) this.#change(viewer);
     }
     if (this.#low?.size === 0 && changes.length === 0) this.#closeLow();
-  }
-
-  /**
-   * Sends an access unit that the renderer encoded by itself, which is one for all.
-   * @returns Whether the renderer should make a keyframe soon.
-   */
-  pass(frame: EncodedSourceFrame): boolean {
-    this.#passedAtMs = this.#options.clock.now();
-    if (this.#low !== undefined) this.#mergeAll();
-    this.#requests.settle(() => this.#main);
-    return this.#main.pass(frame);
-  }
-
-  /** Frees the encoders. Idempotent. */
-  async close(): Promise<void> {
-    this.#hasLow = false;
-    this.#closeLow();
-    await this.#main.close();
-    await this.#closing;
   }
 
   #branchOf(sink: VideoSink): VideoBranch {

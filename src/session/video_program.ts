@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { VideoCodec } from "../media/encoder.ts";
-import type { EncodedSourceFrame, FrameSource, RawFrame, SourceFrame } from "../media/frame.ts";
+import type { SourceFrame } from "../media/frame.ts";
+import type { PictureOutput } from "./frame_loop.ts";
 import { IdlePictures } from "./idle_pictures.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
-import type { VideoBranch } from "./video_branch.ts";
 import type { VideoLayers } from "./video_layers.ts";
 
 /** What a {@link VideoProgram} needs. */
@@ -22,7 +22,7 @@ const AHEAD_US_MAX = 500_000;
  * What the viewers of a session see: the renderer's frames or the idle pictures, on one timeline that never goes back,
  * in every codec that they need. Going from one to the other changes nothing but the picture.
  */
-export class VideoProgram {
+export class VideoProgram implements PictureOutput {
   readonly #options: VideoProgramOptions;
   readonly #codecs = new Map<VideoCodec, VideoLayers>();
   readonly #idle = new IdlePictures();
@@ -57,54 +57,32 @@ export class VideoProgram {
     this.#idle.use(clip);
   }
 
-  /** Shows a frame of the renderer; settles when its memory is not needed any more. */
-  async show(frame: SourceFrame, source: FrameSource): Promise<void> {
+  async show(frame: SourceFrame): Promise<void> {
     this.#idle.end();
-    const timestampUs = this.#advance(frame.timestampUs);
-    if (frame.kind === "h264") return this.#pass({ ...frame, timestampUs }, source);
-    await this.#take({ ...frame, timestampUs });
+    const dated = { ...frame, timestampUs: this.#advance(frame.timestampUs) };
+    await Promise.all(this.#layers.map((layers) => layers.take(dated)));
   }
 
-  /** Keeps the last picture up. */
-  hold(): Promise<void> {
-    this.#refresh();
-    return Promise.resolve();
+  hold(): void {
+    const timestampUs = this.#advance(this.#options.timelineUs());
+    for (const layers of this.#layers) layers.refresh(timestampUs);
   }
 
-  /** Shows the idle picture of this moment. */
   async idle(): Promise<void> {
     const timestampUs = this.#advance(this.#options.timelineUs());
     const picture = this.#idle.at(timestampUs);
-    if (picture === undefined) return this.#refresh();
-    await Promise.all(this.#sorted().map((branch) => branch.keep(picture, timestampUs)));
+    if (picture === undefined) return this.hold();
+    await Promise.all(this.#layers.map((layers) => layers.keep(picture, timestampUs)));
   }
 
-  /** Closes every branch and releases the idle clip. */
+  /** Closes every encoder and releases the idle clip. */
   async close(): Promise<void> {
     this.#idle.close();
-    await Promise.all([...this.#codecs.values()].map((layers) => layers.close()));
+    await Promise.all(this.#layers.map((layers) => layers.close()));
   }
 
-  async #take(frame: RawFrame): Promise<void> {
-    await Promise.all(this.#sorted().map((branch) => branch.take(frame)));
-  }
-
-  /** Sends the last picture once more where that is due. */
-  #refresh(): void {
-    const timestampUs = this.#advance(this.#options.timelineUs());
-    for (const branch of this.#sorted()) branch.refresh(timestampUs);
-  }
-
-  #pass(frame: EncodedSourceFrame, source: FrameSource): void {
-    if (this.#codecs.get("h264")?.pass(frame)) source.requestKeyframe?.();
-  }
-
-  /** Every encoder, after viewers have gone to the one that fits them. */
-  #sorted(): VideoBranch[] {
-    return [...this.#codecs.values()].flatMap((layers) => {
-      layers.sort();
-      return layers.branches;
-    });
+  get #layers(): readonly VideoLayers[] {
+    return [...this.#codecs.values()];
   }
 
   /** The time that a picture is sent with: its own where it goes on from the last one, else the session's. */

@@ -1,6 +1,7 @@
 import assert from "assert";
 import type { SourceFrame } from "../../src/media/frame.ts";
-import { FrameLoop, type FrameLoopOutput } from "../../src/session/frame_loop.ts";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import { FrameLoop } from "../../src/session/frame_loop.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FakeSource } from "../support/fake_source.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
@@ -16,26 +17,27 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
   const failures: string[] = [];
   const idleAt: number[] = [];
   let show: (frame: SourceFrame) => Promise<void> = () => Promise.resolve();
-  const output: FrameLoopOutput = {
-    frame: async (frame) => {
-      await show(frame);
-      frames.push(frame.timestampUs / 1000);
-    },
-    unchanged: () => Promise.resolve(),
-    idle: () => Promise.resolve(void idleAt.push(clock.now())),
-    sound: () => {},
-    message: () => {},
-    failed: (call, error, inARow) =>
-      void failures.push(`${call} ${inARow} ${(error as Error).message}`),
-    stalled: () => {},
-  };
   const loop = new FrameLoop({
     source,
+    renderer: "fake",
     fps: 10,
     clock,
     meter,
+    log: {
+      ...NULL_LOGGER,
+      error: (_event, { call, in_a_row, error } = {}) =>
+        void failures.push(`${call} ${in_a_row} ${error}`),
+    },
     timelineUs: () => clock.now() * 1000,
-    output,
+    pictures: {
+      show: async (frame) => {
+        await show(frame);
+        frames.push(frame.timestampUs / 1000);
+      },
+      hold() {},
+      idle: () => Promise.resolve(void idleAt.push(clock.now())),
+    },
+    message() {},
     signal: stop.signal,
   });
   const done = loop.run();

@@ -25,7 +25,8 @@ class SetUp implements AsyncDisposable {
       clock: this.clock,
       meter: this.meter,
       log: NULL_LOGGER,
-      onRate: () => {},
+      onRate() {},
+      onKeyframeDue() {},
       onFailed: (error) => assert.fail(error),
     });
   }
@@ -37,10 +38,7 @@ class SetUp implements AsyncDisposable {
     for (let picture = 0; picture < 20 * seconds; picture++) {
       await this.clock.advance(50);
       before();
-      this.layers.sort();
-      await Promise.all(
-        this.layers.branches.map((branch) => branch.take(rawFrame(this.clock.now() * 1000))),
-      );
+      await this.layers.take(rawFrame(this.clock.now() * 1000));
       await settle();
     }
     return count() - former;

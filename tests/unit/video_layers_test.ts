@@ -26,6 +26,7 @@ class SetUp implements AsyncDisposable {
       meter: this.meter,
       log: NULL_LOGGER,
       onRate: (kbps) => this.rates.push(kbps),
+      onKeyframeDue() {},
       onFailed: (error) => this.failures.push(error),
     });
     this.layers.add(this.fast);
@@ -47,9 +48,7 @@ class SetUp implements AsyncDisposable {
     for (let picture = 0; picture < 10 * seconds; picture++) {
       await this.clock.advance(100);
       await settle();
-      this.layers.sort();
-      const frame = rawFrame(this.clock.now() * 1000);
-      await Promise.all(this.layers.branches.map((branch) => branch.take(frame)));
+      await this.layers.take(rawFrame(this.clock.now() * 1000));
       await settle();
     }
   }
@@ -155,7 +154,7 @@ Deno.test("VideoLayers: what a renderer encodes by itself is one for all", async
   await set.play(6);
   assert.equal(set.layers.branches.length, 2);
   const data = Uint8Array.of(0, 0, 0, 1, 0x65, 1);
-  set.layers.pass({ kind: "h264", data, keyframe: true, timestampUs: 60_000_000 });
+  await set.layers.take({ kind: "h264", data, keyframe: true, timestampUs: 60_000_000 });
   assert.equal(set.layers.branches.length, 1);
   assert.equal(set.slow.frames.at(-1)?.timestampUs, 60_000_000);
   assert.equal(set.fast.frames.at(-1)?.timestampUs, 60_000_000);
