@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
@@ -8,9 +9,9 @@ import { Tally } from "../base/tally.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MessageRefusal } from "../media/frame.ts";
 import type { Lease } from "../ports/leases.ts";
-import type { Peer, PeerMessage } from "../transport/peer_transport.ts";
+import type { Peer, PeerListener, PeerMessage } from "../transport/peer_transport.ts";
+import { Attachment } from "./attachment.ts";
 import {
-  type AnnouncedCandidate,
   type ViewerControl,
   ViewerError,
   type ViewerHandle,
@@ -19,7 +20,9 @@ import {
   type ViewerState,
 } from "./door.ts";
 import { joinRefusal } from "./join_refusal.ts";
+import type { Joining } from "./joining.ts";
 import { MessageBudget } from "./message_budget.ts";
+import type { KeyframeReason } from "./video_branch.ts";
 import {
   advanceViewer,
   type EndReason,
@@ -32,21 +35,33 @@ import {
 } from "./viewer_state.ts";
 import { DROP_WORDS, END_ERRORS } from "./viewer_words.ts";
 
+/** A viewer's session, as far as the viewer needs it. */
+export interface ViewerSession {
+  readonly id: string;
+  /** The connection is ready for frames. */
+  start(viewer: Viewer): void;
+  /** A further offer was answered; `former` is the codec before. */
+  follow(viewer: Viewer, former: VideoCodec): void;
+  requestKeyframe(viewer: Viewer, reason: KeyframeReason): void;
+  /** Takes a message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
+  message(data: PeerMessage): MessageRefusal | "not_taken" | undefined;
+}
+
 /** What a viewer is made of. */
 export interface ViewerOptions {
-  readonly sessionId: string;
-  readonly peer: Peer;
+  readonly session: ViewerSession;
+  /** Makes the viewer's connection, which calls the listener from then on, and answers its offer. */
+  readonly connect: (listener: PeerListener) => Peer;
+  /** Its way in so far. */
+  readonly joining: Joining;
   readonly lease: Lease;
   /** It may say nothing to the renderer. */
   readonly viewerOnly: boolean;
   readonly deadlines: ViewerDeadlines;
   readonly clock: Clock;
   readonly meter: Meter;
+  /** With the session's name. */
   readonly log: Logger;
-  /** A message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
-  readonly onMessage: (data: PeerMessage) => MessageRefusal | "not_taken" | undefined;
-  /** A further offer was answered; `former` is the codec before. */
-  readonly onRenegotiated: (viewer: Viewer, former: VideoCodec) => void;
   /** The viewer is over; its place is free again. Called once. */
   readonly onEnded: (viewer: Viewer) => void;
 }
@@ -75,8 +90,7 @@ export class Viewer implements ViewerControl {
 
   constructor(options: ViewerOptions) {
     this.#options = options;
-    this.sessionId = options.sessionId;
-    this.peer = options.peer;
+    this.sessionId = options.session.id;
     this.port = options.lease.port;
     this.#status = newViewerStatus(options.clock.now());
     const { clock, log } = options;
@@ -88,6 +102,7 @@ export class Viewer implements ViewerControl {
       log.warn("viewer_messages_missed", { port: this.port, count });
       this.#listener?.notice({ code: "messages_missed", message: DROP_WORDS[reason], count });
     });
+    this.peer = options.connect(this.#peerListener());
   }
 
   get state(): ViewerState {
@@ -118,7 +133,7 @@ export class Viewer implements ViewerControl {
    * @throws {ViewerError}
    */
   renegotiate(sdp: string): boolean {
-    const { log, onRenegotiated } = this.#options;
+    const { log, session } = this.#options;
     const { codec: former } = this.peer;
     try {
       const unused = this.peer.renegotiate(sdp);
@@ -128,7 +143,7 @@ export class Viewer implements ViewerControl {
     } catch (error) {
       throw joinRefusal(error);
     }
-    onRenegotiated(this, former);
+    session.follow(this, former);
     return true;
   }
 
@@ -150,20 +165,23 @@ export class Viewer implements ViewerControl {
   attach(listener: ViewerListener): ViewerHandle {
     this.#listener = listener;
     this.#advance({ type: "attached" });
-    return new Attachment(this, {
-      isCurrent: () => this.#listener === listener,
-      message: (data) => this.say(data),
-      renegotiate: (sdp) => this.renegotiate(sdp),
-      detach: () => {
-        this.#listener = undefined;
-        this.#advance({ type: "detached" });
-      },
-    });
+    return new Attachment(this, listener);
+  }
+
+  /** Whether this signalling connection has the viewer, which has not ended. */
+  isAttachedTo(listener: ViewerListener): boolean {
+    return this.#listener === listener;
+  }
+
+  /** The signalling connection broke off. */
+  detach(): void {
+    this.#listener = undefined;
+    this.#advance({ type: "detached" });
   }
 
   /** The viewer says something to the renderer, by whatever way it came; it is told of what is dropped. */
   say(data: PeerMessage): void {
-    const { clock, meter, viewerOnly, onMessage } = this.#options;
+    const { clock, meter, viewerOnly, session } = this.#options;
     if (viewerOnly) {
       meter.count("messages_dropped_total", { direction: "to_renderer", reason: "viewer_only" });
       return this.#dropped.add("viewer_only");
@@ -173,7 +191,7 @@ export class Viewer implements ViewerControl {
       meter.count("messages_dropped_total", { direction: "to_renderer", reason: "over_budget" });
       return this.#dropped.add("over_budget");
     }
-    const reason = onMessage(data);
+    const reason = session.message(data);
     if (reason !== undefined) this.#dropped.add(reason);
   }
 
@@ -206,12 +224,6 @@ export class Viewer implements ViewerControl {
     return this.#hasKeys;
   }
 
-  /** DTLS is done. */
-  secured(): void {
-    this.#hasKeys = true;
-    this.#advance({ type: "secured" });
-  }
-
   /** Checks the deadlines. It never throws: the viewer ends instead, since the same would happen each time. */
   tick(): void {
     const isSound = this.#guarded(() =>
@@ -230,6 +242,28 @@ export class Viewer implements ViewerControl {
     this.#advance({ type: "ended", reason }, words);
   }
 
+  #peerListener(): PeerListener {
+    const { session, joining, log } = this.#options;
+    return {
+      secured: () => {
+        const ms = Math.round(joining.connected());
+        log.info("peer_connected", { port: this.port, ms });
+        this.#hasKeys = true;
+        this.#advance({ type: "secured" });
+        session.start(this);
+      },
+      failed: (error) => {
+        const reason = errorText(error);
+        log.warn("peer_failed", { error: reason });
+        this.end("dtls_failed", reason);
+      },
+      closed: () => this.end("peer_closed"),
+      firstFrame: () => joining.firstFrame(),
+      message: (data) => this.say(data),
+      keyframeRequested: (reason) => session.requestKeyframe(this, reason),
+    };
+  }
+
   #advance(event: ViewerEvent, words?: string): void {
     const { clock, deadlines } = this.#options;
     const before = this.#status;
@@ -246,7 +280,7 @@ export class Viewer implements ViewerControl {
   }
 
   #release(reason: EndReason, { wasConnecting }: { wasConnecting: boolean }): void {
-    const { meter, log, lease, onEnded } = this.#options;
+    const { meter, log, lease, joining, onEnded } = this.#options;
     const ageMs = Math.round(this.ageMs);
     const error = END_ERRORS[reason];
     // A step that fails must not cost the others: a place that is not given back is lost until the next start.
@@ -265,6 +299,7 @@ export class Viewer implements ViewerControl {
       () => log.info("viewer_ended", { port: this.port, reason, age_ms: ageMs }),
       () => this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error)),
       () => this.#listener = undefined,
+      () => joining.failed(this.state),
       () => onEnded(this),
     ];
     for (const step of steps) this.#guarded(step);
@@ -274,71 +309,5 @@ export class Viewer implements ViewerControl {
   #guarded(work: () => void): boolean {
     const { log, meter } = this.#options;
     return guarded(work, { log, meter, part: "viewer" });
-  }
-}
-
-/** What an {@link Attachment} may do to its viewer. */
-interface AttachmentPowers {
-  /** Whether no other connection has the viewer, and it has not ended. */
-  readonly isCurrent: () => boolean;
-  readonly message: (data: string) => void;
-  readonly renegotiate: (sdp: string) => boolean;
-  readonly detach: () => void;
-}
-
-/** A viewer in the hands of one signalling connection. */
-class Attachment implements ViewerHandle {
-  readonly #viewer: Viewer;
-  readonly #powers: AttachmentPowers;
-
-  constructor(viewer: Viewer, powers: AttachmentPowers) {
-    this.#viewer = viewer;
-    this.#powers = powers;
-  }
-
-  get id(): string {
-    return this.#viewer.id;
-  }
-
-  get sessionId(): string {
-    return this.#viewer.sessionId;
-  }
-
-  get answerSdp(): string {
-    return this.#viewer.answerSdp;
-  }
-
-  get candidate(): AnnouncedCandidate {
-    return this.#viewer.peer.candidate;
-  }
-
-  get state(): ViewerState {
-    return this.#viewer.state;
-  }
-
-  get iceUfrag(): string {
-    return this.#viewer.iceUfrag;
-  }
-
-  restartIce(
-    remote: { readonly ufrag: string; readonly pwd: string },
-  ): ReturnType<ViewerControl["restartIce"]> {
-    return this.#viewer.restartIce(remote);
-  }
-
-  renegotiate(sdp: string): boolean {
-    return this.#powers.isCurrent() && this.#powers.renegotiate(sdp);
-  }
-
-  message(data: string): void {
-    if (this.#powers.isCurrent()) this.#powers.message(data);
-  }
-
-  bye(): void {
-    if (this.#powers.isCurrent()) this.#viewer.bye();
-  }
-
-  detach(): void {
-    if (this.#powers.isCurrent()) this.#powers.detach();
   }
 }

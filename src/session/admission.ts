@@ -1,0 +1,199 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { RateLimits } from "../media/congestion/rate_controller.ts";
+import type { Lease, PortLeases } from "../ports/leases.ts";
+import type { PublicAddress, ReadOffer } from "../transport/peer_transport.ts";
+import { type JoinRequest, ViewerError } from "./door.ts";
+import type { Joining } from "./joining.ts";
+import type { Session } from "./session.ts";
+import type { SessionTable, SessionVisit } from "./session_table.ts";
+import { Viewer } from "./viewer.ts";
+import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
+import type { ViewerTable } from "./viewer_table.ts";
+
+/** What a viewer that finds no place is told to wait when no place is about to be free. */
+const RETRY_AFTER_MS = 2_000;
+
+/** What an {@link Admission} needs. */
+export interface AdmissionOptions {
+  readonly leases: PortLeases;
+  readonly deadlines: ViewerDeadlines;
+  /** Most sessions at once; 0 is no limit beyond the places. */
+  readonly sessionsMax: number;
+  readonly viewersPerSession: number;
+  /** Between which rates the video to each viewer is kept; read anew each time. */
+  readonly rateLimits: RateLimits;
+  /**
+   * Where a viewer that reached the server by `reachedHost` finds the given local port.
+   * @throws When no usable address is known; the text is shown to the viewer.
+   */
+  readonly publicAddress: (localPort: number, reachedHost: string) => Promise<PublicAddress>;
+  /**
+   * Looks up what `publicAddress` needs, which may take seconds. Nothing is held for the viewer meanwhile. Default: nothing
+   * is to be looked up.
+   * @throws As `publicAddress` does.
+   */
+  readonly findAddress?: (reachedHost: string) => Promise<unknown>;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly log: Logger;
+}
+
+/** An offer that asks for a place, and what has become of it so far. */
+export interface Applicant {
+  readonly request: JoinRequest;
+  readonly offer: ReadOffer;
+  readonly signal: AbortSignal | undefined;
+  readonly joining: Joining;
+}
+
+/** Lets viewers in: a place on a port, room in a session that is open, an answer. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #sessions: SessionTable;
+  readonly #viewers: ViewerTable;
+  #isClosed = false;
+
+  constructor(
+    options: AdmissionOptions,
+    tables: { sessions: SessionTable; viewers: ViewerTable },
+  ) {
+    this.#options = options;
+    this.#sessions = tables.sessions;
+    this.#viewers = tables.viewers;
+  }
+
+  /** Lets nobody in any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** @throws {ViewerError} `shutting_down` */
+  assertOpen(): void {
+    if (this.#isClosed) throw new ViewerError("shutting_down", "The server is shutting down");
+  }
+
+  /**
+   * Admits a viewer and answers its offer.
+   * @param onEnded Called once, when the viewer is over.
+   * @throws {ViewerError}
+   */
+  async admit(applicant: Applicant, onEnded: (viewer: Viewer) => void): Promise<Viewer> {
+    const { request, signal } = applicant;
+    const { sessionId, reachedHost } = request;
+    if (this.#options.findAddress !== undefined) {
+      await this.#options.findAddress(reachedHost);
+      signal?.throwIfAborted();
+    }
+    // First the place: that ends viewers who only seem to be there, and their sessions with them.
+    const lease = this.#lease();
+    // A renderer may take many seconds to open, and a page is reloaded in less.
+    signal?.addEventListener("abort", lease.release);
+    let visit: SessionVisit | undefined;
+    try {
+      this.#assertRoom(sessionId);
+      // Who may only watch does not steer the renderer by its first words either.
+      const wish = request.viewerOnly ? { ...request, params: {} } : request;
+      visit = await this.#sessions.visit(sessionId, wish);
+      const { session } = visit;
+      const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
+      await session.ready();
+      signal?.throwIfAborted();
+      this.assertOpen();
+      return this.#connect(applicant, { session, lease, publicAddress, onEnded });
+    } catch (error) {
+      lease.release();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", lease.release);
+      visit?.leave();
+    }
+  }
+
+  #assertRoom(sessionId: string): void {
+    const { viewersPerSession, sessionsMax } = this.#options;
+    if (this.#sessions.audience(sessionId) >= viewersPerSession) {
+      throw new ViewerError(
+        "session_full",
+        `Session ${sessionId} has its ${viewersPerSession} viewers (sessions.viewers_per_session)`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
+    }
+    if (!this.#sessions.has(sessionId) && sessionsMax > 0 && this.#sessions.size >= sessionsMax) {
+      throw new ViewerError(
+        "session_full",
+        `The server has its ${sessionsMax} sessions (sessions.max)`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
+    }
+  }
+
+  #lease(): Lease {
+    const { leases } = this.#options;
+    const free = leases.lease();
+    if (free !== undefined) return free;
+    for (const viewer of this.#viewers.all) {
+      viewer.yieldPlace();
+      const yielded = leases.lease();
+      if (yielded !== undefined) return yielded;
+    }
+    const soonest = Math.min(
+      RECLAIM_AFTER_MS,
+      ...this.#viewers.all.map((viewer) => viewer.reclaimableInMs ?? RETRY_AFTER_MS),
+    );
+    throw new ViewerError(
+      "no_free_port",
+      `Every place on the ports is taken (${leases.places} in all)`,
+      {
+        retryAfterMs: Math.max(100, Math.ceil(soonest)),
+      },
+    );
+  }
+
+  #connect(
+    { request, offer, joining }: Applicant,
+    { session, lease, publicAddress, onEnded }: {
+      session: Session;
+      lease: Lease;
+      publicAddress: PublicAddress;
+      onEnded: (viewer: Viewer) => void;
+    },
+  ): Viewer {
+    const { clock, meter, deadlines, rateLimits } = this.#options;
+    const log = this.#options.log.child({ session: session.id });
+    const viewer = new Viewer({
+      session,
+      connect: (listener) =>
+        offer.accept({
+          localPort: lease.port,
+          publicAddress,
+          timelineUs: () => session.timelineUs,
+          audio: session.hasAudio,
+          rateLimits,
+          listener,
+        }),
+      joining,
+      viewerOnly: request.viewerOnly ?? false,
+      lease,
+      deadlines,
+      clock,
+      meter,
+      log,
+      onEnded: (ended) => {
+        this.#viewers.remove(ended);
+        session.remove(ended);
+        this.#sessions.closeIfUnused(session);
+        onEnded(ended);
+      },
+    });
+    this.#viewers.add(viewer);
+    session.add(viewer);
+    const { port } = lease;
+    const { codec } = viewer.peer;
+    log.info("viewer_joined", { port, codec });
+    for (const section of offer.unused) log.info("offer_section_unused", { port, ...section });
+    joining.answered({ port, codec });
+    return viewer;
+  }
+}
