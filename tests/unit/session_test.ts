@@ -23,7 +23,6 @@ Deno.test("session: viewers who come at the same time share one renderer session
     width: 16,
     height: 16,
     fps: 10,
-    bitrateKbps: 100,
     params,
   });
   assert.equal(setUp.encoders.opened.length, 1);

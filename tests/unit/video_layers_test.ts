@@ -227,11 +227,11 @@ Deno.test("VideoLayers: a renderer that encodes opens no encoder for who limits 
   await using set = new SetUp();
   set.layers.remove(set.slow);
   const data = Uint8Array.of(0, 0, 0, 1, 0x65, 1);
-  set.layers.pass({ kind: "h264", data, keyframe: true, timestampUs: 1_000 });
+  await set.layers.take({ kind: "h264", data, keyframe: true, timestampUs: 1_000 });
   set.layers.add(set.limited());
   for (let turn = 2; turn < 10; turn++) {
-    set.layers.sort();
-    set.layers.pass({ kind: "h264", data, keyframe: true, timestampUs: turn * 1_000 });
+    set.layers.refresh(turn * 1_000 - 1);
+    await set.layers.take({ kind: "h264", data, keyframe: true, timestampUs: turn * 1_000 });
     await settle();
   }
   assert.equal(set.encoders.opened.length, 1);
