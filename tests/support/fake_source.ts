@@ -139,10 +139,8 @@ export class FakeEncoder implements VideoEncoder {
   readonly encoded: (EncodeOptions & { readonly timestampUs: number })[] = [];
   /** Grey level of each of those. */
   readonly levels: number[] = [];
-  /** Rates that they were compressed at, in kbit/s. */
-  get rates(): number[] {
-    return this.encoded.map(({ kbps }) => kbps);
-  }
+  /** Each rate that it changed to, in kbit/s. */
+  readonly rates: number[] = [];
   /** Awaited by each compression; what it rejects with fails it. */
   gate: () => Promise<void> = () => Promise.resolve();
   /** Awaited by each loading; what it rejects with fails it. */
@@ -154,9 +152,11 @@ export class FakeEncoder implements VideoEncoder {
   #last: number | undefined;
   #level = 0;
   #underWay = 0;
+  #kbps: number;
 
-  constructor(codec: VideoCodec) {
+  constructor(codec: VideoCodec, { bitrateKbps }: { bitrateKbps: number }) {
     this.codec = codec;
+    this.#kbps = bitrateKbps;
   }
 
   async load(frame: RawFrame): Promise<void> {
@@ -178,6 +178,8 @@ export class FakeEncoder implements VideoEncoder {
     if (timestampUs === undefined) throw new Error("Encoded without a picture");
     this.#loaded = undefined;
     this.encoded.push({ timestampUs, keyframe, kbps });
+    if (kbps !== this.#kbps) this.rates.push(kbps);
+    this.#kbps = kbps;
     this.levels.push(this.#level);
     this.#underWay++;
     try {
@@ -202,10 +204,10 @@ export class FakeEncoders implements EncoderFactory {
   /** Changes an encoder before it is used; what it throws fails the opening. */
   prepare: (encoder: FakeEncoder) => void = () => {};
 
-  async open(codec: VideoCodec, _settings: EncoderSettings): Promise<VideoEncoder> {
+  async open(codec: VideoCodec, settings: EncoderSettings): Promise<VideoEncoder> {
     // Opening is never done at once.
     await Promise.resolve();
-    const encoder = new FakeEncoder(codec);
+    const encoder = new FakeEncoder(codec, settings);
     this.prepare(encoder);
     this.opened.push(encoder);
     return encoder;
