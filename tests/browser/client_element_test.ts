@@ -49,9 +49,15 @@ browserTest(
     await define(page);
     await add(page, { session: "one", token: "old" });
     await playing(page);
-    await change(page, (element) => element.token = "new");
-    await page.waitForTimeout(100);
-    assert.equal(fake.ofType("offer").length, 1);
+    const goesOn = await page.evaluate(async () => {
+      const element = document.querySelector("pinhole-player");
+      const before = element?.player;
+      if (element) element.token = "new";
+      // Attributes are read in a microtask.
+      await new Promise((resolve) => setTimeout(resolve));
+      return element?.player === before && before?.state;
+    });
+    assert.equal(goesOn, "playing");
     fake.broadcast({ type: "state", state: "failed" });
     await fake.nth("offer", 2);
     assert.deepEqual(paths(fake), ["/ws/one?token=old", "/ws/one?token=new"]);
@@ -67,12 +73,15 @@ browserTest(
     await define(page);
     await add(page, { session: "one" });
     await playing(page);
-    await change(page, (element) => {
+    const state = await page.evaluate(async () => {
+      const element = document.querySelector("pinhole-player");
       const section = document.createElement("section");
       document.body.append(section);
-      section.append(element);
+      if (element) section.append(element);
+      await new Promise((resolve) => setTimeout(resolve));
+      return element?.player?.state;
     });
-    await page.waitForTimeout(100);
+    assert.equal(state, "playing");
     await playing(page);
     assert.equal(fake.ofType("bye").length, 0);
 
