@@ -19,8 +19,16 @@ const USAGE = `Usage: deno task release [OPTIONS]
   --self-extracting, --deno FILE  as of deno task compile`;
 
 /** What lies beside the executable; what is below the folders comes besides. */
-const FILES = ["README.md", "LICENSE", "CHANGELOG.md", "config.toml", "frpc.toml"] as const;
-const FOLDERS = ["deploy", "docs"] as const;
+const FILES = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "LICENSE",
+  "CHANGELOG.md",
+  "config.toml",
+  "frpc.toml",
+] as const;
+const FOLDERS = ["deploy", "docs", "examples"] as const;
 
 const NOTICES = new URL("notices/", import.meta.url);
 
