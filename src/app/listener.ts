@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import { acceptAll } from "../base/accept.ts";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
@@ -105,7 +106,7 @@ export class Listener implements AsyncDisposable {
         : errorText(error);
       throw new ListenError(
         "listen_failed",
-        `Cannot listen on ${hostname}:${port} (${key}): ${reason}`,
+        `Cannot listen on ${formatHostPort(hostname, port)} (${key}): ${reason}`,
         { cause: error },
       );
     }

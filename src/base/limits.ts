@@ -14,3 +14,9 @@ export const DATAGRAM_BYTES_MAX = 1500;
  * under every path's MTU, base64 and JSON of frp's UDP proxy included.
  */
 export const RTP_PACKET_BYTES_MAX = 1200 - 16;
+
+/**
+ * Longest message between a viewer and the renderer, either way, in bytes: `PINHOLE_MESSAGE_SIZE_MAX` of the C header.
+ * The same number is what SCTP carries without a word about it (RFC 8841 §6.1).
+ */
+export const MESSAGE_BYTES_MAX = 64 * 1024;

@@ -1,3 +1,5 @@
+import { END_REASONS, ERROR_CODE_NAMES } from "./codes.ts";
+
 /** Kind, help text and labels of one metric. */
 export interface MetricDefinition {
   readonly kind: "counter" | "gauge" | "histogram";
@@ -66,27 +68,13 @@ export const METRICS = {
     kind: "counter",
     help: "Offers and connections that were refused, by error code.",
     labels: ["code"],
-    values: [
-      ...["bad_message", "bad_sdp", "unsupported_codec", "unauthorized", "origin_not_allowed"],
-      ...["no_such_viewer", "session_full", "no_free_port", "renderer_failed", "internal"],
-      ...["too_many_offers", "shutting_down", "unknown_host"],
-    ],
+    values: ERROR_CODE_NAMES,
   },
   viewers_ended_total: {
     kind: "counter",
     help: "Viewers that ended, by reason.",
     labels: ["reason"],
-    values: [
-      ...["bye", "connect_timeout", "idle_timeout", "dtls_failed", "peer_closed"],
-      ...[
-        "place_reclaimed",
-        "renderer_failed",
-        "encoder_failed",
-        "session_over",
-        "internal_error",
-        "shutting_down",
-      ],
-    ],
+    values: END_REASONS,
   },
   viewer_moves_total: {
     kind: "counter",

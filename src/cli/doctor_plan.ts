@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import { startServer } from "../app/compose.ts";
 import { publicAddressesOf } from "../app/public_address.ts";
 import { readSecret } from "../app/secret.ts";
@@ -198,8 +199,7 @@ function originOf(
   { hostname, port }: { hostname: string; port: number },
 ): string {
   const scheme = server.tlsCert === undefined ? "http" : "https";
-  const host = reachable(hostname);
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${formatHostPort(reachable(hostname), port)}`;
 }
 
 /** An address that a program on this host reaches a listener by. */

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import { type RunningServer, startServer } from "../app/compose.ts";
 import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { publicPortOf } from "../app/public_address.ts";
@@ -120,13 +121,13 @@ function listenersOf(
   const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, webrtc));
   const scheme = tlsCert === undefined ? "http" : "https";
   return {
-    http: `${scheme}://${hostname}:${port}`,
+    http: `${scheme}://${formatHostPort(hostname, port)}`,
     ...(adminAddress === undefined
       ? {}
-      : { admin: `${scheme}://${adminAddress.hostname}:${adminAddress.port}` }),
+      : { admin: `${scheme}://${formatHostPort(adminAddress.hostname, adminAddress.port)}` }),
     udp: portList(mediaPorts),
     ...(webrtc.tcp ? { tcp: portList(tcpMediaPorts) } : {}),
-    public: `${webrtc.publicIp ?? "(as reached)"}:${portList(publicPorts)}`,
+    public: formatHostPort(webrtc.publicIp ?? "(as reached)", portList(publicPorts)),
     page: publicUrl ?? `${scheme}://localhost:${port}/`,
   };
 }

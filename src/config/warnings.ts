@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import { isLoopback } from "./address.ts";
 import type { Config } from "./config.ts";
 
@@ -8,7 +9,7 @@ export function warningsOf({ server, webrtc }: Config): string[] {
   const isReachable = webrtc.publicIp !== undefined || !isLoopback(webrtc.listen) ||
     isLoopback(hostname);
   if (isReachable) return [];
-  const page = hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  const page = formatHostPort(hostname, port);
   return [
     `webrtc.listen = "${webrtc.listen}" is reached from this host only, but server.listen = "${page}" from others, ` +
     'who are told to send media to the address that they used; set webrtc.listen to "0.0.0.0", or webrtc.public_ip to ' +

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import type { ExpectedProxy, FrpcAnswer, FrpcClient, RunningProxy } from "./frpc.ts";
 import { judgeFile } from "./frpc_file_judge.ts";
 import { type CheckResult, failed, ok, warning } from "./result.ts";
@@ -69,7 +70,7 @@ function judgeLogin(
       : [];
   }
   const { address: { hostname, port, tcpMux }, found } = frps;
-  const place = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const place = formatHostPort(hostname, port);
   if (found.kind === "refused") {
     return [failed("frpc", {
       text: `${state}: ${place} refuses connections`,

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import type { PathOutcome } from "../transport/path_client.ts";
 import { type CheckResult, failed, ok, skipped, warning } from "./result.ts";
 import type { Arrivals } from "./server.ts";
@@ -54,10 +55,11 @@ function judgePath(path: CheckedPath, context: PathContext): CheckResult {
   const { transport, localPort, address, publicPort, outcome } = path;
   const check = `${transport}_port` as const;
   const subject = `${publicPort}`;
-  const place = `${addressText(address, publicPort)}/${transport}`;
+  const place = `${formatHostPort(address, publicPort)}/${transport}`;
   switch (outcome.kind) {
     case "answered": {
-      const from = arrival?.from ?? addressText(outcome.seenFrom.hostname, outcome.seenFrom.port);
+      const from = arrival?.from ??
+        formatHostPort(outcome.seenFrom.hostname, outcome.seenFrom.port);
       const ms = Math.round(outcome.roundTripMs * 10) / 10;
       return ok(check, `${place} answers in ${ms} ms; the server sees ${from}`, {
         subject,
@@ -68,9 +70,9 @@ function judgePath(path: CheckedPath, context: PathContext): CheckResult {
       const { hostname, port } = outcome.from;
       return failed(check, {
         subject,
-        text: `${place} answers from ${addressText(hostname, port)}, and browsers drop that`,
+        text: `${place} answers from ${formatHostPort(hostname, port)}, and browsers drop that`,
         fix: `Set proxyBindAddr = "${address}" in frps.toml, and restart frps`,
-        values: { local_port: localPort, answered_from: addressText(hostname, port) },
+        values: { local_port: localPort, answered_from: formatHostPort(hostname, port) },
       });
     }
     case "altered":
@@ -119,10 +121,6 @@ function silence(
     fix: `Check webrtc.public_ip, the tunnel's ${transport} proxies, and whether the firewall in ` +
       `front of the public server lets such ports in${spoiler}`,
   };
-}
-
-function addressText(hostname: string, port: number): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** Says whether each public port leads to its own local port. Pure. */

@@ -1,3 +1,4 @@
+import { MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { AudioChunk, FrameSource, MessageRefusal, RenderResult } from "../media/frame.ts";
 import { LibraryAudio } from "./library_audio.ts";
@@ -8,9 +9,6 @@ import { RendererError } from "./renderer_error.ts";
 
 /** Messages that may wait while a picture is rendered; more of them means that the library does not keep up. */
 const WAITING_MESSAGES_MAX = 64;
-
-/** `PINHOLE_MESSAGE_SIZE_MAX` of native/include/pinhole.h: what libraries may rely on. */
-const MESSAGE_BYTES_MAX = 65536;
 
 /** Results of `pinhole_render`. */
 const FRAME = 0;

@@ -1,17 +1,11 @@
+import type { ErrorCode } from "../base/codes.ts";
 import { AppError } from "../base/errors.ts";
 
 /** Why an offer or a resume was refused, or a viewer ended by the server's side. */
-export type ViewerErrorCode =
-  | "bad_sdp"
-  | "unsupported_codec"
-  | "unknown_host"
-  | "no_such_viewer"
-  | "session_full"
-  | "no_free_port"
-  | "too_many_offers"
-  | "renderer_failed"
-  | "shutting_down"
-  | "internal";
+export type ViewerErrorCode = Exclude<
+  ErrorCode,
+  "bad_message" | "unauthorized" | "origin_not_allowed"
+>;
 
 /** A refusal that a viewer is told. `message` is written for people. */
 export class ViewerError extends AppError<ViewerErrorCode> {

@@ -17,7 +17,7 @@ import type { KeyframeReason } from "./video_branch.ts";
 import { VideoLayers } from "./video_layers.ts";
 import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
-import type { EndReason } from "./viewer_state.ts";
+import type { EndReason } from "../base/codes.ts";
 
 /** The picture that every session sends. */
 export type VideoSettings = EncoderSettings;

@@ -1,3 +1,4 @@
+import type { EndReason } from "../base/codes.ts";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
@@ -25,7 +26,6 @@ import { MessageBudget } from "./message_budget.ts";
 import type { KeyframeReason } from "./video_branch.ts";
 import {
   advanceViewer,
-  type EndReason,
   newViewerStatus,
   reclaimableInMs,
   shownState,

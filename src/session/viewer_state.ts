@@ -1,18 +1,5 @@
+import type { EndReason } from "../base/codes.ts";
 import type { ViewerState } from "./door.ts";
-
-/** Why a viewer ended. */
-export type EndReason =
-  | "bye"
-  | "connect_timeout"
-  | "idle_timeout"
-  | "dtls_failed"
-  | "peer_closed"
-  | "place_reclaimed"
-  | "renderer_failed"
-  | "encoder_failed"
-  | "session_over"
-  | "internal_error"
-  | "shutting_down";
 
 /** Deadlines of a viewer, in milliseconds. */
 export interface ViewerDeadlines {

@@ -1,5 +1,5 @@
 import type { ViewerErrorCode } from "./door.ts";
-import type { EndReason } from "./viewer_state.ts";
+import type { EndReason } from "../base/codes.ts";
 
 /** What a viewer is told when it did not end by itself. */
 export const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, string]>>> =

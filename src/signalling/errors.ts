@@ -1,41 +1,14 @@
+import { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "../base/codes.ts";
 import { errorText } from "../base/errors.ts";
 import { isOfHostItself } from "./origins.ts";
-import { ViewerError, type ViewerErrorCode } from "../session/door.ts";
-
-/** Every code that a client may be told. */
-export type SignallingErrorCode =
-  | ViewerErrorCode
-  | "bad_message"
-  | "unauthorized"
-  | "origin_not_allowed";
-
-/** How one code is told on each kind of connection. */
-export interface ErrorTranslation {
-  /** WebSocket close code (RFC 6455 §7.4). */
-  readonly closeCode: number;
-  readonly httpStatus: number;
-}
+import { ViewerError } from "../session/door.ts";
 
 /** The one place where error codes become close codes and HTTP statuses. */
-export const ERROR_TABLE: Readonly<Record<SignallingErrorCode, ErrorTranslation>> = {
-  bad_message: { closeCode: 4400, httpStatus: 400 },
-  bad_sdp: { closeCode: 4400, httpStatus: 400 },
-  unsupported_codec: { closeCode: 4400, httpStatus: 406 },
-  unknown_host: { closeCode: 4400, httpStatus: 400 },
-  unauthorized: { closeCode: 4401, httpStatus: 401 },
-  origin_not_allowed: { closeCode: 4403, httpStatus: 403 },
-  no_such_viewer: { closeCode: 4404, httpStatus: 404 },
-  session_full: { closeCode: 4429, httpStatus: 503 },
-  no_free_port: { closeCode: 4429, httpStatus: 503 },
-  too_many_offers: { closeCode: 4429, httpStatus: 429 },
-  renderer_failed: { closeCode: 4500, httpStatus: 500 },
-  internal: { closeCode: 4500, httpStatus: 500 },
-  shutting_down: { closeCode: 1001, httpStatus: 503 },
-};
+export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorCodeInfo>> = ERROR_CODES;
 
 /** A refusal as a value. */
 export interface Refusal {
-  readonly code: SignallingErrorCode;
+  readonly code: ErrorCode;
   /** Text for people. */
   readonly message: string;
   /** How long to wait before another try is worth it, in milliseconds. */

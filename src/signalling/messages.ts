@@ -1,5 +1,6 @@
+import type { ErrorCode } from "../base/codes.ts";
 import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/door.ts";
-import type { Refusal, SignallingErrorCode } from "./errors.ts";
+import type { Refusal } from "./errors.ts";
 import {
   CANDIDATE_CHARS_MAX,
   CANDIDATE_FIELD_CHARS_MAX,
@@ -50,7 +51,7 @@ export type ServerMessage =
   | ({ readonly type: "notice" } & ViewerNotice)
   | {
     readonly type: "error";
-    readonly code: SignallingErrorCode;
+    readonly code: ErrorCode;
     readonly message: string;
     readonly retry_after_ms?: number;
   };

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../base/host_port.ts";
 import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
@@ -156,9 +157,7 @@ function formatReport({ localPort, port, arrivals }: PortReport): unknown {
     arrivals: arrivals.map(({ localPort, from, count }) => ({
       local_port: localPort,
       transport: from.transport,
-      from: from.hostname.includes(":")
-        ? `[${from.hostname}]:${from.port}`
-        : `${from.hostname}:${from.port}`,
+      from: formatHostPort(from.hostname, from.port),
       count,
     })),
   };

@@ -1,3 +1,4 @@
+import { MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
@@ -305,7 +306,7 @@ export class WebRtcPeer implements Peer, PortMember {
     const channel = new DataChannel({
       ...this.#options,
       remotePort: data.sctpPort ?? 5000,
-      remoteMessageBytesMax: data.maxMessageSize ?? 65_536,
+      remoteMessageBytesMax: data.maxMessageSize ?? MESSAGE_BYTES_MAX,
       send: (packet) => this.#channel.sendData(packet),
       onMessage: this.#options.listener.message,
     });

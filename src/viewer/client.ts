@@ -7,7 +7,9 @@ import client from "./pinhole.js" with { type: "text" };
 import elementTypes from "./pinhole_player.d.ts" with { type: "text" };
 import element from "./pinhole_player.js" with { type: "text" };
 import backoff from "./pinhole/backoff.js" with { type: "text" };
+import codes from "./pinhole/codes.js" with { type: "text" };
 import firstPicture from "./pinhole/first_picture.js" with { type: "text" };
+import hostPort from "./pinhole/host_port.js" with { type: "text" };
 import home from "./pinhole/home.js" with { type: "text" };
 import input from "./pinhole/input.js" with { type: "text" };
 import media from "./pinhole/media.js" with { type: "text" };
@@ -28,8 +30,10 @@ export const CLIENT_SOURCES: ReadonlyMap<string, string> = new Map([
   ["pinhole.d.ts", types],
   ["pinhole.js", client],
   ["pinhole/backoff.js", backoff],
+  ["pinhole/codes.js", codes],
   ["pinhole/first_picture.js", firstPicture],
   ["pinhole/home.js", home],
+  ["pinhole/host_port.js", hostPort],
   ["pinhole/input.js", input],
   ["pinhole/media.js", media],
   ["pinhole/path_check.js", pathCheck],

@@ -6,6 +6,7 @@ import { offerPathCheck } from "./page/path_check.js";
 import { Plot } from "./page/plot.js";
 import { describe, explain, layerStatus } from "./page/words.js";
 import { PinholePlayer } from "./pinhole.js";
+import { formatHostPort } from "./pinhole/host_port.js";
 /** @typedef {import("./pinhole.d.ts").PlayerNotice} PlayerNotice */
 /** @typedef {import("./pinhole.d.ts").PlayerStats} PlayerStats */
 /** @typedef {import("./pinhole.d.ts").PlayerView} PlayerView */
@@ -155,7 +156,7 @@ function showView(player) {
 /** @param {PinholePlayer} player */
 function showSelected({ selectedCandidate }) {
   const { address = "", port = "", protocol = "" } = selectedCandidate ?? {};
-  showAddress("selected", selectedCandidate && `${address}:${port} ${protocol}`);
+  showAddress("selected", selectedCandidate && `${formatHostPort(address, port)} ${protocol}`);
 }
 
 /** @param {{ title: string, text: string, tries: readonly string[], tone: string }} what */

@@ -26,10 +26,8 @@ export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "fra
 /** State of the WebSocket. `waiting`: broken, the next try is due. */
 export type SignallingState = "closed" | "connecting" | "open" | "waiting";
 
-/**
- * What is wrong, as the server names it or the client itself. A server that is newer than this file may send others.
- */
-export type PlayerProblemCode =
+/** What the server names as wrong. A server that is newer than this file may send others. */
+export type ServerErrorCode =
   | "bad_message"
   | "bad_sdp"
   | "unsupported_codec"
@@ -42,7 +40,13 @@ export type PlayerProblemCode =
   | "too_many_offers"
   | "renderer_failed"
   | "internal"
-  | "shutting_down"
+  | "shutting_down";
+
+/**
+ * What is wrong, as the server names it or the client itself. A server that is newer than this file may send others.
+ */
+export type PlayerProblemCode =
+  | ServerErrorCode
   | "no_webrtc"
   | "no_offer"
   | "no_answer"

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import type { SignallingErrorCode } from "../../src/signalling/errors.ts";
+import type { ErrorCode } from "../../src/base/codes.ts";
 import type * as declared from "../../src/viewer/pinhole.d.ts";
 import * as actual from "../../src/viewer/pinhole.js";
 import type * as declaredElement from "../../src/viewer/pinhole_player.d.ts";
@@ -27,7 +27,7 @@ type UndeclaredOfElement = Exclude<
 const UNDECLARED_OF_ELEMENT: [UndeclaredOfElement] extends [never] ? "none" : UndeclaredOfElement =
   "none";
 // What the server may refuse with is a problem that pages can name.
-type Unnamed = Exclude<SignallingErrorCode, declared.PlayerProblemCode>;
+type Unnamed = Exclude<ErrorCode, declared.PlayerProblemCode>;
 const UNNAMED: [Unnamed] extends [never] ? "none" : Unnamed = "none";
 
 Deno.test("pinhole.d.ts: declares what pinhole.js exports", () => {

@@ -5,6 +5,7 @@ import { formatConfigReference, formatDefaultConfig } from "../../src/config/doc
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatClientReference } from "./client_reference.ts";
+import { formatViewerCodes, formatViewerTypes } from "./viewer_codes.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
@@ -24,6 +25,12 @@ export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: formatMetricsReference },
   { path: "frpc.toml", text: formatShippedTunnel },
+  { path: "src/viewer/pinhole/codes.js", text: formatViewerCodes },
+  {
+    path: "src/viewer/pinhole.d.ts",
+    text: async () =>
+      formatViewerTypes(await Deno.readTextFile(new URL("src/viewer/pinhole.d.ts", ROOT))),
+  },
   ...BUNDLES.map((bundle) => ({ path: bundle.path, text: () => makeBundle(bundle) })),
 ];
 

@@ -1,8 +1,8 @@
 import assert from "assert";
+import type { EndReason } from "../../src/base/codes.ts";
 import {
   advanceViewer,
   DISCONNECTED_AFTER_MS,
-  type EndReason,
   newViewerStatus,
   RECLAIM_AFTER_MS,
   reclaimableInMs,

@@ -54,7 +54,7 @@ export const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
 export const VIEWER_BACKLOG_BYTES_MAX = 1024 * 1024;
 
 /** `PINHOLE_MESSAGE_SIZE_MAX` of ../native/include/pinhole.h, for both directions. */
-export const VIEWER_MESSAGE_BYTES_MAX = 65_536;
+export { MESSAGE_BYTES_MAX as VIEWER_MESSAGE_BYTES_MAX } from "../../base/limits.ts";
 
 /** Messages to the viewers of one session that may wait to be fetched. */
 export const VIEWER_MESSAGES_MAX = 64;

@@ -1,3 +1,4 @@
+import { MESSAGE_BYTES_MAX } from "../../base/limits.ts";
 import { errorText } from "../../base/errors.ts";
 import {
   type MessageRecord,
@@ -16,7 +17,6 @@ const THROUGHPUT_MAX_MS = 10_000;
 const SETTLED_FRAMES = 100;
 const TOGETHER_FRAMES = 60;
 const TOGETHER_MAX_MS = 5_000;
-const MESSAGE_MAX_BYTES = 65_536;
 
 /** Where a session is on its timeline. Moments never go back, whatever is measured next. */
 export class Timeline {
@@ -138,7 +138,7 @@ export async function measureMessages(
     new TextEncoder().encode('{"type":"pointer","x":0.5,"y":0.5}'),
     new TextEncoder().encode("not JSON"),
     new Uint8Array([0, 255, 128]),
-    new Uint8Array(MESSAGE_MAX_BYTES).fill(120),
+    new Uint8Array(MESSAGE_BYTES_MAX).fill(120),
   ];
   takeRefusals();
   for (const letter of letters) source.message?.(letter);

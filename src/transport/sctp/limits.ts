@@ -14,8 +14,7 @@ export const PACKET_CHUNKS_MAX = 80;
 /** Parameters of one chunk that are looked at. Browsers send six. */
 export const PARAMETERS_MAX = 64;
 
-/** Longest message either way: what renderers may rely on (PINHOLE_MESSAGE_SIZE_MAX). */
-export const MESSAGE_BYTES_MAX = 65_536;
+export { MESSAGE_BYTES_MAX } from "../../base/limits.ts";
 
 /**
  * What may wait of a viewer's messages because something before it is missing: the window that is advertised. Sixteen of

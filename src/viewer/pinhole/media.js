@@ -1,6 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /** One RTCPeerConnection, from its offer to its end. @module */
+import { formatHostPort } from "./host_port.js";
 import { framesProblem, interruptedProblem, mediaProblem } from "./problems.js";
 import { Presence } from "./presence.js";
 import { readSample } from "./stats.js";
@@ -120,7 +121,7 @@ export class MediaConnection {
   /** `address:port` of the answer's first candidate. */
   get announcedAddress() {
     const candidate = /^a=candidate:\S+ 1 \S+ \d+ (\S+) (\d+)/m.exec(this.answerSdp ?? "");
-    return candidate && hostAndPort(candidate[1] ?? "", candidate[2] ?? "");
+    return candidate && formatHostPort(candidate[1] ?? "", candidate[2] ?? "");
   }
 
   get selectedCandidate() {
@@ -267,9 +268,4 @@ function askForLowDelay(receiver) {
   receiver.jitterBufferTarget = 0;
   // The older name of the same wish, in Chromium before 124.
   Object.assign(receiver, { playoutDelayHint: 0 });
-}
-
-/** @param {string} host @param {string} port */
-function hostAndPort(host, port) {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

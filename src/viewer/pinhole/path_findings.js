@@ -1,5 +1,6 @@
 // @ts-check
 /** What a check of the path found out about each port, and what that means. @module */
+import { formatHostPort } from "./host_port.js";
 /** @typedef {import("../pinhole.d.ts").PathStep} PathStep */
 /** @typedef {import("./path_probe.js").PortEntry} PortEntry */
 /** @typedef {import("./path_probe.js").Transport} Transport */
@@ -82,7 +83,7 @@ export function portStep(finding) {
  * @param {PortFinding} finding
  */
 export function addressOf({ entry: { address, port } }) {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return formatHostPort(address, port);
 }
 
 /** @param {PortFinding} finding */

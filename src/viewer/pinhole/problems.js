@@ -1,46 +1,11 @@
 // @ts-check
 /** What can go wrong, as the player names it. @module */
+import { FATAL_CODES, SERVER_WORDS } from "./codes.js";
+export { CODE_OF_CLOSE } from "./codes.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 
 /** Problems that the next try would meet again. */
-const FATAL_CODES = new Set([
-  "bad_message",
-  "bad_sdp",
-  "unsupported_codec",
-  "unauthorized",
-  "origin_not_allowed",
-  "signalling_blocked",
-  "no_offer",
-  "bad_answer",
-]);
-
-/**
- * What a close code means when no error message came before it.
- * @type {Readonly<Record<number, string>>}
- */
-export const CODE_OF_CLOSE = {
-  1001: "shutting_down",
-  4400: "bad_message",
-  4401: "unauthorized",
-  4403: "origin_not_allowed",
-  4404: "no_such_viewer",
-  4429: "no_free_port",
-  4500: "internal",
-};
-
-/** For refusals whose reason did not arrive. @type {Readonly<Record<string, string>>} */
-const SERVER_WORDS = {
-  bad_message: "The server does not understand this page.",
-  bad_sdp: "The server does not understand this browser's offer.",
-  unsupported_codec: "This browser offers no video codec that the server has.",
-  unauthorized: "This session needs a valid access token.",
-  origin_not_allowed: "The server does not let pages from this address in.",
-  session_full: "This session has all the viewers it takes.",
-  no_free_port: "All media ports of the server are taken.",
-  renderer_failed: "The renderer of this session failed.",
-  shutting_down: "The server is shutting down.",
-  internal: "The server met an error of its own.",
-};
+const FATAL = new Set([...FATAL_CODES, "signalling_blocked", "no_offer", "bad_answer"]);
 
 const SIGNALLING_WORDS = {
   /** @param {string} at */
@@ -65,7 +30,7 @@ export const NO_WEBRTC = {
  * @param {PlayerProblem} problem
  */
 export function isFatal(problem) {
-  return FATAL_CODES.has(problem.code);
+  return FATAL.has(problem.code);
 }
 
 /**

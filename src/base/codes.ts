@@ -1,0 +1,120 @@
+/** What is known of one code that clients are told. */
+export interface ErrorCodeInfo {
+  /** WebSocket close code (RFC 6455 §7.4). */
+  readonly closeCode: number;
+  readonly httpStatus: number;
+  /** What browsers show when the server's own words did not arrive. */
+  readonly words: string;
+  /** Whether the next try would meet it again, so that the player gives up. */
+  readonly isFatal?: boolean;
+  /** Whether this is what the close code alone stands for, where several codes have it. */
+  readonly isCloseDefault?: boolean;
+}
+
+/**
+ * Every code that a client may be told. The only place that knows them: types, metrics and the browser's own table
+ * (`deno task generate`) are made from this one, and tests hold the documents to it.
+ */
+export const ERROR_CODES = {
+  bad_message: {
+    closeCode: 4400,
+    httpStatus: 400,
+    words: "The server does not understand this page.",
+    isFatal: true,
+    isCloseDefault: true,
+  },
+  bad_sdp: {
+    closeCode: 4400,
+    httpStatus: 400,
+    words: "The server does not understand this browser's offer.",
+    isFatal: true,
+  },
+  unsupported_codec: {
+    closeCode: 4400,
+    httpStatus: 406,
+    words: "This browser offers no video codec that the server has.",
+    isFatal: true,
+  },
+  unknown_host: {
+    closeCode: 4400,
+    httpStatus: 400,
+    words: "The address of this page is no host name and no IP address.",
+  },
+  unauthorized: {
+    closeCode: 4401,
+    httpStatus: 401,
+    words: "This session needs a valid access token.",
+    isFatal: true,
+    isCloseDefault: true,
+  },
+  origin_not_allowed: {
+    closeCode: 4403,
+    httpStatus: 403,
+    words: "The server does not let pages from this address in.",
+    isFatal: true,
+    isCloseDefault: true,
+  },
+  no_such_viewer: {
+    closeCode: 4404,
+    httpStatus: 404,
+    words: "The server has ended this stream.",
+    isCloseDefault: true,
+  },
+  session_full: {
+    closeCode: 4429,
+    httpStatus: 503,
+    words: "This session has all the viewers it takes.",
+  },
+  no_free_port: {
+    closeCode: 4429,
+    httpStatus: 503,
+    words: "All media ports of the server are taken.",
+    isCloseDefault: true,
+  },
+  too_many_offers: {
+    closeCode: 4429,
+    httpStatus: 429,
+    words: "The server gets too many offers at once.",
+  },
+  renderer_failed: {
+    closeCode: 4500,
+    httpStatus: 500,
+    words: "The renderer of this session failed.",
+  },
+  internal: {
+    closeCode: 4500,
+    httpStatus: 500,
+    words: "The server met an error of its own.",
+    isCloseDefault: true,
+  },
+  shutting_down: {
+    closeCode: 1001,
+    httpStatus: 503,
+    words: "The server is shutting down.",
+    isCloseDefault: true,
+  },
+} as const satisfies Readonly<Record<string, ErrorCodeInfo>>;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The names of {@link ERROR_CODES}, in their order. */
+export const ERROR_CODE_NAMES = Object.keys(ERROR_CODES) as readonly ErrorCode[];
+
+/** Why a viewer ended: `reason` in the log and of `pinhole_viewers_ended_total`. */
+export const END_REASONS = [
+  "bye",
+  "connect_timeout",
+  "idle_timeout",
+  "dtls_failed",
+  "peer_closed",
+  "place_reclaimed",
+  "renderer_failed",
+  "encoder_failed",
+  "session_over",
+  "internal_error",
+  "shutting_down",
+] as const;
+
+/** One of {@link END_REASONS}. */
+export type EndReason = typeof END_REASONS[number];
