@@ -4,16 +4,19 @@ import { writeCertificate } from "../support/openssl.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
-/** Runs a command with a configuration. */
+/** Runs a command with a configuration. @param options.limit Of its open files, which it cannot raise. */
 async function run(
   command: string,
   config: string,
+  { limit }: { limit?: number } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const path = await Deno.makeTempFile({ suffix: ".toml" });
   await Deno.writeTextFile(path, config);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, command, "--config", path],
-  }).output();
+  const [program = "", ...args] = [
+    ...(limit === undefined ? [] : ["prlimit", `--nofile=${limit}:${limit}`]),
+    ...[Deno.execPath(), "run", "-A", MAIN, command, "--config", path],
+  ];
+  const { code, stdout, stderr } = await new Deno.Command(program, { args }).output();
   await Deno.remove(path);
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -33,6 +36,19 @@ Deno.test("check: what is valid but doubtful is a line on standard error, and no
   assert.match(stderr, /^pinhole: \S+\.toml: webrtc\.listen = "127\.0\.0\.1" .*\n$/);
   const fine = await run("check", "");
   assert.deepEqual([fine.code, fine.stderr], [0, ""]);
+});
+
+Deno.test("check: a process with few descriptors is told what that costs and what mends it", async () => {
+  const { code, stdout, stderr } = await run("check", "webrtc.tcp = true", { limit: 300 });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /\.toml is valid\n$/);
+  assert.match(
+    stderr,
+    /^pinhole: \S+\.toml: This process may have 300 open files, .* HTTP .* ICE-TCP .*\..*\n$/,
+  );
+  const [, wanted] = /LimitNOFILE=(\d+)/.exec(stderr) ?? [];
+  const enough = await run("check", "webrtc.tcp = true", { limit: Number(wanted) });
+  assert.deepEqual([enough.code, enough.stderr], [0, ""]);
 });
 
 Deno.test("serve: what is valid but doubtful is a warning of the log", async () => {

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
-import { CHECKS, STATUSES } from "../../src/doctor/result.ts";
+import { type CheckResult, CHECKS, STATUSES } from "../../src/doctor/result.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
 import { freePortRange } from "../support/test_server.ts";
@@ -19,14 +19,23 @@ const EXECUTABLE_PERMISSIONS = denoJson.tasks["start-isolated"].command.split(" 
 async function doctor(
   args: readonly string[],
   values: Readonly<Record<string, string>>,
-  { permissions = ["-A"] }: { permissions?: readonly string[] } = {},
+  { permissions = ["-A"], limit }: {
+    permissions?: readonly string[];
+    /** Of its open files, which it cannot raise. */
+    limit?: number;
+  } = {},
 ) {
   const inherited = Object.entries(Deno.env.toObject())
     .filter(([name]) => !name.startsWith("PINHOLE_"));
   const given = Object.entries(values)
     .map(([key, value]) => [`PINHOLE_${key.replace(".", "_").toUpperCase()}`, value]);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissions, "main.ts", "doctor", "--config", "/dev/null", ...args],
+  const [program = "", ...all] = [
+    ...(limit === undefined ? [] : ["prlimit", `--nofile=${limit}:${limit}`]),
+    ...[Deno.execPath(), "run", ...permissions, "main.ts", "doctor", "--config", "/dev/null"],
+    ...args,
+  ];
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: all,
     cwd: ROOT,
     clearEnv: true,
     env: Object.fromEntries([...inherited, ...given]),
@@ -89,6 +98,19 @@ Deno.test("pinhole doctor --json: prints one document, and leaves with 1 when so
   }
   const failed = checks.filter(({ status }: { status: string }) => status === "failed");
   assert.equal(failed[0].check, "renderer");
+});
+
+Deno.test("pinhole doctor: few descriptors are a warning with what mends it, and the rest is checked", async () => {
+  const { code, out } = await doctor(["--json", "--frpc-admin", NO_FRPC], freePorts(), {
+    permissions: EXECUTABLE_PERMISSIONS,
+    limit: 300,
+  });
+  assert.equal(code, 0, out);
+  const [first, ...rest] = JSON.parse(out).checks;
+  assert.deepEqual([first.check, first.status], ["config", "warning"]);
+  assert.match(first.text, /may have 300 open files/);
+  assert.match(first.fix, /LimitNOFILE=\d+/);
+  assert.ok(rest.some((each: CheckResult) => each.check === "webrtc" && each.status === "ok"), out);
 });
 
 Deno.test("pinhole doctor: with the executable's permissions, which hide /proc, a taken port is told as such", async () => {
