@@ -80,6 +80,8 @@ export interface RawDtlsOptions {
   /** Changes the body of a message before it is sent. */
   readonly edit?: (step: Step, body: Uint8Array) => Uint8Array;
   readonly send: (datagram: Uint8Array) => void;
+  /** Takes application data of the server. */
+  readonly received?: (content: Uint8Array) => void;
 }
 
 /**
@@ -175,6 +177,9 @@ export class RawDtlsClient {
     for (const record of splitDtlsRecords(datagram) ?? []) {
       if (record.contentType === DTLS_CONTENT.handshake) this.#hear(record);
       if (record.contentType === DTLS_CONTENT.alert) this.#note(record);
+      if (record.contentType === DTLS_CONTENT.applicationData) {
+        this.#options.received?.(this.#open(record));
+      }
     }
   }
 

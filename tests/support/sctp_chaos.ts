@@ -30,7 +30,8 @@ function near(random: Random, fitting: number): number {
 function hostileData(random: Random, { tsn }: Knowledge): Uint8Array {
   const flags = random.pick(["BE", "BE", "B", "E", "", "BEU", "BU", "EU", "U", "BEI"]);
   const ppid = random.pick([50, 50, 51, 53, 56, 57, 52, 0, random.uint32()]);
-  const length = random.oneIn(20)
+  // No payload ends the association.
+  const length = random.oneIn(100)
     ? 0
     : random.oneIn(4)
     ? random.below(1_100)
@@ -46,14 +47,21 @@ function hostileData(random: Random, { tsn }: Knowledge): Uint8Array {
 }
 
 function hostileSack(random: Random, { sentTsn }: Knowledge): Uint8Array {
+  // One of what was never sent ends the association: that comes now and then, and mostly what may be.
+  const isWild = random.oneIn(25);
+  const behind = random.pick([0, 0, 1, 2, 5]);
   const gaps: [number, number][] = [];
   let at = random.between(2, 4);
   for (let count = random.pick([0, 0, 1, 2, 40]); count > 0; count--) {
     const end = at + random.below(3);
-    gaps.push(random.oneIn(30) ? [random.below(65_536), random.below(65_536)] : [at, end]);
+    if (!isWild && end > behind) break;
+    gaps.push(
+      isWild && random.oneIn(30) ? [random.below(65_536), random.below(65_536)] : [at, end],
+    );
     at = end + random.between(1, 4);
   }
-  return sack(near(random, (sentTsn - random.below(3)) >>> 0), {
+  const acknowledged = (sentTsn - behind) >>> 0;
+  return sack(isWild ? near(random, acknowledged) : acknowledged, {
     window: random.pick([0, 1, 1_500, 0x10_0000, 0xffff_ffff]),
     gaps,
     duplicates: Array.from({ length: random.pick([0, 0, 3, 100]) }, () => random.uint32()),
@@ -102,7 +110,9 @@ function hostileChunk(random: Random, known: Knowledge): Uint8Array {
       return hostileReconfig(random, known);
     case 6: {
       const streams = Array.from({ length: random.pick([0, 1, 60]) }, () => random.uint32());
-      return chunk(192, words(near(random, known.tsn), ...streams));
+      // Far beyond what was sent ends it too.
+      const tsn = random.oneIn(6) ? near(random, known.tsn) : (known.tsn + random.below(3)) >>> 0;
+      return chunk(192, words(tsn, ...streams));
     }
     case 7:
       return chunk(10, random.oneIn(2) ? known.cookie : random.bytes(random.below(40)));
