@@ -8,7 +8,7 @@ import {
 } from "../../src/transport/secure_channel.ts";
 import { createSrtcpSender } from "../../src/transport/srtcp.ts";
 import { plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
-import { handshakeMessage, RawDtlsClient, STEPS } from "../support/raw_dtls_client.ts";
+import { handshakeMessage, RawDtlsClient, type Step, STEPS } from "../support/raw_dtls_client.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 
@@ -172,9 +172,6 @@ fuzz("SecureChannel: before the handshake anything may come, and only a failure 
   lingerMs: WAITING_MS,
 });
 
-/** Channels that are open together; their timers go on for half a second. */
-const SHAKES_PER_ROUND = 50;
-
 /** A channel with a client that goes to any state of its handshake. */
 function rawShake(edit?: (step: string, body: Uint8Array) => Uint8Array) {
   const serving = serve((packet) => client.receive(packet));
@@ -218,39 +215,93 @@ function hostileRecord(
   });
 }
 
+/** A handshake in some state, which goes on until something ends it. */
+class HalfShaken {
+  readonly #serving: Serving;
+  readonly #client: RawDtlsClient;
+  #next = 0;
+  /** Whether the next message of the client is sent broken. */
+  #edit: ((body: Uint8Array) => Uint8Array) | undefined;
+  #end: "connects" | "refused" | undefined;
+
+  constructor() {
+    const { client, ...serving } = rawShake((_, body) => this.#edit?.(body) ?? body);
+    this.#client = client;
+    this.#serving = serving;
+    void serving.established.then((settled) => {
+      this.#end = settled instanceof SecureChannelError ? "refused" : "connects";
+    });
+  }
+
+  /** The client's message that is due; one beyond the last when it has sent all. */
+  get step(): Step | undefined {
+    return STEPS[this.#next];
+  }
+
+  /** Goes on as it should, for some messages. */
+  advance(messages: number): void {
+    for (; messages > 0 && this.#mayTakeStep; messages--) this.#take();
+  }
+
+  /** Takes one hostile datagram. @returns What became of the handshake. */
+  async take(random: Random): Promise<string> {
+    const { channel, answers } = this.#serving;
+    const state = this.step ?? "end";
+    const answered = answers.count;
+    if (random.oneIn(10) && this.#mayTakeStep) {
+      this.#edit = (body) => random.mutate(body);
+      this.#take();
+      this.#edit = undefined;
+    } else {
+      const keyed = this.#client.isKeyed && random.oneIn(2);
+      channel.receive(hostileRecord(random, { client: this.#client, keyed }));
+    }
+    assert.ok(answers.count - answered < 20, `${answers.count - answered} answers`);
+    // How a handshake ends is told by promises that wait for one another.
+    for (let turn = 0; turn < 12; turn++) await Promise.resolve();
+    return this.#end === undefined ? "waits" : `${this.#end}_${state}`;
+  }
+
+  close(): void {
+    this.#serving.channel.close();
+  }
+
+  /** A Finished needs keys, which a server that has not answered never gave. */
+  get #mayTakeStep(): boolean {
+    return this.step !== undefined && (this.step !== "finished" || this.#client.isKeyed);
+  }
+
+  #take(): void {
+    const step = this.step;
+    this.#next++;
+    if (step !== undefined) this.#client.take(step);
+  }
+}
+
+/** Hostile datagrams after which a handshake gives way to another one, where none of them has ended it. */
+const SHAKE_DATAGRAMS = 40;
+
 fuzz(
   "SecureChannel: in each state of a handshake any message is refused, and only that handshake",
   {
     seed: 12,
-    // Each is a handshake of its own, with its keys.
-    inputs: 1_500,
-    perRound: SHAKES_PER_ROUND,
-    open: () => ({ open: [] as Serving[] }),
-    async feed({ open }, random) {
-      const broken = random.pick(STEPS);
-      const shaken = rawShake((step, body) => step === broken ? random.mutate(body) : body);
-      open.push(shaken);
-      for (const step of STEPS) {
-        // In between comes what does not belong there.
-        if (step === broken && random.oneIn(4)) {
-          shaken.channel.receive(hostileRecord(random, { client: shaken.client, keyed: false }));
-        }
-        if (step === "finished" && shaken.client.isKeyed && random.oneIn(2)) {
-          shaken.channel.receive(hostileRecord(random, { client: shaken.client, keyed: true }));
-        }
-        if (step === "finished" && !shaken.client.isKeyed) break;
-        shaken.client.take(step);
+    // Each handshake that ends is another one with its keys: some milliseconds for every few of these.
+    inputs: 6_000,
+    perRound: 3_000,
+    open: () => ({ shaken: new HalfShaken(), taken: 0 }),
+    async feed(state, random) {
+      if (state.taken === 0 || random.oneIn(12)) {
+        state.shaken.advance(random.below(state.taken === 0 ? STEPS.length : 3));
       }
-      const settled = await Promise.race([
-        shaken.established,
-        new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined))),
-      ]);
-      assert.ok(shaken.answers.count < 20, `${shaken.answers.count} answers`);
-      shaken.channel.close();
-      if (settled instanceof SecureChannelError) return `refused_${broken}`;
-      return settled === undefined ? "waits" : "connects";
+      const outcome = await state.shaken.take(random);
+      if (outcome !== "waits" || ++state.taken === SHAKE_DATAGRAMS) {
+        state.shaken.close();
+        Object.assign(state, { shaken: new HalfShaken(), taken: 0 });
+      }
+      return outcome;
     },
-    async close() {
+    async close({ shaken }) {
+      shaken.close();
       // A viewer that comes now connects as ever.
       const { channel, client, established } = rawShake();
       client.goTo();
@@ -258,7 +309,7 @@ fuzz(
       channel.close();
       await new Promise((resolve) => setTimeout(resolve, 600));
     },
-    reaches: STEPS.map((step) => `refused_${step}`),
+    reaches: ["waits", ...STEPS.map((step) => `refused_${step}`), "connects_end"],
     growthBytesMax: 4_000_000,
   },
 );
