@@ -188,6 +188,11 @@ fuzz("readUsableOffer: any text gives a sound answer or a short refusal", {
   reaches: ["answer", "bad_sdp", "unsupported_codec"],
 });
 
+/** A client that wants nothing at present, as after `pause()` of a player. */
+function paused(sdp: string): string {
+  return sdp.replaceAll(/a=(sendrecv|recvonly)/g, "a=inactive");
+}
+
 /** Offers of one viewer, each used in the light of the one before. */
 interface Talk {
   use: OfferUse | undefined;
@@ -199,7 +204,7 @@ fuzz("useFurtherOffer: any text after any offer gives a sound answer or a short 
   perRound: 20,
   open: (): Talk => ({ use: undefined }),
   feed(talk, random) {
-    const sdp = hostileOffer(random);
+    const sdp = random.oneIn(30) ? paused(hostileOffer(random)) : hostileOffer(random);
     try {
       if (talk.use === undefined) {
         talk.use = readUsableOffer(sdp, ["h264", "vp8"]);
