@@ -3,8 +3,11 @@ import process from "node:process";
 import { heldBytes } from "../support/memory.ts";
 import { Random } from "../support/random.ts";
 
-/** Inputs of a kind that costs next to nothing each. */
+/** Inputs of a kind that costs next to nothing each, and of every kind in a full run. */
 const INPUTS = 100_000;
+
+/** Whether every kind gets {@link INPUTS}, those included that take fewer in the test suite: `deno task fuzz`. */
+const IS_FULL = Deno.env.get("PINHOLE_TEST_FUZZ_FULL") !== undefined;
 
 /** Processor time in ms that one input may take: all of ours take microseconds, so that quadratic work shows. */
 const INPUT_MS_MAX = 1_000;
@@ -21,7 +24,10 @@ const GROWTH_BYTES_MAX = 1_000_000;
 /** One kind of input, and who takes it. */
 export interface FuzzTarget<State> {
   readonly seed: number;
-  /** Default: a hundred thousand. `PINHOLE_TEST_FUZZ_INPUTS` sets it for all kinds. */
+  /**
+   * In the test suite. Default: a hundred thousand, which every kind has in a full run. `PINHOLE_TEST_FUZZ_INPUTS` sets
+   * it for all kinds.
+   */
   readonly inputs?: number;
   /** Inputs that one state takes before the next one is opened. Default: all. */
   readonly perRound?: number;
@@ -62,17 +68,19 @@ class FuzzRun<State> {
     this.#name = name;
     this.#target = target;
     this.#seed = readNumber("SEED") ?? target.seed;
-    this.#inputs = readNumber("INPUTS") ?? target.inputs ?? INPUTS;
+    this.#inputs = readNumber("INPUTS") ??
+      (IS_FULL ? INPUTS : target.inputs ?? INPUTS);
   }
 
   async run(): Promise<void> {
+    const startMs = performance.now();
     const note = (event: PromiseRejectionEvent) => {
       event.preventDefault();
       this.#rejections.push(event.reason);
     };
     addEventListener("unhandledrejection", note);
     try {
-      const perRound = this.#target.perRound ?? this.#inputs;
+      const perRound = Math.min(this.#target.perRound ?? this.#inputs, this.#inputs);
       const rounds = Math.ceil(this.#inputs / perRound);
       const first = this.#onlyRound ?? 0;
       const end = this.#onlyRound === undefined ? rounds : first + 1;
@@ -84,6 +92,13 @@ class FuzzRun<State> {
       removeEventListener("unhandledrejection", note);
     }
     if (this.#onlyRound === undefined) this.#checkOutcomes();
+    if (IS_FULL) this.#report(performance.now() - startMs);
+  }
+
+  #report(ms: number): void {
+    const counts = JSON.stringify(Object.fromEntries(this.#outcomes));
+    const line = `${this.#fed} inputs, seed ${this.#seed}, ${(ms / 1000).toFixed(0)} s: ${counts}`;
+    Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
   }
 
   async #runRound(
