@@ -198,6 +198,14 @@ Deno.test("origins: a page that is allowed may read answers and refusals, anothe
   assert.equal(server.meter.value("viewers_refused_total", { code: "origin_not_allowed" }), 3);
 });
 
+Deno.test("tokens: the body of an offer without one is not waited for", async () => {
+  await using server = await WhepServer.open({ access: () => Promise.resolve(undefined) });
+  const answer = await server.tell(
+    `${HEAD}Connection: close\r\nContent-Length: 500\r\n\r\nabc`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 401 /);
+});
+
 Deno.test("tokens: an offer needs one for its session, what Location names needs none", async () => {
   const asked: unknown[] = [];
   await using server = await WhepServer.open({
