@@ -3,6 +3,7 @@ import { MESSAGE_BYTES_MAX, VIEWER_ID_CHARS_MAX } from "../../src/signalling/lim
 import {
   FRAGMENT,
   fragment,
+  HEAD,
   OFFERED,
   problem,
   RESTARTED,
