@@ -200,11 +200,18 @@ Deno.test("origins: a page that is allowed may read answers and refusals, anothe
 });
 
 Deno.test("tokens: the body of an offer without one is not waited for", async () => {
-  await using server = await WhepServer.open({ access: () => Promise.resolve(undefined) });
+  const isRead: boolean[] = [];
+  await using server = await WhepServer.open({
+    access: ({ bodyUsed }) => {
+      isRead.push(bodyUsed);
+      return Promise.resolve(undefined);
+    },
+  });
   const answer = await server.tell(
     `${HEAD}Connection: close\r\nContent-Length: 500\r\n\r\nabc`,
   );
   assert.match(answer, /^HTTP\/1\.1 401 /);
+  assert.deepEqual(isRead, [false]);
 });
 
 Deno.test("tokens: an offer needs one for its session, what Location names needs none", async () => {
