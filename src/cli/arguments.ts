@@ -57,6 +57,7 @@ Options of frpc, besides --config:
 Options of doctor, besides --config:
   --json             print one JSON document
   --running          fail when no server runs, instead of starting one with a warning
+  --timeout SECONDS  when it ends, whatever hangs (default: 20)
   --frpc-admin URL   frpc's admin API; once for each of two clients (default:
                      http://127.0.0.1:${ADMIN_PORTS.all} and, for media alone, http://127.0.0.1:${ADMIN_PORTS.media})
 
@@ -116,6 +117,7 @@ const DOCTOR_OPTIONS = {
   "--config": SERVE_OPTIONS["--config"],
   "--json": FLAG,
   "--running": FLAG,
+  "--timeout": { read: (text) => parseWhole(text, 600), rule: "a whole number from 1 to 600" },
   "--frpc-admin": {
     read: parseOrigin,
     rule: "a URL such as http://127.0.0.1:7400",
@@ -223,6 +225,7 @@ function parseDoctor(args: readonly string[]): Command | string {
     config: values["--config"],
     json: values["--json"] ?? false,
     ...(values["--running"] && { running: true }),
+    ...(values["--timeout"] !== undefined && { timeoutS: values["--timeout"] }),
     frpcAdmins: values["--frpc-admin"] ?? [],
   };
 }

@@ -17,6 +17,8 @@ export interface DoctorOptions {
   readonly json: boolean;
   /** Whether it is a failure that no server runs. Default: false. */
   readonly running?: boolean;
+  /** When the doctor ends, whatever hangs, in seconds. Default: 20. */
+  readonly timeoutS?: number;
   /** URLs of frpc's admin APIs, one for each client; none asks where `pinhole frpc` puts them. */
   readonly frpcAdmins: readonly string[];
 }
@@ -30,7 +32,7 @@ export type DoctorVerdict = "healthy" | "failed" | "bad_config";
  * Something that hangs may be left under way: the process must end itself afterwards.
  */
 export async function doctor(
-  { config, json, running = false, frpcAdmins }: DoctorOptions,
+  { config, json, running = false, timeoutS, frpcAdmins }: DoctorOptions,
 ): Promise<DoctorVerdict> {
   const results: CheckResult[] = [];
   const isColoured = Deno.stdout.isTerminal() && !Deno.noColor;
@@ -49,7 +51,12 @@ export async function doctor(
     try {
       const loaded = await loadUsableConfig(config);
       const source = loaded.file ?? "The default configuration";
-      plan = await planDoctor(loaded.config, { source, frpcAdmins, mustRun: running });
+      plan = await planDoctor(loaded.config, {
+        source,
+        frpcAdmins,
+        mustRun: running,
+        deadlineMs: timeoutS === undefined ? undefined : timeoutS * 1000,
+      });
       const few = ownDescriptorWarning(loaded.config);
       if (few !== undefined) tell({ check: "config", status: "warning", ...few });
     } catch (error) {

@@ -32,6 +32,9 @@ const ENCODER_MS_MAX = 4_000;
 /** Seconds that the doctor's own token holds: longer than it works. */
 const TOKEN_TTL_S = 120;
 
+/** When the doctor has spoken, whatever hangs, in milliseconds. */
+const DEADLINE_MS = 20_000;
+
 const SETTING: Setting = {
   observers: {
     log: NULL_LOGGER,
@@ -41,6 +44,8 @@ const SETTING: Setting = {
   bridgeHostCommand: hostCommand("bridge-host"),
 };
 
+const PROBE_COMMAND = hostCommand("renderer-probe-host");
+
 /** What a plan is made of beside the configuration. */
 export interface DoctorSetting {
   /** Where the configuration comes from; begins a sentence. */
@@ -49,6 +54,8 @@ export interface DoctorSetting {
   readonly frpcAdmins: readonly string[];
   /** Whether it is a failure that no server runs. Default: false. */
   readonly mustRun?: boolean;
+  /** When the doctor ends, whatever hangs, in milliseconds. Default: 20 s. */
+  readonly deadlineMs?: number | undefined;
   /** Starts a process that calls `rendererProbeHost`. Default: this program once more. */
   readonly probeCommand?: readonly [program: string, ...args: string[]];
 }
@@ -59,7 +66,7 @@ export interface DoctorSetting {
  */
 export async function planDoctor(
   config: Config,
-  { source, frpcAdmins, mustRun = false, probeCommand = hostCommand("renderer-probe-host") }:
+  { source, frpcAdmins, mustRun = false, deadlineMs = DEADLINE_MS, probeCommand = PROBE_COMMAND }:
     DoctorSetting,
 ): Promise<DoctorPlan> {
   const { server, webrtc, auth } = config;
@@ -84,6 +91,7 @@ export async function planDoctor(
       origin: originOf(config, server.adminListen ?? server.listen),
       token: secret && await mintToken(secret, { session: "*", ttlS: TOKEN_TTL_S }),
     },
+    deadlineMs,
     mustRun,
     renderer: rendererOf(config),
     hasTls: server.tlsCert !== undefined,
@@ -146,8 +154,9 @@ function rendererOf({ renderer: { library, bridge, isolation } }: Config): Docto
 
 async function tryRenderer(
   config: Config,
-  { isServerRunning, sessionId, probeCommand }: {
+  { isServerRunning, sessionId, probeCommand, signal }: {
     isServerRunning: boolean;
+    signal: AbortSignal;
     sessionId: string;
     probeCommand: readonly [program: string, ...args: string[]];
   },
@@ -160,7 +169,7 @@ async function tryRenderer(
   const asked = { sessionId, width, height, fps };
   if (library !== undefined) {
     const job = { library, options: config.renderer.options, ...asked };
-    const limits = { deadlineMs: FRAME_MS_MAX, command: probeCommand };
+    const limits = { deadlineMs: FRAME_MS_MAX, command: probeCommand, signal };
     return { what: library, ...await probeLibrary(job, limits) };
   }
   const what = "Test pattern";
@@ -184,7 +193,10 @@ async function tryEncoder({ video }: Config): Promise<{ name: string } | { probl
         ms: ENCODER_MS_MAX,
         what: `No ${codec} encoder opened`,
       });
-      await encoder.close();
+      await within(encoder.close(), {
+        ms: ENCODER_MS_MAX,
+        what: `The ${codec} encoder did not close`,
+      });
       return { name: encoder.name };
     } catch (error) {
       problems.push(errorText(error));

@@ -12,12 +12,14 @@ const START_MS_MAX = 30_000;
  * doctor goes on, and says in which call that was. Never rejects.
  *
  * @param options.deadlineMs When the process is ended, from its start on.
+ * @param options.signal Ends the process at once when it is aborted.
  * @param options.command Starts a process that calls `rendererProbeHost`: the program, then its arguments.
  */
 export async function probeLibrary(
   job: RendererProbeJob,
-  { deadlineMs, command = hostCommand("renderer-probe-host") }: {
+  { deadlineMs, command = hostCommand("renderer-probe-host"), signal }: {
     deadlineMs: number;
+    signal?: AbortSignal;
     command?: readonly [program: string, ...args: string[]];
   },
 ): Promise<ProbeFound> {
@@ -34,6 +36,7 @@ export async function probeLibrary(
     isLate = true;
     end(child);
   };
+  signal?.addEventListener("abort", late);
   let timer = setTimeout(late, START_MS_MAX);
   const begin = () => {
     clearTimeout(timer);

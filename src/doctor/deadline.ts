@@ -14,3 +14,28 @@ export async function within<Value>(
     clearTimeout(timer);
   }
 }
+
+/**
+ * Passes results on as they come, until time is up: then come those of `late`, and the rest is not waited for.
+ * @param options.late Called once, when the deadline has passed; what it returns is told last.
+ */
+export async function* untilDeadline<Result>(
+  results: AsyncGenerator<Result>,
+  { ms, late }: { ms: number; late: () => readonly Result[] },
+): AsyncGenerator<Result> {
+  const { promise: isLate, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), ms);
+  try {
+    while (true) {
+      const next = results.next();
+      // What fails after the deadline concerns nobody any more.
+      next.catch(() => {});
+      const settled = await Promise.race([next, isLate]);
+      if (settled === "late") return yield* late();
+      if (settled.done === true) return;
+      yield settled.value;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -4,6 +4,7 @@ import { isClockSynchronized, judgeClock } from "./clock.ts";
 import { judgeFirewall, readFirewalls } from "./firewall.ts";
 import { askFrpc, type FrpcAnswer } from "./frpc.ts";
 import { judgeFrpc } from "./frpc_judge.ts";
+import { untilDeadline } from "./deadline.ts";
 import { examineHost, type Site } from "./host.ts";
 import { request } from "./http.ts";
 import { type CheckedPath, judgeMapping, judgePacketSizes, judgePaths } from "./paths.ts";
@@ -12,6 +13,7 @@ import { judgePublicAddress, type ReachFound } from "./public_address.ts";
 import { type Checked, checkLocally, checkPaths, checkSizes, findAnswering } from "./reach.ts";
 import { type CheckResult, failed, ok, skipped } from "./result.ts";
 import { judgeAbsence, judgeLoopback, lookForServer, readArrivals } from "./server.ts";
+import { DoctorRun } from "./run.ts";
 import {
   judgeServerEnd,
   judgeSessionRenderer,
@@ -30,9 +32,20 @@ const READY_INTERVAL_MS = 100;
 
 /**
  * Checks the whole way from the renderer to a browser, from this host outwards, and tells each result as soon as it is
- * known. What explains others comes before them; checks that need what is missing are skipped.
+ * known. What explains others comes before them; checks that need what is missing are skipped. What hangs is told as
+ * such at the deadline of the plan, and left under way.
  */
 export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
+  const run = new DoctorRun();
+  const { deadlineMs: ms } = plan;
+  const results = untilDeadline(examineAll(plan, run), { ms, late: () => run.giveUp(ms) });
+  for await (const result of results) {
+    run.tells(result);
+    yield result;
+  }
+}
+
+async function* examineAll(plan: DoctorPlan, run: DoctorRun): AsyncGenerator<CheckResult> {
   await using started = new AsyncDisposableStack();
   const address = new URL(plan.origin).host;
   const presence = await lookForServer(plan.origin);
@@ -45,14 +58,15 @@ export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
   // What else has the port is told when a server cannot be started there.
   if (presence === "absent") yield judgeAbsence(address, plan);
   yield ok("config", `${plan.configSource} is valid`);
-  const site = yield* examineHost(plan, { isServerRunning, started });
+  const site = yield* examineHost(plan, { isServerRunning, started, run });
   const frpc = askEveryFrpc(plan);
+  run.awaits("frpc", "frpc or frps to answer");
   if (site === undefined) {
     yield* judgeFrpc(await frpc, plan.frpc);
     yield skipped("public_address", "There is no server to check it with");
     return;
   }
-  yield* examinePath(plan, { site, frpc });
+  yield* examinePath(plan, { site, frpc, run });
 }
 
 async function askEveryFrpc({ frpc }: DoctorPlan): Promise<Map<string, FrpcAnswer>> {
@@ -63,9 +77,10 @@ async function askEveryFrpc({ frpc }: DoctorPlan): Promise<Map<string, FrpcAnswe
 
 async function* examinePath(
   plan: DoctorPlan,
-  { site, frpc }: { site: Site; frpc: Promise<Map<string, FrpcAnswer>> },
+  { site, frpc, run }: { site: Site; frpc: Promise<Map<string, FrpcAnswer>>; run: DoctorRun },
 ): AsyncGenerator<CheckResult> {
   const { publicUrl } = plan;
+  run.awaits("public_address", "answers from the public address, or from frpc");
   const [signalling, checked, answers, firewalls, isSynchronized] = await Promise.all([
     publicUrl === undefined ? undefined : probeSignalling(publicUrl, {
       checkId: site.check.id,
@@ -85,7 +100,7 @@ async function* examinePath(
     yield failed("public_address", { text: checked.problem, fix });
     yield* told;
   } else {
-    yield* examineReach(plan, { site, checked, signalling, told, answers });
+    yield* examineReach(plan, { site, checked, signalling, told, answers, run });
   }
   const isReached = "paths" in checked && checked.paths.every(isAnswered);
   yield judgeFirewall(firewalls, { isReached });
@@ -100,6 +115,7 @@ async function* examinePath(
 
 /** Everything that was asked from outside. */
 interface Asked {
+  readonly run: DoctorRun;
   readonly site: Site;
   readonly checked: Checked;
   readonly signalling: SignallingFound | undefined;
@@ -203,12 +219,13 @@ function signallingOf(
 /** What needs a port that answers: large packets, and a connection as a browser makes it. */
 async function* examineMedia(
   plan: DoctorPlan,
-  { site, checked: { paths, arrivals }, isSignallingReached }: Asked & {
+  { run, site, checked: { paths, arrivals }, isSignallingReached }: Asked & {
     isSignallingReached: boolean;
   },
 ): AsyncGenerator<CheckResult> {
   const answering = paths.filter(isAnswered);
   const target = answering.find(({ transport }) => transport === "udp")?.target;
+  run.awaits("packet_size", "packets of several sizes to come back");
   yield judgePacketSizes(target === undefined ? new Map() : await checkSizes(target));
   const hindrance = hindranceOf(plan, { site, isSignallingReached, count: answering.length });
   if (hindrance !== undefined) {
@@ -216,6 +233,7 @@ async function* examineMedia(
     if (site.isRendererUntold) yield skipped("renderer", "Nothing was seen of it: see webrtc");
     return;
   }
+  run.awaits("webrtc", "a connection as a browser makes it");
   if (site.isOwn) await becomesReady(site.origin);
   const base = plan.publicUrl ?? site.origin;
   let renderer: SessionRendererFound = "gone";

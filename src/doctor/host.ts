@@ -2,6 +2,7 @@ import { errorText } from "../base/errors.ts";
 import { openUdpPort } from "../ports/udp_port.ts";
 import { within } from "./deadline.ts";
 import type { DoctorPlan, OwnServer } from "./plan.ts";
+import type { DoctorRun } from "./run.ts";
 import { judgePorts, type LocalPorts } from "./ports.ts";
 import { type CheckResult, skipped } from "./result.ts";
 import { judgeServer, type OpenCheck, openCheck, type ServerFound } from "./server.ts";
@@ -10,6 +11,9 @@ import { judgeEncoder, judgeRenderer, type RendererFound } from "./source.ts";
 
 /** A server may take so long to start, in milliseconds. */
 const START_MS_MAX = 8_000;
+
+/** A server of the doctor's own may take so long to end, in milliseconds: the process ends soon anyway. */
+const CLOSE_MS_MAX = 3_000;
 
 /** The server that the path is checked with. */
 export interface Site {
@@ -28,9 +32,14 @@ export interface Site {
  */
 export async function* examineHost(
   plan: DoctorPlan,
-  { isServerRunning, started }: { isServerRunning: boolean; started: AsyncDisposableStack },
+  { isServerRunning, started, run }: {
+    isServerRunning: boolean;
+    started: AsyncDisposableStack;
+    run: DoctorRun;
+  },
 ): AsyncGenerator<CheckResult, Site | undefined> {
   const { origin, token, http, media } = plan;
+  run.awaits("ports", "the server to tell its ports, or the ports to be looked at");
   const found = isServerRunning ? await openCheck({ origin, token }) : undefined;
   const { hostname, port } = http;
   const httpHolder = (await findHolders("tcp", { hostname, ports: [port] })).get(port);
@@ -44,13 +53,15 @@ export async function* examineHost(
     }
   }
 
-  const [renderer, encoder] = await Promise.all([
-    plan.tryRenderer({ isServerRunning }),
-    plan.tryEncoder(),
-  ]);
+  const trying = plan.tryEncoder();
+  run.awaits("renderer", "the renderer's first frame");
+  const renderer = await plan.tryRenderer({ isServerRunning, signal: run.signal });
+  run.awaits("encoder", "an encoder to open");
+  const encoder = await trying;
   if (renderer.kind !== "untouched") yield judgeRenderer(renderer);
   yield judgeEncoder(encoder);
 
+  run.awaits("server", "the doctor's own server to start");
   const server = found === undefined
     ? await startOwn(plan, { testPattern: renderer.kind === "failed", started })
     : readRunning(origin, found);
@@ -123,7 +134,9 @@ async function startOwn(
   } catch (error) {
     return { found: { kind: "none", reason: errorText(error) } };
   }
-  started.defer(() => server.close());
+  started.defer(async () => {
+    await within(server.close(), { ms: CLOSE_MS_MAX, what: "It did not end" }).catch(() => {});
+  });
   const { origin } = server;
   const check = await openCheck({ origin, token });
   if ("problem" in check) return { found: { kind: "unhelpful", reason: check.problem } };

@@ -39,6 +39,8 @@ export interface DoctorPlan {
   readonly token: string | undefined;
   /** Where `/api/sessions` is, and an access token for it. */
   readonly operators: { readonly origin: string; readonly token: string | undefined };
+  /** When the doctor says what it still waits for, and ends, in milliseconds from its start. */
+  readonly deadlineMs: number;
   /** Whether it is a failure that no server runs. */
   readonly mustRun: boolean;
   /** What the configuration names as renderer, for people; and whether a crash of it ends the server. */
@@ -58,8 +60,10 @@ export interface DoctorPlan {
     readonly credentials: string | undefined;
     readonly expected: readonly ExpectedProxy[];
   };
-  /** Opens the renderer and asks it for a frame; never rejects. */
-  readonly tryRenderer: (context: { isServerRunning: boolean }) => Promise<RendererFound>;
+  /** Opens the renderer and asks it for a frame, until `signal` says that time is up; never rejects. */
+  readonly tryRenderer: (
+    context: { isServerRunning: boolean; signal: AbortSignal },
+  ) => Promise<RendererFound>;
   /** Opens an encoder and closes it; never rejects. */
   readonly tryEncoder: () => Promise<{ readonly name: string } | { readonly problem: string }>;
   /**

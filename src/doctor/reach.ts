@@ -4,13 +4,20 @@ import {
   type PathOutcome,
   type PathTarget,
 } from "../transport/path_client.ts";
+import { within } from "./deadline.ts";
 import type { Site } from "./host.ts";
 import { type CheckedPath, PACKET_SIZES } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
 import { type Arrivals, openCheck, readArrivals } from "./server.ts";
 
 /** Time for each kind of check, in milliseconds: what passes the tunnel at all passes it in less. */
-const DEADLINES_MS = { path: 4_000, local: 1_000, elsewhere: 1_500, packetSize: 2_000 };
+const DEADLINES_MS = {
+  path: 4_000,
+  local: 1_000,
+  elsewhere: 1_500,
+  packetSize: 2_000,
+  name: 2_000,
+};
 
 /** The public ports, and what the server saw of their checks. */
 export interface Checked {
@@ -91,7 +98,8 @@ export async function findAnswering(
 async function resolve(name: string): Promise<string | undefined> {
   if (/^[\d.]+$/.test(name) || name.includes(":")) return name;
   try {
-    return (await Deno.resolveDns(name, "A"))[0];
+    const found = Deno.resolveDns(name, "A");
+    return (await within(found, { ms: DEADLINES_MS.name, what: "No address came" }))[0];
   } catch {
     return undefined;
   }

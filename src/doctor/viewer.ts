@@ -38,8 +38,10 @@ export async function probeViewer(
   try {
     viewer = await TestViewer.create();
     const startMs = performance.now();
-    socket = await openWebSocket(webSocketUrl, { deadlineMs, origin });
-    const reply = await offer(socket, { sdp: viewer.offerSdp, deadlineMs });
+    // One deadline for all steps together.
+    const leftMs = () => Math.max(0, startMs + deadlineMs - performance.now());
+    socket = await openWebSocket(webSocketUrl, { deadlineMs: leftMs(), origin });
+    const reply = await offer(socket, { sdp: viewer.offerSdp, deadlineMs: leftMs() });
     const answeredMs = performance.now() - startMs;
     if (reply.type === "error") {
       return { kind: "refused", code: String(reply.code), reason: String(reply.message) };
@@ -50,7 +52,7 @@ export async function probeViewer(
       await whileThere();
       return { kind: "dead_end", candidate };
     }
-    const viewing = await viewer.watch(sdp, { deadlineMs: deadlineMs - answeredMs });
+    const viewing = await viewer.watch(sdp, { deadlineMs: leftMs() });
     await whileThere();
     return { kind: "watched", answeredMs, candidate, viewing };
   } catch (error) {

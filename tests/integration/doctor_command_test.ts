@@ -32,6 +32,8 @@ async function doctor(
   const [program = "", ...all] = [
     ...(limit === undefined ? [] : ["prlimit", `--nofile=${limit}:${limit}`]),
     ...[Deno.execPath(), "run", ...permissions, "main.ts", "doctor", "--config", "/dev/null"],
+    // The host may be busy with other tests.
+    ...["--timeout", "120"],
     ...args,
   ];
   const { code, stdout, stderr } = await new Deno.Command(program, {
@@ -146,6 +148,8 @@ Deno.test("parseArguments: doctor takes --config, --json, --running and --frpc-a
   const defaults = { name: "doctor", config: undefined, json: false, frpcAdmins: [] };
   assert.deepEqual(parseArguments(["doctor"]), defaults);
   assert.deepEqual(parseArguments(["doctor", "--running"]), { ...defaults, running: true });
+  assert.deepEqual(parseArguments(["doctor", "--timeout", "60"]), { ...defaults, timeoutS: 60 });
+  assert.match(String(parseArguments(["doctor", "--timeout", "0"])), /whole number from 1 to 600/);
   const all = ["doctor", "--json", "--config", "a.toml", "--frpc-admin=http://127.0.0.1:7500/"];
   assert.deepEqual(parseArguments(all), {
     name: "doctor",

@@ -133,7 +133,8 @@ export class DoctorRoom implements AsyncDisposable {
     const startMs = performance.now();
     const [program, ...rest] = this.network.command(
       place,
-      pinhole("doctor", "--config", `${this.folder}/doctor.toml`, "--json", ...args),
+      // The host may be busy with other tests; where it is not, its time is judged.
+      pinhole("doctor", "--config", `${this.folder}/doctor.toml`, "--json", ...TIMEOUT, ...args),
     );
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args: rest,
@@ -205,6 +206,9 @@ const PLAIN_LOG = "log.disablePrintColor = true\n";
 const PATH = { PATH: Deno.env.get("PATH") ?? "" };
 
 /** The command of `pinhole`, from source. */
+/** When the doctor ends, whatever hangs, in seconds. */
+const TIMEOUT = ["--timeout", "120"] as const;
+
 function pinhole(...args: string[]): string[] {
   return [Deno.execPath(), "run", "-A", "main.ts", ...args];
 }

@@ -42,7 +42,7 @@ export async function askDoctor(
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "main.ts", "doctor", "--config", "/dev/null"],
-      ...["--json", "--frpc-admin", url],
+      ...["--json", "--timeout", "120", "--frpc-admin", url],
     ],
     cwd: ROOT,
     clearEnv: true,

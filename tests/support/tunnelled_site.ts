@@ -154,6 +154,7 @@ export class TunnelledSite implements AsyncDisposable {
     const plan = await planDoctor(config, {
       source: "test.toml",
       frpcAdmins: [this.admin.url],
+      deadlineMs: SOON_MS,
       probeCommand: PROBE_COMMAND,
     });
     return await Array.fromAsync(examine(plan));
