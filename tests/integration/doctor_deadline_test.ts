@@ -1,5 +1,6 @@
 import assert from "assert";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
+import { probeLibrary } from "../../src/cli/renderer_probe.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import type { DoctorPlan } from "../../src/doctor/plan.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
@@ -144,3 +145,18 @@ for (const [check, parts] of HANGING) {
     if (renderer !== undefined) assert.ok(ended, "what was started is ended");
   });
 }
+
+Deno.test("doctor: a library's process that never starts is ended when time is up", async () => {
+  const ending = new AbortController();
+  const job = { library: "/nowhere", options: {}, sessionId: "x", width: 16, height: 16, fps: 1 };
+  const probing = probeLibrary(job, {
+    deadlineMs: SOON_MS,
+    command: ["sleep", "1000"],
+    signal: ending.signal,
+  });
+  ending.abort();
+  const started = performance.now();
+  assert.equal((await within(probing, { what: "for the process to end" })).kind, "failed");
+  // By itself it would have been ended after half a minute.
+  assert.ok(performance.now() - started < 25_000);
+});
