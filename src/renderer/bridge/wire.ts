@@ -29,15 +29,17 @@ export function formatWire(type: number, ...parts: readonly Uint8Array[]): Uint8
 
 /** Cuts a stream of bytes into messages. */
 export class WireReader {
-  /** What came of a message that is not whole yet. */
-  #rest: Uint8Array = new Uint8Array(0);
+  /** Begins with what came of a message that is not whole yet; it grows as that comes. */
+  #buffer: Uint8Array = new Uint8Array(0);
+  /** Bytes of that. */
+  #held = 0;
 
   /**
    * Takes bytes and gives the messages that are whole with them, in order.
    * @throws {BridgeViolation} When the bytes are no messages; the stream cannot be read on.
    */
   *push(chunk: Uint8Array): Generator<WireMessage> {
-    const bytes = this.#rest.byteLength === 0 ? chunk : join(this.#rest, chunk);
+    const bytes = this.#held === 0 ? chunk : this.#append(chunk);
     let at = 0;
     for (;;) {
       const message = readMessage(bytes.subarray(at));
@@ -45,7 +47,26 @@ export class WireReader {
       at += HEADER_BYTES + message.payload.byteLength;
       yield message;
     }
-    this.#rest = bytes.slice(at);
+    this.#keep(bytes.subarray(at));
+  }
+
+  /** A message may come in single bytes: it is not copied for each of them. */
+  #append(chunk: Uint8Array): Uint8Array {
+    const length = this.#held + chunk.byteLength;
+    if (length > this.#buffer.byteLength) {
+      const larger = new Uint8Array(2 * length);
+      larger.set(this.#buffer.subarray(0, this.#held));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(chunk, this.#held);
+    return this.#buffer.subarray(0, length);
+  }
+
+  #keep(rest: Uint8Array): void {
+    this.#held = rest.byteLength;
+    if (rest.buffer === this.#buffer.buffer && rest.byteOffset === 0) return;
+    // The messages before it still lie in the buffer.
+    this.#buffer = rest.slice();
   }
 }
 
@@ -64,13 +85,6 @@ function readMessage(bytes: Uint8Array): WireMessage | undefined {
   }
   if (bytes.byteLength < HEADER_BYTES + length) return undefined;
   return { type, payload: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
-}
-
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.byteLength + second.byteLength);
-  joined.set(first);
-  joined.set(second, first.byteLength);
-  return joined;
 }
 
 /** Fields of a payload. */
