@@ -1,4 +1,7 @@
 import assert from "assert";
+import { NULL_LOGGER } from "../../src/base/log.ts";
+import { openBridge } from "../../src/renderer/bridge/bridge.ts";
+import { RINGS } from "../../src/renderer/bridge/limits.ts";
 import { formatWire } from "../../src/renderer/bridge/wire.ts";
 import {
   formatWriterMessage,
@@ -15,9 +18,12 @@ import {
   untilIdle,
   withBridge,
 } from "../support/bridge.ts";
-import { eventually } from "../support/deadline.ts";
+import { eventually, within } from "../support/deadline.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { Random } from "../support/random.ts";
+import { RecordingMeter } from "../support/recording_meter.ts";
 
+const { burst: RINGS_MAX = 0 } = RINGS;
 const HELLO = { type: "hello", version: 1, writer: "raw", clockUs: 0, pace: "writer" } as const;
 const RING = { type: "ring", slotBytes: 8192, slotCount: 4 } as const;
 const plane = (offset: number, strideBytes: number) => [{ offset, strideBytes }, ...NO_PLANES];
@@ -187,6 +193,33 @@ Deno.test("Bridge: a flood of messages ends in a violation, and other work goes 
   });
 });
 
+Deno.test("Bridge: a writer that asks for rings all the time is sent away, and so is it when it comes again", async () => {
+  const clock = new FakeClock();
+  const name = bridgeName();
+  const options = { name, log: NULL_LOGGER, meter: new RecordingMeter(), clock };
+  const factory = await openBridge(options);
+  const rings = async () => {
+    using writer = await RawWriter.greet(name);
+    for (let count = 1; count <= RINGS_MAX + 1; count++) {
+      await writer.say({ type: "ring", slotBytes: 1, slotCount: 1 });
+      const made = () => writer.messages.filter(({ type }) => type === "ring").length === count;
+      const isOver = () => writer.messages.at(-1)?.type === "bye";
+      while (!made() && !isOver()) await new Promise((resolve) => setTimeout(resolve));
+      if (isOver()) break;
+    }
+    assert.match(
+      await writer.lastWords(),
+      /^violation: it asks for rings too fast: more than 1000/,
+    );
+    return writer.messages.filter(({ type }) => type === "ring").length;
+  };
+  const count = await within(rings(), { what: "for the end" });
+  assert.ok(count > RINGS_MAX / 2 && count <= RINGS_MAX, String(count));
+  await clock.advance(10);
+  assert.ok(await within(rings(), { what: "for the end" }) <= 2);
+  await factory.close();
+});
+
 Deno.test("Bridge: a writer that does not read loses messages of viewers, and others do not wait for it", async () => {
   await withBridge(async ({ name, factory }) => {
     const source = await openSource(factory);
@@ -209,9 +242,14 @@ Deno.test("Bridge: a ring whose file is made shorter is not read any more", asyn
     using writer = await RawWriter.greet(bridge.name);
     await writer.hear("open");
     await writer.say(RING);
-    await writer.hear("ring");
+    const { generation } = await writer.hear("ring");
     await Deno.truncate(`${FOLDER}/pinhole-${bridge.name}`, 100);
-    await writer.say(greyFrame());
+    await writer.say(greyFrame({ generation }));
+    const isOver = () => writer.messages.some(({ type }) => type === "bye");
+    await eventually(async () => {
+      await source.render(0);
+      return isOver();
+    }, { what: "for the end" });
     assert.match(await writer.lastWords(), /the file of the ring was made shorter/);
     await untilIdle(source);
     await expectGood(bridge);

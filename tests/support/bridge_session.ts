@@ -54,8 +54,9 @@ export function setUpBridgeSession(
   /** A picture comes whose slot has a number. */
   const bring = (slot: number, timestampUs = 0) =>
     session.takeFrame({
-      frame: { kind: "raw", format: "bgr24", width: 2, height: 2, planes: [], timestampUs },
-      slot: { parts: [], release: () => void released.push(slot) },
+      timestampUs,
+      read: () => ({ kind: "raw", format: "bgr24", width: 2, height: 2, planes: [], timestampUs }),
+      slot: { read: () => [], release: () => void released.push(slot) },
     });
   const types = () => sent.map(({ type }) => type);
   return {

@@ -15,6 +15,7 @@ import {
 } from "./limits.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { RingMaker } from "./ring_maker.ts";
+import { RingRate } from "./ring_rate.ts";
 import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
 import { sourceOf } from "./session_source.ts";
@@ -80,6 +81,8 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   readonly #sessions = new Map<number, BridgeSession>();
   readonly #visits = new Set<WriterVisit>();
   readonly #rings: RingMaker;
+  /** Of all writers: one that connects again has no more. */
+  readonly #ringRate: RingRate = new RingRate();
   readonly #makingRings = new Set<Promise<void>>();
   readonly #probation: Probation<BridgeSession>;
   #writer: WriterVisit | undefined;
@@ -194,7 +197,11 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     }
     this.#writer = visit;
     visit.send({ type: "welcome", version: BRIDGE_VERSION, sound_ms: AUDIO_AHEAD_MS_MAX });
-    log.info("bridge_writer_connected", { bridge: name, writer: visit.name, pid: visit.pid });
+    log.info("bridge_writer_connected", {
+      bridge: name,
+      writer: visit.name,
+      pid: visit.pid,
+    });
     this.#probation.begin(this.#sessions.values());
     onWriter?.();
     return undefined;
@@ -208,6 +215,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
 
   /** See {@link BridgeHall}. */
   makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void {
+    this.#ringRate.take(slots.bytes * slots.count, this.clock.now());
     const making = this.#makeRing(slots, owner).catch(owner.onFailed)
       .finally(() => this.#makingRings.delete(making));
     this.#makingRings.add(making);
@@ -294,6 +302,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()));
     await Promise.all(this.#makingRings);
     await this.#files.remove();
+    await this.#libc.closed();
     this.#libc.close();
   }
 }

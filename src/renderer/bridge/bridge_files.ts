@@ -109,16 +109,15 @@ export class BridgeFiles {
    * mapped, and may not be read or written.
    */
   empty(): Promise<void> {
-    return this.#calls.run(() => {
+    return this.#calls.run(async () => {
       const { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } = LINUX;
       const bytes = BigInt(this.#libc.stat({ fd: this.#fd })?.bytes ?? 0);
-      this.#libc.symbols.fallocate(
+      await this.#libc.symbols.fallocate(
         this.#fd,
         FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
         0n,
         bytes,
       );
-      return Promise.resolve();
     });
   }
 
@@ -128,8 +127,8 @@ export class BridgeFiles {
       const { symbols } = this.#libc;
       symbols.unlink(cString(this.socketPath));
       symbols.unlink(cString(this.#path));
-      symbols.close(this.#fd);
-      return Promise.resolve();
+      this.#libc.closeLater(this.#fd);
+      return this.#libc.closed();
     });
   }
 
@@ -152,7 +151,7 @@ export class BridgeFiles {
       made.discard();
       throw error;
     }
-    libc.symbols.close(this.#fd);
+    libc.closeLater(this.#fd);
     this.#fd = made.fd;
     this.#generation = layout.generation;
     // A lock belongs to a descriptor: the ring has one of its own, which may go before this one or after it.

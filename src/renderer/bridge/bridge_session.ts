@@ -119,7 +119,7 @@ export class BridgeSession implements FrameSource {
   }
 
   /** A picture came; it takes the place of one that nobody has seen. */
-  takeFrame({ frame, slot }: BridgeFrame): void {
+  takeFrame(frame: BridgeFrame): void {
     if (this.#pending !== undefined) {
       this.#pending.slot.release();
       this.#options.meter.count("frames_dropped_total", { reason: "superseded" });
@@ -127,7 +127,7 @@ export class BridgeSession implements FrameSource {
     const timestampUs = this.#options.pace === "server"
       ? frame.timestampUs
       : this.#placed(frame.timestampUs, TIMESTAMP_ERROR_US_MAX) ?? this.#timeline.nowUs;
-    this.#pending = { slot, frame: { ...frame, timestampUs } };
+    this.#pending = { ...frame, timestampUs };
     this.#heardMs = this.#options.clock.now();
     this.#idle = false;
     this.#answered();
@@ -293,12 +293,17 @@ export class BridgeSession implements FrameSource {
     return { status: "idle" };
   }
 
-  #give({ frame, slot }: BridgeFrame, requestedUs: number): RenderResult {
+  /** @returns `undefined` for a picture that cannot be read: the writer is disconnected for it. */
+  #give(
+    { read, slot, timestampUs: givenUs }: BridgeFrame,
+    requestedUs: number,
+  ): RenderResult | undefined {
     this.#pending = undefined;
     this.#held = slot;
+    const frame = read();
+    if (frame === undefined) return undefined;
     this.#showing = true;
     this.#hasShown = true;
-    const givenUs = frame.timestampUs;
     const timestampUs = this.#options.pace === "server"
       ? givenUs > 0 ? givenUs : requestedUs
       : Math.max(this.#lastFrameUs, givenUs);

@@ -12,8 +12,13 @@ import type { FrameMessage } from "./writer_messages.ts";
 
 /** A picture that a writer has handed over. */
 export interface BridgeFrame {
-  /** Its planes are copies of the slot's, valid until it is released. The timestamp is the writer's. */
-  readonly frame: SourceFrame;
+  /** The writer's. */
+  readonly timestampUs: number;
+  /**
+   * Copies the picture out of its slot, valid until that is released; `undefined` when the file was made shorter.
+   * Called once at most.
+   */
+  readonly read: () => SourceFrame | undefined;
   readonly slot: Slot;
 }
 
@@ -32,8 +37,11 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
     checkAccessUnit(message, slotBytes);
     const { keyframe, timestampUs, byteSize: byteLength } = message;
     const slot = ring.take(message.slot, [{ offset: 0, byteLength }]);
-    const [data = new Uint8Array()] = slot.parts;
-    return { slot, frame: { kind: "h264", data, keyframe, timestampUs } };
+    const read = (): SourceFrame | undefined => {
+      const [data] = slot.read() ?? [];
+      return data && { kind: "h264", data, keyframe, timestampUs };
+    };
+    return { slot, timestampUs, read };
   }
   const { width, height, timestampUs } = message;
   const format = PIXEL_FORMAT_CODES[message.format];
@@ -44,11 +52,14 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
     spanOf(message, { index, rowBytes: width * rowBytes, rows: height * rows, slotBytes })
   );
   const slot = ring.take(message.slot, spans);
-  const planes: Plane[] = slot.parts.map((data, index) => ({
-    data,
-    strideBytes: spans[index]?.strideBytes ?? 0,
-  }));
-  return { slot, frame: { kind: "raw", format, width, height, planes, timestampUs } };
+  const read = (): SourceFrame | undefined => {
+    const planes = slot.read()?.map((data, index): Plane => ({
+      data,
+      strideBytes: spans[index]?.strideBytes ?? 0,
+    }));
+    return planes && { kind: "raw", format, width, height, planes, timestampUs };
+  };
+  return { slot, timestampUs, read };
 }
 
 function checkAccessUnit({ byteSize }: FrameMessage, slotBytes: number): void {

@@ -16,11 +16,13 @@ const LIBC_SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" }, // path, flags
   mkostemp: { parameters: ["buffer", "i32"], result: "i32" }, // template, flags
   close: { parameters: ["i32"], result: "i32" },
+  close_later: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   flock: { parameters: ["i32", "i32"], result: "i32" }, // fd, operation
   // dirfd, path, flags, mask, buffer
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   fstatvfs: { parameters: ["i32", "buffer"], result: "i32" }, // fd, buffer
-  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" }, // fd, mode, at, length
+  // fd, mode, at, length
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32", nonblocking: true },
   geteuid: { parameters: [], result: "u32" },
   getpwuid: { parameters: ["u32"], result: "pointer" }, // user
   link: { parameters: ["buffer", "buffer"], result: "i32" }, // from, to
@@ -87,6 +89,7 @@ export class Libc {
   readonly symbols: Deno.DynamicLibrary<typeof LIBC_SYMBOLS>["symbols"];
   readonly #library: Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
   readonly #errno: Deno.UnsafePointerView;
+  readonly #closing = new Set<Promise<void>>();
 
   /** @throws {BridgeError} `bridge_unsupported` */
   constructor() {
@@ -157,6 +160,17 @@ export class Libc {
     // A tmpfs that was made without a limit has no blocks at all.
     if (unit === undefined || available === undefined || all === 0) return Number.POSITIVE_INFINITY;
     return unit * available;
+  }
+
+  /** Closes a file whose memory may be freed by that, which takes 0.2 ms for each mebibyte. */
+  closeLater(fd: number): void {
+    const closing = this.symbols.close_later(fd).then(() => void this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  /** Settles when no {@link closeLater} is under way. */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   /** Nothing may be under way. */

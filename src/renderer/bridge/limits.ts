@@ -29,6 +29,15 @@ export const SLOTS_MAX = 1024;
 /** Largest ring. Its memory is taken when it is made, not when it is used. */
 export const RING_BYTES_MAX = 1024 * 1024 * 1024;
 
+/**
+ * Rings that writers may ask for at once, and then in a second. A picture that grows with a window needs a new one for
+ * each frame; each costs the server a few files, and its memory.
+ */
+export const RINGS: TokenRate = { perSecond: 100, burst: 1000 };
+
+/** Bytes of a ring that count as much as another ring. */
+export const RING_COST_BYTES = 16 * 1024 * 1024;
+
 /** How long a connection has for its first message, in milliseconds. */
 export const HELLO_TIMEOUT_MS = 5_000;
 

@@ -20,8 +20,11 @@ export interface SlotPart {
 
 /** A slot whose picture is the server's for now. */
 export interface Slot {
-  /** A copy of each part that was asked for, valid until `release`. */
-  readonly parts: readonly Uint8Array<ArrayBuffer>[];
+  /**
+   * Copies the parts that were asked for, valid until `release`; `undefined` when the file was made shorter. Called
+   * once at most.
+   */
+  read(): readonly Uint8Array<ArrayBuffer>[] | undefined;
   /** Gives the slot back to the writer. Called once. */
   release(): void;
 }
@@ -34,19 +37,28 @@ export interface RingOptions {
   readonly layout: RingLayout;
   /** A slot is the writer's again. Not called for a retired ring. */
   readonly onReleased: (slot: number) => void;
+  /** A picture could not be read, as the file was made shorter. */
+  readonly onShort: () => void;
+}
+
+/** A slot that was taken, as far as it was read. */
+interface Taken {
+  readonly parts: readonly SlotPart[];
+  memory: Uint8Array<ArrayBuffer> | undefined;
+  copies: readonly Uint8Array<ArrayBuffer>[] | undefined;
 }
 
 /**
  * The server's side of a ring: it reads the slots that the writer has handed over.
  *
  * It copies instead of mapping the file, although that takes 0.1 ms for each mebibyte: any program of the same user can
- * make the file shorter while it is read, which would end a process that has it mapped (SIGBUS), and what was checked
- * cannot change afterwards.
+ * make the file shorter while it is read, which would end a process that has it mapped (SIGBUS). It copies what is
+ * shown, not what comes: a writer that sends more pictures than are shown costs nothing.
  */
 export class Ring {
   readonly layout: RingLayout;
   readonly #options: RingOptions;
-  readonly #taken = new Set<number>();
+  readonly #taken = new Map<number, Taken>();
   /** Memory of slots that were given back: as much as was ever used at a time. */
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   #retired = false;
@@ -57,9 +69,10 @@ export class Ring {
   }
 
   /**
-   * Takes a slot over from the writer, and reads parts of it, all of which lie within the slot.
-   * @throws {BridgeViolation} When there is no such slot, when the writer has handed it over before and not got it
-   * back, or when the file was made shorter.
+   * Takes a slot over from the writer.
+   * @param parts What is to be read; all of them lie within the slot.
+   * @throws {BridgeViolation} When there is no such slot, or when the writer has handed it over before and not got it
+   * back.
    */
   take(index: number, parts: readonly SlotPart[]): Slot {
     if (this.#retired) throw new BridgeViolation("a picture came while a ring was being made");
@@ -69,36 +82,45 @@ export class Ring {
     if (this.#taken.has(index)) {
       throw new BridgeViolation(`a picture lies in slot ${index}, which was not given back`);
     }
-    const memory = this.#spare.pop() ?? new Uint8Array(this.layout.slotBytes);
-    const copies = parts.map((part) => this.#read(memory, index, part));
-    this.#taken.add(index);
-    return { parts: copies, release: () => this.#release(index, memory) };
+    const taken: Taken = { parts, memory: undefined, copies: undefined };
+    this.#taken.set(index, taken);
+    return {
+      read: () => this.#read(index, taken),
+      release: () => this.#release(index, taken),
+    };
   }
 
-  /** No slot is taken any more; those that are keep what was read of them. Idempotent. */
+  /** No slot is taken any more; those that are get read now, and keep what was read. Idempotent. */
   retire(): void {
     if (this.#retired) return;
+    for (const [index, taken] of this.#taken) this.#read(index, taken);
     this.#retired = true;
-    this.#options.libc.symbols.close(this.#options.fd);
+    this.#options.libc.closeLater(this.#options.fd);
   }
 
-  #read(
-    memory: Uint8Array<ArrayBuffer>,
-    index: number,
-    { offset, byteLength }: SlotPart,
-  ): Uint8Array<ArrayBuffer> {
-    const { libc, fd, layout: { slotsOffset, slotBytes } } = this.#options;
-    const copy = memory.subarray(offset, offset + byteLength);
-    const position = BigInt(slotsOffset + index * slotBytes + offset);
-    const read = libc.symbols.pread(fd, copy, BigInt(byteLength), position);
-    if (Number(read) === byteLength) return copy;
-    throw new BridgeViolation("the file of the ring was made shorter");
+  #read(index: number, taken: Taken): Taken["copies"] {
+    if (taken.memory !== undefined || this.#retired) return taken.copies;
+    const memory = taken.memory = this.#spare.pop() ?? new Uint8Array(this.layout.slotBytes);
+    const { libc, fd, layout: { slotsOffset, slotBytes }, onShort } = this.#options;
+    const copies = [];
+    for (const { offset, byteLength } of taken.parts) {
+      const copy = memory.subarray(offset, offset + byteLength);
+      const position = BigInt(slotsOffset + index * slotBytes + offset);
+      const read = libc.symbols.pread(fd, copy, BigInt(byteLength), position);
+      if (Number(read) !== byteLength) {
+        onShort();
+        return undefined;
+      }
+      copies.push(copy);
+    }
+    taken.copies = copies;
+    return copies;
   }
 
-  #release(index: number, memory: Uint8Array<ArrayBuffer>): void {
+  #release(index: number, { memory }: Taken): void {
     this.#taken.delete(index);
     if (this.#retired) return;
-    this.#spare.push(memory);
+    if (memory !== undefined) this.#spare.push(memory);
     this.#options.onReleased(index);
   }
 }

@@ -68,7 +68,9 @@ export class RingMaker {
     { bytes, count: slotCount, sessions }: { bytes: number; count: number; sessions: number },
     owner: RingOwner,
   ): Promise<number> {
-    const { files } = this.#options;
+    const { files, libc } = this.#options;
+    // Memory of the rings before counts as free.
+    await libc.closed();
     const slotBytes = Math.ceil(bytes / SLOT_BYTES_STEP) * SLOT_BYTES_STEP;
     const memoryBytes = files.freeBytes +
       (this.#last === undefined ? 0 : ringBytes(this.#last.layout));
@@ -114,6 +116,7 @@ export class RingMaker {
         fd,
         layout,
         onReleased: (slot) => owner.onReleased(ring, slot),
+        onShort: owner.onShort,
       });
       this.#last = ring;
       owner.onMade(ring);

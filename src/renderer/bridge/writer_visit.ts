@@ -36,6 +36,7 @@ export interface BridgeHall {
   admit(visit: WriterVisit): { readonly code: ByeCode; readonly text: string } | undefined;
   /** A session by its number; `"closed"` for one that there was, `undefined` for one that there never was. */
   session(number: number): BridgeSession | "closed" | undefined;
+  /** @throws {BridgeViolation} When too many rings were asked for. */
   makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void;
   /** A writer was not let in. */
   refused(writer: Writer, code: ByeCode, reason: string): void;
@@ -54,6 +55,8 @@ export interface RingOwner {
   readonly onFailed: (error: unknown) => void;
   /** See {@link Ring}. */
   readonly onReleased: (ring: Ring, slot: number) => void;
+  /** The ring's file was made shorter. */
+  readonly onShort: () => void;
   /** The ring that the owner has. */
   readonly former: Ring | undefined;
   /** Whether the owner is gone, and needs no ring any more. */
@@ -207,6 +210,7 @@ export class WriterVisit implements WriterPort, Writer {
         const { generation } = ring.layout;
         if (ring === this.#ring) this.send({ type: "release", generation, slot });
       },
+      onShort: () => this.#link.violate("the file of the ring was made shorter"),
     });
   }
 
@@ -247,8 +251,9 @@ export class WriterVisit implements WriterPort, Writer {
   #onOver(violation: string | undefined): void {
     this.#over = true;
     this.#cancelTimeout();
-    this.#ring?.retire();
+    // Pictures that wait in the ring are dropped first: they would be read.
     this.#hall.left(this, violation);
+    this.#ring?.retire();
   }
 }
 
