@@ -5,6 +5,7 @@ import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Tracer } from "../base/tracer.ts";
 import { ConnectionCutter } from "../ports/shut_down.ts";
+import { preferNewest } from "../ports/socket_options.ts";
 import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
@@ -50,6 +51,12 @@ const SAY_AGAIN_MS = 86_400_000;
 const TLS_CHECK_MS = 60_000;
 
 /**
+ * How long the listener of the former certificate accepts the connections that were on their way to it, in
+ * milliseconds: 1 + 2 s for two messages of TCP that are lost, and their way.
+ */
+const FORMER_MS = 4_000;
+
+/**
  * One address where HTTP is served. It accepts the connections, with TLS where that is configured, so that it can
  * change its certificate and lives through a lack of descriptors; the streams that it makes of them have deadlines, and
  * an {@link HttpDoor} reads HTTP from them.
@@ -65,6 +72,8 @@ export class Listener implements AsyncDisposable {
   readonly #cutter: ConnectionCutter | undefined;
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
+  /** The listener of the former certificate, while it is there. */
+  #retiring: { readonly close: () => void; readonly closed: Promise<void> } | undefined;
   /** What was said of the certificate's validity last, and when by the wall clock. */
   #validitySaid: { readonly kind: string; readonly atMs: number } | undefined;
   /** Why the files were refused last, so that it is said once. */
@@ -130,8 +139,10 @@ export class Listener implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#cancelSweep();
+    this.#retiring?.close();
     await this.#reloading;
     this.#cancelCheck();
+    this.#retiring?.close();
     this.#close(this.#listener);
     for (const stream of this.#streams) stream.destroy();
     await Promise.all(this.#running);
@@ -171,16 +182,33 @@ export class Listener implements AsyncDisposable {
       if (
         certificate.cert === former.certificate?.cert && certificate.key === former.certificate.key
       ) return;
+      await this.#retiring?.closed;
+      if (this.#closing.signal.aborted) return;
       this.#listener = this.#listen(this.address.port, certificate);
       this.#certificate = certificate;
       this.#accept(this.#listener);
-      this.#close(former.listener);
+      this.#retire(former.listener);
       log.info("tls_reloaded", { not_after: certificate.notAfter });
     } catch (error) {
       const reason = errorText(error);
       if (reason !== this.#refusedFor) log.error("tls_not_reloaded", { error: reason });
       this.#refusedFor = reason;
     }
+  }
+
+  /** To close a listener resets the connections that it has not accepted: it goes when there can be no more of them. */
+  #retire(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    const close = () => {
+      cancel();
+      this.#close(listener);
+      this.#retiring = undefined;
+      resolve();
+    };
+    const cancel = this.#options.clock.after(FORMER_MS, close);
+    this.#retiring = { close, closed };
+    // Where the host does not do it, new connections would be shown the former certificate by turns.
+    if (preferNewest(this.address.port) !== undefined) close();
   }
 
   /** Of a certificate that is none to browsers, or soon will be: at once, and once a day while it lasts. */

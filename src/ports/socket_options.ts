@@ -11,7 +11,13 @@ const LIBC_SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Numbers of Linux that are the same on every processor that Deno runs on. */
-const LINUX = { SOL_SOCKET: 1, SO_ACCEPTCONN: 30, IPPROTO_TCP: 6, TCP_NOTSENT_LOWAT: 25 } as const;
+const LINUX = {
+  SOL_SOCKET: 1,
+  SO_ACCEPTCONN: 30,
+  SO_ATTACH_REUSEPORT_CBPF: 51,
+  IPPROTO_TCP: 6,
+  TCP_NOTSENT_LOWAT: 25,
+} as const;
 
 /** Where a `sockaddr` of IPv4 or IPv6 has the port, most significant byte first. */
 const PORT_OFFSET = 2;
@@ -31,31 +37,74 @@ const DESCRIPTORS_MAX = 4096;
  * @returns Why it could not be set, as on another system than Linux; `undefined` when it is.
  */
 export function limitUnsent(port: number, bytes: number): string | undefined {
+  const { IPPROTO_TCP: level, TCP_NOTSENT_LOWAT: name } = LINUX;
+  return setOption(port, { level, name, value: Uint32Array.of(bytes) });
+}
+
+/** `BPF_RET | BPF_K` of classic BPF: a program that returns a constant. */
+const BPF_RETURN = 0x06;
+
+/**
+ * Gives the connections of a port where two listeners of this process take turns (SO_REUSEPORT) to the one that came
+ * later, as long as both are there, and then to the one that is left: the earlier one can be closed when it has
+ * accepted what it had, without which the host would reset connections.
+ *
+ * @param port Where this process listens, twice.
+ * @returns Why it could not be set; `undefined` when it is.
+ */
+export function preferNewest(port: number): string | undefined {
+  // `struct sock_filter` and `struct sock_fprog` of Linux. An index that no socket has counts as none given.
+  const filter = new Uint8Array(8);
+  const fields = new DataView(filter.buffer);
+  fields.setUint16(0, BPF_RETURN, LITTLE_ENDIAN);
+  fields.setUint32(4, 1, LITTLE_ENDIAN);
+  const program = new Uint8Array(16);
+  new DataView(program.buffer).setUint16(0, 1, LITTLE_ENDIAN);
+  const { SOL_SOCKET: level, SO_ATTACH_REUSEPORT_CBPF: name } = LINUX;
+  return setOption(port, {
+    level,
+    name,
+    value: program,
+    prepare() {
+      const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(filter)));
+      new DataView(program.buffer).setBigUint64(8, address, LITTLE_ENDIAN);
+    },
+  });
+}
+
+/** The byte order of every processor that Deno runs on. */
+const LITTLE_ENDIAN = true;
+
+type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
+
+interface SocketOption {
+  readonly level: number;
+  readonly name: number;
+  readonly value: Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+  /** Called before the value is handed over: what it does needs FFI. */
+  readonly prepare?: () => void;
+}
+
+/** Sets an option of a listener. @returns Why it could not be set; `undefined` when it is. */
+function setOption(
+  port: number,
+  { level, name, value, prepare }: SocketOption,
+): string | undefined {
   if (Deno.build.os !== "linux") return `${Deno.build.os} has no such option`;
   try {
     const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
     try {
-      return setUnsentLimit(libc, { port, bytes });
+      const fd = findListener(libc, port);
+      if (fd === undefined) return "the socket was not found";
+      prepare?.();
+      const status = libc.symbols.setsockopt(fd, level, name, value, value.byteLength);
+      return status === 0 ? undefined : "the host refused it";
     } finally {
       libc.close();
     }
   } catch (error) {
     return errorText(error);
   }
-}
-
-type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
-
-function setUnsentLimit(
-  libc: Libc,
-  { port, bytes }: { port: number; bytes: number },
-): string | undefined {
-  const fd = findListener(libc, port);
-  if (fd === undefined) return "the socket was not found";
-  const { IPPROTO_TCP, TCP_NOTSENT_LOWAT } = LINUX;
-  const value = Uint32Array.of(bytes);
-  const status = libc.symbols.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, value, INT_BYTES);
-  return status === 0 ? undefined : "the host refused it";
 }
 
 /** Deno keeps descriptors to itself, but there are few to ask. */
