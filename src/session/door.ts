@@ -143,4 +143,6 @@ export interface SessionDoor {
   resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle;
   /** A living viewer, which stays with the signalling connection that it has; `undefined` when there is none. */
   find(sessionId: string, viewerId: string): ViewerControl | undefined;
+  /** Whether the session has a viewer, or one that is joining. */
+  isWatched(sessionId: string): boolean;
 }

@@ -116,6 +116,10 @@ export class SessionRegistry implements SessionDoor {
     return this.#takeUp(viewer, listener);
   }
 
+  isWatched(sessionId: string): boolean {
+    return this.#table.audience(sessionId) > 0;
+  }
+
   find(sessionId: string, viewerId: string): Viewer | undefined {
     return this.#viewers.find(sessionId, viewerId);
   }

@@ -130,8 +130,9 @@ export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 export const CLIENT_STUCK_MS = 30_000;
 
 /**
- * Offers a second for all sessions together, in the long run and at once. Each may open a session of the renderer; when a
- * tunnel comes back, everybody offers at once, and who is told to wait comes back by itself.
+ * Offers a second for all sessions together that have viewers, and as many for all that have none, in the long run and at
+ * once. Each may open a session of the renderer; when a tunnel comes back, everybody offers at once, and who is told to wait
+ * comes back by itself.
  */
 export const OFFERS: TokenRate = { perSecond: 100, burst: 400 };
 

@@ -20,13 +20,16 @@ export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): vo
  * usable offer opens nothing, and counts for nothing.
  */
 export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
-  const all = new TokenBucket(OFFERS);
+  // Whoever opens sessions without end keeps nobody out of those that are open.
+  const watched = new TokenBucket(OFFERS);
+  const unwatched = new TokenBucket(OFFERS);
   const sessions = new Map<string, TokenBucket>();
   return {
     async join(request, listener, options) {
       const nowMs = clock.now();
       forgetWhole(sessions, nowMs);
       const own = sessions.get(request.sessionId) ?? new TokenBucket(SESSION_OFFERS);
+      const all = door.isWatched(request.sessionId) ? watched : unwatched;
       takeOffer([own, all], nowMs);
       sessions.set(request.sessionId, own);
       try {
@@ -38,6 +41,7 @@ export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
     },
     resume: (...args) => door.resume(...args),
     find: (...args) => door.find(...args),
+    isWatched: (...args) => door.isWatched(...args),
   };
 }
 

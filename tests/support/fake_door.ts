@@ -125,10 +125,16 @@ export class FakeViewer implements ViewerControl {
 export class FakeDoor implements SessionDoor {
   readonly requests: JoinRequest[] = [];
   readonly viewers: FakeViewer[] = [];
+  /** Sessions that have viewers. */
+  readonly watched = new Set<string>();
   /** Of the offer that came last: aborts when its client has gone. */
   departure: AbortSignal | undefined;
   /** Awaited before an offer is answered; what it rejects with refuses the offer. */
   gate: () => Promise<void> = () => Promise.resolve();
+
+  isWatched(sessionId: string): boolean {
+    return this.watched.has(sessionId);
+  }
 
   async join(
     request: JoinRequest,

@@ -47,6 +47,14 @@ Deno.test("limitOffers: one session that offers on and on does not keep another 
   assert.equal(door.requests.length, SESSION_OFFERS_AT_ONCE + 2);
 });
 
+Deno.test("limitOffers: sessions that are opened without end keep nobody out of those that are watched", async () => {
+  const { door, offer, offers } = setUp();
+  door.watched.add("main");
+  assert.equal(await offers(2 * OFFERS_AT_ONCE, (at) => `session-${at}`), OFFERS_AT_ONCE);
+  assert.notEqual(await offer("another"), "in");
+  assert.equal(await offer("main"), "in");
+});
+
 Deno.test("limitOffers: all sessions together have a limit too, and come in again after it", async () => {
   const { clock, offers } = setUp();
   const name = (at: number) => `session-${at}`;
