@@ -96,6 +96,11 @@ export class ServiceProcess implements AsyncDisposable {
     Deno.writeTextFileSync(this.#config, [...addresses, text, ""].join("\n"));
   }
 
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** The log so far. */
   get log(): readonly LogLine[] {
     return this.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
