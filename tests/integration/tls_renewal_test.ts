@@ -1,5 +1,5 @@
 import assert from "assert";
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { eventually, within } from "../support/deadline.ts";
 import { writeCertificate } from "../support/openssl.ts";
