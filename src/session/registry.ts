@@ -117,7 +117,7 @@ export class SessionRegistry implements SessionDoor {
   }
 
   isWatched(sessionId: string): boolean {
-    return this.#table.audience(sessionId) > 0;
+    return this.#sessions.audience(sessionId) > 0;
   }
 
   find(sessionId: string, viewerId: string): Viewer | undefined {
