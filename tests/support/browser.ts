@@ -1,5 +1,6 @@
 import { type Browser, chromium } from "playwright-core";
 import puppeteer, { type Browser as BidiBrowser } from "puppeteer-core";
+import { patience, SOON_MS, within } from "./deadline.ts";
 
 /** A browser that tests drive: Chromium by DevTools protocol, Firefox by WebDriver BiDi. */
 export type BrowserKind = "chromium" | "firefox";
@@ -49,11 +50,21 @@ export interface BrowserOptions {
  * Launches a headless Chromium with a fresh profile. `await using` closes it and removes the profile.
  * @throws {Error} When there is none; {@link browserTest} skips its test instead.
  */
-export function openChromium(options: BrowserOptions = {}): Promise<Browser> {
-  return chromium.launch({
+export async function openChromium(options: BrowserOptions = {}): Promise<Browser> {
+  const timeout = SOON_MS * patience();
+  const browser = await chromium.launch({
     executablePath: requireBrowser("chromium"),
     args: [...CHROMIUM_ARGS, ...options.args ?? []],
+    timeout,
   });
+  // Playwright's own 30 s are too few for a page of a busy machine, and can be set for each context only.
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(timeout);
+    return context;
+  };
+  return browser;
 }
 
 /**
@@ -63,6 +74,7 @@ export function openChromium(options: BrowserOptions = {}): Promise<Browser> {
 export function openFirefox(options: BrowserOptions = {}): Promise<BidiBrowser> {
   return puppeteer.launch({
     browser: "firefox",
+    timeout: SOON_MS * patience(),
     executablePath: requireBrowser("firefox"),
     args: [...options.args ?? []],
     extraPrefsFirefox: options.preferences ?? {},
@@ -130,16 +142,7 @@ function register(
 }
 
 async function limited(work: Promise<void>, limitMs = TEST_LIMIT_MS): Promise<void> {
-  const { promise: overdue, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`The test did not end within ${limitMs / 1000} s`)),
-    limitMs,
-  );
-  try {
-    await Promise.race([work, overdue]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await within(work, { what: "for the test to end", ms: limitMs });
 }
 
 /** What is missing when {@link findBrowser} finds nothing, and the command that would mend it. */

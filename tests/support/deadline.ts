@@ -1,12 +1,26 @@
 /** How long a test waits for what should happen soon: generous, since many tests may share a few cores. */
 export const SOON_MS = 60_000;
 
+/** A deadline grows by no more than this on a busy machine: what never comes has to fail some time. */
+const PATIENCE_MAX = 5;
+
 /** What is waited for, and how long. */
 export interface Deadline {
   /** Ends the sentence "Waited in vain …", such as "for the first frame". */
   readonly what: string | (() => string);
-  /** Default: {@link SOON_MS}. */
+  /** On a machine that is not busy. Default: {@link SOON_MS}. */
   readonly ms?: number;
+}
+
+/**
+ * By what deadlines grow now: by as many programs as wait for each core, at least 1. On a quiet machine nothing grows.
+ * @param load Programs that run or wait to, over the last minute, as `Deno.loadavg()` has it.
+ */
+export function patience(
+  load: number = Deno.loadavg()[0] ?? 0,
+  cores: number = navigator.hardwareConcurrency,
+): number {
+  return Math.min(PATIENCE_MAX, Math.max(1, load / cores));
 }
 
 /**
@@ -17,11 +31,15 @@ export async function within<T>(
   promise: Promise<T>,
   { what, ms = SOON_MS }: Deadline,
 ): Promise<T> {
+  const beganMs = performance.now();
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const text = typeof what === "string" ? what : what();
-    late.reject(new Error(`Waited in vain ${text} (${ms / 1000} s)`));
-  }, ms);
+  const look = () => {
+    const waitedMs = performance.now() - beganMs;
+    const leftMs = ms * patience() - waitedMs;
+    if (leftMs > 0) timer = setTimeout(look, leftMs);
+    else late.reject(inVain(what, waitedMs));
+  };
+  let timer = setTimeout(look, ms);
   try {
     return await Promise.race([promise, late.promise]);
   } finally {
@@ -37,14 +55,18 @@ export async function eventually(
   ask: () => boolean | Promise<boolean>,
   { what, ms = SOON_MS }: Deadline,
 ): Promise<void> {
-  const endMs = performance.now() + ms;
+  const beganMs = performance.now();
   while (!await ask()) {
-    if (performance.now() > endMs) {
-      const text = typeof what === "string" ? what : what();
-      throw new Error(`Waited in vain ${text} (${ms / 1000} s)`);
-    }
+    const waitedMs = performance.now() - beganMs;
+    if (waitedMs > ms && waitedMs > ms * patience()) throw inVain(what, waitedMs);
     await new Promise((resolve) => setTimeout(resolve, ASK_INTERVAL_MS));
   }
 }
 
 const ASK_INTERVAL_MS = 20;
+
+function inVain(what: Deadline["what"], waitedMs: number): Error {
+  const text = typeof what === "string" ? what : what();
+  const [load = 0] = Deno.loadavg();
+  return new Error(`Waited in vain ${text} (${Math.round(waitedMs / 1000)} s, load ${load})`);
+}
