@@ -2,6 +2,7 @@
  * `deno task test`: runs the suites, says of each how it ended, and ends with one line of counts. Arguments go on to
  * `deno test`: paths of test files, or options such as `--filter`. `--fast` runs the suites that need nothing but Deno.
  */
+import { parseUnjudged, type Unjudged } from "./support/machine.ts";
 import { prepare } from "./support/needs.ts";
 
 /**
@@ -26,7 +27,7 @@ const NEEDY: ReadonlySet<string> = new Set(["tests/clients", "tests/browser", "t
 const ROOT = new URL("../", import.meta.url);
 
 /** How `deno test` names a test that failed, with its file. */
-const FAILURE = / => (\.\/tests\/[\w/]+\.ts):\d+:\d+$/;
+const FAILURE = /^(.+) => (\.\/tests\/[\w/]+\.ts):\d+:\d+$/;
 
 /** How `deno test` ends: `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`. */
 const SUMMARY = /\| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/;
@@ -49,12 +50,17 @@ function report(lanes: readonly Counts[], missing: readonly string[]): number {
   const sum = (count: "passed" | "failed" | "skipped") =>
     lanes.reduce((all, lane) => all + lane[count], 0);
   for (const advice of missing) say(`Tests skipped: ${advice}`);
+  const unjudged = lanes.flatMap((lane) => lane.unjudged);
+  for (const { name, file } of unjudged) {
+    say(`Not judged, the machine was too busy: ${name} => ${file}`);
+  }
+  const figures = [`${sum("passed")} passed`, `${sum("failed")} failed`];
   const skipped = sum("skipped");
-  say(
-    `${sum("passed")} passed, ${sum("failed")} failed${
-      skipped === 0 ? "" : `, ${skipped} skipped`
-    }`,
-  );
+  if (skipped > 0) figures.push(`${skipped} skipped`);
+  if (unjudged.length > 0) {
+    figures.push(`${unjudged.length} not judged since the machine was too busy`);
+  }
+  say(figures.join(", "));
   return Math.max(...lanes.map(({ code }) => code));
 }
 
@@ -68,6 +74,7 @@ async function runLane(
     passed: 0,
     failed: 0,
     skipped: 0,
+    unjudged: [],
     failedFiles: [],
     brokeOff: false,
   };
@@ -82,6 +89,7 @@ async function runLane(
     all.passed += counts.passed;
     all.failed += counts.failed;
     all.skipped += counts.skipped;
+    all.unjudged.push(...counts.unjudged);
     all.failedFiles.push(...counts.failedFiles);
     all.brokeOff ||= counts.brokeOff;
   }
@@ -89,17 +97,20 @@ async function runLane(
 }
 
 /**
- * Files that failed beside another lane run once more, alone: some tests judge times, which a busy machine of two cores
- * cannot keep. What fails alone has failed, and what passes is named, so that it does not pass unseen.
+ * Files with tests that failed beside another lane, or could not judge times there, run once more, alone: not every test
+ * that judges times measures the machine yet. What fails alone has failed, and what passes is named, so that it does not
+ * pass unseen.
  */
 async function judgeAlone(lanes: readonly Counts[]): Promise<void> {
   for (const lane of lanes) {
-    const files = lane.failedFiles;
+    const files = [...new Set([...lane.failedFiles, ...lane.unjudged.map(({ file }) => file)])];
     if (files.length === 0 || lane.brokeOff) continue;
-    say(`Failed beside other tests, so once more alone: ${files.join(" ")}`);
+    say(`Failed, or not judged, beside other tests, so once more alone: ${files.join(" ")}`);
     const alone = await runTests(files);
     lane.code = alone.code;
+    lane.passed += lane.failed + lane.unjudged.length - alone.failed - alone.unjudged.length;
     lane.failed = alone.failed;
+    lane.unjudged = alone.unjudged;
   }
 }
 
@@ -109,6 +120,8 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** Tests that have not passed, and could not fail. */
+  unjudged: Unjudged[];
   /** A suite ended before its summary: it failed as a whole. */
   brokeOff: boolean;
   /** Files with tests that failed. */
@@ -128,6 +141,7 @@ async function runTests(
   }).spawn();
   let summary: RegExpExecArray | null = null;
   const failedFiles = new Set<string>();
+  const unjudged = new Map<string, Unjudged>();
   let rest = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
@@ -135,8 +149,12 @@ async function runTests(
     for (const line of lines) {
       say(line);
       summary = SUMMARY.exec(line) ?? summary;
-      const file = FAILURE.exec(line)?.[1];
+      const [, name, file] = FAILURE.exec(line) ?? [];
       if (file !== undefined) failedFiles.add(file);
+      const test = parseUnjudged(line);
+      if (test !== undefined) unjudged.set(`${test.file} ${test.name}`, test);
+      // It may have failed by what depends on no times.
+      unjudged.delete(`${file} ${name}`);
     }
   }
   if (rest !== "") say(rest);
@@ -145,9 +163,10 @@ async function runTests(
   const brokeOff = code !== 0 && !failed;
   return {
     code,
-    passed: passed ?? 0,
+    passed: (passed ?? 0) - unjudged.size,
     failed: brokeOff ? 1 : failed ?? 0,
     skipped: skipped ?? 0,
+    unjudged: [...unjudged.values()],
     failedFiles: [...failedFiles],
     brokeOff,
   };
