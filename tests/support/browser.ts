@@ -1,6 +1,7 @@
 import { type Browser, chromium } from "playwright-core";
 import puppeteer, { type Browser as BidiBrowser } from "puppeteer-core";
 import { patience, SOON_MS, within } from "./deadline.ts";
+import { Machine } from "./machine.ts";
 
 /** A browser that tests drive: Chromium by DevTools protocol, Firefox by WebDriver BiDi. */
 export type BrowserKind = "chromium" | "firefox";
@@ -87,24 +88,24 @@ export function openFirefox(options: BrowserOptions = {}): Promise<BidiBrowser> 
  */
 export function browserTest(
   name: string,
-  run: (browser: Browser, test: Deno.TestContext) => Promise<void>,
+  run: (browser: Browser, test: Deno.TestContext, machine: Machine) => Promise<void>,
   options: BrowserOptions = {},
 ): void {
-  register("chromium", name, async (test) => {
+  register("chromium", name, async (test, machine) => {
     await using browser = await openChromium(options);
-    await limited(run(browser, test), options.limitMs);
+    await limited(run(browser, test, machine), options.limitMs);
   });
 }
 
 /** {@link browserTest} for Firefox. */
 export function firefoxTest(
   name: string,
-  run: (browser: BidiBrowser, test: Deno.TestContext) => Promise<void>,
+  run: (browser: BidiBrowser, test: Deno.TestContext, machine: Machine) => Promise<void>,
   options: BrowserOptions = {},
 ): void {
-  register("firefox", name, async (test) => {
+  register("firefox", name, async (test, machine) => {
     await using browser = await openFirefox(options);
-    await limited(run(browser, test));
+    await limited(run(browser, test, machine));
   });
 }
 
@@ -132,12 +133,16 @@ function requireBrowser(kind: BrowserKind): string {
 function register(
   kind: BrowserKind,
   name: string,
-  fn: (test: Deno.TestContext) => Promise<void>,
+  run: (test: Deno.TestContext, machine: Machine) => Promise<void>,
 ): void {
   const ignore = findBrowser(kind) === undefined;
   if (ignore && isFirst(`PINHOLE_TEST_SAID_NO_${kind}`)) {
     say(`Tests skipped: ${browserAdvice(kind)}`);
   }
+  const fn = async (test: Deno.TestContext) => {
+    using machine = Machine.watch(test);
+    await machine.run(() => run(test, machine));
+  };
   Deno.test({ name, ignore, fn });
 }
 

@@ -1,6 +1,6 @@
 import assert from "assert";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { eventually } from "./deadline.ts";
+import { eventually, Untimely } from "./deadline.ts";
 import { type SeenFrame, VIDEO_READER_SCRIPT, VideoReader } from "./video_reader.ts";
 
 const PAGES = new URL("../testdata/pages/", import.meta.url);
@@ -112,7 +112,7 @@ export function assertSteady(frames: readonly SeenFrame[], { gapMax }: { gapMax:
     const step = frame.frameNumber - before.frameNumber;
     const found = `${before.frameNumber} → ${frame.frameNumber}`;
     assert.ok(step > 0, `Frame numbers do not increase: ${found}`);
-    assert.ok(step <= gapMax, `A hole of more than ${gapMax} frames: ${found}`);
+    if (step > gapMax) throw new Untimely(`A hole of more than ${gapMax} frames: ${found}`);
     assert.ok(frame.currentTimeS >= before.currentTimeS, "currentTime goes back");
   }
   const [first, last] = [frames.at(0), frames.at(-1)];

@@ -4,6 +4,9 @@ export const SOON_MS = 60_000;
 /** A deadline grows by no more than this on a busy machine: what never comes has to fail some time. */
 const PATIENCE_MAX = 5;
 
+/** Something did not come in time. Where the machine was busy that proves nothing: see {@link file://./machine.ts}. */
+export class Untimely extends Error {}
+
 /** What is waited for, and how long. */
 export interface Deadline {
   /** Ends the sentence "Waited in vain …", such as "for the first frame". */
@@ -25,7 +28,7 @@ export function patience(
 
 /**
  * Waits for a promise, but not for ever.
- * @throws {Error} When it has not settled in time; else as the promise does.
+ * @throws {Untimely} When it has not settled in time; else as the promise does.
  */
 export async function within<T>(
   promise: Promise<T>,
@@ -49,7 +52,7 @@ export async function within<T>(
 
 /**
  * Asks again and again until the answer is yes.
- * @throws {Error} When it was not in time; else as `ask` does.
+ * @throws {Untimely} When it was not in time; else as `ask` does.
  */
 export async function eventually(
   ask: () => boolean | Promise<boolean>,
@@ -65,8 +68,8 @@ export async function eventually(
 
 const ASK_INTERVAL_MS = 20;
 
-function inVain(what: Deadline["what"], waitedMs: number): Error {
+function inVain(what: Deadline["what"], waitedMs: number): Untimely {
   const text = typeof what === "string" ? what : what();
   const [load = 0] = Deno.loadavg();
-  return new Error(`Waited in vain ${text} (${Math.round(waitedMs / 1000)} s, load ${load})`);
+  return new Untimely(`Waited in vain ${text} (${Math.round(waitedMs / 1000)} s, load ${load})`);
 }

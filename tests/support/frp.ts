@@ -4,6 +4,7 @@ import { browserTest } from "./browser.ts";
 import { PUBLIC_ADDRESS, PublicPorts } from "./frp_ports.ts";
 import { findFrp, frpAdvice } from "./frp_programs.ts";
 import { FrpTunnel, type FrpTunnelOptions } from "./frp_tunnel.ts";
+import type { Machine } from "./machine.ts";
 import { type ConfigValues, ServerProcess } from "./server_process.ts";
 
 export { FrpTunnel, type FrpTunnelOptions };
@@ -19,7 +20,7 @@ export function frpTest(name: string, fn: (test: Deno.TestContext) => Promise<vo
 /** {@link frpTest} with a Chromium of its own. */
 export function frpBrowserTest(
   name: string,
-  run: (browser: Browser, test: Deno.TestContext) => Promise<void>,
+  run: (browser: Browser, test: Deno.TestContext, machine: Machine) => Promise<void>,
 ): void {
   if (isFrpMissing()) Deno.test({ name, ignore: true, fn() {} });
   else browserTest(name, run);

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { Browser } from "playwright-core";
 import { assertSteady, BrowserPage } from "./browser_page.ts";
-import { eventually } from "./deadline.ts";
+import { eventually, Untimely } from "./deadline.ts";
 import type { SeenFrame } from "./video_reader.ts";
 
 /** Pictures that may be missing between two: a second and a half, as the machine may have other work. */
@@ -64,7 +64,7 @@ export class TunnelViewer implements AsyncDisposable {
     const tookMs = shownAtMs - backAtMs;
     // deno-lint-ignore no-console
     console.log(`Picture ${tookMs} ms after ${after}`);
-    assert.ok(tookMs <= backMsMax, `The picture came back after ${tookMs} ms`);
+    if (tookMs > backMsMax) throw new Untimely(`The picture came back after ${tookMs} ms`);
   }
 
   /** Waits until no picture came for `ms` and then one does. @returns The pictures before and after that. */

@@ -1,3 +1,4 @@
+import { Untimely } from "./deadline.ts";
 import { busiest, formatStretch, type Stretch } from "./machine_load.ts";
 
 /** Measures the machine until it is closed. */
@@ -26,8 +27,8 @@ export function parseUnjudged(line: string): Unjudged | undefined {
 }
 
 /**
- * Judges times: how soon, how often, how steadily. Other programs spoil such a judgement, so the machine is measured from
- * before the test on. What holds has passed, however busy the machine; what does not hold has failed where it was quiet,
+ * Judges times: how soon, how often, how steadily. Other programs spoil such a judgement, so the machine is measured
+ * while the test goes on. What holds has passed, however busy the machine; what does not hold has failed where it was quiet,
  * and is not judged where it was busy. A line with the measured figures says so, which tests/run.ts counts as skipped:
  * `deno test` cannot skip a test that has begun.
  */
@@ -42,11 +43,9 @@ export class Machine implements Disposable {
     this.#say = say;
   }
 
-  /** Begins to measure; settles when the machine was measured once, so that the test itself has no part in that. */
-  static async watch(test: TestName): Promise<Machine> {
-    const watch = new WorkerWatch();
-    await watch.stretches();
-    return new Machine(test, watch);
+  /** Begins to measure. */
+  static watch(test: TestName): Machine {
+    return new Machine(test, new WorkerWatch());
   }
 
   /** How the machine was, from before the test until now. */
@@ -64,19 +63,48 @@ export class Machine implements Disposable {
       await check();
       return true;
     } catch (error) {
-      const worst = busiest(await this.#watch.stretches());
-      if (worst === undefined) throw error;
-      const [reason] = String(error instanceof Error ? error.message : error).split("\n");
-      const { name, origin } = this.#test;
-      const file = `.${origin.slice(origin.lastIndexOf("/tests/"))}`;
-      this.#say(`Too busy to judge: ${name} => ${file}: ${reason} (${formatStretch(worst)})`);
-      return false;
+      return await this.#excuse(error);
+    }
+  }
+
+  /**
+   * Runs a test, or a part of one, of which {@link Untimely} alone depends on times: that ends it, and nothing behind it
+   * is looked at any more where the machine was too busy.
+   * @throws As `run` does, unless the machine was too busy to judge.
+   */
+  async run(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof Untimely)) throw error;
+      await this.#excuse(error);
     }
   }
 
   [Symbol.dispose](): void {
     this.#watch.close();
   }
+
+  async #excuse(error: unknown): Promise<false> {
+    const worst = busiest(await this.#watch.stretches());
+    if (worst === undefined) throw error;
+    const [reason] = String(error instanceof Error ? error.message : error).split("\n");
+    const { name, origin } = this.#test;
+    const file = `.${origin.slice(origin.lastIndexOf("/tests/"))}`;
+    this.#say(`Too busy to judge: ${name} => ${file}: ${reason} (${formatStretch(worst)})`);
+    return false;
+  }
+}
+
+/** Registers a test of which {@link Untimely} alone depends on times, as {@link Machine.run} has it. */
+export function timedTest(
+  name: string,
+  fn: (test: Deno.TestContext, machine: Machine) => Promise<void>,
+): void {
+  Deno.test(name, async (test) => {
+    using machine = Machine.watch(test);
+    await machine.run(() => fn(test, machine));
+  });
 }
 
 /** Measures in a thread that nothing of the test holds up. */

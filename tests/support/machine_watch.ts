@@ -15,7 +15,7 @@ const PIECES = 8;
 /** About a millisecond. */
 const STEPS = 400_000;
 /** Timers between two jobs: the job takes some percent of a core. */
-const TIMERS_PER_JOB = 30;
+const TIMERS_PER_JOB = 60;
 
 /** Of a piece; the fastest that was ever seen had no company. */
 let fastestMs = Number.POSITIVE_INFINITY;

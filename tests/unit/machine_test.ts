@@ -52,7 +52,7 @@ Deno.test("Machine.judge: what fails has failed where it was quiet, and is not j
 });
 
 Deno.test("Machine.watch: measures this machine, whose time that this test uses is not that of others", async (test) => {
-  using machine = await Machine.watch(test);
+  using machine = Machine.watch(test);
   const endMs = performance.now() + 500;
   while (performance.now() < endMs);
   const [stretch] = (await machine.stretches()).slice(-1);
