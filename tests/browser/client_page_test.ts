@@ -191,5 +191,5 @@ async function openPage(
 
 /** Waits until the visible text of an element is as wanted. */
 async function textOf(page: Page, selector: string, wanted: RegExp): Promise<void> {
-  await page.locator(selector).filter({ hasText: wanted }).waitFor({ timeout: 60_000 });
+  await page.locator(selector).filter({ hasText: wanted }).waitFor();
 }

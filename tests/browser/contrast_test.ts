@@ -40,7 +40,7 @@ async function readContrasts(
   path: string,
 ): Promise<{ text: Contrast[]; controls: Contrast[] }> {
   const settled = path === "/status" ? /^Ready$/ : /^(Playing|Failed)$/;
-  await page.locator("#status").filter({ hasText: settled }).waitFor({ timeout: 60_000 });
+  await page.locator("#status").filter({ hasText: settled }).waitFor();
   return await page.evaluate(measure);
 }
 

@@ -64,7 +64,7 @@ async function openStatus(
 
 /** Waits until the visible text of an element is as wanted. */
 async function shows(page: Page, selector: string, wanted: RegExp): Promise<void> {
-  await page.locator(selector).filter({ hasText: wanted }).first().waitFor({ timeout: 60_000 });
+  await page.locator(selector).filter({ hasText: wanted }).first().waitFor();
 }
 
 /** What the rows of the table say, column by column. */

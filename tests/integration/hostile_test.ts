@@ -96,7 +96,11 @@ Deno.test("hostile: a viewer may show many addresses; it is sent to one, and eig
   await using viewer = await WeriftViewer.play(server.signallingUrl("main"));
   const others = Array.from({ length: 60 }, () => new Stranger(mediaAddress(viewer)));
   const check = checkOf(viewer);
-  for (const other of others) await other.send(check);
+  for (const other of others) {
+    // Its own address must not seem silent: that of a viewer that is gives way to any other.
+    await viewer.sendRaw(check);
+    await other.send(check);
+  }
   await eventually(() => others.every(({ answers }) => answers > 0), { what: "for the answers" });
   await viewer.receives(20);
   // A plain check gets its answer; the media stays where it is.

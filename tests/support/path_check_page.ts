@@ -78,7 +78,7 @@ export class MappedServer implements AsyncDisposable {
 /** Presses the button and waits for the verdict. */
 export async function checkPath(page: Page): Promise<ShownCheck> {
   await page.click("#path-button");
-  await page.locator("#path-copy").waitFor({ timeout: 60_000 });
+  await page.locator("#path-copy").waitFor();
   return await page.evaluate(readCheck);
 }
 

@@ -78,6 +78,8 @@ export class ServerProcess implements AsyncDisposable {
       const server = new ServerProcess(portMin, {
         "server.listen": "127.0.0.1:0",
         "webrtc.listen": "127.0.0.1",
+        // As long as tests are patient: on a busy machine a handshake takes seconds.
+        "webrtc.connect_timeout_s": 45,
         "webrtc.port_min": portMin,
         "webrtc.port_max": portMin + ports - 1,
         ...options.config,

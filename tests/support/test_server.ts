@@ -27,7 +27,8 @@ export interface TestServerOptions {
 /** A small picture, so that tests are light. Ports are added. */
 const DEFAULTS: ConfigOverrides = {
   server: { listen: "127.0.0.1:0" },
-  webrtc: { listen: "127.0.0.1" },
+  // As long as tests are patient: on a busy machine a handshake takes seconds.
+  webrtc: { listen: "127.0.0.1", connect_timeout_s: 45 },
   video: { width: 160, height: 120, fps: 30, bitrate_kbps: 400, encoder: "auto" },
 };
 

@@ -160,7 +160,9 @@ export class WeriftViewer implements AsyncDisposable {
   async receives(count = 1): Promise<void> {
     const enough = this.packets.length + count;
     await eventually(() => this.packets.length >= enough, {
-      what: () => `for packet ${enough}, there are ${this.packets.length}`,
+      what: () =>
+        `for packet ${enough}, there are ${this.packets.length}; ` +
+        `told: ${JSON.stringify(this.messages.filter(({ type }) => type === "state"))}`,
     });
   }
 
