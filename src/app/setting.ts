@@ -1,11 +1,11 @@
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { Tracer } from "../base/tracer.ts";
+import type { AppMeter } from "./metrics.ts";
 
 /** Where log lines and measurements go. */
 export interface Observers {
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: AppMeter;
   /** The measurements in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
   /** Default: none. */

@@ -1,6 +1,6 @@
 import { errorText } from "./errors.ts";
 import type { Logger } from "./log.ts";
-import type { Meter } from "./meter.ts";
+import type { SharedMeter } from "./shared_metrics.ts";
 
 /** Where a failure that was not foreseen ended: what it cost is one of these, and no more. */
 export type GuardedPart = "viewer" | "session" | "timer";
@@ -8,7 +8,7 @@ export type GuardedPart = "viewer" | "session" | "timer";
 /** Who learns of a failure that was not foreseen. */
 export interface GuardOptions {
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: SharedMeter;
   readonly part: GuardedPart;
 }
 

@@ -10,7 +10,7 @@ import { readServiceVariables } from "../config/service_variables.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
-import { createMetrics } from "../observability/metrics.ts";
+import { openMetrics } from "../app/metrics.ts";
 import { openSafetyNet } from "../observability/safety_net.ts";
 import { openTracer } from "../observability/traces.ts";
 import { hostCommand } from "./host_command.ts";
@@ -38,7 +38,7 @@ export async function serve(
     write: printError,
   });
   const { logger: log } = sink;
-  const { meter, metricsText } = createMetrics();
+  const { meter, metricsText } = openMetrics();
   meter.gauge("build_info", 1, { version, deno: Deno.version.deno });
   const starting = Promise.withResolvers<RunningServer>();
   // Before anything is opened, so that nothing that is said during start-up is lost.

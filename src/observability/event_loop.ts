@@ -1,5 +1,6 @@
 import { type CancelTimer, type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
+import type { OBSERVABILITY_METRICS } from "./metrics.ts";
 
 /** How often the event loop is asked, in milliseconds: often enough to meet a stall, too rare to cost anything. */
 const SAMPLE_INTERVAL_MS = 500;
@@ -8,7 +9,10 @@ const SAMPLE_INTERVAL_MS = 500;
  * Measures how late timers fire, into `event_loop_lag_seconds`, until it is disposed of. Media and signalling share one
  * event loop, so this is the first figure to look at when everything is late at once.
  */
-export function measureEventLoopLag(meter: Meter, clock: Clock = SYSTEM_CLOCK): Disposable {
+export function measureEventLoopLag(
+  meter: Meter<typeof OBSERVABILITY_METRICS>,
+  clock: Clock = SYSTEM_CLOCK,
+): Disposable {
   let cancel: CancelTimer;
   const sample = (): void => {
     const dueMs = clock.now() + SAMPLE_INTERVAL_MS;

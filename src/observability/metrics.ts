@@ -1,15 +1,31 @@
 import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import {
-  type Meter,
+  ANY,
+  type AnyMeter,
   type MetricDefinition,
   type MetricLabels,
-  type MetricName,
-  METRICS,
+  type MetricTable,
 } from "../base/meter.ts";
 
 /** Stands before the name of every metric of the table, so that they stand together in any collection. */
 export const METRIC_PREFIX = "pinhole_";
+
+const LAG = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
+
+/** What the program measures of itself. */
+export const OBSERVABILITY_METRICS = {
+  build_info: {
+    kind: "gauge",
+    help: "Always 1; the labels tell the versions of Pinhole and Deno.",
+    labels: { version: ANY, deno: ANY },
+  },
+  event_loop_lag_seconds: {
+    kind: "histogram",
+    help: "How late a timer on the event loop fired.",
+    buckets: LAG,
+  },
+} as const satisfies MetricTable;
 
 /** Metrics of the process itself, under the names that Prometheus' own dashboards look for. */
 export const PROCESS_METRICS = {
@@ -29,33 +45,41 @@ export const PROCESS_METRICS = {
     kind: "counter",
     help: "CPU time of the process, user and system, in seconds.",
   },
-} as const satisfies Record<string, MetricDefinition>;
+} as const satisfies MetricTable;
 
 /** A meter and the text that it adds up to. */
 export interface Metrics {
   /** @throws {TypeError} For a name of another kind, or labels other than those of the table. */
-  readonly meter: Meter;
+  readonly meter: AnyMeter;
   /** All metrics in Prometheus' text format, version 0.0.4. */
   readonly metricsText: () => Promise<string>;
 }
 
-/** Makes a registry of its own with every metric of {@link METRICS} and those of the process. */
-export function createMetrics(): Metrics {
+/** A metric of prom-client, and the names of its labels. */
+interface Registered<Metric> {
+  readonly metric: Metric;
+  readonly labels: readonly string[];
+}
+
+/** Makes a registry of its own with every metric of a table and those of the process. */
+export function createMetrics(table: MetricTable): Metrics {
   const registry = new Registry();
-  const counters = new Map<string, Counter>();
-  const gauges = new Map<string, Gauge>();
-  const histograms = new Map<string, Histogram>();
-  for (const [name, definition] of Object.entries(METRICS) as [string, MetricDefinition][]) {
-    const { kind, buckets = [], labels: [label] = [], values = [] } = definition;
+  const counters = new Map<string, Registered<Counter>>();
+  const gauges = new Map<string, Registered<Gauge>>();
+  const histograms = new Map<string, Registered<Histogram>>();
+  for (const [name, definition] of Object.entries(table)) {
+    const { kind, buckets = [] } = definition;
+    const labels = Object.keys(definition.labels ?? {});
     const configuration = configure(name, definition, registry);
     if (kind === "counter") {
       const counter = new Counter(configuration);
-      for (const value of values) if (label !== undefined) counter.inc({ [label]: value }, 0);
-      counters.set(name, counter);
+      for (const series of initialSeries(definition)) counter.inc(series, 0);
+      counters.set(name, { metric: counter, labels });
     }
-    if (kind === "gauge") gauges.set(name, new Gauge(configuration));
+    if (kind === "gauge") gauges.set(name, { metric: new Gauge(configuration), labels });
     if (kind === "histogram") {
-      histograms.set(name, new Histogram({ ...configuration, buckets: [...buckets] }));
+      const histogram = new Histogram({ ...configuration, buckets: [...buckets] });
+      histograms.set(name, { metric: histogram, labels });
     }
   }
   addProcessMetrics(registry);
@@ -69,35 +93,38 @@ export function createMetrics(): Metrics {
   };
 }
 
-function configure(name: string, { help, labels = [] }: MetricDefinition, registry: Registry) {
+/** The series of a counter that are shown before anything is counted. */
+export function initialSeries({ kind, labels = {} }: MetricDefinition): MetricLabels[] {
+  const [[label, values] = [], another] = Object.entries(labels);
+  if (kind !== "counter" || label === undefined || another !== undefined) return [];
+  return values === undefined || values === ANY ? [] : values.map((value) => ({ [label]: value }));
+}
+
+function configure(name: string, { help, labels = {} }: MetricDefinition, registry: Registry) {
   return {
     name: `${METRIC_PREFIX}${name}`,
     help,
-    labelNames: [...labels],
+    labelNames: Object.keys(labels),
     registers: [registry],
   };
 }
 
-/** The metric of that name among those of one kind. */
+/**
+ * The metric of that name among those of one kind. prom-client checks for labels too many, not for labels too few, which
+ * would start a series of its own.
+ */
 function find<Metric>(
-  metrics: ReadonlyMap<string, Metric>,
-  name: MetricName,
+  metrics: ReadonlyMap<string, Registered<Metric>>,
+  name: string,
   labels: MetricLabels,
 ): Metric {
-  const metric = metrics.get(name);
-  if (metric === undefined) {
+  const registered = metrics.get(name);
+  if (registered === undefined) {
     throw new TypeError(`Metric "${name}" does not take this kind of measurement`);
   }
-  checkLabels(name, labels);
-  return metric;
-}
-
-/** prom-client checks for labels too many, not for labels too few, which would start a series of its own. */
-function checkLabels(name: MetricName, labels: MetricLabels): void {
-  const definition: MetricDefinition = METRICS[name];
-  const expected = definition.labels ?? [];
+  const { metric, labels: expected } = registered;
   const given = Object.keys(labels);
-  if (given.length === expected.length && expected.every((label) => label in labels)) return;
+  if (given.length === expected.length && expected.every((label) => label in labels)) return metric;
   throw new TypeError(
     `Metric "${name}" has the labels [${expected.join(", ")}], not [${given.join(", ")}]`,
   );

@@ -1,16 +1,16 @@
-import { type MetricDefinition, METRICS } from "../base/meter.ts";
-import { METRIC_PREFIX, PROCESS_METRICS } from "./metrics.ts";
+import type { MetricDefinition, MetricTable } from "../base/meter.ts";
+import { initialSeries, METRIC_PREFIX, PROCESS_METRICS } from "./metrics.ts";
 
 const INTRODUCTION = `# Metrics
 
 \`GET /metrics\` shows these in the text format of Prometheus (0.0.4). Counters count from the start of the process.
 Label values come from small fixed sets; no session, viewer or address is ever a label. This page is made from the
-tables in \`src/base/meter.ts\` and \`src/observability/metrics.ts\`.
+tables that \`src/app/metrics.ts\` puts together.
 `;
 
-/** The text of docs/metrics.md: every metric with its kind, labels and meaning. */
-export function formatMetricsReference(): string {
-  const own = Object.entries(METRICS).map(
+/** The text of docs/metrics.md: every metric of a table with its kind, labels and meaning. */
+export function formatMetricsReference(metrics: MetricTable): string {
+  const own = Object.entries(metrics).map(
     ([name, definition]) => row(`${METRIC_PREFIX}${name}`, definition),
   );
   const ofProcess = Object.entries(PROCESS_METRICS).map(
@@ -24,10 +24,10 @@ export function formatMetricsReference(): string {
     table(ofProcess),
     "## Label values\n",
     "Counters that are shown from the start, with 0 for each of these.\n",
-    values(),
+    values(metrics),
     "## Buckets\n",
     "Upper bounds of the histograms, in the metric's unit; one above them all takes the rest.\n",
-    buckets(),
+    buckets(metrics),
   ].join("\n");
 }
 
@@ -37,18 +37,18 @@ function table(rows: readonly string[]): string {
   );
 }
 
-function row(name: string, { kind, labels = [], help }: MetricDefinition): string {
-  return `| \`${name}\` | ${kind} | ${labels.map(code).join(", ")} | ${help} |`;
+function row(name: string, { kind, labels = {}, help }: MetricDefinition): string {
+  return `| \`${name}\` | ${kind} | ${Object.keys(labels).map(code).join(", ")} | ${help} |`;
 }
 
-function values(): string {
-  const rows = Object.entries(METRICS).flatMap(([name, definition]: [string, MetricDefinition]) =>
-    definition.values === undefined ? [] : [
-      `| \`${METRIC_PREFIX}${name}\` | ${definition.labels?.map(code)} | ${
-        definition.values.map(code).join(", ")
-      } |`,
-    ]
-  );
+function values(metrics: MetricTable): string {
+  const rows = Object.entries(metrics).flatMap(([name, definition]) => {
+    const series = initialSeries(definition);
+    const [label] = Object.keys(definition.labels ?? {});
+    if (label === undefined || series.length === 0) return [];
+    const values = series.map((labels) => code(`${labels[label]}`));
+    return [`| \`${METRIC_PREFIX}${name}\` | ${code(label)} | ${values.join(", ")} |`];
+  });
   return ["| name | label | values |", "| --- | --- | --- |", ...rows, ""].join("\n");
 }
 
@@ -56,8 +56,8 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-function buckets(): string {
-  const rows = Object.entries(METRICS).flatMap(([name, definition]: [string, MetricDefinition]) =>
+function buckets(metrics: MetricTable): string {
+  const rows = Object.entries(metrics).flatMap(([name, definition]) =>
     definition.buckets === undefined
       ? []
       : [`| \`${METRIC_PREFIX}${name}\` | ${definition.buckets.join(", ")} |`]

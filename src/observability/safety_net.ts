@@ -1,7 +1,7 @@
 import { errorText } from "../base/errors.ts";
 import { stackOf } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
+import type { SharedMeter } from "../base/shared_metrics.ts";
 
 /**
  * The last resort: an error that nothing caught, or a promise that was rejected and that nothing awaits, would end the
@@ -10,7 +10,7 @@ import type { Meter } from "../base/meter.ts";
  * @returns Takes the net away again.
  */
 export function openSafetyNet(
-  { log, meter }: { log: Logger; meter: Meter },
+  { log, meter }: { log: Logger; meter: SharedMeter },
 ): Disposable {
   const note = (kind: "unhandled_rejection" | "uncaught_error", error: unknown) => {
     meter.count("unexpected_errors_total", { kind });

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { MediaAddress, MediaPortListener } from "./media_address.ts";
+import type { PortMeter } from "./metrics.ts";
 import { TcpPort } from "./tcp_port.ts";
 import { openUdpPort } from "./udp_port.ts";
 
@@ -35,7 +35,7 @@ export interface MediaPortOptions {
   /** 0 takes any free one. */
   readonly port: number;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: PortMeter;
   readonly log: Logger;
   /** ICE-TCP connections at one time, and those of them that have proven nothing yet. Default: as many as make sense. */
   readonly connectionsMax?: number;

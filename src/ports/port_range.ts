@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { MediaTransport } from "./media_address.ts";
 import { type MediaPort, openMediaPort } from "./media_port.ts";
+import type { PortMeter } from "./metrics.ts";
 
 /** No port of the range could be bound. */
 export class PortsError extends AppError<"no_port_bound"> {}
@@ -34,7 +34,7 @@ export interface PortRangeOptions {
   /** Whether each port takes TCP too. */
   readonly tcp: boolean;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: PortMeter;
   readonly log: Logger;
   /** ICE-TCP connections of each port, and those of them that have proven nothing yet. Default: as many as make sense. */
   readonly connectionsMax?: number;

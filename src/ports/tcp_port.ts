@@ -2,13 +2,13 @@ import { acceptAll } from "../base/accept.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import {
   TCP_CONNECTIONS_MAX,
   TCP_UNPROVEN_CONNECTIONS_MAX,
   TCP_UNSENT_BYTES_MAX,
 } from "./limits.ts";
 import { addressKey, type MediaAddress, type MediaPortListener } from "./media_address.ts";
+import type { PortMeter } from "./metrics.ts";
 import { limitUnsent } from "./socket_options.ts";
 import { TcpConnection, type TcpEnd } from "./tcp_connection.ts";
 
@@ -18,7 +18,7 @@ export interface TcpPortOptions {
   /** 0 takes any free one. */
   readonly port: number;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: PortMeter;
   readonly log: Logger;
   /** Connections at one time. Default {@link TCP_CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
@@ -35,7 +35,7 @@ export class TcpPort {
   readonly port: number;
   readonly #listener: Deno.TcpListener;
   readonly #clock: Clock;
-  readonly #meter: Meter;
+  readonly #meter: PortMeter;
   readonly #connectionsMax: number;
   readonly #unprovenMax: number;
   /** By {@link addressKey}, oldest first. */

@@ -1,11 +1,11 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { RateLimits } from "../media/congestion/rate_controller.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
 import type { PublicAddress, ReadOffer } from "../transport/peer_transport.ts";
 import { type JoinRequest, ViewerError } from "./door.ts";
 import type { Joining } from "./joining.ts";
+import type { SessionMeter } from "./metrics.ts";
 import type { Session } from "./session.ts";
 import type { SessionTable, SessionVisit } from "./session_table.ts";
 import { Viewer } from "./viewer.ts";
@@ -36,7 +36,7 @@ export interface AdmissionOptions {
    */
   readonly findAddress?: (reachedHost: string) => Promise<unknown>;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   readonly log: Logger;
 }
 

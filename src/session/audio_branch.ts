@@ -1,9 +1,9 @@
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
 import type { AudioChunk } from "../media/frame.ts";
 import type { AudioSink } from "../transport/peer_transport.ts";
+import type { SessionMeter } from "./metrics.ts";
 
 /** Pieces of sound that may wait for the encoder; it is a hundred times faster than the sound, so none ever should. */
 const WAITING_MAX = 16;
@@ -11,14 +11,14 @@ const WAITING_MAX = 16;
 /** The sound of one session: pieces in, one encoder, packets out to every viewer that takes sound. */
 export class AudioBranch {
   readonly #encoder: AudioEncoder;
-  readonly #meter: Meter;
+  readonly #meter: SessionMeter;
   readonly #log: Logger;
   readonly #sinks = new Set<AudioSink>();
   #waiting = 0;
   #failed = false;
 
   /** The encoder is the branch's to close. */
-  constructor(encoder: AudioEncoder, { meter, log }: { meter: Meter; log: Logger }) {
+  constructor(encoder: AudioEncoder, { meter, log }: { meter: SessionMeter; log: Logger }) {
     this.#encoder = encoder;
     this.#meter = meter;
     this.#log = log;

@@ -1,8 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { FrameSource } from "../media/frame.ts";
+import type { SessionMeter } from "./metrics.ts";
 
 /** How long a renderer that is stuck in a call is waited for when its session closes, in milliseconds. */
 const STUCK_TIMEOUT_MS = 3_000;
@@ -14,7 +14,7 @@ export interface CloseSourceOptions {
   /** Name of the renderer. */
   readonly renderer: string;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   readonly log: Logger;
 }
 

@@ -1,13 +1,10 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { AudioChunk, FrameSource, RenderResult, SourceFrame } from "../media/frame.ts";
+import type { SessionMeter, SourceCall } from "./metrics.ts";
 import { Pacer } from "./pacer.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
-
-/** A function of a source that the loop calls. */
-export type SourceCall = "render" | "audio" | "poll_message";
 
 /** Takes the pictures of a {@link FrameLoop}. */
 export interface PictureOutput {
@@ -27,7 +24,7 @@ export interface FrameLoopOptions {
   /** Frames per second, at most. */
   readonly fps: number;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   readonly log: Logger;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;

@@ -1,12 +1,12 @@
 import type { Clock } from "../base/clock.ts";
-import type { Meter } from "../base/meter.ts";
 import { NULL_TRACER, type Span, type SpanAttributes, type Tracer } from "../base/tracer.ts";
+import type { SessionMeter } from "./metrics.ts";
 
 /** What a {@link Joining} needs. */
 export interface JoiningOptions {
   readonly sessionId: string;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   /** Default: none. */
   readonly tracer?: Tracer;
 }
@@ -17,7 +17,7 @@ export interface JoiningOptions {
  */
 export class Joining {
   readonly #clock: Clock;
-  readonly #meter: Meter;
+  readonly #meter: SessionMeter;
   readonly #offeredMs: number;
   readonly #span: Span;
   #answeredMs: number;

@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
-import type { Meter } from "../base/meter.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
-import type { KeyframeReason, VideoBranch } from "./video_branch.ts";
+import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
+import type { VideoBranch } from "./video_branch.ts";
 
 /** What a viewer asked for of late. */
 interface Asker {
@@ -12,14 +12,14 @@ interface Asker {
   /** By going to another address. A viewer with two could go to and fro all the time. */
   readonly moves: TokenBucket;
   /** A request that was put off. */
-  owed: { readonly reason: KeyframeReason; readonly atMs: number } | undefined;
+  owed: { readonly reason: KeyframeRequestReason; readonly atMs: number } | undefined;
 }
 
 /** What a request concerns. */
 interface Request {
   readonly sink: VideoSink;
   readonly branch: VideoBranch;
-  readonly reason: KeyframeReason;
+  readonly reason: KeyframeRequestReason;
 }
 
 /**
@@ -29,10 +29,10 @@ interface Request {
  */
 export class KeyframeRequests {
   readonly #clock: Clock;
-  readonly #meter: Meter;
+  readonly #meter: SessionMeter;
   readonly #askers = new Map<VideoSink, Asker>();
 
-  constructor({ clock, meter }: { clock: Clock; meter: Meter }) {
+  constructor({ clock, meter }: { clock: Clock; meter: SessionMeter }) {
     this.#clock = clock;
     this.#meter = meter;
   }
@@ -81,8 +81,6 @@ export class KeyframeRequests {
       case "moved":
       case "resumed":
         return asker.moves.take(this.#clock.now());
-      default:
-        return true;
     }
   }
 }

@@ -2,7 +2,6 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { AudioEncoder } from "../media/audio_encoder.ts";
 import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
 import type { FrameSource, FrameSourceFactory, MessageRefusal } from "../media/frame.ts";
@@ -12,8 +11,8 @@ import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
 import { ViewerError } from "./door.ts";
 import { FrameLoop } from "./frame_loop.ts";
+import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
-import type { KeyframeReason } from "./video_branch.ts";
 import { VideoLayers } from "./video_layers.ts";
 import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
@@ -41,7 +40,7 @@ export interface SessionOptions extends SessionWish {
   readonly loadIdleClip: (name: string | undefined, video: VideoSettings) => Promise<IdleClip>;
   readonly video: VideoSettings;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   readonly log: Logger;
 }
 
@@ -179,7 +178,7 @@ export class Session {
   }
 
   /** A viewer asks for a picture that depends on no other. */
-  requestKeyframe(viewer: Viewer, reason: KeyframeReason): void {
+  requestKeyframe(viewer: Viewer, reason: KeyframeRequestReason): void {
     this.#video.existing(viewer.peer.codec)?.requestKeyframe(viewer.peer.video, reason);
   }
 

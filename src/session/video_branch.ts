@@ -1,7 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type {
   EncodedFrame,
   EncoderFactory,
@@ -15,6 +14,7 @@ import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
 import type { Layer } from "./layer_choice.ts";
+import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
 /** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
@@ -25,9 +25,6 @@ export const REFRESH_INTERVAL_MS = 1_000;
 /** Smaller changes of the rate are not worth telling an encoder. */
 const RATE_CHANGE_MIN = 0.03;
 
-/** Why a keyframe was asked for. */
-export type KeyframeReason = "join" | "pli" | "fir" | "nack" | "moved" | "left_out" | "resumed";
-
 /** What a branch needs. */
 export interface VideoBranchOptions {
   readonly codec: VideoCodec;
@@ -36,7 +33,7 @@ export interface VideoBranchOptions {
   readonly encoders: EncoderFactory;
   readonly settings: EncoderSettings;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   readonly log: Logger;
   /** The viewers' paths take this rate now, in kbit/s. */
   readonly onRate: (kbps: number) => void;
@@ -259,7 +256,7 @@ export class VideoBranch {
     meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
   }
 
-  #drop(reason: string): void {
+  #drop(reason: "path_full" | "encoder_busy" | "encoder_skipped"): void {
     this.#options.meter.count("frames_dropped_total", { reason });
   }
 

@@ -2,7 +2,8 @@ import type { RawFrame, SourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { type Layer, type LayerCandidate, LayerChoice } from "./layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
-import { type KeyframeReason, VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
+import type { KeyframeRequestReason } from "./metrics.ts";
+import { VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
 
 /** How often viewers are sorted anew, in milliseconds. */
 const SORT_INTERVAL_MS = 500;
@@ -61,7 +62,7 @@ export class VideoLayers {
   }
 
   /** Makes one of the next frames that a viewer gets a keyframe, as often as that is fair to the others. */
-  requestKeyframe(sink: VideoSink, reason: KeyframeReason): void {
+  requestKeyframe(sink: VideoSink, reason: KeyframeRequestReason): void {
     if (!this.#viewers.has(sink)) return;
     this.#requests.add({ sink, branch: this.#branchOf(sink), reason });
   }

@@ -5,7 +5,6 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import { Tally } from "../base/tally.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MessageRefusal } from "../media/frame.ts";
@@ -23,7 +22,7 @@ import {
 import { joinRefusal } from "./join_refusal.ts";
 import type { Joining } from "./joining.ts";
 import { MessageBudget } from "./message_budget.ts";
-import type { KeyframeReason } from "./video_branch.ts";
+import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import {
   advanceViewer,
   newViewerStatus,
@@ -42,7 +41,7 @@ export interface ViewerSession {
   start(viewer: Viewer): void;
   /** A further offer was answered; `former` is the codec before. */
   follow(viewer: Viewer, former: VideoCodec): void;
-  requestKeyframe(viewer: Viewer, reason: KeyframeReason): void;
+  requestKeyframe(viewer: Viewer, reason: KeyframeRequestReason): void;
   /** Takes a message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
   message(data: PeerMessage): MessageRefusal | "not_taken" | undefined;
 }
@@ -59,7 +58,7 @@ export interface ViewerOptions {
   readonly viewerOnly: boolean;
   readonly deadlines: ViewerDeadlines;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SessionMeter;
   /** With the session's name. */
   readonly log: Logger;
   /** The viewer is over; its place is free again. Called once. */

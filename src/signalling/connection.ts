@@ -1,6 +1,5 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import { type SessionDoor, ViewerError } from "../session/door.ts";
 import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
@@ -22,6 +21,7 @@ import {
   type ServerMessage,
   utf8Length,
 } from "./messages.ts";
+import type { SignallingMeter } from "./metrics.ts";
 import { takeOffer } from "./offer_limit.ts";
 import { answerOf, type Departure, ViewerLink } from "./viewer_link.ts";
 
@@ -44,7 +44,7 @@ export interface ViewerConnectionOptions {
   readonly door: SessionDoor;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: SignallingMeter;
 }
 
 /**

@@ -1,13 +1,13 @@
 import { type Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { SessionDoor } from "../session/door.ts";
 import type { Access } from "./access.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { type Asset, assetResponder } from "./assets.ts";
 import { failureText, HOST_REFUSED, originRefusal, type Refusal, TOKEN_REFUSED } from "./errors.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
+import type { SignallingMeter } from "./metrics.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
@@ -28,7 +28,7 @@ export interface HttpAppOptions extends OperatorsOptions, SiteOptions {
   readonly isTls?: boolean;
   readonly pathChecks: PathCheckDoor;
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: SignallingMeter;
   /** Default: the host's clock. */
   readonly clock?: Clock;
   /** Limits of the WebSockets, and the signal that ends them. */

@@ -1,11 +1,11 @@
 import { formatHostPort } from "../base/host_port.ts";
 import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
-import type { Meter } from "../base/meter.ts";
 import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
 import type { AccessCheck } from "./access.ts";
 import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./errors.ts";
 import { PATH_CHECKS } from "./limits.ts";
+import type { SignallingMeter } from "./metrics.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 
 /** One media port as a path check announces it. */
@@ -60,7 +60,7 @@ export interface PathCheckDoor {
 export interface PathCheckOptions extends SiteOptions {
   readonly pathChecks: PathCheckDoor;
   readonly access?: AccessCheck;
-  readonly meter: Meter;
+  readonly meter: SignallingMeter;
   readonly clock?: Clock;
 }
 
@@ -125,7 +125,10 @@ function refuse(c: Context, { code, message }: Refusal): Response {
   return c.json({ code, message }, ERROR_TABLE[code].httpStatus as Status, NO_STORE);
 }
 
-function tooMany(c: Context, { waitMs, meter }: { waitMs: number; meter: Meter }): Response {
+function tooMany(
+  c: Context,
+  { waitMs, meter }: { waitMs: number; meter: SignallingMeter },
+): Response {
   meter.count("path_checks_total", { outcome: "refused" });
   const message = "Too many path checks at once; try again later";
   const retryAfter = String(Math.max(1, Math.ceil(waitMs / 1000)));

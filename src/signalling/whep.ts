@@ -1,7 +1,6 @@
 import { type Context, Hono, type Next } from "hono";
 import { cors } from "hono/cors";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import { type SessionDoor, ViewerError, type ViewerListener } from "../session/door.ts";
 import type { AccessCheck } from "./access.ts";
 import { type BodyFailure, readBody } from "./body.ts";
@@ -21,6 +20,7 @@ import {
   VIEWER_ID_CHARS_MAX,
 } from "./limits.ts";
 import { fitsParams, isIdleName, isObject, type JsonObject, PARAMS_TOO_LONG } from "./messages.ts";
+import type { SignallingMeter } from "./metrics.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
 
@@ -29,7 +29,7 @@ export interface WhepOptions extends SiteOptions {
   readonly door: SessionDoor;
   readonly access?: AccessCheck;
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: SignallingMeter;
 }
 
 /** Why a request is refused. */

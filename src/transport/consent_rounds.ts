@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
-import type { Meter } from "../base/meter.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
 import type { IceAgent } from "./ice_agent.ts";
+import type { TransportMeter } from "./metrics.ts";
 
 /** A viewer whose addresses are asked for consent. */
 interface Asked {
@@ -12,7 +12,7 @@ interface Asked {
 export interface ConsentRoundsOptions {
   readonly send: (packet: Uint8Array, to: MediaAddress) => void;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: TransportMeter;
 }
 
 /** Sends the requests for consent of the viewers on one port when they are due: one timer for each viewer. */

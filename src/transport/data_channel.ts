@@ -3,9 +3,10 @@ import { randomBytes } from "node:crypto";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
+import type { TransportMeter } from "./metrics.ts";
 import type { PeerMessage } from "./peer_transport.ts";
 import { type ChannelEvent, Channels } from "./sctp/channels.ts";
+import type { AssociationEnd } from "./sctp/events.ts";
 import { INIT_WAIT_MS, MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
 /** The one channel that pages and renderers talk over; others are closed. */
@@ -23,7 +24,7 @@ export interface DataChannelOptions {
   /** Longest message that the browser takes, in bytes; Infinity where it sets no bound. */
   readonly remoteMessageBytesMax: number;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: TransportMeter;
   readonly log: Logger;
   /** Sends an SCTP packet by DTLS. */
   readonly send: (packet: Uint8Array) => void;
@@ -123,7 +124,7 @@ export class DataChannel {
     }
   }
 
-  #ended(reason: string): void {
+  #ended(reason: AssociationEnd): void {
     this.#stream = undefined;
     if (reason === "closed") return;
     const { meter, log } = this.#options;

@@ -2,7 +2,6 @@ import { MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
 import type { Answer, AnswerCandidate } from "../sdp/answer.ts";
@@ -17,6 +16,7 @@ import {
   type IceCredentials,
   type RemoteCredentials,
 } from "./ice_agent.ts";
+import type { TransportMeter } from "./metrics.ts";
 import { numberExtensionId } from "./path_reports.ts";
 import {
   isFurtherOffer,
@@ -57,7 +57,7 @@ export interface WebRtcPeerOptions {
   readonly rateLimits: RateLimits;
   readonly listener: PeerListener;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: TransportMeter;
   readonly log: Logger;
 }
 

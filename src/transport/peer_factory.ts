@@ -1,8 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaPort } from "../ports/media_port.ts";
+import type { TransportMeter } from "./metrics.ts";
 import { isFurtherOffer, isLateOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
 import type { PathProbe } from "./path_probe.ts";
@@ -20,7 +20,7 @@ export interface PeerFactoryOptions {
   /** Answers path checks on all ports; left out where there are none. */
   readonly probe?: PathProbe;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: TransportMeter;
   readonly log: Logger;
 }
 

@@ -1,14 +1,15 @@
 import type { Clock } from "../base/clock.ts";
+import type { PacketDrop } from "../base/shared_metrics.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
-import type { Meter } from "../base/meter.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { addressKey, isLoopback, isUnicast, type MediaAddress } from "../ports/media_address.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import { ConsentRounds } from "./consent_rounds.ts";
 import type { IceAgent } from "./ice_agent.ts";
 import { DTLS_CONTENT } from "./dtls_records.ts";
+import type { StunDrop, TransportMeter } from "./metrics.ts";
 import { classifyPacket } from "./packet_kind.ts";
 import type { PathProbe } from "./path_probe.ts";
 import type { RtcpVerdict } from "./rtp_session.ts";
@@ -47,7 +48,7 @@ const TRIALS: TokenRate = { perSecond: 200 };
 export class PortMux {
   readonly #port: MediaPort;
   readonly #clock: Clock;
-  readonly #meter: Meter;
+  readonly #meter: TransportMeter;
   readonly #log: Logger;
   readonly #probe: PathProbe | undefined;
   readonly #byUfrag = new Map<string, PortMember>();
@@ -61,7 +62,7 @@ export class PortMux {
    */
   constructor(
     port: MediaPort,
-    options: { clock: Clock; meter: Meter; log: Logger; probe?: PathProbe },
+    options: { clock: Clock; meter: TransportMeter; log: Logger; probe?: PathProbe },
   ) {
     this.#port = port;
     this.#clock = options.clock;
@@ -175,7 +176,7 @@ export class PortMux {
   /** A packet showed where this viewer is now; or it was nobody's. */
   #admit(
     sender: PortMember | undefined,
-    { from, bytes, otherwise }: { from: MediaAddress; bytes: number; otherwise: string },
+    { from, bytes, otherwise }: { from: MediaAddress; bytes: number; otherwise: PacketDrop },
   ): void {
     if (sender === undefined) return this.#drop(otherwise);
     this.#port.prove(from);
@@ -274,11 +275,11 @@ export class PortMux {
     this.#byAddress.delete(key);
   }
 
-  #drop(reason: string): void {
+  #drop(reason: PacketDrop): void {
     this.#meter.count("packets_dropped_total", { reason });
   }
 
-  #reject(reason: string): void {
+  #reject(reason: StunDrop): void {
     this.#meter.count("stun_rejected_total", { reason });
   }
 }

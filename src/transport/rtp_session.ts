@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
-import type { Meter } from "../base/meter.ts";
 import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
+import type { TransportMeter } from "./metrics.ts";
 import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
 import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
 import type { PathRate } from "./path_rate.ts";
@@ -38,7 +38,7 @@ export interface RtpSessionOptions {
   readonly keyframeRequested: (reason: "pli" | "fir" | "nack") => void;
   readonly send: (packet: Uint8Array) => void;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: TransportMeter;
 }
 
 /** What the receiver said last of the video, and of the path. */

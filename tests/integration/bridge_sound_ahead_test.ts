@@ -108,8 +108,7 @@ Deno.test("Bridge: sound of a writer that counts nothing is dropped with one war
       const head = { session: 1, sampleRate: RATE, channels: 1, timestampUs: 0 } as const;
       await writer.say({ type: "audio", ...head, samples });
     }
-    const labels = { reason: "too_far_ahead" };
-    const dropped = () => meter.value("audio_dropped_total", labels) === 9;
+    const dropped = () => meter.value("audio_dropped_total", { reason: "too_far_ahead" }) === 9;
     await eventually(dropped, { what: "for nine pieces to be dropped" });
     assert.equal(log.all("renderer_sound_dropped").length, 1);
     assert.equal((await hearAll(source)).length, 61 * RATE);

@@ -1,9 +1,9 @@
 import assert from "assert";
 import { startServer } from "../../src/app/compose.ts";
+import { openMetrics } from "../../src/app/metrics.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { PortsError } from "../../src/ports/port_range.ts";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
-import { createMetrics } from "../../src/observability/metrics.ts";
 import { eventually } from "../support/deadline.ts";
 import {
   freePortRange,
@@ -102,7 +102,7 @@ Deno.test("leases: a port that another program has is reported, and the rest ser
     error: (event: string, fields = {}) => errors.push([event, fields]),
   };
   const server = await startServer(testConfig({}, span), {
-    observers: { log, ...createMetrics() },
+    observers: { log, ...openMetrics() },
     bridgeHostCommand: NO_HOST,
   });
   assert.deepEqual(server.mediaPorts, [span.portMax]);
@@ -120,7 +120,7 @@ Deno.test("leases: with every port taken the server does not start, and says why
   const span = freePortRange(2);
   const others = [openUdpPort("127.0.0.1", span.portMin), openUdpPort("127.0.0.1", span.portMax)];
   const starting = startServer(testConfig({}, span), {
-    observers: { log: NULL_LOGGER, ...createMetrics() },
+    observers: { log: NULL_LOGGER, ...openMetrics() },
     bridgeHostCommand: NO_HOST,
   });
   await assert.rejects(starting, (error) => {
@@ -135,7 +135,7 @@ Deno.test("leases: closing the server tells its viewers and frees ports for the 
   const span = freePortRange(2);
   const start = () =>
     startServer(testConfig({}, span), {
-      observers: { log: NULL_LOGGER, ...createMetrics() },
+      observers: { log: NULL_LOGGER, ...openMetrics() },
       bridgeHostCommand: NO_HOST,
     });
   const server = await start();

@@ -6,6 +6,7 @@ import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatClientReference } from "./client_reference.ts";
 import { formatViewerCodes, formatViewerTypes } from "./viewer_codes.ts";
+import { METRICS } from "../../src/app/metrics.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
@@ -23,7 +24,7 @@ export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig, keep: findOwnValues },
   { path: "docs/client.md", text: formatClientReference },
   { path: "docs/configuration.md", text: formatConfigReference },
-  { path: "docs/metrics.md", text: formatMetricsReference },
+  { path: "docs/metrics.md", text: () => formatMetricsReference(METRICS) },
   { path: "frpc.toml", text: formatShippedTunnel },
   { path: "src/viewer/pinhole/codes.js", text: formatViewerCodes },
   {

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { CancelTimer, Clock } from "../../src/base/clock.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import type { Meter } from "../../src/base/meter.ts";
+import type { AnyMeter } from "../../src/base/meter.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { CLOSE_LINGER_MS } from "../../src/signalling/limits.ts";
 import { FakeDoor, type FakeViewer } from "./fake_door.ts";
@@ -95,7 +95,7 @@ export function setUpConnection(
   const socket = new FakeSocket();
   const clock = new ManualClock();
   const refused: unknown[] = [];
-  const meter: Meter = {
+  const meter: AnyMeter = {
     count: (name, labels) => name === "viewers_refused_total" && refused.push(labels?.code),
     gauge() {},
     observe() {},

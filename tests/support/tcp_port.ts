@@ -1,6 +1,7 @@
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { type MediaPort, openMediaPort } from "../../src/ports/media_port.ts";
+import type { TcpEnd } from "../../src/ports/tcp_connection.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
 import { BROWSER, checkPacket } from "./checks.ts";
 import { eventually } from "./deadline.ts";
@@ -68,7 +69,7 @@ export class TestTcpPort implements AsyncDisposable {
   }
 
   /** How many connections were ended for a reason, by the metric. */
-  ended(reason: string): number {
+  ended(reason: TcpEnd): number {
     return this.meter.value("ice_tcp_ended_total", { reason });
   }
 

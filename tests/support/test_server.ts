@@ -1,10 +1,10 @@
 import { stringify } from "toml";
 import { type RunningServer, startServer } from "../../src/app/compose.ts";
+import { type MetricName, openMetrics } from "../../src/app/metrics.ts";
 import { type Logger, NULL_LOGGER } from "../../src/base/log.ts";
-import type { MetricName } from "../../src/base/meter.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { createMetrics, METRIC_PREFIX } from "../../src/observability/metrics.ts";
+import { METRIC_PREFIX } from "../../src/observability/metrics.ts";
 import type { SessionReport } from "../../src/session/report.ts";
 import { eventually } from "./deadline.ts";
 
@@ -117,7 +117,7 @@ export async function startTestServer(
 ): Promise<TestServer> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     const config = testConfig(overrides, freePortRange(ports));
-    const { meter, metricsText } = createMetrics();
+    const { meter, metricsText } = openMetrics();
     const server = await startServer(config, {
       observers: { log, meter, metricsText },
       bridgeHostCommand,

@@ -22,7 +22,7 @@ Deno.test("BridgeSession.pollMessage: gives messages in order, and keeps 64 of t
     data[0] = count;
     session.takeMessage(data);
   }
-  const labels = { direction: "to_viewer", reason: "too_many" };
+  const labels = { direction: "to_viewer", reason: "too_many" } as const;
   assert.equal(meter.value("messages_dropped_total", labels), 6);
   for (let count = 0; count < 64; count++) {
     assert.deepEqual(await session.pollMessage(), new Uint8Array([count]));

@@ -5,7 +5,7 @@ import {
   ERROR_CODES,
   type ErrorCodeInfo,
 } from "../../src/base/codes.ts";
-import { METRICS } from "../../src/base/meter.ts";
+import { METRICS } from "../../src/app/metrics.ts";
 import { CODE_OF_CLOSE, FATAL_CODES, SERVER_WORDS } from "../../src/viewer/pinhole/codes.js";
 import { isFatal, serverProblem } from "../../src/viewer/pinhole/problems.js";
 import { formatViewerTypes } from "../support/viewer_codes.ts";
@@ -40,6 +40,6 @@ Deno.test("formatViewerTypes: declares exactly the codes of the server", async (
 });
 
 Deno.test("METRICS: reasons and codes are those that clients are told", () => {
-  assert.deepEqual(METRICS.viewers_refused_total.values, ERROR_CODE_NAMES);
-  assert.deepEqual(METRICS.viewers_ended_total.values, END_REASONS);
+  assert.deepEqual(METRICS.viewers_refused_total.labels.code, ERROR_CODE_NAMES);
+  assert.deepEqual(METRICS.viewers_ended_total.labels.reason, END_REASONS);
 });

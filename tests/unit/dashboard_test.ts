@@ -1,5 +1,6 @@
 import assert from "assert";
-import { type MetricDefinition, METRICS } from "../../src/base/meter.ts";
+import { METRICS } from "../../src/app/metrics.ts";
+import type { MetricDefinition } from "../../src/base/meter.ts";
 import { METRIC_PREFIX, PROCESS_METRICS } from "../../src/observability/metrics.ts";
 import { readPromql } from "../support/promql.ts";
 import { findPromtool, runPromtool } from "../support/promtool.ts";
@@ -53,9 +54,10 @@ for (const [name, definition] of Object.entries(METRICS)) {
 }
 for (const [name, definition] of Object.entries(PROCESS_METRICS)) remember(name, definition);
 
-function remember(name: string, { kind, labels = [] }: MetricDefinition): void {
+function remember(name: string, { kind, labels = {} }: MetricDefinition): void {
+  const names = Object.keys(labels);
   for (const suffix of SUFFIXES[kind]) {
-    known.set(name + suffix, suffix === "_bucket" ? [...labels, "le"] : labels);
+    known.set(name + suffix, suffix === "_bucket" ? [...names, "le"] : names);
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "assert";
 import { TokenBucket } from "../../src/base/token_bucket.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { KEYFRAME_ALLOWANCE } from "../../src/session/keyframe_allowance.ts";
-import type { KeyframeReason } from "../../src/session/video_branch.ts";
+import type { KeyframeRequestReason } from "../../src/session/metrics.ts";
 import { VideoLayers } from "../../src/session/video_layers.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FakeSink } from "../support/fake_peer.ts";
@@ -44,7 +44,7 @@ class SetUp implements AsyncDisposable {
     return count() - former;
   }
 
-  suppressed(reason: KeyframeReason): number {
+  suppressed(reason: KeyframeRequestReason | "left_out"): number {
     return this.meter.value("keyframes_suppressed_total", { reason });
   }
 

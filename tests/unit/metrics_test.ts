@@ -1,11 +1,24 @@
 import assert from "assert";
 import process from "node:process";
-import { type MetricDefinition, type MetricName, METRICS } from "../../src/base/meter.ts";
+import { type AppMeter, METRICS } from "../../src/app/metrics.ts";
+import { ANY, type MetricDefinition, NULL_METER } from "../../src/base/meter.ts";
+import { SHARED_METRICS } from "../../src/base/shared_metrics.ts";
 import { measureEventLoopLag } from "../../src/observability/event_loop.ts";
-import { createMetrics, PROCESS_METRICS } from "../../src/observability/metrics.ts";
+import {
+  createMetrics,
+  OBSERVABILITY_METRICS,
+  PROCESS_METRICS,
+} from "../../src/observability/metrics.ts";
+import { PORT_METRICS } from "../../src/ports/metrics.ts";
 import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
-import type { SourceCall } from "../../src/session/frame_loop.ts";
-import type { KeyframeReason } from "../../src/session/video_branch.ts";
+import {
+  type KeyframeReason,
+  SESSION_METRICS,
+  type SessionMeter,
+  type SourceCall,
+} from "../../src/session/metrics.ts";
+import { SIGNALLING_METRICS } from "../../src/signalling/metrics.ts";
+import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import type { RenderResult } from "../../src/media/frame.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
@@ -17,7 +30,7 @@ function valueOf(text: string, series: string): number | undefined {
 }
 
 Deno.test("createMetrics: counts, sets and observes under prefixed names", async () => {
-  const { meter, metricsText } = createMetrics();
+  const { meter, metricsText } = createMetrics(METRICS);
   meter.count("viewers_joined_total");
   meter.count("viewers_joined_total", {}, 2);
   meter.count("viewers_refused_total", { code: "bad_sdp" });
@@ -35,20 +48,20 @@ Deno.test("createMetrics: counts, sets and observes under prefixed names", async
 });
 
 Deno.test("createMetrics: every metric is there from the start, with its help and kind", async () => {
-  const text = await createMetrics().metricsText();
+  const text = await createMetrics(METRICS).metricsText();
   for (const [name, { kind, help }] of Object.entries(METRICS)) {
     assert.ok(text.includes(`# HELP pinhole_${name} ${help}\n# TYPE pinhole_${name} ${kind}\n`));
   }
 });
 
 Deno.test("createMetrics: each registry is its own", async () => {
-  createMetrics().meter.gauge("sessions", 7);
-  assert.equal(valueOf(await createMetrics().metricsText(), "pinhole_sessions"), 0);
+  createMetrics(METRICS).meter.gauge("sessions", 7);
+  assert.equal(valueOf(await createMetrics(METRICS).metricsText(), "pinhole_sessions"), 0);
 });
 
 Deno.test("createMetrics: wrong names, kinds and labels are programmer errors", () => {
-  const { meter } = createMetrics();
-  assert.throws(() => meter.count("no_such_metric" as MetricName), TypeError);
+  const { meter } = createMetrics(METRICS);
+  assert.throws(() => meter.count("no_such_metric"), TypeError);
   assert.throws(() => meter.count("sessions"), TypeError);
   assert.throws(() => meter.gauge("connect_seconds", 1), TypeError);
   assert.throws(() => meter.observe("viewers_joined_total", 1), TypeError);
@@ -59,12 +72,59 @@ Deno.test("createMetrics: wrong names, kinds and labels are programmer errors", 
 });
 
 Deno.test("createMetrics: counters whose label values are known begin with 0 for each", async () => {
-  const text = await createMetrics().metricsText();
+  const text = await createMetrics(METRICS).metricsText();
   for (const [name, definition] of Object.entries(METRICS) as [string, MetricDefinition][]) {
-    if (definition.values === undefined) continue;
-    assert.deepEqual([definition.kind, definition.labels?.length], ["counter", 1], name);
-    for (const value of definition.values) {
-      assert.equal(valueOf(text, `pinhole_${name}{${definition.labels}="${value}"}`), 0);
+    const [[label, values] = [], another] = Object.entries(definition.labels ?? {});
+    const isShown = definition.kind === "counter" && another === undefined;
+    for (const value of Array.isArray(values) ? values : []) {
+      const found = valueOf(text, `pinhole_${name}{${label}="${value}"}`);
+      assert.equal(found, isShown ? 0 : undefined, name);
+    }
+  }
+});
+
+Deno.test("Meter: the compiler refuses names, kinds, labels and values that no table has", () => {
+  const misuse = (meter: AppMeter, session: SessionMeter, code: string): void => {
+    // @ts-expect-error: no such metric
+    meter.count("viewer_joined_total");
+    // @ts-expect-error: a gauge
+    meter.count("sessions");
+    // @ts-expect-error: a counter
+    meter.observe("viewers_joined_total", 1);
+    // @ts-expect-error: without its label
+    meter.count("viewers_ended_total");
+    // @ts-expect-error: a label of another name
+    meter.count("viewers_ended_total", { code: "bye" });
+    // @ts-expect-error: a label too many
+    meter.count("viewers_ended_total", { reason: "bye", session: "main" });
+    // @ts-expect-error: a label where there is none
+    meter.count("viewers_joined_total", { session: "main" });
+    // @ts-expect-error: a reason that is misspelt
+    meter.count("viewers_ended_total", { reason: "connect_timout" });
+    // @ts-expect-error: any text
+    meter.count("viewers_refused_total", { code });
+    // @ts-expect-error: a state that is misspelt, beside a label that takes any value
+    meter.gauge("port_places", 1, { port: 10111, state: "fre" });
+    // @ts-expect-error: what another folder counts
+    session.count("viewers_refused_total", { code: "bad_sdp" });
+    // @ts-expect-error: one that does not count all
+    const all: AppMeter = session;
+    const part: SessionMeter = all;
+    part.count("viewers_ended_total", { reason: "bye" });
+  };
+  misuse(NULL_METER, NULL_METER, "");
+});
+
+Deno.test("METRICS: each is in one table, and has values of its labels that differ", () => {
+  const tables = [
+    ...[SHARED_METRICS, PORT_METRICS, TRANSPORT_METRICS],
+    ...[SESSION_METRICS, SIGNALLING_METRICS, OBSERVABILITY_METRICS],
+  ];
+  const names = tables.flatMap((table) => Object.keys(table));
+  assert.deepEqual(names.toSorted(), Object.keys(METRICS).toSorted());
+  for (const { labels = {} } of Object.values<MetricDefinition>(METRICS)) {
+    for (const values of Object.values(labels)) {
+      if (values !== ANY) assert.equal(new Set(values).size, values.length);
     }
   }
 });
@@ -91,21 +151,21 @@ Deno.test("METRICS: label values are those that the program has, all of them", (
   };
   const same = (values: readonly string[], program: object) =>
     assert.deepEqual([...values].sort(), Object.keys(program).sort());
-  same(METRICS.viewers_refused_total.values, ERROR_TABLE);
-  same(METRICS.keyframes_requested_total.values, keyframes);
-  same(METRICS.renderer_stalls_total.values, calls);
-  same(METRICS.renders_total.values, results);
+  same(METRICS.viewers_refused_total.labels.code, ERROR_TABLE);
+  same(METRICS.keyframes_requested_total.labels.reason, keyframes);
+  same(METRICS.renderer_stalls_total.labels.call, calls);
+  same(METRICS.renders_total.labels.result, results);
 });
 
 Deno.test("createMetrics: label values are escaped", async () => {
-  const { meter, metricsText } = createMetrics();
+  const { meter, metricsText } = createMetrics(METRICS);
   meter.count("viewers_refused_total", { code: 'a"b\nc\\d' });
   const text = await metricsText();
   assert.equal(valueOf(text, 'pinhole_viewers_refused_total{code="a\\"b\\nc\\\\d"}'), 1);
 });
 
 Deno.test("createMetrics: the process' own metrics are plausible, and CPU time does not add up twice", async () => {
-  const { metricsText } = createMetrics();
+  const { metricsText } = createMetrics(METRICS);
   await metricsText();
   const text = await metricsText();
   const memory = valueOf(text, "process_resident_memory_bytes") ?? 0;
@@ -120,7 +180,7 @@ Deno.test("createMetrics: the process' own metrics are plausible, and CPU time d
 });
 
 Deno.test("measureEventLoopLag: observes how late timers fire, until it is closed", async () => {
-  const { meter, metricsText } = createMetrics();
+  const { meter, metricsText } = createMetrics(METRICS);
   const clock = new ManualClock();
   {
     using _lag = measureEventLoopLag(meter, clock);
@@ -134,7 +194,7 @@ Deno.test("measureEventLoopLag: observes how late timers fire, until it is close
 });
 
 Deno.test("formatMetricsReference: docs/metrics.md is up to date and names every metric", async () => {
-  const text = formatMetricsReference();
+  const text = formatMetricsReference(METRICS);
   assert.equal(await Deno.readTextFile(new URL("../../docs/metrics.md", import.meta.url)), text);
   for (const name of Object.keys(METRICS)) assert.ok(text.includes(`| \`pinhole_${name}\` |`));
   for (const name of Object.keys(PROCESS_METRICS)) assert.ok(text.includes(`| \`${name}\` |`));

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { METRICS } from "../../src/base/meter.ts";
+import { METRICS } from "../../src/app/metrics.ts";
 import { METRIC_PREFIX } from "../../src/observability/metrics.ts";
 import { RegistrySetUp } from "../support/registry_set_up.ts";
 

@@ -1,5 +1,6 @@
 import assert from "assert";
 import { isUnicast } from "../../src/ports/media_address.ts";
+import type { StunDrop } from "../../src/transport/metrics.ts";
 import { checkPacket, consentAnswer } from "../support/checks.ts";
 import { A, B, C, setUpPort, signedData, signedRtcp } from "../support/fake_port.ts";
 
@@ -27,7 +28,7 @@ Deno.test("PortMux: an answer counts for the viewer that was asked, from where i
   const answer = consentAnswer(port.asked.at(-1)?.packet ?? assert.fail());
   for (const from of [A, B, { ...C, port: 9 }]) port.receive(answer, from);
   assert.deepEqual(one.ice.selected, A);
-  const rejected = (reason: string) => meter.value("stun_rejected_total", { reason });
+  const rejected = (reason: StunDrop) => meter.value("stun_rejected_total", { reason });
   assert.deepEqual([rejected("response_source"), rejected("unknown_response")], [3, 0]);
   port.receive(answer, C);
   assert.deepEqual([one.ice.selected, two.ice.selected], [C, B]);

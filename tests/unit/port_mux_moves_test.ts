@@ -52,7 +52,7 @@ Deno.test("PortMux: two viewers whose sources were exchanged are both found agai
   port.receive(DTLS, B);
   assert.deepEqual([one.ice.selected, two.ice.selected], [B, A]);
   assert.deepEqual([one.heard.at(-1), two.heard.at(-1)], ["dtls 40002", "dtls 40001"]);
-  for (const reason of ["unknown_source", "srtcp_forged"]) {
+  for (const reason of ["unknown_source", "srtcp_forged"] as const) {
     assert.equal(meter.value("packets_dropped_total", { reason }), 0);
   }
 });

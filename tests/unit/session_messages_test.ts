@@ -48,7 +48,7 @@ Deno.test("session: a viewer is told that the renderer did not take its message,
     const notice = viewer.listener.notices.pop();
     assert.deepEqual([notice?.code, notice?.count], ["messages_dropped", 1]);
     assert.match(notice?.message ?? "", words);
-    const labels = { direction: "to_renderer", reason: refusal };
+    const labels = { direction: "to_renderer", reason: refusal } as const;
     assert.equal(setUp.meter.value("messages_dropped_total", labels), 1);
     await setUp.pass(1_000, viewer);
   }

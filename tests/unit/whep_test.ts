@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
 import { ERROR_TABLE } from "../../src/signalling/errors.ts";
 import {
   IDLE_NAME_CHARS_MAX,
@@ -87,13 +87,14 @@ Deno.test("POST: a body of the longest length is taken, and one of no announced 
 
 Deno.test("POST: what the sessions refuse is told by status, Retry-After and code", async () => {
   await using server = await WhepServer.open();
-  for (const [code, { httpStatus }] of Object.entries(ERROR_TABLE)) {
-    if (["bad_message", "unauthorized", "origin_not_allowed", "no_such_viewer"].includes(code)) {
+  for (const [name, { httpStatus }] of Object.entries(ERROR_TABLE)) {
+    if (["bad_message", "unauthorized", "origin_not_allowed", "no_such_viewer"].includes(name)) {
       continue;
     }
+    const code = name as ViewerErrorCode;
     server.door.gate = () =>
       Promise.reject(
-        new ViewerError(code as ViewerError["code"], "No", { retryAfterMs: 1_200 }),
+        new ViewerError(code, "No", { retryAfterMs: 1_200 }),
       );
     const answer = await server.offer();
     assert.deepEqual(problem(answer), [httpStatus, code]);

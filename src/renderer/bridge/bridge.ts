@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Meter } from "../../base/meter.ts";
+import type { SharedMeter } from "../../base/shared_metrics.ts";
 import type { FrameSource, FrameSourceFactory, FrameSourceOptions } from "../../media/frame.ts";
 import { RendererError } from "../renderer_error.ts";
 import { BridgeFiles } from "./bridge_files.ts";
@@ -27,7 +27,7 @@ export interface BridgeOptions {
   /** 1 to 64 of `A-Z a-z 0-9 _ - .`. */
   readonly name: string;
   readonly log: Logger;
-  readonly meter: Meter;
+  readonly meter: SharedMeter;
   readonly clock: Clock;
   /** Where the ring and the socket lie. Default: `/dev/shm`. */
   readonly folder?: string;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Meter } from "../../base/meter.ts";
+import type { SharedMeter } from "../../base/shared_metrics.ts";
 import type { Tally } from "../../base/tally.ts";
 import type {
   AudioChunk,
@@ -33,7 +33,7 @@ export interface BridgeSessionOptions {
   readonly open: OpenMessage;
   readonly pace: Pace;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SharedMeter;
   /** Adds the session's id to its events. */
   readonly log: Logger;
   /** The writer has answered a call for a picture. */

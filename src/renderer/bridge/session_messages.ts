@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Meter } from "../../base/meter.ts";
+import type { SharedMeter } from "../../base/shared_metrics.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import type { MessageRefusal } from "../../media/frame.ts";
 import { DROPPED_INTERVAL_MS, VIEWER_MESSAGE_BYTES_MAX, VIEWER_MESSAGES_MAX } from "./limits.ts";
@@ -13,7 +13,7 @@ export interface SessionMessagesOptions {
   readonly session: number;
   readonly pace: Pace;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: SharedMeter;
   /** Adds the session's id to its events. */
   readonly log: Logger;
 }
@@ -43,7 +43,7 @@ export class SessionMessages {
     if (this.#toViewers.length < VIEWER_MESSAGES_MAX) {
       this.#toViewers.push(data.slice());
     } else {
-      const labels = { direction: "to_viewer", reason: "too_many" };
+      const labels = { direction: "to_viewer", reason: "too_many" } as const;
       this.#options.meter.count("messages_dropped_total", labels);
       this.#dropped++;
     }

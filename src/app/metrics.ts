@@ -1,0 +1,31 @@
+import type { Meter } from "../base/meter.ts";
+import { SHARED_METRICS } from "../base/shared_metrics.ts";
+import { createMetrics, OBSERVABILITY_METRICS } from "../observability/metrics.ts";
+import { PORT_METRICS } from "../ports/metrics.ts";
+import { SESSION_METRICS } from "../session/metrics.ts";
+import { SIGNALLING_METRICS } from "../signalling/metrics.ts";
+import { TRANSPORT_METRICS } from "../transport/metrics.ts";
+
+/**
+ * Every metric that Pinhole has, put together from where each is counted. `/metrics` shows each with the prefix
+ * `pinhole_`; the reference table in docs/metrics.md is made from here.
+ */
+export const METRICS = {
+  ...OBSERVABILITY_METRICS,
+  ...SESSION_METRICS,
+  ...SIGNALLING_METRICS,
+  ...TRANSPORT_METRICS,
+  ...PORT_METRICS,
+  ...SHARED_METRICS,
+};
+
+/** Name of a metric, without the prefix. */
+export type MetricName = keyof typeof METRICS;
+
+/** Takes every measurement of Pinhole. */
+export type AppMeter = Meter<typeof METRICS>;
+
+/** Makes a meter of {@link METRICS}, and what shows them in Prometheus' text format. */
+export function openMetrics(): { meter: AppMeter; metricsText: () => Promise<string> } {
+  return createMetrics(METRICS);
+}

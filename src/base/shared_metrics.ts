@@ -1,0 +1,54 @@
+import type { Meter, MetricTable } from "./meter.ts";
+
+/** Of `messages_dropped_total`. */
+const MESSAGE_DROPS = [
+  ...["no_writer", "not_read", "not_taken", "no_way", "too_long", "too_many"],
+  ...["viewer_only", "over_budget"],
+] as const;
+
+/** Of `packets_dropped_total`. */
+const PACKET_DROPS = [
+  ...["too_long", "impossible_source", "unknown_kind", "unknown_source", "rtp", "tcp_backlog"],
+  ...["dtls_malformed", "dtls_unexpected", "dtls_flood", "dtls_forged", "dtls_replayed"],
+  ...["early_rtcp", "srtcp_forged", "rtcp_malformed", "rtcp_flood", "internal_error"],
+] as const;
+/** Why a packet on a media port was dropped. */
+export type PacketDrop = typeof PACKET_DROPS[number];
+
+/** What more than one folder counts; each has `metrics.ts` for what it counts alone. */
+export const SHARED_METRICS = {
+  frames_dropped_total: {
+    kind: "counter",
+    help: "Frames dropped before they were encoded, by reason.",
+    labels: { reason: ["late", "superseded", "encoder_busy", "encoder_skipped", "path_full"] },
+  },
+  audio_dropped_total: {
+    kind: "counter",
+    help: "Pieces of sound dropped before they were encoded, by reason.",
+    labels: { reason: ["encoder_busy", "too_far_ahead"] },
+  },
+  messages_dropped_total: {
+    kind: "counter",
+    help: "Messages that were dropped, by direction and reason.",
+    labels: { direction: ["to_renderer", "to_viewer"], reason: MESSAGE_DROPS },
+  },
+  renderer_errors_total: {
+    kind: "counter",
+    help: "Failed calls of the renderer, by call; `bridge` and `process` are its connection.",
+    labels: { call: ["open", "render", "audio", "poll_message", "close", "bridge", "process"] },
+  },
+  packets_dropped_total: {
+    kind: "counter",
+    help: "Packets on the media ports that were dropped, by reason.",
+    labels: { reason: PACKET_DROPS },
+  },
+  unexpected_errors_total: {
+    kind: "counter",
+    help:
+      "Defects that ended one viewer, session or timer (their kinds), or that nothing but the process's safety net caught.",
+    labels: { kind: ["viewer", "session", "timer", "unhandled_rejection", "uncaught_error"] },
+  },
+} as const satisfies MetricTable;
+
+/** Counts what more than one folder counts, and nothing else. */
+export type SharedMeter = Meter<typeof SHARED_METRICS>;

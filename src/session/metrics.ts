@@ -1,0 +1,134 @@
+import { END_REASONS } from "../base/codes.ts";
+import { ANY, type Meter, type MetricTable } from "../base/meter.ts";
+import type { SHARED_METRICS } from "../base/shared_metrics.ts";
+import { VIDEO_CODECS } from "../media/encoder.ts";
+import type { RenderResult } from "../media/frame.ts";
+
+/** From a connection on loopback to a renderer that loads its model first (30 s at most). */
+const JOINING = [0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30] as const;
+
+/** Dense about the interval of two pictures at 60, 30 and 25 a second; from 0.5 s on viewers see the idle picture. */
+const PER_FRAME = [
+  ...[0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024],
+  ...[0.033, 0.04, 0.066, 0.1, 0.2, 0.5, 2],
+] as const;
+
+/** A packet costs about 16 µs, a picture has some ten for each viewer, and keyframes have many times as many. */
+const SENDING = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
+
+const RENDER_RESULTS = [
+  "frame",
+  "unchanged",
+  "idle",
+  "end",
+  "failed",
+  "error",
+] as const satisfies readonly (RenderResult["status"] | "error")[];
+
+const KEYFRAME_REASONS = ["join", "pli", "fir", "nack", "moved", "left_out", "resumed"] as const;
+/** Why a keyframe was asked for. */
+export type KeyframeReason = typeof KEYFRAME_REASONS[number];
+/** Why a viewer asks for a keyframe. */
+export type KeyframeRequestReason = Exclude<KeyframeReason, "join" | "left_out">;
+
+const SOURCE_CALLS = ["render", "audio", "poll_message"] as const;
+/** A function of a source that is called for each picture. */
+export type SourceCall = typeof SOURCE_CALLS[number];
+
+/** What sessions and their viewers measure. */
+export const SESSION_METRICS = {
+  port_places: {
+    kind: "gauge",
+    help: "Places for viewers on each bound media port, by state.",
+    labels: { port: ANY, state: ["free", "used"] },
+  },
+  sessions: { kind: "gauge", help: "Open sessions." },
+  viewers: {
+    kind: "gauge",
+    help: "Viewers that hold a place, by state.",
+    labels: { state: ["connecting", "connected", "disconnected"] },
+  },
+  viewers_joined_total: { kind: "counter", help: "Offers that got an answer." },
+  viewers_ended_total: {
+    kind: "counter",
+    help: "Viewers that ended, by reason.",
+    labels: { reason: END_REASONS },
+  },
+  answer_seconds: {
+    kind: "histogram",
+    help: "Time from an offer to its answer; opening the renderer's session is in it.",
+    buckets: JOINING,
+  },
+  connect_seconds: {
+    kind: "histogram",
+    help: "Time from the answer to a finished DTLS handshake.",
+    buckets: JOINING,
+  },
+  first_frame_seconds: {
+    kind: "histogram",
+    help: "Time from the offer to the first video packet sent.",
+    buckets: JOINING,
+  },
+  renders_total: {
+    kind: "counter",
+    help: "Calls for a frame that came back, by what they brought.",
+    labels: { result: RENDER_RESULTS },
+  },
+  render_seconds: {
+    kind: "histogram",
+    help: "Time of one call for a frame, unless it failed.",
+    buckets: PER_FRAME,
+  },
+  encode_seconds: {
+    kind: "histogram",
+    help: "Time to convert and encode one frame, by codec.",
+    labels: { codec: VIDEO_CODECS },
+    buckets: PER_FRAME,
+  },
+  send_seconds: {
+    kind: "histogram",
+    help: "Time to packetize one frame, and to encrypt and send it for all its viewers, by codec.",
+    labels: { codec: VIDEO_CODECS },
+    buckets: SENDING,
+  },
+  frames_sent_total: {
+    kind: "counter",
+    help: "Encoded frames, by codec.",
+    labels: { codec: VIDEO_CODECS },
+  },
+  viewers_left_out_total: {
+    kind: "counter",
+    help:
+      "Times that a viewer whose path stayed full was left out until it could go on, while others saw on.",
+  },
+  layer_changes_total: {
+    kind: "counter",
+    help: "Viewers that were given another encoding of their session's video, by which.",
+    labels: { to: ["main", "low"] },
+  },
+  audio_packets_total: { kind: "counter", help: "Opus packets made; silence makes none." },
+  messages_total: {
+    kind: "counter",
+    help: "Messages between viewers and renderers, by direction.",
+    labels: { direction: ["to_renderer", "to_viewer"] },
+  },
+  renderer_stalls_total: {
+    kind: "counter",
+    help: "Calls of the renderer that took so long that viewers saw the idle picture, by call.",
+    labels: { call: SOURCE_CALLS },
+  },
+  keyframes_requested_total: {
+    kind: "counter",
+    help: "Keyframes asked for, by reason.",
+    labels: { reason: KEYFRAME_REASONS },
+  },
+  keyframes_suppressed_total: {
+    kind: "counter",
+    help:
+      "Requests for a keyframe that were put off since their viewer, one of several who are sent the same, had asked too often, by reason.",
+    labels: { reason: ["pli", "fir", "nack", "moved", "left_out", "resumed"] },
+  },
+} as const satisfies MetricTable;
+
+/** Measures sessions and their viewers. */
+export type SessionMeter = Meter<typeof SESSION_METRICS & typeof SHARED_METRICS>;

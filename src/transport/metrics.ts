@@ -1,0 +1,124 @@
+import type { Meter, MetricTable } from "../base/meter.ts";
+import type { SHARED_METRICS } from "../base/shared_metrics.ts";
+import type { ChannelDrop } from "./sctp/channels.ts";
+import type { AssociationEnd } from "./sctp/events.ts";
+
+/** Tunnels queue for seconds where networks would lose packets. */
+const ROUND_TRIP = [
+  ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
+  ...[0.15, 0.2, 0.3, 0.5, 1, 2, 5],
+] as const;
+
+/** Nothing, the little that is sent again unseen, and what shows. */
+const LOSS = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
+
+/** About the limits between which the rate moves, and what a tunnel may leave of them. */
+const RATES = [100e3, 200e3, 300e3, 500e3, 750e3, 1e6, 1.5e6, 2e6, 3e6, 5e6, 10e6, 30e6] as const;
+
+/** Below 60 ms nothing is done; from 250 ms on frames are left out. */
+const QUEUES = [0.005, 0.01, 0.025, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5] as const;
+
+const STUN_REJECTIONS = [
+  ...["too_short", "not_stun", "bad_cookie", "bad_length", "bad_attribute", "after_fingerprint"],
+  ...["not_a_binding_request", "fingerprint", "unknown_user", "username", "integrity"],
+  ...["unknown_response", "response_source", "response_integrity", "response_error"],
+] as const;
+/** Why a STUN message was dropped. */
+export type StunDrop = typeof STUN_REJECTIONS[number];
+
+const DATA_DROPS = [
+  ...["short", "checksum", "malformed", "too_many_chunks", "over_budget", "wrong_port"],
+  ...["wrong_tag", "bundled", "unexpected_chunk", "unknown_chunk", "bad_init", "bad_cookie"],
+  ...["restart", "outside_window", "invalid_stream", "old_sack", "long_heartbeat"],
+  ...["message_too_long", "after_end", "bad_dcep", "channel_twice", "too_many_channels"],
+  ...["unknown_channel", "unknown_ppid"],
+] as const satisfies readonly ChannelDrop[];
+
+const DATA_ENDS = [
+  ...["aborted_by_viewer", "shut_down_by_viewer", "unanswered", "no_user_data"],
+  ...["window_exceeded", "skips_too_far", "sack_beyond_sent", "pieces_contradict"],
+  ...["order_contradicts", "too_many_streams"],
+] as const satisfies readonly AssociationEnd[];
+
+/** What the connections of viewers measure. */
+export const TRANSPORT_METRICS = {
+  viewer_moves_total: {
+    kind: "counter",
+    help:
+      "Viewers that showed up at a new source address, by what showed it; the stream follows when that address agrees.",
+    labels: { proof: ["stun", "srtcp", "dtls"] },
+  },
+  consent_requests_total: {
+    kind: "counter",
+    help: "Requests that asked a viewer's address whether it wants the stream (RFC 7675).",
+  },
+  consents_granted_total: {
+    kind: "counter",
+    help: "Answers to such requests that were authentic and from that address.",
+  },
+  consents_lost_total: {
+    kind: "counter",
+    help:
+      "Addresses that did not get the stream: new ones that did not answer within 3 s, and ones that agreed before and have not for 30 s.",
+    labels: { reason: ["unanswered", "expired"] },
+  },
+  packets_withheld_total: {
+    kind: "counter",
+    help:
+      "Packets that were not sent since the viewer's address has not agreed or is silent, by kind.",
+    labels: { kind: ["handshake", "control", "stream"] },
+  },
+  video_target_bits_per_second: {
+    kind: "histogram",
+    help: "Rate of video that the way to a viewer takes, once a second for each.",
+    buckets: RATES,
+  },
+  path_queue_seconds: {
+    kind: "histogram",
+    help: "How long packets queue on the way to a viewer, once a second for each.",
+    buckets: QUEUES,
+  },
+  rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
+  rtp_bytes_sent_total: {
+    kind: "counter",
+    help: "Bytes of RTP packets sent, without the headers of UDP or TCP and IP.",
+  },
+  rtp_packets_nacked_total: {
+    kind: "counter",
+    help: "RTP packets that viewers asked for again by NACK.",
+  },
+  rtp_packets_retransmitted_total: {
+    kind: "counter",
+    help: "RTP packets sent again after a NACK.",
+  },
+  round_trip_seconds: {
+    kind: "histogram",
+    help: "Round trip to a viewer, once for each of its reports.",
+    buckets: ROUND_TRIP,
+  },
+  packet_loss_ratio: {
+    kind: "histogram",
+    help: "Share of video packets that a viewer lost, 0 to 1, once for each of its reports.",
+    buckets: LOSS,
+  },
+  send_errors_total: { kind: "counter", help: "Packets that the host refused to send." },
+  stun_requests_total: { kind: "counter", help: "STUN requests that were answered." },
+  stun_rejected_total: {
+    kind: "counter",
+    help: "STUN messages that were dropped, by reason.",
+    labels: { reason: STUN_REJECTIONS },
+  },
+  data_packets_dropped_total: {
+    kind: "counter",
+    help: "What came over viewers' data channels and was dropped, by reason.",
+    labels: { reason: DATA_DROPS },
+  },
+  data_channels_ended_total: {
+    kind: "counter",
+    help: "Data channels that ended before their viewer did, by reason; the viewer watches on.",
+    labels: { reason: DATA_ENDS },
+  },
+} as const satisfies MetricTable;
+
+/** Measures the connections of viewers. */
+export type TransportMeter = Meter<typeof TRANSPORT_METRICS & typeof SHARED_METRICS>;
