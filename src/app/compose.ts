@@ -11,9 +11,12 @@ import { PortLeases } from "../ports/leases.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
 import { SessionRegistry } from "../session/registry.ts";
-import { PathProbe } from "../transport/path_probe.ts";
+import { PathProbe } from "../transport/ice/path_probe.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
-import { createServerCertificate, type ServerCertificate } from "../transport/secure_channel.ts";
+import {
+  createServerCertificate,
+  type ServerCertificate,
+} from "../transport/dtls/secure_channel.ts";
 import { type ConnectionLimits, shareDescriptors } from "./descriptors.ts";
 import { LiveSettings } from "./live.ts";
 import { createPathChecks } from "./path_checks.ts";

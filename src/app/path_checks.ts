@@ -1,5 +1,5 @@
 import type { PathCheckDoor } from "../signalling/path_check.ts";
-import { PATH_CHECK_TTL_MS, type PathProbe } from "../transport/path_probe.ts";
+import { PATH_CHECK_TTL_MS, type PathProbe } from "../transport/ice/path_probe.ts";
 import type { PublicAddressFinder } from "./public_address.ts";
 
 const UDP = ["udp"] as const;

@@ -1,8 +1,8 @@
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
-import { rehearseHandshake } from "../transport/rehearsal.ts";
-import type { ServerCertificate } from "../transport/secure_channel.ts";
+import { rehearseHandshake } from "../transport/dtls/rehearsal.ts";
+import type { ServerCertificate } from "../transport/dtls/secure_channel.ts";
 
 /** Frames that are encoded for practice: after two, threads and memory are in place. */
 const FRAMES = 2;

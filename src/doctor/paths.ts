@@ -1,5 +1,5 @@
 import { formatHostPort } from "../base/host_port.ts";
-import type { PathOutcome } from "../transport/path_client.ts";
+import type { PathOutcome } from "./path_client.ts";
 import { type CheckResult, failed, ok, skipped, warning } from "./result.ts";
 import type { Arrivals } from "./server.ts";
 

@@ -1,9 +1,4 @@
-import {
-  checkTcpPath,
-  checkUdpPath,
-  type PathOutcome,
-  type PathTarget,
-} from "../transport/path_client.ts";
+import { checkTcpPath, checkUdpPath, type PathOutcome, type PathTarget } from "./path_client.ts";
 import { within } from "./deadline.ts";
 import type { Site } from "./host.ts";
 import { type CheckedPath, PACKET_SIZES } from "./paths.ts";

@@ -2,7 +2,7 @@ import type { Frame } from "node-av/lib";
 import { Compressor } from "./compressor.ts";
 import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
-import { PictureLadder } from "./picture_ladder.ts";
+import { PictureLadder } from "../rate/picture_ladder.ts";
 
 /** After a host has refused another encoder (hardware has so many and no more), it is asked again no sooner. */
 const REFUSAL_US = 10_000_000;

@@ -21,8 +21,8 @@ import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts"
 import { allocatePicture, PictureConverter, rawFrameOf } from "./ffmpeg_frames.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { scaleEvenly } from "./fit.ts";
-import { RateClock } from "./rate_clock.ts";
-import { RateSteps } from "./rate_steps.ts";
+import { RateClock } from "../rate/rate_clock.ts";
+import { RateSteps } from "../rate/rate_steps.ts";
 import { readVp8Quantizer } from "./vp8_quantizer.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { RateLimits } from "../media/congestion/rate_controller.ts";
+import type { RateLimits } from "../rate/rate_controller.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
 import type { PublicAddress, ReadOffer } from "../transport/peer_transport.ts";
 import { type JoinRequest, ViewerError } from "./door.ts";

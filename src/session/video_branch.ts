@@ -13,7 +13,7 @@ import { ParameterSetCache } from "../media/h264.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
-import type { Layer } from "./layer_choice.ts";
+import type { Layer } from "../rate/layer_choice.ts";
 import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
 /** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */

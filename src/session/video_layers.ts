@@ -1,6 +1,6 @@
 import type { RawFrame, SourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
-import { type Layer, type LayerCandidate, LayerChoice } from "./layer_choice.ts";
+import { type Layer, type LayerCandidate, LayerChoice } from "../rate/layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { KeyframeRequestReason } from "./metrics.ts";
 import { VideoBranch, type VideoBranchOptions } from "./video_branch.ts";

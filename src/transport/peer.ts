@@ -8,16 +8,16 @@ import type { Answer, AnswerCandidate } from "../sdp/answer.ts";
 import type { UnusedSection } from "../sdp/mismatch.ts";
 import type { Offer } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
-import type { RateLimits } from "../media/congestion/rate_controller.ts";
-import { DataChannel } from "./data_channel.ts";
+import type { RateLimits } from "../rate/rate_controller.ts";
+import { DataChannel } from "./sctp/data_channel.ts";
 import {
   createIceCredentials,
   IceAgent,
   type IceCredentials,
   type RemoteCredentials,
-} from "./ice_agent.ts";
+} from "./ice/ice_agent.ts";
 import type { TransportMeter } from "./metrics.ts";
-import { numberExtensionId } from "./path_reports.ts";
+import { numberExtensionId } from "./rtp/path_reports.ts";
 import {
   isFurtherOffer,
   type OfferUse,
@@ -35,12 +35,12 @@ import type {
   PeerStats,
   PublicAddress,
 } from "./peer_transport.ts";
-import { PathRate } from "./path_rate.ts";
+import { PathRate } from "../rate/path_rate.ts";
 import { answerPeer } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
-import { type RtcpVerdict, RtpSession } from "./rtp_session.ts";
-import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./secure_channel.ts";
+import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
+import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./dtls/secure_channel.ts";
 
 /** What a {@link WebRtcPeer} is made of. */
 export interface WebRtcPeerOptions {

@@ -1,11 +1,11 @@
 import { type Answer, buildAnswer, type SendSection } from "../sdp/answer.ts";
 import type { CodecChoice } from "../sdp/codec.ts";
 import type { Fingerprint } from "../sdp/model.ts";
-import type { IceCredentials } from "./ice_agent.ts";
+import type { IceCredentials } from "./ice/ice_agent.ts";
 import { answerSections, type OfferUse } from "./offer_reader.ts";
-import { PATH_REPORTS } from "./path_reports.ts";
+import { PATH_REPORTS } from "./rtp/path_reports.ts";
 import type { PublicAddress } from "./peer_transport.ts";
-import { PLAYOUT_DELAY_URI } from "./playout.ts";
+import { PLAYOUT_DELAY_URI } from "./rtp/playout.ts";
 
 /** What the browser may tell us about the video and what we act on. */
 const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir", PATH_REPORTS.feedback];

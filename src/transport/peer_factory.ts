@@ -5,10 +5,10 @@ import type { MediaPort } from "../ports/media_port.ts";
 import type { TransportMeter } from "./metrics.ts";
 import { isFurtherOffer, isLateOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
-import type { PathProbe } from "./path_probe.ts";
+import type { PathProbe } from "./ice/path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
-import type { ServerCertificate } from "./secure_channel.ts";
+import type { ServerCertificate } from "./dtls/secure_channel.ts";
 
 /** What every peer of a process shares. */
 export interface PeerFactoryOptions {

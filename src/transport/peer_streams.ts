@@ -3,12 +3,12 @@ import { type EncodedAudio, OPUS_SAMPLE_RATE } from "../media/audio_encoder.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import { canReceive } from "../sdp/answer.ts";
 import type { OfferUse, Sending } from "./offer_reader.ts";
-import type { PathRate } from "./path_rate.ts";
-import { numberExtensionId } from "./path_reports.ts";
+import type { PathRate } from "../rate/path_rate.ts";
+import { numberExtensionId } from "./rtp/path_reports.ts";
 import type { AudioSink } from "./peer_transport.ts";
-import { renderAtOnce, renderInStep, SOUND_LATER_US } from "./playout.ts";
-import type { RtpHeaderExtension } from "./rtp.ts";
-import { type RtpMarks, RtpStream } from "./rtp_stream.ts";
+import { renderAtOnce, renderInStep, SOUND_LATER_US } from "./rtp/playout.ts";
+import type { RtpHeaderExtension } from "./rtp/rtp.ts";
+import { type RtpMarks, RtpStream } from "./rtp/rtp_stream.ts";
 
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 export const VIDEO_CLOCK_RATE = 90_000;

@@ -1,5 +1,5 @@
 import type { EncodedAudio } from "../media/audio_encoder.ts";
-import type { RateLimits } from "../media/congestion/rate_controller.ts";
+import type { RateLimits } from "../rate/rate_controller.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaTransport } from "../ports/media_address.ts";
 import type { UnusedSection } from "../sdp/mismatch.ts";

@@ -6,15 +6,15 @@ import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { addressKey, isLoopback, isUnicast, type MediaAddress } from "../ports/media_address.ts";
 import type { MediaPort } from "../ports/media_port.ts";
-import { ConsentRounds } from "./consent_rounds.ts";
-import type { IceAgent } from "./ice_agent.ts";
-import { DTLS_CONTENT } from "./dtls_records.ts";
+import { ConsentRounds } from "./ice/consent_rounds.ts";
+import type { IceAgent } from "./ice/ice_agent.ts";
+import { DTLS_CONTENT } from "./dtls/dtls_records.ts";
 import type { StunDrop, TransportMeter } from "./metrics.ts";
 import { classifyPacket } from "./packet_kind.ts";
-import type { PathProbe } from "./path_probe.ts";
-import type { RtcpVerdict } from "./rtp_session.ts";
-import type { DtlsVerdict } from "./secure_channel.ts";
-import { parseStun, type StunMessage, verifyFingerprint } from "./stun.ts";
+import type { PathProbe } from "./ice/path_probe.ts";
+import type { RtcpVerdict } from "./rtp/rtp_session.ts";
+import type { DtlsVerdict } from "./dtls/secure_channel.ts";
+import { parseStun, type StunMessage, verifyFingerprint } from "./ice/stun.ts";
 
 /** The only method of ICE (RFC 8489 §18.1). */
 const BINDING = 1;

@@ -2,8 +2,8 @@ import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
-import { RtpStream } from "../../src/transport/rtp_stream.ts";
-import { createSrtpSender } from "../../src/transport/srtp.ts";
+import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
+import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { WeriftSender } from "./werift_sender.ts";
 

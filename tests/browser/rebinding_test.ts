@@ -1,5 +1,5 @@
 import assert from "assert";
-import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
+import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
 import { browserTest } from "../support/browser.ts";
 import { assertSteady, BrowserPage } from "../support/browser_page.ts";
 import { eventually } from "../support/deadline.ts";

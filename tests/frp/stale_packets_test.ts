@@ -3,7 +3,7 @@ import { eventually } from "../support/deadline.ts";
 import { frpBrowserTest } from "../support/frp.ts";
 import { TappedServer } from "../support/frp_tap.ts";
 import { TunnelViewer } from "../support/frp_viewer.ts";
-import { parseStun } from "../../src/transport/stun.ts";
+import { parseStun } from "../../src/transport/ice/stun.ts";
 import type { PacketKind } from "../../src/transport/packet_kind.ts";
 
 const LIGHT = { "video.width": 320, "video.height": 180, "video.fps": 20 } as const;

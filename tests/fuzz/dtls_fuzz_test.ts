@@ -1,12 +1,12 @@
 import assert from "assert";
-import { formatDtlsRecord, splitDtlsRecords } from "../../src/transport/dtls_records.ts";
+import { formatDtlsRecord, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import {
   createServerCertificate,
   SecureChannel,
   SecureChannelError,
   type SecureMedia,
-} from "../../src/transport/secure_channel.ts";
-import { createSrtcpSender } from "../../src/transport/srtcp.ts";
+} from "../../src/transport/dtls/secure_channel.ts";
+import { createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
 import { plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
 import { handshakeMessage, RawDtlsClient, type Step, STEPS } from "../support/raw_dtls_client.ts";
 import type { Random } from "../support/random.ts";

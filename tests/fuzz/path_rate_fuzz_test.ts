@@ -1,6 +1,6 @@
 import assert from "assert";
-import { PathRate } from "../../src/transport/path_rate.ts";
-import { parseTransportFeedback } from "../../src/transport/transport_feedback.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
+import { parseTransportFeedback } from "../../src/rate/transport_feedback.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 

@@ -1,17 +1,17 @@
 import assert from "assert";
 import { NULL_METER } from "../../src/base/meter.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
-import { parseRtcp, type RtcpPacket } from "../../src/transport/rtcp.ts";
-import { formatBye, formatSenderReport } from "../../src/transport/rtcp_format.ts";
-import { RtpSession } from "../../src/transport/rtp_session.ts";
-import { RtpStream } from "../../src/transport/rtp_stream.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
+import { parseRtcp, type RtcpPacket } from "../../src/transport/rtp/rtcp.ts";
+import { formatBye, formatSenderReport } from "../../src/transport/rtp/rtcp_format.ts";
+import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
+import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import {
   createSrtcpReceiver,
   createSrtcpSender,
   type SrtcpSender,
-} from "../../src/transport/srtcp.ts";
-import { createSrtpSender } from "../../src/transport/srtp.ts";
-import type { SrtpKeys } from "../../src/transport/srtp_keys.ts";
+} from "../../src/transport/rtp/srtcp.ts";
+import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
+import type { SrtpKeys } from "../../src/transport/rtp/srtp_keys.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";

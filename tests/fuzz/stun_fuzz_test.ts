@@ -7,17 +7,17 @@ import {
   type MediaPortListener,
 } from "../../src/ports/media_address.ts";
 import type { MediaPort } from "../../src/ports/media_port.ts";
-import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
-import { PathProbe } from "../../src/transport/path_probe.ts";
+import { createIceCredentials, IceAgent } from "../../src/transport/ice/ice_agent.ts";
+import { PathProbe } from "../../src/transport/ice/path_probe.ts";
 import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
 import {
   parseStun,
   type StunMessage,
   verifyFingerprint,
   verifyMessageIntegrity,
-} from "../../src/transport/stun.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
-import { stunFingerprint, stunIntegrity } from "../../src/transport/stun_wire.ts";
+} from "../../src/transport/ice/stun.ts";
+import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
+import { stunFingerprint, stunIntegrity } from "../../src/transport/ice/stun_wire.ts";
 import { BROWSER, BROWSER_UFRAG, consentAnswer, isConsentRequest } from "../support/checks.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Random } from "../support/random.ts";

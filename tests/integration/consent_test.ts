@@ -1,5 +1,5 @@
 import assert from "assert";
-import { parseStun } from "../../src/transport/stun.ts";
+import { parseStun } from "../../src/transport/ice/stun.ts";
 import { consentAnswer } from "../support/checks.ts";
 import { eventually } from "../support/deadline.ts";
 import { Elsewhere, password, report } from "../support/elsewhere.ts";

@@ -2,7 +2,7 @@ import assert from "assert";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
-import { createServerCertificate } from "../../src/transport/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
 import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/tunnelled_site.ts";
 
 /** Where nobody listens (RFC 863, in a world that has given it up). */

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
+import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
 import { eventually } from "../support/deadline.ts";
 import { plainRecord } from "../support/dtls_client.ts";
 import { checkOf, dtlsForgery, garbage, mediaAddress } from "../support/hostile_packets.ts";

@@ -6,7 +6,7 @@ import {
   createServerCertificate,
   SecureChannel,
   SecureChannelError,
-} from "../../src/transport/secure_channel.ts";
+} from "../../src/transport/dtls/secure_channel.ts";
 import { within } from "../support/deadline.ts";
 
 /** How long OpenSSL may take from its start until it has the server's alert, in ms; without one it waits for minutes. */

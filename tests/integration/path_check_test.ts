@@ -1,5 +1,5 @@
 import assert from "assert";
-import { checkUdpPath, type PathOutcome } from "../../src/transport/path_client.ts";
+import { checkUdpPath, type PathOutcome } from "../../src/doctor/path_client.ts";
 import { mintToken } from "../../src/signalling/access.ts";
 import { startTestServer, type TestServer } from "../support/test_server.ts";
 import { UdpRelay } from "../support/udp_relay.ts";

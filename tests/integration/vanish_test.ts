@@ -1,6 +1,6 @@
 import assert from "assert";
-import { createServerCertificate, SecureChannel } from "../../src/transport/secure_channel.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { createServerCertificate, SecureChannel } from "../../src/transport/dtls/secure_channel.ts";
+import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { eventually, patience, within } from "../support/deadline.ts";
 import { TestDtlsClient } from "../support/dtls_client.ts";
 import { type Ending, RawWebSocket } from "../support/raw_web_socket.ts";

@@ -1,9 +1,9 @@
 import assert from "assert";
 import { NULL_METER } from "../../src/base/meter.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
-import { compactNtp } from "../../src/transport/rtcp_format.ts";
-import { RtpSession } from "../../src/transport/rtp_session.ts";
-import { RtpStream } from "../../src/transport/rtp_stream.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
+import { compactNtp } from "../../src/transport/rtp/rtcp_format.ts";
+import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
+import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { SimulatedLink } from "./link.ts";
 

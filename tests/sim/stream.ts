@@ -1,6 +1,6 @@
-import type { RateLimits } from "../../src/media/congestion/rate_controller.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
-import type { PacketArrival, TransportFeedback } from "../../src/transport/transport_feedback.ts";
+import type { RateLimits } from "../../src/rate/rate_controller.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
+import type { PacketArrival, TransportFeedback } from "../../src/rate/transport_feedback.ts";
 import { Random } from "../support/random.ts";
 import type { SimulatedLink } from "./link.ts";
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { IceAgent } from "../../src/transport/ice_agent.ts";
-import { parseStun, type StunMessage } from "../../src/transport/stun.ts";
-import { formatBindingRequest, formatBindingSuccess } from "../../src/transport/stun_format.ts";
-import { stunFingerprint, stunIntegrity } from "../../src/transport/stun_wire.ts";
+import type { IceAgent } from "../../src/transport/ice/ice_agent.ts";
+import { parseStun, type StunMessage } from "../../src/transport/ice/stun.ts";
+import { formatBindingRequest, formatBindingSuccess } from "../../src/transport/ice/stun_format.ts";
+import { stunFingerprint, stunIntegrity } from "../../src/transport/ice/stun_wire.ts";
 
 /** The username fragment of a browser in tests. */
 export const BROWSER_UFRAG = "brws";

@@ -4,8 +4,8 @@ import {
   ProtectionProfileAeadAes128Gcm,
   ProtectionProfileAes128CmHmacSha1_80,
 } from "werift";
-import type { SecureChannel, ServerCertificate } from "../../src/transport/secure_channel.ts";
-import type { SrtpKeys, SrtpProfile } from "../../src/transport/srtp_keys.ts";
+import type { SecureChannel, ServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
+import type { SrtpKeys, SrtpProfile } from "../../src/transport/rtp/srtp_keys.ts";
 
 const PROFILE_NUMBERS = {
   aead_aes_128_gcm: ProtectionProfileAeadAes128Gcm,

@@ -1,10 +1,10 @@
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { MediaAddress, MediaPortListener } from "../../src/ports/media_address.ts";
 import type { MediaPort } from "../../src/ports/media_port.ts";
-import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
+import { createIceCredentials, IceAgent } from "../../src/transport/ice/ice_agent.ts";
 import { type PortMember, PortMux } from "../../src/transport/port_mux.ts";
-import type { RtcpVerdict } from "../../src/transport/rtp_session.ts";
-import type { DtlsVerdict } from "../../src/transport/secure_channel.ts";
+import type { RtcpVerdict } from "../../src/transport/rtp/rtp_session.ts";
+import type { DtlsVerdict } from "../../src/transport/dtls/secure_channel.ts";
 import { BROWSER, consentAnswer, isConsentRequest } from "./checks.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { RecordingMeter } from "./recording_meter.ts";

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { SocketAddress } from "../../src/ports/udp_port.ts";
-import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
+import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { plainRecord } from "./dtls_client.ts";
 import type { Random } from "./random.ts";
 import type { WeriftViewer } from "./werift_viewer.ts";

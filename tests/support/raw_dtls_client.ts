@@ -14,8 +14,8 @@ import {
   type DtlsRecord,
   formatDtlsRecord,
   splitDtlsRecords,
-} from "../../src/transport/dtls_records.ts";
-import type { ServerCertificate } from "../../src/transport/secure_channel.ts";
+} from "../../src/transport/dtls/dtls_records.ts";
+import type { ServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
 
 /** The messages of a client in their order. */
 export const STEPS = [

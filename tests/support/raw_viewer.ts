@@ -1,8 +1,8 @@
 import assert from "assert";
-import { parseStun } from "../../src/transport/stun.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
-import type { ServerCertificate } from "../../src/transport/secure_channel.ts";
-import { createIceCredentials, type IceCredentials } from "../../src/transport/ice_agent.ts";
+import { parseStun } from "../../src/transport/ice/stun.ts";
+import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
+import type { ServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
+import { createIceCredentials, type IceCredentials } from "../../src/transport/ice/ice_agent.ts";
 import { consentAnswer, isConsentRequest } from "./checks.ts";
 import { within } from "./deadline.ts";
 import { RawDtlsClient } from "./raw_dtls_client.ts";

@@ -2,7 +2,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { type MediaPort, openMediaPort } from "../../src/ports/media_port.ts";
 import type { TcpEnd } from "../../src/ports/tcp_connection.ts";
-import { createIceCredentials, IceAgent } from "../../src/transport/ice_agent.ts";
+import { createIceCredentials, IceAgent } from "../../src/transport/ice/ice_agent.ts";
 import { BROWSER, checkPacket } from "./checks.ts";
 import { eventually } from "./deadline.ts";
 import { FakeClock } from "./fake_clock.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { createServerCertificate } from "../../src/transport/secure_channel.ts";
-import { DTLS_CONTENT } from "../../src/transport/dtls_records.ts";
+import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
+import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
 import { type Attack, type AttackedTunnel, flood, pause } from "./attacked_tunnel.ts";
 import { consentAnswer } from "./checks.ts";
 import { eventually, within } from "./deadline.ts";

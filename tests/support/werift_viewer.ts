@@ -1,3 +1,4 @@
+import { sequenceDelta } from "../../src/base/sequence_numbers.ts";
 import { Buffer } from "node:buffer";
 import {
   GenericNack,
@@ -11,7 +12,7 @@ import {
   useVP8,
 } from "werift";
 import type { VideoCodec } from "../../src/media/encoder.ts";
-import { type RtpHeaderExtension, sequenceDelta } from "../../src/transport/rtp.ts";
+import { type RtpHeaderExtension } from "../../src/transport/rtp/rtp.ts";
 import { eventually, within } from "./deadline.ts";
 import { depacketizeH264, depacketizeVp8 } from "./depacketize.ts";
 

@@ -1,58 +1,15 @@
 import assert from "assert";
+import { MAY_IMPORT } from "./doors.ts";
 import { HOUSE_RULES } from "./house_rules.ts";
 import { ENTRIES, fromFileUrl, readModules, ROOT } from "./modules.ts";
-
-/** What each folder of src may import from the others, besides itself. The order is that of the path of a frame. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  config: ["base"],
-  sdp: ["base"],
-  ports: ["base"],
-  media: ["base"],
-  observability: ["base"],
-  renderer: ["base", "media"],
-  transport: ["base", "ports", "sdp", "media"],
-  session: ["base", "media", "ports", "transport"],
-  signalling: ["base", "session"],
-  tunnel: ["base"],
-  doctor: ["base", "ports", "transport"],
-  viewer: [],
-  app: [
-    "base",
-    "config",
-    "sdp",
-    "ports",
-    "media",
-    "observability",
-    "renderer",
-    "transport",
-    "session",
-    "signalling",
-    "viewer",
-  ],
-  cli: [
-    "app",
-    "base",
-    "config",
-    "doctor",
-    "media",
-    "observability",
-    "ports",
-    "renderer",
-    "transport",
-    "sdp",
-    "signalling",
-    "tunnel",
-  ],
-};
 
 /** Files behind which a folder hides the rest of itself from some of its users. */
 const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
   { from: "session", to: "transport", allowed: /\/peer_transport\.ts$/ },
   { from: "signalling", to: "session", allowed: /\/door\.ts$/ },
   { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
-  { from: "doctor", to: "transport", allowed: /\/(path_client|test_viewer)\.ts$/ },
-  { from: "doctor", to: "ports", allowed: /\/udp_port\.ts$/ },
+  { from: "doctor", to: "transport", allowed: /\/(ice\/stun|ice\/stun_format|test_viewer)\.ts$/ },
+  { from: "doctor", to: "ports", allowed: /\/(rfc4571|udp_port)\.ts$/ },
 ];
 
 /** The folder that alone may import a package. */

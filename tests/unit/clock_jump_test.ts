@@ -1,10 +1,10 @@
 import assert from "assert";
 import type { Clock } from "../../src/base/clock.ts";
 import { createLogSink } from "../../src/observability/log_sink.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
-import { RtpSession } from "../../src/transport/rtp_session.ts";
-import { RtpStream } from "../../src/transport/rtp_stream.ts";
-import { createSrtpSender } from "../../src/transport/srtp.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
+import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
+import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
+import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import type { LogFields, Logger } from "../../src/base/log.ts";
-import { DataChannel } from "../../src/transport/data_channel.ts";
+import { DataChannel } from "../../src/transport/sctp/data_channel.ts";
 import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
 import type { PeerMessage } from "../../src/transport/peer_transport.ts";
 import { type ChannelEvent, Channels } from "../../src/transport/sctp/channels.ts";

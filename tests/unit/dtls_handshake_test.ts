@@ -4,7 +4,7 @@ import {
   SecureChannel,
   SecureChannelError,
   type SecureMedia,
-} from "../../src/transport/secure_channel.ts";
+} from "../../src/transport/dtls/secure_channel.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { heldBytes } from "../support/memory.ts";
 import {

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { splitDtlsRecords } from "../../src/transport/dtls_records.ts";
+import { splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import { Random } from "../support/random.ts";
 
 /** One record with a header that says what it carries. */

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { splitDtlsRecords } from "../../src/transport/dtls_records.ts";
-import { HandshakeGate } from "../../src/transport/handshake_gate.ts";
+import { splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
+import { HandshakeGate } from "../../src/transport/dtls/handshake_gate.ts";
 import { heldBytes } from "../support/memory.ts";
 import { Random } from "../support/random.ts";
 

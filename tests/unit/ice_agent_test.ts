@@ -1,7 +1,11 @@
 import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
-import { createIceCredentials, IceAgent, type IceOutcome } from "../../src/transport/ice_agent.ts";
-import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/stun.ts";
+import {
+  createIceCredentials,
+  IceAgent,
+  type IceOutcome,
+} from "../../src/transport/ice/ice_agent.ts";
+import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/ice/stun.ts";
 import {
   BROWSER,
   BROWSER_PWD,

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { type Layer, type LayerCandidate, LayerChoice } from "../../src/session/layer_choice.ts";
+import { type Layer, type LayerCandidate, LayerChoice } from "../../src/rate/layer_choice.ts";
 
 /** Viewers by name: what their paths take, and where they are. */
 type Viewers = Record<string, readonly [targetKbps: number, layer: Layer]>;

@@ -4,7 +4,7 @@ import {
   PATH_ARRIVALS_MAX,
   PATH_CHECK_TTL_MS,
   PATH_CHECKS_MAX,
-} from "../../src/transport/path_probe.ts";
+} from "../../src/transport/ice/path_probe.ts";
 import { CHECKS } from "../../src/doctor/result.ts";
 
 /** The rows of the last table under a heading, cell by cell, without the table's own heading. */

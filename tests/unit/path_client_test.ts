@@ -1,9 +1,9 @@
 import assert from "assert";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { formatFrames, FrameReader } from "../../src/ports/rfc4571.ts";
-import { checkTcpPath, checkUdpPath, type PathTarget } from "../../src/transport/path_client.ts";
-import { PathProbe } from "../../src/transport/path_probe.ts";
-import { formatBindingSuccess } from "../../src/transport/stun_format.ts";
+import { checkTcpPath, checkUdpPath, type PathTarget } from "../../src/doctor/path_client.ts";
+import { PathProbe } from "../../src/transport/ice/path_probe.ts";
+import { formatBindingSuccess } from "../../src/transport/ice/stun_format.ts";
 import { parseMessage } from "../support/checks.ts";
 
 const LOOPBACK = "127.0.0.1";

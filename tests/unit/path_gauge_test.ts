@@ -1,9 +1,5 @@
 import assert from "assert";
-import {
-  type PacketFate,
-  type PathEvidence,
-  PathGauge,
-} from "../../src/media/congestion/path_gauge.ts";
+import { type PacketFate, type PathEvidence, PathGauge } from "../../src/rate/path_gauge.ts";
 
 const REPORT_MS = 100;
 const PACKETS = 10;

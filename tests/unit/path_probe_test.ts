@@ -1,9 +1,13 @@
 import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
-import { IceAgent } from "../../src/transport/ice_agent.ts";
-import { PATH_CHECK_TTL_MS, PATH_CHECKS_MAX, PathProbe } from "../../src/transport/path_probe.ts";
-import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/stun.ts";
-import { formatBindingRequest } from "../../src/transport/stun_format.ts";
+import { IceAgent } from "../../src/transport/ice/ice_agent.ts";
+import {
+  PATH_CHECK_TTL_MS,
+  PATH_CHECKS_MAX,
+  PathProbe,
+} from "../../src/transport/ice/path_probe.ts";
+import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/ice/stun.ts";
+import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { checkWithAttribute, parseMessage } from "../support/checks.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 

@@ -1,6 +1,6 @@
 import assert from "assert";
-import type { RateLimits } from "../../src/media/congestion/rate_controller.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
+import type { RateLimits } from "../../src/rate/rate_controller.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
 import { Random } from "../support/random.ts";
 import { SimulatedLink } from "../sim/link.ts";
 import { feedbackOf } from "../sim/stream.ts";

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { readUsableOffer, type UsableOffer } from "../../src/transport/offer_reader.ts";
 import { answerPeer } from "../../src/transport/peer_answer.ts";
-import { numberExtensionId, PATH_REPORTS } from "../../src/transport/path_reports.ts";
+import { numberExtensionId, PATH_REPORTS } from "../../src/transport/rtp/path_reports.ts";
 
 const TESTDATA = new URL("../testdata/sdp/", import.meta.url);
 

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { PictureLadder } from "../../src/media/picture_ladder.ts";
+import { PictureLadder } from "../../src/rate/picture_ladder.ts";
 import { Random } from "../support/random.ts";
 
 const HD = { width: 1280, height: 720, fps: 30 } as const;

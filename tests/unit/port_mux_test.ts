@@ -1,5 +1,5 @@
 import assert from "assert";
-import { createIceCredentials } from "../../src/transport/ice_agent.ts";
+import { createIceCredentials } from "../../src/transport/ice/ice_agent.ts";
 import { BROWSER, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
 import { settle } from "../support/fake_clock.ts";
 import { A, B, DTLS, RTCP, RTP, setUpPort } from "../support/fake_port.ts";

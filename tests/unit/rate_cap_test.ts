@@ -1,7 +1,7 @@
 import assert from "assert";
 import { SdpError } from "../../src/sdp/model.ts";
 import { parseOffer } from "../../src/sdp/offer.ts";
-import { PathRate } from "../../src/transport/path_rate.ts";
+import { PathRate } from "../../src/rate/path_rate.ts";
 
 const OFFER = await Deno.readTextFile(
   new URL("../testdata/sdp/chrome_156_sendrecv_data.offer.sdp", import.meta.url),

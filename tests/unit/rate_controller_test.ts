@@ -3,7 +3,7 @@ import {
   RateController,
   type RateEvidence,
   type RateLimits,
-} from "../../src/media/congestion/rate_controller.ts";
+} from "../../src/rate/rate_controller.ts";
 import { Random } from "../support/random.ts";
 
 const STEP_MS = 100;

@@ -1,12 +1,12 @@
 import assert from "assert";
-import { parseRtcp } from "../../src/transport/rtcp.ts";
+import { parseRtcp } from "../../src/transport/rtp/rtcp.ts";
 import {
   compactNtp,
   formatBye,
   formatSenderReport,
   ntpTime,
   roundTripMs,
-} from "../../src/transport/rtcp_format.ts";
+} from "../../src/transport/rtp/rtcp_format.ts";
 
 const SENDER = 0x0102_0304;
 

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { parseRtcp, type RtcpPacket } from "../../src/transport/rtcp.ts";
-import { NACK_SEQUENCE_NUMBERS_MAX } from "../../src/transport/rtcp_feedback.ts";
-import { formatBye, formatSenderReport } from "../../src/transport/rtcp_format.ts";
+import { parseRtcp, type RtcpPacket } from "../../src/transport/rtp/rtcp.ts";
+import { NACK_SEQUENCE_NUMBERS_MAX } from "../../src/transport/rtp/rtcp_feedback.ts";
+import { formatBye, formatSenderReport } from "../../src/transport/rtp/rtcp_format.ts";
 import { Random } from "../support/random.ts";
 
 const SENDER = 0x0102_0304;

@@ -1,8 +1,9 @@
+import { extendSequenceNumber } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
-import { extendSequenceNumber, parseRtp, type RtpPacket } from "../../src/transport/rtp.ts";
-import { RtpStream } from "../../src/transport/rtp_stream.ts";
+import { parseRtp, type RtpPacket } from "../../src/transport/rtp/rtp.ts";
+import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import type { PlainPacket, SrtpSender } from "../../src/transport/srtp.ts";
+import type { PlainPacket, SrtpSender } from "../../src/transport/rtp/srtp.ts";
 
 /** Leaves packets readable, and notes what they were given for encryption. */
 class OpenSrtp implements SrtpSender {

@@ -1,14 +1,13 @@
+import { extendSequenceNumber, sequenceDelta } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
 import { classifyPacket } from "../../src/transport/packet_kind.ts";
 import {
-  extendSequenceNumber,
   formatPlayoutDelay,
   parseRtp,
   type RtpHeader,
   rtpHeaderBytes,
-  sequenceDelta,
   writeRtpHeader,
-} from "../../src/transport/rtp.ts";
+} from "../../src/transport/rtp/rtp.ts";
 import { Random } from "../support/random.ts";
 
 const HEADER: RtpHeader = {

@@ -1,3 +1,4 @@
+import { sequenceDelta } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
 import type { Chunk, InitTerms } from "../../src/transport/sctp/chunks.ts";
 import { packetChecksum } from "../../src/transport/sctp/crc32c.ts";
@@ -12,7 +13,7 @@ import {
   PacketBuilder,
 } from "../../src/transport/sctp/format.ts";
 import { parsePacket } from "../../src/transport/sctp/parse.ts";
-import { isTsnAfter, ssnDelta, tsnDistance, tsnPlus } from "../../src/transport/sctp/serial.ts";
+import { isTsnAfter, tsnDistance, tsnPlus } from "../../src/transport/sctp/serial.ts";
 import { chunk, data, init, packet } from "../support/sctp_attacker.ts";
 
 const ADDRESS = { sourcePort: 5000, destinationPort: 5001 };
@@ -151,6 +152,6 @@ Deno.test("serial numbers: wrap around", () => {
   assert.equal(tsnPlus(0xffff_ffff, 2), 1);
   assert.equal(tsnPlus(0, -1), 0xffff_ffff);
   assert.equal(tsnDistance(1, 0xffff_ffff), 2);
-  assert.equal(ssnDelta(1, 65_535), 2);
-  assert.equal(ssnDelta(65_535, 1), -2);
+  assert.equal(sequenceDelta(1, 65_535), 2);
+  assert.equal(sequenceDelta(65_535, 1), -2);
 });

@@ -7,16 +7,16 @@ import {
   RTCCertificate,
   SignatureAlgorithm,
 } from "werift";
-import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls_records.ts";
-import { rehearseHandshake } from "../../src/transport/rehearsal.ts";
+import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
+import { rehearseHandshake } from "../../src/transport/dtls/rehearsal.ts";
 import {
   createServerCertificate,
   SecureChannel,
   SecureChannelError,
   type SecureMedia,
   type ServerCertificate,
-} from "../../src/transport/secure_channel.ts";
-import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/srtcp.ts";
+} from "../../src/transport/dtls/secure_channel.ts";
+import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
 import { type DtlsClientOptions, plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
 
 const CLIENT_HELLO = 1;

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { SentPackets } from "../../src/transport/sent_packets.ts";
+import { SentPackets } from "../../src/rate/sent_packets.ts";
 import { feedbackOf } from "../sim/stream.ts";
 
 /** Packets 0, 1, 2 … of `count`, sent a millisecond after each other, each larger by a byte. */

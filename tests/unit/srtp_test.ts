@@ -6,16 +6,16 @@ import {
   SrtcpSession,
   SrtpSession,
 } from "werift";
-import { writeRtpHeader } from "../../src/transport/rtp.ts";
-import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/srtcp.ts";
-import { createSrtpSender } from "../../src/transport/srtp.ts";
+import { writeRtpHeader } from "../../src/transport/rtp/rtp.ts";
+import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
+import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
 import {
   counterMode,
   deriveKey,
   SRTP_LABEL,
   type SrtpKeys,
   type SrtpProfile,
-} from "../../src/transport/srtp_keys.ts";
+} from "../../src/transport/rtp/srtp_keys.ts";
 import { Random } from "../support/random.ts";
 
 const PROFILES = ["aead_aes_128_gcm", "aes_cm_128_hmac_sha1_80"] as const;

@@ -4,12 +4,12 @@ import {
   type StunMessage,
   verifyFingerprint,
   verifyMessageIntegrity,
-} from "../../src/transport/stun.ts";
+} from "../../src/transport/ice/stun.ts";
 import {
   formatBindingError,
   formatBindingRequest,
   formatBindingSuccess,
-} from "../../src/transport/stun_format.ts";
+} from "../../src/transport/ice/stun_format.ts";
 
 const PASSWORD = "a-password-of-24-letters";
 const TRANSACTION_ID = Uint8Array.fromHex("000102030405060708090a0b");

@@ -5,7 +5,7 @@ import {
   type StunMessage,
   verifyFingerprint,
   verifyMessageIntegrity,
-} from "../../src/transport/stun.ts";
+} from "../../src/transport/ice/stun.ts";
 import { Random } from "../support/random.ts";
 
 /** RFC 5769 §2.1–2.3. */

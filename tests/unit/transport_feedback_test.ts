@@ -3,7 +3,7 @@ import {
   type PacketArrival,
   parseTransportFeedback,
   TRANSPORT_FEEDBACK_PACKETS_MAX,
-} from "../../src/transport/transport_feedback.ts";
+} from "../../src/rate/transport_feedback.ts";
 import { Random } from "../support/random.ts";
 
 /** A transport-wide feedback message; reference time in 64 ms, deltas as bytes. */

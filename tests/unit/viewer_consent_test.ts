@@ -4,9 +4,9 @@ import {
   type ConsentOutcome,
   createIceCredentials,
   IceAgent,
-} from "../../src/transport/ice_agent.ts";
-import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/stun.ts";
-import { formatBindingError } from "../../src/transport/stun_format.ts";
+} from "../../src/transport/ice/ice_agent.ts";
+import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/ice/stun.ts";
+import { formatBindingError } from "../../src/transport/ice/stun_format.ts";
 import {
   BROWSER,
   BROWSER_PWD,

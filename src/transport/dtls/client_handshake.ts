@@ -1,8 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import type { Fingerprint } from "../../sdp/model.ts";
-import { checkCertificate, checkFinished, checkSignature } from "../client_proof.ts";
-import { type DtlsRecord, splitDtlsRecords } from "../dtls_records.ts";
-import { HandshakeGate } from "../handshake_gate.ts";
+import { checkCertificate, checkFinished, checkSignature } from "./client_proof.ts";
+import { type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
+import { HandshakeGate } from "./handshake_gate.ts";
 import { type DtlsFault, dtlsFault, isDtlsFault } from "./alert.ts";
 import { type ClientHello, parseClientHello } from "./client_hello.ts";
 import {

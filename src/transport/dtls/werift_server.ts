@@ -17,8 +17,8 @@ import {
   type DtlsRecord,
   formatDtlsRecord,
   splitDtlsRecords,
-} from "../dtls_records.ts";
-import type { SrtpKeys } from "../srtp_keys.ts";
+} from "./dtls_records.ts";
+import type { SrtpKeys } from "../rtp/srtp_keys.ts";
 import type { HandshakeEngine } from "./client_handshake.ts";
 import { LastFlight } from "./last_flight.ts";
 import { GROUP } from "./negotiation.ts";

@@ -1,6 +1,7 @@
+import { sequenceDelta } from "../../base/sequence_numbers.ts";
 import type { DataChunk, ForwardTsnChunk } from "./chunks.ts";
 import { MESSAGE_BYTES_MAX, PIECE_COST_BYTES, STREAMS_MAX } from "./limits.ts";
-import { isTsnAfter, ssnDelta, tsnPlus } from "./serial.ts";
+import { isTsnAfter, tsnPlus } from "./serial.ts";
 
 /** A message that came whole, in its turn. */
 export interface IncomingMessage {
@@ -119,7 +120,7 @@ export class Reassembly {
     for (const [id, ssn] of new Map(streams.map(({ stream, ssn }) => [stream, ssn]))) {
       const stream = this.#streamOf(id);
       if (stream === undefined) return "too_many_streams";
-      if (ssnDelta(ssn, stream.next) < 0) continue;
+      if (sequenceDelta(ssn, stream.next) < 0) continue;
       this.#skipStream(stream, ssn);
     }
     return undefined;
@@ -135,8 +136,8 @@ export class Reassembly {
 
   #skipStream(stream: Stream, ssn: number): void {
     // In order, and those that are whole although they were given up are still good.
-    const whole = [...stream.waiting.values()].filter((run) => ssnDelta(run.ssn, ssn) <= 0)
-      .sort((a, b) => ssnDelta(a.ssn, b.ssn));
+    const whole = [...stream.waiting.values()].filter((run) => sequenceDelta(run.ssn, ssn) <= 0)
+      .sort((a, b) => sequenceDelta(a.ssn, b.ssn));
     for (const run of whole) {
       stream.waiting.delete(run.ssn);
       this.#deliver(run);
@@ -148,7 +149,7 @@ export class Reassembly {
   #enqueue(run: Run): DataFault | undefined {
     const stream = this.#streamOf(run.stream);
     if (stream === undefined) return "too_many_streams";
-    if (ssnDelta(run.ssn, stream.next) < 0 || stream.waiting.has(run.ssn)) {
+    if (sequenceDelta(run.ssn, stream.next) < 0 || stream.waiting.has(run.ssn)) {
       return "order_contradicts";
     }
     stream.waiting.set(run.ssn, run);

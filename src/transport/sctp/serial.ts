@@ -15,8 +15,3 @@ export function tsnPlus(tsn: number, steps: number): number {
 export function tsnDistance(tsn: number, other: number): number {
   return (tsn - other) >>> 0;
 }
-
-/** How far a stream sequence number is ahead of another, −32768 to 32767, modulo 2^16. */
-export function ssnDelta(ssn: number, other: number): number {
-  return ((ssn - other) << 16) >> 16;
-}

@@ -1,6 +1,6 @@
-import { sendExtensionId } from "../sdp/answer.ts";
-import type { OfferMedia } from "../sdp/model.ts";
-import type { OfferUse } from "./offer_reader.ts";
+import { sendExtensionId } from "../../sdp/answer.ts";
+import type { OfferMedia } from "../../sdp/model.ts";
+import type { OfferUse } from "../offer_reader.ts";
 
 /**
  * Transport-wide reports (draft-holmer-rmcat-transport-wide-cc-extensions-01), as an SDP negotiates them: the feedback of

@@ -1,7 +1,8 @@
+import { extendSequenceNumber } from "../../base/sequence_numbers.ts";
 import { randomInt } from "node:crypto";
-import { RTP_HEADER_BYTES_MAX } from "../media/packetizer.ts";
-import type { Clock } from "../base/clock.ts";
-import { extendSequenceNumber, type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
+import { RTP_HEADER_BYTES_MAX } from "../../media/packetizer.ts";
+import type { Clock } from "../../base/clock.ts";
+import { type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
 import type { SrtpSender } from "./srtp.ts";
 
 /** Packets kept for retransmission: 2 s at 2.5 Mbit/s, about 600 kB for each viewer. */

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { addressKey, type MediaAddress } from "../ports/media_address.ts";
-import { DTLS_CONTENT } from "./dtls_records.ts";
+import { addressKey, type MediaAddress } from "../../ports/media_address.ts";
+import { DTLS_CONTENT } from "../dtls/dtls_records.ts";
 import { type AskFormat, PathConsent } from "./path_consent.ts";
 
 /** Addresses that one browser may validate: a handful of interfaces, and every port that frpc gave it lately. */

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import type { CancelTimer, Clock } from "../base/clock.ts";
-import { errorText } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { TransportMeter } from "./metrics.ts";
-import type { PeerMessage } from "./peer_transport.ts";
-import { type ChannelEvent, Channels } from "./sctp/channels.ts";
-import type { AssociationEnd } from "./sctp/events.ts";
-import { INIT_WAIT_MS, MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
+import type { CancelTimer, Clock } from "../../base/clock.ts";
+import { errorText } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { TransportMeter } from "../metrics.ts";
+import type { PeerMessage } from "../peer_transport.ts";
+import { type ChannelEvent, Channels } from "./channels.ts";
+import type { AssociationEnd } from "./events.ts";
+import { INIT_WAIT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
 
 /** The one channel that pages and renderers talk over; others are closed. */
 const CHANNEL_LABEL = "pinhole";

@@ -1,7 +1,7 @@
-import type { CancelTimer, Clock } from "../base/clock.ts";
-import type { MediaAddress } from "../ports/media_address.ts";
+import type { CancelTimer, Clock } from "../../base/clock.ts";
+import type { MediaAddress } from "../../ports/media_address.ts";
 import type { IceAgent } from "./ice_agent.ts";
-import type { TransportMeter } from "./metrics.ts";
+import type { TransportMeter } from "../metrics.ts";
 
 /** A viewer whose addresses are asked for consent. */
 interface Asked {

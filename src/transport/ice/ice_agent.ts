@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { MediaAddress } from "../ports/media_address.ts";
+import type { MediaAddress } from "../../ports/media_address.ts";
 import { type StunMessage, verifyFingerprint, verifyMessageIntegrity } from "./stun.ts";
 import { formatBindingError, formatBindingRequest, formatBindingSuccess } from "./stun_format.ts";
 import { type ConsentRound, type MoveProof, type Sighting, ViewerPaths } from "./viewer_paths.ts";

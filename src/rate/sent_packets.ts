@@ -1,5 +1,5 @@
-import type { PacketFate } from "../media/congestion/path_gauge.ts";
-import { extendSequenceNumber } from "./rtp.ts";
+import { extendSequenceNumber } from "../base/sequence_numbers.ts";
+import type { PacketFate } from "./path_gauge.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
 
 /** Packets that are remembered: a second at 40 Mbit/s, and far more than a tunnel queues (1024). */

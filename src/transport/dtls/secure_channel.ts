@@ -1,14 +1,14 @@
 import { type RTCCertificate, RTCDtlsTransport } from "werift";
-import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
-import { AppError, errorText } from "../base/errors.ts";
-import type { Fingerprint } from "../sdp/model.ts";
-import { ALERT, ALERT_LEVEL, type DtlsFault, dtlsFault } from "./dtls/alert.ts";
-import { ClientHandshake, type HandshakeVerdict } from "./dtls/client_handshake.ts";
-import { WeriftServer } from "./dtls/werift_server.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../base/clock.ts";
+import { AppError, errorText } from "../../base/errors.ts";
+import type { Fingerprint } from "../../sdp/model.ts";
+import { ALERT, ALERT_LEVEL, type DtlsFault, dtlsFault } from "./alert.ts";
+import { ClientHandshake, type HandshakeVerdict } from "./client_handshake.ts";
+import { WeriftServer } from "./werift_server.ts";
 import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
-import { ReplayWindow } from "./replay_window.ts";
-import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "./srtcp.ts";
-import { createSrtpSender, type SrtpSender } from "./srtp.ts";
+import { ReplayWindow } from "../rtp/replay_window.ts";
+import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "../rtp/srtcp.ts";
+import { createSrtpSender, type SrtpSender } from "../rtp/srtp.ts";
 
 /** The DTLS handshake did not come to an end. */
 export class SecureChannelError extends AppError<"dtls_failed"> {}

@@ -1,4 +1,4 @@
-import { SlidingSum } from "../media/congestion/sliding.ts";
+import { SlidingSum } from "./sliding.ts";
 import type { Bandwidth } from "../sdp/model.ts";
 
 /** Header of RTP, our extensions and the tag of SRTP: they count in every limit. */

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
-import type { SocketAddress } from "../ports/udp_port.ts";
+import type { SocketAddress } from "../../ports/udp_port.ts";
 
 const FAMILY_IPV4 = 1;
 const FAMILY_IPV6 = 2;

@@ -1,11 +1,11 @@
-import type { CancelTimer, Clock } from "../base/clock.ts";
-import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
-import type { TransportMeter } from "./metrics.ts";
+import type { CancelTimer, Clock } from "../../base/clock.ts";
+import { TokenBucket, type TokenRate } from "../../base/token_bucket.ts";
+import type { TransportMeter } from "../metrics.ts";
 import { parseRtcp, type ReportBlock, type RtcpPacket } from "./rtcp.ts";
 import { formatBye, formatSenderReport, roundTripMs } from "./rtcp_format.ts";
-import type { PathRate } from "./path_rate.ts";
+import type { PathRate } from "../../rate/path_rate.ts";
 import type { RtpStream } from "./rtp_stream.ts";
-import type { SecureMedia } from "./secure_channel.ts";
+import type { SecureMedia } from "../dtls/secure_channel.ts";
 
 /** Well inside the 30 s after which frpc forgets a browser that it hears nothing for. */
 const SENDER_REPORT_INTERVAL_MS = 1_000;

@@ -1,4 +1,4 @@
-import { parseTransportFeedback, type TransportFeedback } from "./transport_feedback.ts";
+import { parseTransportFeedback, type TransportFeedback } from "../../rate/transport_feedback.ts";
 
 /** Formats of feedback messages (RFC 4585 §6.2–6.3, RFC 5104 §4.3.1). */
 const FORMAT_NACK = 1;

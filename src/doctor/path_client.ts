@@ -4,8 +4,8 @@ import { errorText } from "../base/errors.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { formatFrames, FrameReader } from "../ports/rfc4571.ts";
 import { openUdpPort, type SocketAddress } from "../ports/udp_port.ts";
-import { parseStun, verifyFingerprint, verifyMessageIntegrity } from "./stun.ts";
-import { formatBindingRequest } from "./stun_format.ts";
+import { parseStun, verifyFingerprint, verifyMessageIntegrity } from "../transport/ice/stun.ts";
+import { formatBindingRequest } from "../transport/ice/stun_format.ts";
 
 /** Time between two requests to one target, in milliseconds: like a browser's, so that one loss means nothing. */
 const REPEAT_MS = 300;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../base/clock.ts";
-import { addressKey, type MediaAddress } from "../ports/media_address.ts";
+import type { Clock } from "../../base/clock.ts";
+import { addressKey, type MediaAddress } from "../../ports/media_address.ts";
 import { createIceCredentials, type IceCredentials } from "./ice_agent.ts";
 import { type StunMessage, verifyMessageIntegrity } from "./stun.ts";
 import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";

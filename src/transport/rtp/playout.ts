@@ -1,5 +1,5 @@
-import { sendExtensionId } from "../sdp/answer.ts";
-import type { OfferMedia } from "../sdp/model.ts";
+import { sendExtensionId } from "../../sdp/answer.ts";
+import type { OfferMedia } from "../../sdp/model.ts";
 import { formatPlayoutDelay, type RtpHeaderExtension } from "./rtp.ts";
 
 /**

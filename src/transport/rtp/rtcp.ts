@@ -4,7 +4,7 @@ import {
   readSsrcs,
   type RtcpFeedback,
 } from "./rtcp_feedback.ts";
-import { TRANSPORT_FEEDBACK_PACKETS_MAX } from "./transport_feedback.ts";
+import { TRANSPORT_FEEDBACK_PACKETS_MAX } from "../../rate/transport_feedback.ts";
 
 /** RTCP packet types (RFC 3550 §12.1, RFC 4585 §6.1). */
 const TYPE_SENDER_REPORT = 200;

@@ -1,6 +1,6 @@
-import { PathGauge } from "../media/congestion/path_gauge.ts";
-import { RateController, type RateLimits } from "../media/congestion/rate_controller.ts";
-import { SlidingLeast, SlidingSum } from "../media/congestion/sliding.ts";
+import { PathGauge } from "./path_gauge.ts";
+import { RateController, type RateLimits } from "./rate_controller.ts";
+import { SlidingLeast, SlidingSum } from "./sliding.ts";
 import { RateCap, type RateCapLimits } from "./rate_cap.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";

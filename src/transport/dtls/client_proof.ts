@@ -6,10 +6,10 @@ import {
   timingSafeEqual,
   X509Certificate,
 } from "node:crypto";
-import { errorText } from "../base/errors.ts";
-import type { Fingerprint } from "../sdp/model.ts";
-import { type DtlsFault, dtlsFault } from "./dtls/alert.ts";
-import type { DigitallySigned } from "./dtls/client_messages.ts";
+import { errorText } from "../../base/errors.ts";
+import type { Fingerprint } from "../../sdp/model.ts";
+import { type DtlsFault, dtlsFault } from "./alert.ts";
+import type { DigitallySigned } from "./client_messages.ts";
 
 /** HashAlgorithm of RFC 5246 §7.4.1.4.1, as far as browsers sign with it. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
