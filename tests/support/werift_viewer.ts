@@ -12,7 +12,7 @@ import {
   useVP8,
 } from "werift";
 import type { VideoCodec } from "../../src/media/encoder.ts";
-import { type RtpHeaderExtension } from "../../src/transport/rtp/rtp.ts";
+import type { RtpHeaderExtension } from "../../src/transport/rtp/rtp.ts";
 import { eventually, within } from "./deadline.ts";
 import { depacketizeH264, depacketizeVp8 } from "./depacketize.ts";
 
