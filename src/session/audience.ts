@@ -100,14 +100,22 @@ export class Audience {
         watcher.isPutOff = false;
       }
       if (watcher.state !== "follows") continue;
-      try {
-        sink.sendFrame(payloads, info);
-      } catch (error) {
-        // A defect of ours, met by one viewer, must not cost the others their picture.
-        reportError(error);
-      }
+      if (this.#reaches(sink, payloads, info)) continue;
+      // What follows would refer to a frame that the viewer does not have.
+      watcher.state = "left_out";
+      leftOut++;
     }
     return leftOut;
+  }
+
+  #reaches(sink: VideoSink, payloads: readonly Uint8Array[], info: FrameInfo): boolean {
+    try {
+      return sink.sendFrame(payloads, info);
+    } catch (error) {
+      // A defect of ours, met by one viewer, must not cost the others their picture.
+      reportError(error);
+      return true;
+    }
   }
 
   /** Those who take pictures at present. */

@@ -197,11 +197,12 @@ export class WebRtcPeer implements Peer, PortMember {
     };
   }
 
-  sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): void {
-    if (!this.#secured || this.#closed || this.isPaused || !this.#mayStream) return;
+  sendFrame(payloads: readonly Uint8Array[], { timestampUs, keyframe }: FrameInfo): boolean {
+    if (!this.#secured || this.#closed || this.isPaused || !this.#mayStream) return false;
     if (this.#streams.video.packetsSent === 0) this.#firstFrame();
     const extensions = keyframe ? this.#streams.keyframeExtensions : [];
     this.#streams.video.send({ payloads, timestampUs, marker: true, keyframe, extensions });
+    return true;
   }
 
   sendMessage(data: PeerMessage): boolean {

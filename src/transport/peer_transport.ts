@@ -17,8 +17,9 @@ export interface VideoSink {
   /**
    * Sends one frame. The payloads are only read, and only until the call returns: all viewers of a session share
    * them.
+   * @returns False when it was not sent, since the viewer's address takes nothing now: it has to begin with a keyframe.
    */
-  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void;
+  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): boolean;
   /** The rate that the way to this viewer takes, in kbit/s of video, between the limits of its connection. */
   readonly targetKbps: number;
   /**

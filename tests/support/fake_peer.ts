@@ -25,8 +25,12 @@ export class FakeSink implements VideoSink {
   isFull = false;
   isPaused = false;
 
-  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): void {
-    this.frames.push({ payloads, ...info });
+  /** Whether its address takes what is sent. */
+  isReached = true;
+
+  sendFrame(payloads: readonly Uint8Array[], info: FrameInfo): boolean {
+    if (this.isReached) this.frames.push({ payloads, ...info });
+    return this.isReached;
   }
 }
 

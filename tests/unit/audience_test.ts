@@ -34,6 +34,28 @@ class SetUp {
 /** How many frames a viewer got. */
 const framesOf = (sink: FakeSink | undefined): number => sink?.frames.length ?? Number.NaN;
 
+Deno.test("Audience: who missed a frame, if only one, goes on from a keyframe", () => {
+  const set = new SetUp();
+  const [one, two] = set.watch(2);
+  assert.ok(one !== undefined && two !== undefined);
+  two.isReached = false;
+  assert.equal(set.send({ keyframe: true }), 1, "not even its first frame");
+  two.isReached = true;
+  assert.ok(set.audience.hasReturned);
+  set.send();
+  assert.equal(framesOf(two), 0);
+  set.send({ keyframe: true });
+  set.send();
+  assert.equal(framesOf(two), 2);
+  one.isReached = false;
+  assert.equal(set.send(), 1);
+  one.isReached = true;
+  assert.equal(set.send(), 0);
+  assert.deepEqual([framesOf(one), framesOf(two)], [4, 4]);
+  set.send({ keyframe: true });
+  assert.deepEqual([framesOf(one), framesOf(two)], [5, 5]);
+});
+
 Deno.test("Audience: the rate is that of the slowest path, and of nobody without viewers", () => {
   const [audience, one, two] = [new Audience(), new FakeSink(), new FakeSink()];
   assert.equal(audience.targetKbps, undefined);
