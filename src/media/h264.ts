@@ -62,16 +62,6 @@ export function splitAnnexB(accessUnit: Uint8Array): Uint8Array[] {
   return [...nalUnits(accessUnit)];
 }
 
-/** Whether an Annex B access unit is an IDR picture, which can be decoded without any other. */
-export function containsKeyframe(accessUnit: Uint8Array): boolean {
-  for (const nal of nalUnits(accessUnit)) {
-    const type = nalType(nal);
-    // The first slice settles it: an access unit has slices of an IDR picture only, or none.
-    if (type >= TYPE_SLICE && type <= TYPE_IDR) return type === TYPE_IDR;
-  }
-  return false;
-}
-
 /**
  * Cuts one access unit into RTP payloads (RFC 6184, packetization-mode 1).
  *

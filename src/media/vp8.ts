@@ -51,9 +51,3 @@ export function packetizeVp8(frame: Uint8Array, options: PacketizeVp8Options): U
   }
   return payloads;
 }
-
-/** Whether a VP8 frame can be decoded without any other (RFC 6386 §9.1). */
-export function isVp8Keyframe(frame: Uint8Array): boolean {
-  const tag = frame[0];
-  return tag !== undefined && (tag & 1) === 0;
-}

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
+import { readBlockCode } from "../support/block_code.ts";
 import type { Page } from "playwright-core";
-import { readBlockCode } from "../../src/renderer/block_code.ts";
 import { openChromium } from "../support/browser.ts";
 import { writeVideo } from "../support/idle_media.ts";
 import { compileReference } from "../support/native.ts";

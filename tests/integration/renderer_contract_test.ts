@@ -1,6 +1,7 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
 import type { AudioChunk, FrameSource, RawFrame } from "../../src/media/frame.ts";
-import { drawBlockCode, readBlockCode } from "../../src/renderer/block_code.ts";
+import { drawBlockCode } from "../../src/renderer/block_code.ts";
 import { I420Picture } from "../../src/renderer/i420.ts";
 import { compileExercise, hasSanitizers } from "../support/native.ts";
 import { rgbaFromFrame } from "../support/picture.ts";

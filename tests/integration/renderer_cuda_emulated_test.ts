@@ -1,5 +1,5 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
-import { readBlockCode } from "../../src/renderer/block_code.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import type { FrameSource } from "../../src/media/frame.ts";
 import { formatCudaTable, measureCuda } from "../bench/cuda.ts";

@@ -1,5 +1,5 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
-import { readBlockCode } from "../../src/renderer/block_code.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { LIBRARY_SYMBOLS } from "../../src/renderer/library_symbols.ts";
 import { buildCuda, findNvcc, hasGpu } from "../support/cuda.ts";

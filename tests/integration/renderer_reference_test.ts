@@ -1,5 +1,6 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
-import { blockCodeArea, readBlockCode } from "../../src/renderer/block_code.ts";
+import { blockCodeArea } from "../../src/renderer/block_code.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { LIBRARY_SYMBOLS, REQUIRED_SYMBOLS } from "../../src/renderer/library_symbols.ts";
 import { checkHeader, compileReference, hasCplusplus, INCLUDE } from "../support/native.ts";

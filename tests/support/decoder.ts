@@ -1,8 +1,9 @@
+import { readBlockCode } from "./block_code.ts";
 import { Buffer } from "node:buffer";
 import { Codec, CodecContext, FFmpegError, Frame, Packet } from "node-av/lib";
 import { AV_CODEC_ID_H264, AV_CODEC_ID_VP8, AVERROR_EAGAIN } from "node-av/constants";
 import type { VideoCodec } from "../../src/media/encoder.ts";
-import { type BlockCode, readBlockCode } from "../../src/renderer/block_code.ts";
+import type { BlockCode } from "../../src/renderer/block_code.ts";
 
 /** A picture as a viewer would see it. */
 export interface DecodedPicture {

@@ -1,13 +1,13 @@
 import { BUNDLES, makeBundle } from "../../deploy/build/bundle.ts";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "toml";
-import { formatConfigReference, formatDefaultConfig } from "../../src/config/document.ts";
+import { formatConfigReference, formatDefaultConfig } from "./config_document.ts";
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatClientReference } from "./client_reference.ts";
 import { formatViewerCodes, formatViewerTypes } from "./viewer_codes.ts";
 import { METRICS } from "../../src/app/metrics.ts";
-import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
+import { formatMetricsReference } from "./metrics_reference.ts";
 
 /** A committed file that is made from the source. */
 export interface GeneratedDocument {
@@ -50,8 +50,12 @@ export async function writeGenerated(root: URL = ROOT): Promise<string[]> {
   for (const { path, text, keep } of GENERATED_DOCUMENTS) {
     const file = new URL(path, root);
     const why = keep === undefined ? undefined : keep(await readIfThere(file) ?? "");
-    if (why === undefined) await Deno.writeTextFile(file, await text());
-    else kept.push(`${path} is left as it is, since ${why}; move it away and run this again`);
+    if (why !== undefined) {
+      kept.push(`${path} is left as it is, since ${why}; move it away and run this again`);
+      continue;
+    }
+    await Deno.mkdir(new URL(".", file), { recursive: true });
+    await Deno.writeTextFile(file, await text());
   }
   return kept;
 }

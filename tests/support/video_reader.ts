@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
-import { type BlockCode, readBlockCode } from "../../src/renderer/block_code.ts";
+import { readBlockCode } from "./block_code.ts";
+import type { BlockCode } from "../../src/renderer/block_code.ts";
 import { within } from "./deadline.ts";
 
 /** A decoded frame whose block code was read in the page. */

@@ -1,10 +1,6 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
-import {
-  type BlockCode,
-  blockCodeArea,
-  drawBlockCode,
-  readBlockCode,
-} from "../../src/renderer/block_code.ts";
+import { type BlockCode, blockCodeArea, drawBlockCode } from "../../src/renderer/block_code.ts";
 import type { RgbaImage } from "../support/picture.ts";
 import { Random } from "../support/random.ts";
 

@@ -1,10 +1,6 @@
+import { containsKeyframe } from "../support/keyframes.ts";
 import assert from "assert";
-import {
-  containsKeyframe,
-  packetizeH264,
-  ParameterSetCache,
-  splitAnnexB,
-} from "../../src/media/h264.ts";
+import { packetizeH264, ParameterSetCache, splitAnnexB } from "../../src/media/h264.ts";
 import { depacketizeH264 } from "../support/depacketize.ts";
 import { Random } from "../support/random.ts";
 

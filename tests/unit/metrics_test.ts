@@ -10,7 +10,7 @@ import {
   PROCESS_METRICS,
 } from "../../src/observability/metrics.ts";
 import { PORT_METRICS } from "../../src/ports/metrics.ts";
-import { formatMetricsReference } from "../../src/observability/metrics_reference.ts";
+import { formatMetricsReference } from "../support/metrics_reference.ts";
 import {
   type KeyframeReason,
   SESSION_METRICS,

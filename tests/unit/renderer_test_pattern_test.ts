@@ -1,8 +1,9 @@
+import { readBlockCode } from "../support/block_code.ts";
 import assert from "assert";
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../src/base/clock.ts";
 import type { FrameSource, RawFrame } from "../../src/media/frame.ts";
-import { blockCodeArea, readBlockCode } from "../../src/renderer/block_code.ts";
+import { blockCodeArea } from "../../src/renderer/block_code.ts";
 import { createTestPattern } from "../../src/renderer/test_pattern.ts";
 import { rgbaFromFrame } from "../support/picture.ts";
 

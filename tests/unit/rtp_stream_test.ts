@@ -1,6 +1,6 @@
+import { parseRtp, type RtpPacket } from "../support/rtp_packet.ts";
 import { extendSequenceNumber } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
-import { parseRtp, type RtpPacket } from "../../src/transport/rtp/rtp.ts";
 import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { PlainPacket, SrtpSender } from "../../src/transport/rtp/srtp.ts";

@@ -1,9 +1,9 @@
+import { parseRtp } from "../support/rtp_packet.ts";
 import { extendSequenceNumber, sequenceDelta } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
 import { classifyPacket } from "../../src/transport/packet_kind.ts";
 import {
   formatPlayoutDelay,
-  parseRtp,
   type RtpHeader,
   rtpHeaderBytes,
   writeRtpHeader,

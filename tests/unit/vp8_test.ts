@@ -1,5 +1,6 @@
+import { isVp8Keyframe } from "../support/keyframes.ts";
 import assert from "assert";
-import { isVp8Keyframe, packetizeVp8 } from "../../src/media/vp8.ts";
+import { packetizeVp8 } from "../../src/media/vp8.ts";
 import { depacketizeVp8 } from "../support/depacketize.ts";
 import { Random } from "../support/random.ts";
 

@@ -1,5 +1,5 @@
-import type { MetricDefinition, MetricTable } from "../base/meter.ts";
-import { initialSeries, METRIC_PREFIX, PROCESS_METRICS } from "./metrics.ts";
+import type { MetricDefinition, MetricTable } from "../../src/base/meter.ts";
+import { initialSeries, METRIC_PREFIX, PROCESS_METRICS } from "../../src/observability/metrics.ts";
 
 const INTRODUCTION = `# Metrics
 

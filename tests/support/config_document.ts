@@ -1,8 +1,8 @@
-import { keysOf, type SchemaKey, sectionNames } from "./keys.ts";
-import { SCHEMA } from "./schema.ts";
-import type { Effect, KeySpec } from "./spec.ts";
-import { ruleOf } from "./values.ts";
-import { RESERVED_PREFIX, RESERVED_VARIABLES } from "./variables.ts";
+import { keysOf, type SchemaKey, sectionNames } from "../../src/config/keys.ts";
+import { SCHEMA } from "../../src/config/schema.ts";
+import type { Effect, KeySpec } from "../../src/config/spec.ts";
+import { ruleOf } from "../../src/config/values.ts";
+import { RESERVED_PREFIX, RESERVED_VARIABLES } from "../../src/config/variables.ts";
 
 const COMMENT_COLUMNS_MAX = 100;
 
