@@ -2,11 +2,12 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import { type Command, HELP, parseArguments } from "./arguments.ts";
+import { type Command, parseArguments } from "./arguments.ts";
 import { bridgeHost } from "./bridge_host.ts";
 import { check } from "./check.ts";
 import { doctor, type DoctorVerdict } from "./doctor.ts";
 import { frpc } from "./frpc.ts";
+import { formatHelp } from "./help.ts";
 import { printFailure, printOut } from "./print.ts";
 import { rendererProbeHost } from "./renderer_probe_host.ts";
 import { rendererTest } from "./renderer_test.ts";
@@ -52,7 +53,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function run(command: Command): Promise<number> {
   switch (command.name) {
     case "help":
-      printOut(HELP);
+      printOut(formatHelp(command.about));
       return EXIT.done;
     case "version":
       printOut(`pinhole ${denoJson.version}`);

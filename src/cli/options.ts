@@ -1,5 +1,10 @@
+import { parseArgs } from "node:util";
+
 /** An option of a command that takes a value. */
-export interface OptionSpec {
+export interface ValueSpec {
+  /** Stands for the value in the help. */
+  readonly value: string;
+  readonly help: string;
   /** Reads the value; `undefined` when it breaks the rule. */
   readonly read: (text: string) => unknown;
   /** Ends the sentence "must be …". */
@@ -9,16 +14,19 @@ export interface OptionSpec {
 }
 
 /** An option that stands alone. */
-export const FLAG = "flag";
+export interface FlagSpec {
+  readonly value?: undefined;
+  readonly help: string;
+}
 
-/** Every option of a command, by name. */
-export type OptionSpecs = Readonly<Record<string, OptionSpec | typeof FLAG>>;
+/** Every option of a command, by name with its dashes. */
+export type OptionSpecs = Readonly<Record<string, ValueSpec | FlagSpec>>;
 
-type ValueOf<Spec extends OptionSpec | typeof FLAG> = Spec extends OptionSpec
+type ValueOf<Spec> = Spec extends ValueSpec
   ? Spec extends { readonly isList: true } ? readonly ReadValue<Spec>[] : ReadValue<Spec>
   : true;
 
-type ReadValue<Spec extends OptionSpec> = NonNullable<ReturnType<Spec["read"]>>;
+type ReadValue<Spec extends ValueSpec> = NonNullable<ReturnType<Spec["read"]>>;
 
 /** What stood on a command line. */
 export interface ReadArguments<Specs extends OptionSpecs> {
@@ -36,38 +44,54 @@ export function readArguments<Specs extends OptionSpecs>(
   args: readonly string[],
   specs: Specs,
 ): ReadArguments<Specs> | string {
+  const types = Object.entries(specs).map(([name, spec]) =>
+    [name.slice(2), {
+      type: spec.value === undefined ? "boolean" as const : "string" as const,
+    }] as const
+  );
+  // Strict, it would name what is wrong in words of its own, and not what is known.
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const values: Record<string, unknown> = {};
   const words: string[] = [];
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? "";
-    if (!arg.startsWith("-")) {
-      words.push(arg);
-      continue;
-    }
-    const [name, inline] = splitOnce(arg);
-    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
-    if (spec === undefined) {
-      return `Unknown option "${name}"; known are ${
-        Object.keys(specs).join(", ")
-      }, --help and --version`;
-    }
-    const isList = spec !== FLAG && spec.isList === true;
-    if (name in values && !isList) return `Option ${name} is given twice`;
-    if (spec === FLAG) {
-      if (inline !== undefined) return `Option ${name} takes no value`;
-      values[name] = true;
-      continue;
-    }
-    const text = inline ?? args[++at];
-    if (text === undefined || text === "") return `Option ${name} needs a value`;
-    const value = spec.read(text);
-    if (value === undefined) return `Option ${name} is "${text}" but must be ${spec.rule}`;
-    values[name] = isList ? [...(values[name] as unknown[] | undefined) ?? [], value] : value;
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    const problem = takeOption(token, { specs, values });
+    if (problem !== undefined) return problem;
   }
   return { values: values as ReadArguments<Specs>["values"], words };
 }
 
-function splitOnce(option: string): [name: string, value: string | undefined] {
-  const at = option.indexOf("=");
-  return at < 0 ? [option, undefined] : [option.slice(0, at), option.slice(at + 1)];
+/** Adds an option's value to those that were given. @returns What is wrong with it. */
+function takeOption(
+  { rawName: name, value: text, inlineValue }: {
+    readonly rawName: string;
+    readonly value: string | undefined;
+    readonly inlineValue: boolean | undefined;
+  },
+  { specs, values }: { specs: OptionSpecs; values: Record<string, unknown> },
+): string | undefined {
+  const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
+  if (spec === undefined) {
+    const known = Object.keys(specs).join(", ");
+    return `Unknown option "${name}"; known are ${known}, --help and --version`;
+  }
+  const isList = spec.value !== undefined && spec.isList === true;
+  if (name in values && !isList) return `Option ${name} is given twice`;
+  if (spec.value === undefined) {
+    if (inlineValue) return `Option ${name} takes no value`;
+    values[name] = true;
+    return undefined;
+  }
+  if (text === undefined || text === "") return `Option ${name} needs a value`;
+  const value = spec.read(text);
+  if (value === undefined) return `Option ${name} is "${text}" but must be ${spec.rule}`;
+  values[name] = isList ? [...(values[name] as unknown[] | undefined) ?? [], value] : value;
+  return undefined;
 }

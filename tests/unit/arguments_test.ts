@@ -1,5 +1,7 @@
 import assert from "assert";
-import { HELP, parseArguments } from "../../src/cli/arguments.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { type CommandName, COMMANDS } from "../../src/cli/commands.ts";
+import { formatHelp } from "../../src/cli/help.ts";
 import { portList } from "../../src/cli/serve.ts";
 
 Deno.test("parseArguments: a token is for sessions, to talk or to watch, or for metrics", () => {
@@ -38,8 +40,11 @@ Deno.test("parseArguments: check takes the same options", () => {
 });
 
 Deno.test("parseArguments: help and version win over everything else", () => {
-  for (const args of [["--help"], ["-h"], ["serve", "--help"], ["--nonsense", "--help"]]) {
-    assert.deepEqual(parseArguments(args), { name: "help" });
+  for (const args of [["--help"], ["-h"], ["help"], ["--nonsense", "--help"], ["no", "-h"]]) {
+    assert.deepEqual(parseArguments(args), { name: "help", about: undefined });
+  }
+  for (const args of [["doctor", "--help"], ["doctor", "-h", "--no"], ["help", "doctor"]]) {
+    assert.deepEqual(parseArguments(args), { name: "help", about: "doctor" });
   }
   assert.deepEqual(parseArguments(["check", "--version"]), { name: "version" });
 });
@@ -87,21 +92,19 @@ Deno.test("parseArguments: renderer-test takes a library and its options in any 
   });
 });
 
-Deno.test("HELP: names every command and option that is understood", () => {
-  for (
-    const word of [
-      "serve",
-      "check",
-      "renderer-test",
-      "--options",
-      "--fps",
-      "--config",
-      "--log-level",
-      "--help",
-      "--version",
-    ]
-  ) {
-    assert.ok(HELP.includes(word), word);
+Deno.test("formatHelp: the whole names every command, and each command its options, in 80 columns", () => {
+  const whole = formatHelp();
+  for (const [name, { options }] of Object.entries(COMMANDS)) {
+    assert.match(whole, new RegExp(`^  ${name} `, "m"));
+    const text = formatHelp(name as CommandName);
+    assert.match(text, new RegExp(`^Usage: pinhole ${name} `));
+    for (const option of Object.keys(options)) {
+      assert.match(text, new RegExp(`^  ${option}(?: |$)`, "m"), `${name} ${option}`);
+    }
+    for (const line of text.split("\n")) {
+      // Addresses are not broken up, and the last lines are for all commands.
+      assert.ok(line.length <= 100, line);
+    }
   }
 });
 

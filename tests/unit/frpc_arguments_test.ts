@@ -1,5 +1,5 @@
 import assert from "assert";
-import { HELP, parseArguments } from "../../src/cli/arguments.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
 
 const FRPC = {
   name: "frpc",
@@ -60,10 +60,4 @@ Deno.test("parseArguments: what is wrong with frpc is said in words that name it
     assert.equal(typeof result, "string", args.join(" "));
     assert.match(String(result), expected);
   }
-});
-
-Deno.test("HELP: names every option of frpc", () => {
-  const options =
-    "--server --protocol --token-env --admin --media-only --signalling-only --frps --plain";
-  for (const word of options.split(" ")) assert.ok(HELP.includes(word), word);
 });

@@ -1,0 +1,69 @@
+import { type CommandName, COMMANDS, type CommandSpec } from "./commands.ts";
+import type { OptionSpecs } from "./options.ts";
+
+const COLUMNS = 80;
+/** Where what an option does begins. */
+const HELP_COLUMN = 21;
+
+const FOOTER =
+  `Every key of the configuration can be set by a variable as well: PINHOLE_<SECTION>_<KEY>.
+Exit codes: 0 done, 1 failed at run time, 2 bad usage or bad configuration.
+`;
+
+/**
+ * Text of `pinhole --help`, or of `pinhole COMMAND --help`.
+ * @param name The command; left out for all of them.
+ */
+export function formatHelp(name?: CommandName): string {
+  if (name !== undefined) return formatCommandHelp(name, COMMANDS[name]);
+  const commands = Object.entries<CommandSpec>(COMMANDS).map(([command, { usage, summary }]) =>
+    formatRow(`${command} ${usage}`.trimEnd(), summary)
+  );
+  return `Pinhole streams frames of a CUDA renderer library to browsers over WebRTC,
+through a few fixed UDP ports, without STUN and TURN.
+
+Usage: pinhole [COMMAND] [OPTIONS]
+
+${commands.join("\n")}
+
+  pinhole COMMAND --help   the command's options
+  pinhole --version
+
+${FOOTER}`;
+}
+
+function formatCommandHelp(name: CommandName, { usage, summary, options }: CommandSpec): string {
+  const sentence = `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+  return `Usage: pinhole ${[name, usage, "[OPTIONS]"].filter((part) => part !== "").join(" ")}
+
+${sentence}
+
+${formatOptions(options)}
+
+${FOOTER}`;
+}
+
+function formatOptions(options: OptionSpecs): string {
+  return Object.entries(options).map(([name, spec]) =>
+    formatRow([name, spec.value ?? ""].join(" ").trimEnd(), spec.help)
+  ).join("\n");
+}
+
+/** A name and what it means, wrapped; a long name stands in a line by itself. */
+function formatRow(name: string, meaning: string): string {
+  const lines: string[] = [];
+  let line = `  ${name}`;
+  if (line.length > HELP_COLUMN - 2) {
+    lines.push(line);
+    line = "";
+  }
+  line = line.padEnd(HELP_COLUMN - 1);
+  for (const word of meaning.split(" ")) {
+    if (line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = " ".repeat(HELP_COLUMN - 1);
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join("\n");
+}
