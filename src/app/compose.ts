@@ -149,7 +149,7 @@ function occupancyOf({ report }: SessionRegistry): string {
 
 function standstillOf({ standstill }: SessionRegistry): string | undefined {
   if (standstill === undefined || standstill.ms < STUCK_MS) return undefined;
-  return `session ${standstill.session} has shown nothing for ${standstill.ms / 1000} s`;
+  return `session ${standstill.session} has sent no picture for ${standstill.ms / 1000} s`;
 }
 
 /** What sessions and peers are made with. */

@@ -94,9 +94,9 @@ export function descriptorWarning(
     : "";
   return {
     text:
-      `This process may have ${limit} open files, so the server takes ${http} HTTP connections ` +
+      `This process may have ${limit} open files, so the server accepts ${http} HTTP connections ` +
       `at a time instead of ${CONNECTIONS_MAX}${media}`,
-    fix: `Allow ${wanted}: LimitNOFILE=${wanted} in the unit of systemd, ` +
+    fix: `Allow ${wanted}: LimitNOFILE=${wanted} in the systemd unit, ` +
       `--ulimit nofile=${wanted} for Docker, \`ulimit -n ${wanted}\` in a shell`,
   };
 }

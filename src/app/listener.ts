@@ -111,7 +111,7 @@ export class Listener implements AsyncDisposable {
       return new Listener(options, certificate);
     } catch (error) {
       const reason = error instanceof Deno.errors.AddrInUse
-        ? "another program has it (see `ss -tlpn`)"
+        ? "another program uses it (see `ss -tlpn`)"
         : errorText(error);
       throw new ListenError(
         "listen_failed",

@@ -48,7 +48,7 @@ export class LiveSettings implements AsyncDisposable {
       // An empty file, which an editor may leave for a moment, says the same.
       throw new SecretError(
         "secret_file",
-        "auth.secret_file was set and is not any more, which would let everybody in: that takes a restart",
+        "auth.secret_file was removed, which would allow everyone; restart the server if you want that",
       );
     }
     const access = await readAccess(config);

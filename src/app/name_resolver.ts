@@ -71,8 +71,8 @@ export class NameResolver {
     throw new ViewerError(
       "too_many_offers",
       running === undefined
-        ? `Too many names are being looked up for "${given}" to have its turn; try again later`
-        : `The look-up of "${given}" takes long; try again later`,
+        ? `Cannot look up "${given}" now: too many DNS look-ups are under way; try again later`
+        : `The DNS look-up of "${given}" is slow; try again later`,
       { retryAfterMs: RETRY_AFTER_MS },
     );
   }

@@ -67,10 +67,10 @@ async function addressOf(host: string, options: PublicAddressOptions): Promise<s
     // Without a configured address the client says by its Host header what is looked for.
     options.publicIp === undefined ? "unknown_host" : "internal",
     addresses.length > 0
-      ? `The media ports listen on IPv4 and "${host}" is IPv6 only; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
+      ? `The media ports listen on IPv4, but "${host}" has only IPv6 addresses; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
       : options.publicIp === undefined
       ? `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`
-      : `Cannot find the address of webrtc.public_ip = "${host}"; name the public IP address, or a name that DNS has`,
+      : `Cannot find the address of webrtc.public_ip = "${host}"; set it to the public IP address, or to a DNS name that resolves`,
   );
 }
 

@@ -27,7 +27,7 @@ export async function readSecret(path: string): Promise<Uint8Array> {
   const secret = new TextEncoder().encode(text);
   if (secret.length >= SECRET_BYTES_MIN) return secret;
   throw refuse(
-    `it has ${secret.length} bytes, fewer than ${SECRET_BYTES_MIN}; \`openssl rand -base64 48 > ${path}\` makes a good one`,
+    `it has ${secret.length} bytes and needs at least ${SECRET_BYTES_MIN}; run \`openssl rand -base64 48 > ${path}\``,
   );
 }
 
@@ -43,16 +43,18 @@ export async function assertPrivate(path: string): Promise<void> {
   if (!isShared) return;
   throw new SecretError(
     "secret_file",
-    `others on this host may read or change it; \`chmod ${
+    `other users of this host may read or change it; run \`chmod ${
       uid === 0 ? 640 : 600
-    } ${path}\` mends that`,
+    } ${path}\``,
   );
 }
 
 function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
-    return "there is no such file; `openssl rand -base64 48` makes a secret";
+    return "there is no such file; make a secret with `openssl rand -base64 48`";
   }
-  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "permission denied; let this user read it";
+  }
   return errorText(error);
 }

@@ -69,11 +69,11 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCertificate> {
   const certificates = certificatesIn(cert);
   const [certificate] = certificates;
   if (certificate === undefined) {
-    throw refusal("tls_cert", files.cert, "it does not begin with a certificate in PEM");
+    throw refusal("tls_cert", files.cert, "it does not begin with a PEM certificate");
   }
   const privateKey = parse(() => createPrivateKey(key));
   if (privateKey === undefined) {
-    throw refusal("tls_key", files.key, "it is no private key in PEM without a passphrase");
+    throw refusal("tls_key", files.key, "it is not a PEM private key without a passphrase");
   }
   if (!certificate.checkPrivateKey(privateKey)) {
     throw refusal("tls_key", files.key, `it does not belong to server.tls_cert "${files.cert}"`);

@@ -56,7 +56,9 @@ export function parseArguments(args: readonly string[]): Command | string {
     default:
       return first.startsWith("-")
         ? parseServe("serve", args)
-        : `Unknown command "${first}"; known are ${Object.keys(COMMANDS).join(", ")} and help`;
+        : `Unknown command "${first}"; the commands are ${
+          Object.keys(COMMANDS).join(", ")
+        } and help`;
   }
 }
 
@@ -139,7 +141,7 @@ function parseToken(args: readonly string[]): Command | string {
   const ttlS = values["--ttl"] ?? TTL_DEFAULT_S;
   if (metrics) {
     if (session === undefined && !viewerOnly) return { ...shared, grant: { metrics, ttlS } };
-    return "token takes --metrics alone, without --session and --viewer-only";
+    return "token takes --metrics without --session and --viewer-only";
   }
   if (session === undefined) return "token needs --session or --metrics";
   return { ...shared, grant: { session, ttlS, ...(viewerOnly && { viewerOnly }) } };

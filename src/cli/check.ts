@@ -33,7 +33,11 @@ export async function check({ config: path }: { config: string | undefined }): P
   for (const warning of [...warningsOf(config), ...ofHost]) {
     printError(`pinhole: ${file ?? "defaults"}: ${warning}`);
   }
-  printOut(file === undefined ? "No config.toml here: the defaults are valid" : `${file} is valid`);
+  printOut(
+    file === undefined
+      ? "No config.toml in this folder; the defaults are valid"
+      : `${file} is valid`,
+  );
 }
 
 /**
@@ -43,7 +47,7 @@ export async function check({ config: path }: { config: string | undefined }): P
 function assertCurrent(path: string, notAfterMs: number): void {
   if (Number.isNaN(notAfterMs) || notAfterMs > Date.now()) return;
   const day = new Date(notAfterMs).toISOString().slice(0, 10);
-  const why = `it has expired, on ${day}; browsers refuse it`;
+  const why = `the certificate expired on ${day}; renew it`;
   throw new TlsFilesError("tls_files", `Cannot use server.tls_cert "${path}": ${why}`);
 }
 

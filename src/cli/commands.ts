@@ -39,49 +39,54 @@ const FRPC_OPTIONS = {
   ...CONFIG,
   "--server": {
     value: "ADDRESS[:PORT]",
-    help: `where frps is (default: the configured public address; ${FRPS_PORT}, by wss 443)`,
+    help:
+      `address of frps (default: the configured public address, port ${FRPS_PORT}; 443 for wss)`,
     read: parseServer,
     rule: "ADDRESS or ADDRESS:PORT, IPv6 with a port in brackets",
   },
   "--protocol": {
     value: "NAME",
-    help: `the way there: ${TUNNEL_PROTOCOLS.join(", ")} (default: ${TUNNEL_DEFAULTS.protocol})`,
+    help: `transport to frps: ${
+      TUNNEL_PROTOCOLS.join(", ")
+    } (default: ${TUNNEL_DEFAULTS.protocol})`,
     read: (text: string) => TUNNEL_PROTOCOLS.find((known) => known === text),
     rule: `one of ${TUNNEL_PROTOCOLS.join(", ")}`,
   },
   "--token-env": {
     value: "NAME",
-    help: `variable that holds the token (default: ${TUNNEL_DEFAULTS.tokenVariable})`,
+    help: `environment variable with the frp token (default: ${TUNNEL_DEFAULTS.tokenVariable})`,
     read: (text: string) => /^[A-Za-z_]\w*$/.test(text) ? text : undefined,
     rule: "the name of a variable: letters, digits and _",
   },
   "--admin": {
     value: "ADDRESS:PORT",
-    help: `frpc's admin API (default: 127.0.0.1:${ADMIN_PORTS.all}; with --media-only ` +
+    help: `address of frpc's admin API (default: 127.0.0.1:${ADMIN_PORTS.all}; with --media-only ` +
       `127.0.0.1:${ADMIN_PORTS.media})`,
     read: parseEndpoint,
     rule: "ADDRESS:PORT",
   },
-  "--media-only": { help: "one half of the mapping, for two clients side by side" },
-  "--signalling-only": { help: "the other half" },
-  "--frps": { help: "print the lines for frps.toml instead" },
-  "--plain": { help: "print the mapping for a router, nftables, iptables and WireGuard instead" },
+  "--media-only": { help: "print only the media ports, to run a separate frpc for them" },
+  "--signalling-only": { help: "print only the signalling port" },
+  "--frps": { help: "print the matching lines of frps.toml instead" },
+  "--plain": {
+    help: "print the port mapping for a router, nftables, iptables and WireGuard instead",
+  },
 } as const satisfies OptionSpecs;
 
 const DOCTOR_OPTIONS = {
   ...CONFIG,
   "--json": { help: "print one JSON document" },
-  "--running": { help: "fail when no server runs, instead of starting one with a warning" },
+  "--running": { help: "fail if no server is running, instead of starting one with a warning" },
   "--timeout": {
     value: "SECONDS",
-    help: "when it ends, whatever hangs (default: 20)",
+    help: "longest run time (default: 20)",
     read: (text: string) => parseWhole(text, 600),
     rule: "a whole number from 1 to 600",
   },
   "--frpc-admin": {
     value: "URL",
-    help: "frpc's admin API; once for each of two clients (default: " +
-      `http://127.0.0.1:${ADMIN_PORTS.all} and, for media alone, http://127.0.0.1:${ADMIN_PORTS.media})`,
+    help: "frpc's admin API; give it twice for two clients (default: " +
+      `http://127.0.0.1:${ADMIN_PORTS.all} and, for media only, http://127.0.0.1:${ADMIN_PORTS.media})`,
     read: parseOrigin,
     rule: "a URL such as http://127.0.0.1:7400",
     isList: true,
@@ -91,31 +96,31 @@ const DOCTOR_OPTIONS = {
 const RENDERER_TEST_OPTIONS = {
   "--options": {
     value: "JSON",
-    help: "what [renderer.options] would say (default: {})",
+    help: "options for the library, as in [renderer.options] (default: {})",
     read: parseObject,
     rule: "a JSON object",
   },
   "--width": {
     value: "PIXELS",
-    help: `(default: ${width})`,
+    help: `width of the pictures (default: ${width})`,
     read: parseSide,
     rule: "an even number from 2 to 16384",
   },
   "--height": {
     value: "PIXELS",
-    help: `(default: ${height})`,
+    help: `height of the pictures (default: ${height})`,
     read: parseSide,
     rule: "an even number from 2 to 16384",
   },
   "--fps": {
     value: "RATE",
-    help: `(default: ${fps})`,
+    help: `frames per second (default: ${fps})`,
     read: (text: string) => parseWhole(text, 240),
     rule: "a whole number from 1 to 240",
   },
   "--seconds": {
     value: "SECONDS",
-    help: `how long a stream is watched (default: ${seconds})`,
+    help: `length of the test stream (default: ${seconds})`,
     read: (text: string) => parseWhole(text, 3600),
     rule: "a whole number from 1 to 3600",
   },
@@ -125,16 +130,16 @@ const TOKEN_OPTIONS = {
   ...CONFIG,
   "--session": {
     value: "ID",
-    help: "a session, or the beginning of some with * behind it; * alone is all of them, and " +
-      "lists them at /api/sessions",
+    help: "a session; ID* for all sessions that begin with ID; * for all sessions and for " +
+      "/api/sessions",
     read: parseGrant,
-    rule: "1 to 64 of A-Z a-z 0-9 _ -, with * at the end for a beginning",
+    rule: "1 to 64 of the characters A-Z a-z 0-9 _ -, with * at the end for a prefix",
   },
-  "--viewer-only": { help: "its holder may watch, and say nothing to the renderer" },
-  "--metrics": { help: "instead of a session: for /metrics" },
+  "--viewer-only": { help: "allow watching, but no messages to the renderer" },
+  "--metrics": { help: "a token for /metrics instead of a session" },
   "--ttl": {
     value: "TIME",
-    help: "how long it holds, such as 90s, 15m, 12h or 7d (default: 1h)",
+    help: "lifetime, such as 90s, 15m, 12h or 7d (default: 1h)",
     read: parseDuration,
     rule: "a time such as 90s, 15m, 12h or 7d",
   },
@@ -144,7 +149,7 @@ const TOKEN_OPTIONS = {
 export const COMMANDS = {
   serve: {
     usage: "",
-    summary: "run the server; what a call without a command does",
+    summary: "run the server (the default command)",
     options: SERVE_OPTIONS,
   },
   check: {
@@ -159,12 +164,12 @@ export const COMMANDS = {
   },
   doctor: {
     usage: "",
-    summary: "check the whole path to a browser and say what to mend",
+    summary: "check the whole path to a browser and name what to fix",
     options: DOCTOR_OPTIONS,
   },
   "renderer-test": {
     usage: "LIBRARY",
-    summary: "try a renderer library out and print what is wrong with it",
+    summary: "test a renderer library and print what is wrong with it",
     options: RENDERER_TEST_OPTIONS,
   },
   token: {

@@ -118,11 +118,11 @@ function findProblem(
   source: string,
 ): Problem | undefined {
   if (signalling.port === 0) {
-    return { source, key: "server.listen", rule: "a tunnel needs a fixed port, not 0" };
+    return { source, key: "server.listen", rule: "must have a fixed port for a tunnel, not 0" };
   }
   const port = signallingPublicPort({ publicUrl, publicPortMin: media.publicPortMin });
   if (port === 0) {
-    const rule = "must be set: there is no port below the first public media port, which is 1";
+    const rule = "must be set: the first public media port is 1, and there is no port below it";
     return { source, key: "server.public_url", rule };
   }
   const last = media.publicPortMin + media.portMax - media.portMin;
@@ -141,7 +141,7 @@ function configuredHost(
   const hostname = publicUrl === undefined ? publicIp : hostOf(publicUrl);
   if (hostname !== undefined) return hostname;
   const rule =
-    "does not say where frps is; give --server ADDRESS, or set server.public_url or webrtc.public_ip";
+    "has no address of frps; give --server ADDRESS, or set server.public_url or webrtc.public_ip";
   throw new ConfigError([{ source, rule }]);
 }
 

@@ -6,7 +6,7 @@ const COLUMNS = 80;
 const HELP_COLUMN = 21;
 
 const FOOTER =
-  `Every key of the configuration can be set by a variable as well: PINHOLE_<SECTION>_<KEY>.
+  `Environment variables PINHOLE_<SECTION>_<KEY> override the keys of the configuration.
 Exit codes: 0 done, 1 failed at run time, 2 bad usage or bad configuration.
 `;
 
@@ -26,7 +26,7 @@ Usage: pinhole [COMMAND] [OPTIONS]
 
 ${commands.join("\n")}
 
-  pinhole COMMAND --help   the command's options
+  pinhole COMMAND --help   options of the command
   pinhole --version
 
 ${FOOTER}`;

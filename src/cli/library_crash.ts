@@ -18,7 +18,7 @@ export function formatCrash({ status, calls }: LibraryEnd): string {
 function formatEnd({ code, signal }: LibraryEnd["status"]): string {
   if (signal === null) return `The library ended its process with exit code ${code}`;
   return FOREIGN_SIGNALS.includes(signal)
-    ? `The library's process was ended from outside (${signal})`
+    ? `Another process ended the library's process (${signal})`
     : `The library crashed (${signal})`;
 }
 
@@ -28,6 +28,6 @@ function formatPlace(calls: CallState | undefined): string {
   const { underWay, last } = calls;
   return underWay.length > 0
     ? `in ${underWay.join(", or in ")}`
-    : `outside of its calls, after ${last}: in a thread of its own, while it was unloaded, or where a frame says it ` +
-      "has memory";
+    : `outside its calls, after ${last}: in one of its threads, while it was unloaded, or at a plane address of ` +
+      "a frame";
 }

@@ -80,7 +80,7 @@ function takeOption(
   const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
   if (spec === undefined) {
     const known = Object.keys(specs).join(", ");
-    return `Unknown option "${name}"; known are ${known}, --help and --version`;
+    return `Unknown option "${name}"; the options are ${known}, --help and --version`;
   }
   const isList = spec.value !== undefined && spec.isList === true;
   if (name in values && !isList) return `Option ${name} is given twice`;

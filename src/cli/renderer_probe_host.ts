@@ -57,7 +57,7 @@ async function probe({ library, options, ...asked }: RendererProbeJob): Promise<
 
 function foundOf(result: RenderResult, ms: number): ProbeFound {
   if (result.status === "failed") {
-    return { kind: "failed", reason: "it cannot render; its log says why" };
+    return { kind: "failed", reason: "it cannot render; see its log" };
   }
   if (result.status !== "frame") return { kind: "idle" };
   const { frame } = result;

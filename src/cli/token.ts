@@ -21,7 +21,7 @@ export async function token({ config: path, grant }: TokenOptions): Promise<void
   if (secretFile === undefined) {
     throw new TokenError(
       "no_secret",
-      "There is nothing to sign with: auth.secret_file is empty; set it, or PINHOLE_AUTH_SECRET_FILE, as for the server",
+      "Cannot sign a token: auth.secret_file is empty; set it, or PINHOLE_AUTH_SECRET_FILE, to the server's secret file",
     );
   }
   printOut(await mintToken(await readSecret(secretFile), grant));

@@ -57,8 +57,8 @@ export const CHECKS: readonly Check[] = [
     broken: ({ webrtc }, mention) => {
       const highest = 65535 - portsAfterFirst(webrtc);
       return webrtc.publicPortMin > highest && webrtc.portMin <= webrtc.portMax
-        ? `must be at most ${highest}, to leave room up to 65535 for as many ports as ` +
-          `${mention("webrtc.port_min")} to ${mention("webrtc.port_max")}`
+        ? `must be at most ${highest}: as many ports as ${mention("webrtc.port_min")} to ` +
+          `${mention("webrtc.port_max")} must fit below 65536`
         : undefined;
     },
   },
@@ -70,7 +70,7 @@ export const CHECKS: readonly Check[] = [
       const blocked = blockedPortOf({ first, last });
       return blocked === undefined
         ? undefined
-        : `makes ${blocked} one of the public ports ${first} to ${last}, and browsers send no media to that port`;
+        : `must not put port ${blocked} into the public ports ${first} to ${last}: browsers block that port`;
     },
   },
   {
@@ -93,7 +93,7 @@ export const CHECKS: readonly Check[] = [
     keys: ["renderer.library", "renderer.bridge"],
     broken: ({ renderer: { library, bridge } }, mention) =>
       library !== undefined && bridge !== undefined
-        ? `must be "" with ${mention("renderer.bridge")}: frames come from one of them`
+        ? `must be "" with ${mention("renderer.bridge")}; set only one of the two`
         : undefined,
   },
 ];

@@ -60,7 +60,7 @@ async function readText(
     throw unreadable(path, `cannot be read: ${readFailure(error)}`, error);
   }
   if (bytes.length > FILE_BYTES_MAX) {
-    throw unreadable(path, `must not be longer than ${FILE_BYTES_MAX} bytes`);
+    throw unreadable(path, `must have at most ${FILE_BYTES_MAX} bytes`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -87,9 +87,11 @@ function unreadable(path: string, rule: string, cause?: unknown): ConfigError {
 
 function readFailure(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
-    return "there is no such file; name another with --config, or leave --config out for the defaults";
+    return "there is no such file; give another with --config, or omit --config to use the defaults";
   }
-  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
-  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a folder; give a file";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "permission denied; let this user read it";
+  }
   return errorText(error);
 }

@@ -2,7 +2,7 @@ import type { SectionSpec } from "./spec.ts";
 
 /** The section `[video]`. */
 export const VIDEO_SECTION = {
-  help: "The picture of each session. It is encoded once and sent to all viewers of the session.",
+  help: "The video of each session. It is encoded once and sent to all viewers of the session.",
   keys: {
     width: {
       type: "integer",
@@ -12,7 +12,7 @@ export const VIDEO_SECTION = {
       max: 7680,
       even: true,
       unit: "pixels",
-      help: "Width that the renderer is asked for.",
+      help: "Width of the pictures that the server requests from the renderer.",
     },
     height: {
       type: "integer",
@@ -22,7 +22,7 @@ export const VIDEO_SECTION = {
       max: 7680,
       even: true,
       unit: "pixels",
-      help: "Height that the renderer is asked for.",
+      help: "Height of the pictures that the server requests from the renderer.",
     },
     fps: {
       type: "integer",
@@ -31,7 +31,7 @@ export const VIDEO_SECTION = {
       min: 1,
       max: 240,
       unit: "frames per second",
-      help: "Frame rate that the renderer is asked for.",
+      help: "Frame rate that the server requests from the renderer.",
     },
     codec: {
       type: "choice",
@@ -45,8 +45,8 @@ export const VIDEO_SECTION = {
       effect: "restart",
       default: "auto",
       choices: ["auto", "nvenc", "x264", "vpx"],
-      help: "auto tries NVENC first and goes on with x264; for VP8 it takes vpx. nvenc and x264 " +
-        "make H.264, vpx makes VP8.",
+      help: "auto tries NVENC first and falls back to x264; for VP8 it uses vpx. nvenc and x264 " +
+        "encode H.264, vpx encodes VP8.",
     },
     bitrate_kbps: {
       type: "integer",
@@ -55,7 +55,7 @@ export const VIDEO_SECTION = {
       min: 30,
       max: 100000,
       unit: "kbit/s",
-      help: "Ceiling of the video bitrate; each viewer gets what the way to it takes of that.",
+      help: "Highest video bitrate. Each viewer gets as much of it as its network path can carry.",
     },
     min_bitrate_kbps: {
       type: "integer",
@@ -65,15 +65,15 @@ export const VIDEO_SECTION = {
       max: 100000,
       unit: "kbit/s",
       help:
-        "Floor of the video bitrate. What does not pass even then is left out: fewer frames a second.",
+        "Lowest video bitrate. If a path cannot carry even that, the viewer gets fewer frames a second.",
     },
     adaptive_size: {
       type: "boolean",
       effect: "sessions",
       default: true,
       help:
-        "Send smaller pictures while the bitrate is too low for whole ones; browsers scale them up. " +
-        "false: for pages whose video element has no size of its own.",
+        "Send smaller pictures while the bitrate is too low for full size; browsers scale them up. " +
+        "Set false for pages that do not give the video element a fixed size.",
     },
   },
 } as const satisfies SectionSpec;
@@ -95,7 +95,7 @@ export const AUDIO_SECTION = {
       min: 6,
       max: 510,
       unit: "kbit/s",
-      help: "Bitrate of the sound; 24 to 48 is enough for speech.",
+      help: "Audio bitrate; 24 to 48 is enough for speech.",
     },
   },
 } as const satisfies SectionSpec;

@@ -15,23 +15,24 @@ export const SCHEMA = {
         effect: "restart",
         default: "0.0.0.0:9000",
         help:
-          'Address and TCP port of HTTP and WebSocket. Behind frpc on this host "127.0.0.1:9000" ' +
-          'is enough; "[::]:9000" takes IPv4 and IPv6. Port 0 takes any free port.',
+          'Address and TCP port for HTTP and WebSocket. "127.0.0.1:9000" is enough behind frpc on ' +
+          'this host; "[::]:9000" listens on IPv4 and IPv6. Port 0 picks any free port.',
       },
       public_url: {
         type: "url",
         effect: "live",
         default: "",
         help:
-          'What browsers use to reach this server, such as "http://203.0.113.7:10110". Pages of ' +
-          "this address are the server's own, whatever a proxy in front makes of the Host header; without it, they are " +
-          "only by IP address and as localhost. Start-up log, `pinhole frpc` and `pinhole doctor` need it too.",
+          'The address that browsers use to reach this server, such as "http://203.0.113.7:10110". ' +
+          "Pages of this address count as the server's own, even if a proxy in front changes the Host header. " +
+          "If this is empty, only pages reached by IP address or localhost do. `pinhole frpc`, `pinhole doctor` " +
+          "and the start-up log use it too.",
       },
       tls_cert: {
         type: "path",
         effect: "restart",
         default: "",
-        help: "Certificate chain (PEM) to serve https and wss. Set it together with tls_key, or " +
+        help: "Certificate chain (PEM) for https and wss. Set it together with tls_key, or " +
           "leave both empty to serve plain http.",
       },
       tls_key: {
@@ -45,16 +46,16 @@ export const SCHEMA = {
         effect: "restart",
         default: "",
         help:
-          'Address of a listener of its own for /metrics and /api/sessions, such as "127.0.0.1:9001". ' +
-          'They are served there alone then. "" serves them on server.listen: to everybody who reaches ' +
-          "it, unless auth.secret_file is set.",
+          'Address of a separate listener for /metrics and /api/sessions, such as "127.0.0.1:9001". ' +
+          'They are then served only there. "" serves them on server.listen, to everyone who can reach ' +
+          "it unless auth.secret_file is set.",
       },
       allowed_origins: {
         type: "origins",
         effect: "live",
         default: [],
-        help: "Pages of other sites that may connect, by origin. [] takes this server's own page " +
-          'and programs that are no browser; ["*"] takes any page.',
+        help: "Origins of other sites whose pages may connect. [] allows this server's own page " +
+          'and programs that are not browsers; ["*"] allows any page.',
       },
       drain_s: {
         type: "integer",
@@ -64,24 +65,23 @@ export const SCHEMA = {
         max: 86400,
         unit: "seconds",
         help:
-          "How long viewers may stay when the server is told to stop. They are told, nobody new comes in, " +
-          "and the server leaves with the last of them. 0 ends them at once.",
+          "How long viewers may stay after the server gets a signal to stop. It notifies them, accepts " +
+          "no new viewers, and exits when the last one leaves. 0 disconnects them at once.",
       },
     },
   },
   webrtc: {
-    help: "The ports for media, and the public address that leads to them.",
+    help: "The media ports, and the public address that maps to them.",
     keys: {
       public_ip: {
         type: "host",
         effect: "live",
         default: "",
         help:
-          "The mapped address: where the tunnel's public server (frps) takes the UDP packets of " +
-          "the range. Every answer names it as the only place to send media to. A DNS name is " +
-          'resolved before it is written. "" announces the address that each viewer used to reach ' +
-          "this server: right on a local network, and wherever signalling and media share one " +
-          "public address.",
+          "Public address of the media ports: where the tunnel's public server (frps) receives their UDP " +
+          "packets. Every answer has it as the only candidate. A DNS name is resolved first. " +
+          '"" announces the address that each viewer used to reach this server, which is right on a ' +
+          "local network and wherever signalling and media share one public address.",
       },
       port_min: {
         type: "integer",
@@ -89,7 +89,7 @@ export const SCHEMA = {
         default: 10111,
         min: 1,
         max: 65535,
-        help: "First local port of the range. Each port of it is bound at start and kept.",
+        help: "First local port of the range. All its ports are bound at start and stay bound.",
       },
       port_max: {
         type: "integer",
@@ -106,14 +106,14 @@ export const SCHEMA = {
         min: 0,
         max: 65535,
         help:
-          "First public port of the mapping, where public and local numbers differ: public_port_min + n " +
-          "must lead to port_min + n. 0 = the same as port_min.",
+          "First public port, if public and local numbers differ: public_port_min + n must map to " +
+          "port_min + n. 0 = the same as port_min.",
       },
       listen: {
         type: "ip_address",
         effect: "restart",
         default: "0.0.0.0",
-        help: 'Local address of these ports. Behind frpc on this host "127.0.0.1" is enough.',
+        help: 'Local address of these ports. "127.0.0.1" is enough behind frpc on this host.',
       },
       peers_per_port: {
         type: "integer",
@@ -122,8 +122,8 @@ export const SCHEMA = {
         min: 1,
         max: 256,
         unit: "viewers",
-        help: "Viewers that may share one port at a time. 1 gives each viewer a port of its own; " +
-          "the number of ports times this is the number of places.",
+        help: "Viewers that may share one port at a time. 1 gives each viewer a separate port. " +
+          "The server has places for (number of ports) × peers_per_port viewers.",
       },
       tcp: {
         type: "boolean",
@@ -131,8 +131,8 @@ export const SCHEMA = {
         default: false,
         help:
           "Also offer ICE-TCP on the same port numbers, for viewers whose network blocks UDP. " +
-          "Browsers prefer UDP where it works. The tunnel or firewall must pass the ports for TCP " +
-          "too; see docs/ice_tcp.md.",
+          "Browsers prefer UDP where it works. The tunnel or firewall must forward the ports for " +
+          "TCP too; see docs/ice_tcp.md.",
       },
       connect_timeout_s: {
         type: "integer",
@@ -141,7 +141,8 @@ export const SCHEMA = {
         min: 1,
         max: 300,
         unit: "seconds",
-        help: "A viewer that has not connected by then is ended and its place is free.",
+        help:
+          "The server ends a viewer that does not connect within this time, and frees its place.",
       },
       idle_timeout_s: {
         type: "integer",
@@ -150,7 +151,7 @@ export const SCHEMA = {
         min: 1,
         max: 3600,
         unit: "seconds",
-        help: "A viewer from whom no authenticated packet came for so long is ended.",
+        help: "The server ends a viewer that sends no authenticated packet for this time.",
       },
     },
   },
@@ -163,15 +164,17 @@ export const SCHEMA = {
         type: "path",
         effect: "restart",
         default: "",
-        help: 'Renderer library (a shared object with the Pinhole C ABI). "" = the built-in test ' +
-          "pattern and tone.",
+        help:
+          'Path of a renderer library: a shared object with the Pinhole C ABI. "" = the built-in ' +
+          "test pattern and tone.",
       },
       bridge: {
         type: "name",
         effect: "restart",
         default: "",
-        help: "Instead of a library: name of a shared-memory bridge (/dev/shm/pinhole-NAME) that " +
-          "another process feeds.",
+        help:
+          "Name of a shared-memory bridge (/dev/shm/pinhole-NAME) that another process feeds, " +
+          "instead of a library.",
       },
       isolation: {
         type: "choice",
@@ -179,38 +182,37 @@ export const SCHEMA = {
         default: "none",
         choices: ["none", "process"],
         help:
-          "process runs the library in a child process, so that a crash of it does not end the " +
-          "server.",
+          "process runs the library in a child process, so that its crash does not end the server.",
       },
       options: {
         type: "json_table",
         effect: "restart",
         default: {},
         example: "device = 0",
-        help: "Handed to the library as one JSON object; the keys are the library's own.",
+        help: "Passed to the library as one JSON object. The library defines the keys.",
       },
     },
   },
   idle: {
-    help: "What viewers see while the renderer has nothing to show.",
+    help: "What viewers see while the renderer has no frames.",
     keys: {
       source: {
         type: "path",
         effect: "sessions",
         default: "",
-        help: 'Image, folder of images, or video. "" = a built-in card.',
+        help: 'Path of an image, a folder of images, or a video. "" = a built-in card.',
       },
       sources: {
         type: "path_table",
         effect: "sessions",
         default: {},
         example: 'anna = "/srv/idle/anna.mp4"',
-        help: "More of them by name, for offers that ask for one by `idle` or `avatar_id`.",
+        help: "Further sources by name, for offers that select one with `idle` or `avatar_id`.",
       },
     },
   },
   sessions: {
-    help: "How many sessions and viewers are taken.",
+    help: "Limits on sessions and viewers.",
     keys: {
       max: {
         type: "integer",
@@ -219,7 +221,7 @@ export const SCHEMA = {
         min: 0,
         max: 100000,
         unit: "sessions",
-        help: "Sessions at a time. 0 = as many as there are places on the ports.",
+        help: "Most sessions at a time. 0 = as many as there are places on the ports.",
       },
       viewers_per_session: {
         type: "integer",
@@ -228,7 +230,7 @@ export const SCHEMA = {
         min: 1,
         max: 1000,
         unit: "viewers",
-        help: "Viewers of one session at a time. Each of them needs a place on a port.",
+        help: "Most viewers of one session at a time. Each viewer takes a place on a port.",
       },
     },
   },
@@ -240,8 +242,8 @@ export const SCHEMA = {
         effect: "live",
         default: "",
         help:
-          "File with the secret that signs access tokens. When it is set, every session needs a " +
-          'token (see `pinhole token`); "" lets everyone in.',
+          "File with the secret that signs access tokens. If it is set, every session needs a " +
+          'token (see `pinhole token`); "" allows everyone.',
       },
     },
   },
@@ -253,7 +255,7 @@ export const SCHEMA = {
         effect: "live",
         default: "info",
         choices: LOG_LEVELS,
-        help: "Least severe event that is written.",
+        help: "Lowest severity that is logged.",
       },
       format: {
         type: "choice",

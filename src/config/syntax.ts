@@ -36,12 +36,12 @@ function explainTwice(text: string, error: TomlError): Explanation | undefined {
   const section = sectionOf(second);
   if (section === undefined) {
     const [, key] = /^([A-Za-z0-9_.-]{1,60})\s*=/.exec(second.slice(error.column - 1)) ?? [];
-    return key === undefined ? undefined : { key, rule: "set twice; keep one of the two" };
+    return key === undefined ? undefined : { key, rule: "set twice; remove one of the two" };
   }
   const first = lines.findIndex((line) => sectionOf(line) === section);
   const isSection = first < error.line - 1 && parses(lines.slice(0, first).join("\n"));
   const where = isSection ? `written twice, in lines ${first + 1} and ${error.line}` : "set above";
-  return { key: `[${section}]`, rule: `${where}; join the two` };
+  return { key: `[${section}]`, rule: `${where}; merge the two` };
 }
 
 /** The path that a line such as `[video]` opens; `undefined` for every other line. */

@@ -47,7 +47,7 @@ export function ruleOf(spec: KeySpec): string {
     case "name":
       return '1 to 64 of the characters A-Z a-z 0-9 _ -, or ""';
     case "url":
-      return 'an http or https URL of host and port alone, or ""';
+      return 'an http or https URL with only a host and a port, or ""';
     case "host":
       return 'an IP address or DNS name that browsers can reach, without brackets and port, or ""';
     case "ip_address":
@@ -59,7 +59,7 @@ export function ruleOf(spec: KeySpec): string {
     case "origins":
       return 'a list of "*" and of origins such as "https://example.com"';
     case "json_table":
-      return "a table of values that JSON has";
+      return "a table of JSON values";
     case "path_table":
       return 'a table of lines name = "path"';
   }
@@ -143,7 +143,7 @@ function readJson(raw: unknown, depth: number): Read<JsonValue> {
   if (typeof raw === "string" || typeof raw === "boolean" || raw === null) return { value: raw };
   if (typeof raw === "number" && Number.isFinite(raw)) return { value: raw };
   const isList = Array.isArray(raw);
-  if (!isList && !isTable(raw)) return fault(raw, "a value that JSON has");
+  if (!isList && !isTable(raw)) return fault(raw, "a JSON value");
   if (depth > JSON_DEPTH_MAX) return fault(raw, `nested at most ${JSON_DEPTH_MAX} deep`);
   const readEntry = (entry: unknown) => readJson(entry, depth + 1);
   return isList ? readEntries(raw, readEntry) : readTable(raw, readEntry);

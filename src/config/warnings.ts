@@ -11,8 +11,8 @@ export function warningsOf({ server, webrtc }: Config): string[] {
   if (isReachable) return [];
   const page = formatHostPort(hostname, port);
   return [
-    `webrtc.listen = "${webrtc.listen}" is reached from this host only, but server.listen = "${page}" from others, ` +
-    'who are told to send media to the address that they used; set webrtc.listen to "0.0.0.0", or webrtc.public_ip to ' +
-    "the address of a tunnel on this host",
+    `webrtc.listen = "${webrtc.listen}" accepts media from this host only, but server.listen = "${page}" accepts ` +
+    'viewers from other hosts; set webrtc.listen to "0.0.0.0", or webrtc.public_ip to the public address of a tunnel ' +
+    "on this host",
   ];
 }

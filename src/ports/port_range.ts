@@ -72,12 +72,14 @@ export function openPortRange(options: PortRangeOptions): PortRange {
 function bindFailure(error: unknown, transport: MediaTransport): string {
   if (error instanceof Deno.errors.AddrInUse) {
     const look = `\`ss -${transport === "udp" ? "u" : "t"}lpn\``;
-    return `another program has it, perhaps another Pinhole; end that one (see ${look}), or change ` +
+    return `another program uses it, perhaps another Pinhole; stop that one (see ${look}), or change ` +
       "webrtc.port_min and webrtc.port_max";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "webrtc.listen is no address of this host";
+    return "webrtc.listen is not an address of this host";
   }
-  if (error instanceof Deno.errors.PermissionDenied) return "ports below 1024 need more rights";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "this user may not bind ports below 1024";
+  }
   return errorText(error);
 }

@@ -42,12 +42,12 @@ export function architectureOf(path: string): string | undefined {
 }
 
 function judgeHeader(header: DataView): string | undefined {
-  if (!isElf(header)) return "it is no ELF shared object";
+  if (!isElf(header)) return "it is not an ELF shared object";
   const architecture = nameArchitecture(header);
   const { arch } = Deno.build;
-  if (architecture !== arch) return `it is built for ${architecture}, and this host is ${arch}`;
+  if (architecture !== arch) return `it is built for ${architecture}, but this host is ${arch}`;
   if (header.getUint16(16, isLittleEndian(header)) !== SHARED) {
-    return "it is an ELF file, but no shared object; link it with -shared";
+    return "it is an ELF file, but not a shared object; link it with -shared";
   }
   return undefined;
 }

@@ -84,7 +84,7 @@ function checkLibrary(file: string, path: string): ReadonlySet<string> {
     if (version !== undefined && version !== ABI_VERSION) {
       throw refuse(
         "abi_version",
-        `it has ABI version ${version}, but this is for version ${ABI_VERSION}; build it with the pinhole.h of this version`,
+        `it has ABI version ${version}, but this Pinhole needs version ${ABI_VERSION}; build it with the pinhole.h of this release`,
       );
     }
     const addresses: Readonly<Record<string, unknown>> = library.symbols;

@@ -55,7 +55,9 @@ export class LibraryAudio {
     const sampleRate = this.#fields.getUint32(OFFSET.sampleRate, LITTLE_ENDIAN);
     const channels = this.#fields.getUint32(OFFSET.channels, LITTLE_ENDIAN);
     if (sampleRate < SAMPLE_RATE_MIN || sampleRate > SAMPLE_RATE_MAX) {
-      throw this.#bad(`its rate is ${sampleRate}, not ${SAMPLE_RATE_MIN} to ${SAMPLE_RATE_MAX}`);
+      throw this.#bad(
+        `its sample rate is ${sampleRate}, not ${SAMPLE_RATE_MIN} to ${SAMPLE_RATE_MAX}`,
+      );
     }
     if (channels !== 1 && channels !== 2) {
       throw this.#bad(`it has ${channels} channels, not 1 or 2`);

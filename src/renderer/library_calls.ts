@@ -66,7 +66,7 @@ export async function failureOf(
   const { code, libraryName, call, status } = failed;
   const text = status < 0
     ? await lastError(library, target)
-    : "a status that the call does not have";
+    : "a status that the call cannot return";
   return new RendererError(
     code,
     `${libraryName}: ${call} failed with status ${status}${text === "" ? "" : `: ${text}`}`,

@@ -116,14 +116,14 @@ export class Admission {
     if (this.#sessions.audience(sessionId) >= viewersPerSession) {
       throw new ViewerError(
         "session_full",
-        `Session ${sessionId} has its ${viewersPerSession} viewers (sessions.viewers_per_session)`,
+        `Session ${sessionId} is full (${viewersPerSession} viewers; sessions.viewers_per_session)`,
         { retryAfterMs: RETRY_AFTER_MS },
       );
     }
     if (!this.#sessions.has(sessionId) && sessionsMax > 0 && this.#sessions.size >= sessionsMax) {
       throw new ViewerError(
         "session_full",
-        `The server has its ${sessionsMax} sessions (sessions.max)`,
+        `The server is full (${sessionsMax} sessions; sessions.max)`,
         { retryAfterMs: RETRY_AFTER_MS },
       );
     }
@@ -144,7 +144,7 @@ export class Admission {
     );
     throw new ViewerError(
       "no_free_port",
-      `Every place on the ports is taken (${leases.places} in all)`,
+      `All ${leases.places} places on the media ports are taken; try again later`,
       {
         retryAfterMs: Math.max(100, Math.ceil(soonest)),
       },

@@ -12,5 +12,5 @@ export function joinRefusal(error: unknown): ViewerError {
       return new ViewerError(code, error.message, { cause: error });
     }
   }
-  return new ViewerError("internal", "The server failed; its log says more", { cause: error });
+  return new ViewerError("internal", "The server failed; see its log", { cause: error });
 }

@@ -131,7 +131,7 @@ export class SessionRegistry implements SessionDoor {
   async drain(seconds: number): Promise<void> {
     this.#admission.close();
     if (seconds === 0 || this.#viewers.size === 0) return;
-    const message = `The server is shutting down; this stream goes on for ${seconds} s at most`;
+    const message = `The server is shutting down; this stream ends within ${seconds} s`;
     const notice = { code: "shutting_down", message, seconds } as const;
     for (const viewer of this.#viewers.all) viewer.notify(notice);
     const waiting = new AbortController();

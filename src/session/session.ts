@@ -130,7 +130,7 @@ export class Session {
     const late = Promise.withResolvers<never>();
     const cancel = this.#options.clock.after(OPEN_TIMEOUT_MS, () =>
       late.reject(
-        new ViewerError("renderer_failed", "The renderer takes too long to open a session"),
+        new ViewerError("renderer_failed", "The renderer did not open a session in time"),
       ));
     try {
       await Promise.race([this.#source, late.promise]);
@@ -222,9 +222,13 @@ export class Session {
       meter.count("renderer_errors_total", { call: "open" });
       log.error("renderer_open_failed", { renderer: renderer.name, error: errorText(error) });
       this.#over.resolve();
-      throw new ViewerError("renderer_failed", "The renderer cannot open a session", {
-        cause: error,
-      });
+      throw new ViewerError(
+        "renderer_failed",
+        "The renderer could not open a session; see the server's log",
+        {
+          cause: error,
+        },
+      );
     }
   }
 

@@ -67,7 +67,10 @@ export class SessionTable {
     this.#visits.set(id, (this.#visits.get(id) ?? 0) + 1);
     if (this.#closing.has(id) && !await this.#isClosed(id)) {
       this.#endVisit(id);
-      throw new ViewerError("renderer_failed", "The renderer still holds the former session");
+      throw new ViewerError(
+        "renderer_failed",
+        "The renderer has not closed the previous session yet; try again later",
+      );
     }
     let left = false;
     return {

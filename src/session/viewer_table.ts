@@ -61,7 +61,7 @@ export class ViewerTable {
       if (isKnown && viewer.renegotiate(sdp)) return viewer;
     }
     if (this.#ended.some((ended) => offer.isLateFor(ended))) {
-      const message = "The viewer of this RTCPeerConnection has ended; offer with a new one";
+      const message = "The viewer of this RTCPeerConnection has ended; send an offer of a new one";
       throw new ViewerError("no_such_viewer", message);
     }
     return undefined;

@@ -5,20 +5,20 @@ import type { EndReason } from "../base/codes.ts";
 export const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, string]>>> =
   {
     renderer_failed: ["renderer_failed", "The renderer failed"],
-    encoder_failed: ["internal", "The video encoder failed; the server's log says why"],
-    internal_error: ["internal", "The server failed; its log says why"],
+    encoder_failed: ["internal", "The video encoder failed; see the server's log"],
+    internal_error: ["internal", "The server failed; see its log"],
     shutting_down: ["shutting_down", "The server is shutting down"],
   };
 
 /** What a viewer is told of messages that were dropped. */
 export const DROP_WORDS = {
-  viewer_only: "This viewer's token lets it watch only",
-  over_budget: "A viewer may say 120 messages and 256 KiB a second; more is dropped",
-  not_taken: "The renderer takes no messages",
-  no_writer: "No renderer is connected to hear messages",
-  not_read: "The renderer does not read as fast as messages come",
-  too_many: "The renderer does not read as fast as messages come",
-  too_long: "The renderer takes messages of 64 KiB at most",
+  viewer_only: "The token of this viewer allows watching only",
+  over_budget: "A viewer may send 120 messages and 256 KiB a second; more is dropped",
+  not_taken: "The renderer does not accept messages",
+  no_writer: "No renderer is connected that could receive messages",
+  not_read: "The renderer reads messages more slowly than they arrive",
+  too_many: "The renderer reads messages more slowly than they arrive",
+  too_long: "The renderer accepts messages of at most 64 KiB",
   no_way:
-    "The renderer's messages came faster than they were read, or before there was a way for bytes",
+    "The renderer sent messages faster than this viewer read them, or bytes before a data channel was open",
 } as const;

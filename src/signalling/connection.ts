@@ -74,7 +74,7 @@ export class ViewerConnection {
     this.#socket = socket;
     this.#options = options;
     this.#cancelTimer = options.clock.after(FIRST_MESSAGE_WAIT_MS, () => {
-      const message = `No message came within ${FIRST_MESSAGE_WAIT_MS / 1000} s`;
+      const message = `No message arrived within ${FIRST_MESSAGE_WAIT_MS / 1000} s`;
       this.refuse({ code: "bad_message", message });
     });
   }
@@ -136,7 +136,7 @@ export class ViewerConnection {
     this.#queue.push({ message, bytes });
     this.#queuedBytes += bytes;
     if (this.#queue.length > QUEUED_MESSAGES_MAX || this.#queuedBytes > QUEUED_BYTES_MAX) {
-      this.refuse({ code: "bad_message", message: "Too many messages came before the answer" });
+      this.refuse({ code: "bad_message", message: "Too many messages arrived before the answer" });
     }
   }
 
@@ -240,7 +240,7 @@ export class ViewerConnection {
       log.info("signalling_stalled", { session: sessionId });
       // The media may be fine: the page can take its viewer up again.
       this.#end("broken");
-      this.#socket.close(ERROR_TABLE.internal.closeCode, "Too much is waiting to be read");
+      this.#socket.close(ERROR_TABLE.internal.closeCode, "The client reads too slowly");
       return false;
     }
     const text = (this.#protocol ?? NATIVE_PROTOCOL).format(message, clock.wallMs());

@@ -65,7 +65,7 @@ function readOffer(fields: JsonObject): Parsed<ClientMessage> {
   const { type: _, sdp: description, ...params } = fields;
   // Pages send either the text or the browser's whole RTCSessionDescription.
   const sdp = isObject(description) ? description.sdp : description;
-  if (typeof sdp !== "string") return badMessage('An offer has a string "sdp"');
+  if (typeof sdp !== "string") return badMessage('An offer needs a string "sdp"');
   if (!fitsParams(params)) return badMessage(PARAMS_TOO_LONG);
   const idle = typeof params.avatar_id === "number" ? String(params.avatar_id) : params.avatar_id;
   return {

@@ -25,28 +25,28 @@ export function originRefusal(request: Request): Refusal {
   return {
     code: "origin_not_allowed",
     message: isOfHostItself(request)
-      ? `The server does not know itself by the name of this page; set server.public_url to ${origin} if it is right`
-      : `Pages of ${origin} may not connect; server.allowed_origins lists those that may`,
+      ? `The server does not know that ${origin} is its address; if it is, set server.public_url to it`
+      : `Pages of ${origin} may not connect; add the origin to server.allowed_origins to allow them`,
   };
 }
 
 /** For browsers that reached the server by a name that it does not know. */
 export function hostRefusalText(request: Request): string {
   const host = JSON.stringify((request.headers.get("Host") ?? "").slice(0, ORIGIN_CHARS_MAX));
-  return `The server does not know itself by the name ${host}, and a page of another site could have it; ` +
-    "open this by the server's IP address, or set server.public_url to the address that browsers use";
+  return `The server does not know that ${host} is its name, and a page of another site could use it; ` +
+    "open this page by the server's IP address, or set server.public_url to the address that browsers use";
 }
 
 /** For those who lack the token that a session needs. */
 export const TOKEN_REFUSED: Refusal = {
   code: "unauthorized",
-  message: "This session needs an access token that is valid for it; see `pinhole token`",
+  message: "This session needs a valid access token; `pinhole token --session ID` prints one",
 };
 
 /** For requests whose `Host` header tells no address. */
 export const HOST_REFUSED: Refusal = {
   code: "unknown_host",
-  message: "The Host header is no host name and no IP address",
+  message: "The Host header is neither a host name nor an IP address",
 };
 
 /**
@@ -55,7 +55,7 @@ export const HOST_REFUSED: Refusal = {
  */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ViewerError)) {
-    return { code: "internal", message: "The server failed; its log says why" };
+    return { code: "internal", message: "The server failed; see its log" };
   }
   const { code, message, retryAfterMs } = error;
   return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };

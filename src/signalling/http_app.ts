@@ -116,7 +116,7 @@ async function openSignalling(
     return c.text("A session id is 1 to 64 of A-Z a-z 0-9 _ -\n", 400);
   }
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
-    return c.text("Connect to this path with a WebSocket\n", 426, { Upgrade: "websocket" });
+    return c.text("This path needs a WebSocket connection\n", 426, { Upgrade: "websocket" });
   }
   const reachedHost = reachedHostOf(c.req.raw);
   if (reachedHost === undefined) return c.text(`${HOST_REFUSED.message}\n`, 400);

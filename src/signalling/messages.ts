@@ -87,10 +87,10 @@ export function badMessage(message: string): { readonly error: Refusal } {
  * @param data What the WebSocket delivered.
  */
 export function parseEnvelope(data: unknown): Parsed<Envelope> {
-  if (typeof data !== "string") return badMessage("Messages are JSON text, not binary");
+  if (typeof data !== "string") return badMessage("A message must be JSON text, not binary");
   // UTF-8 has at least one byte a character, so the first test spares encoding what is far too long.
   if (data.length > MESSAGE_BYTES_MAX || utf8Length(data) > MESSAGE_BYTES_MAX) {
-    return badMessage(`A message may have ${MESSAGE_BYTES_MAX} bytes at most`);
+    return badMessage(`A message may have at most ${MESSAGE_BYTES_MAX} bytes`);
   }
   let value: unknown;
   try {
@@ -98,8 +98,8 @@ export function parseEnvelope(data: unknown): Parsed<Envelope> {
   } catch {
     return badMessage("The message is not JSON");
   }
-  if (!isObject(value)) return badMessage("A message is a JSON object");
-  if (typeof value.type !== "string") return badMessage('A message has a string "type"');
+  if (!isObject(value)) return badMessage("A message must be a JSON object");
+  if (typeof value.type !== "string") return badMessage('A message needs a string "type"');
   return { message: { type: value.type, fields: value, text: data } };
 }
 
@@ -131,9 +131,9 @@ export const NATIVE_PROTOCOL: Protocol = {
 };
 
 function readOffer({ sdp, idle, params = {} }: JsonObject): Parsed<ClientMessage> {
-  if (typeof sdp !== "string") return badMessage('An offer has a string "sdp"');
+  if (typeof sdp !== "string") return badMessage('An offer needs a string "sdp"');
   if (idle !== undefined && !isIdleName(idle)) {
-    return badMessage(`"idle" is a name of 1 to ${IDLE_NAME_CHARS_MAX} characters`);
+    return badMessage(`"idle" must be a name of 1 to ${IDLE_NAME_CHARS_MAX} characters`);
   }
   if (!isObject(params)) return badMessage('"params" is a JSON object');
   if (!fitsParams(params)) return badMessage(PARAMS_TOO_LONG);
@@ -142,7 +142,7 @@ function readOffer({ sdp, idle, params = {} }: JsonObject): Parsed<ClientMessage
 
 function readResume(viewer: unknown): Parsed<ClientMessage> {
   if (typeof viewer !== "string" || viewer.length > VIEWER_ID_CHARS_MAX) {
-    return badMessage('A resume has the string "viewer" of an answer');
+    return badMessage('A resume needs the string "viewer" of an answer');
   }
   return { message: { type: "resume", viewer } };
 }
@@ -151,7 +151,7 @@ function readResume(viewer: unknown): Parsed<ClientMessage> {
 export function readCandidate(candidate: unknown): Parsed<ClientMessage> {
   if (candidate !== null && !isCandidate(candidate)) {
     return badMessage(
-      `"candidate" is null or an object with a string "candidate" of ${CANDIDATE_CHARS_MAX} characters at most`,
+      `"candidate" must be null or an object with a string "candidate" of at most ${CANDIDATE_CHARS_MAX} characters`,
     );
   }
   return { message: { type: "candidate" } };
@@ -177,7 +177,7 @@ export function isIdleName(value: unknown): value is string {
 
 /** Why an offer's parameters were refused when {@link fitsParams} says no. */
 export const PARAMS_TOO_LONG =
-  `The parameters of an offer may have ${PARAMS_BYTES_MAX} bytes of JSON at most`;
+  `The params of an offer may have at most ${PARAMS_BYTES_MAX} bytes of JSON`;
 
 /** Whether `params` stay within {@link PARAMS_BYTES_MAX} as JSON. */
 export function fitsParams(params: JsonObject): boolean {

@@ -10,7 +10,7 @@ import { OFFERS, SESSION_OFFERS } from "./limits.ts";
 export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): void {
   const retryAfterMs = takeFromAll(allowances, nowMs);
   if (retryAfterMs > 0) {
-    const message = "Offers come too fast; try again later";
+    const message = "Too many offers; try again later";
     throw new ViewerError("too_many_offers", message, { retryAfterMs });
   }
 }

@@ -38,7 +38,7 @@ export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions)
     if (await isAllowed(c, "metrics", options)) {
       return c.body(await metricsText(), 200, { ...NO_STORE, "Content-Type": METRICS_TYPE });
     }
-    return refuse(c, "This needs a token of `pinhole token --metrics`");
+    return refuse(c, "This path needs a token from `pinhole token --metrics`");
   });
   const documents = {
     "/api/sessions": sessionsJson,
@@ -49,7 +49,7 @@ export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions)
     get(path, async (c) => {
       // The first names every session, so they take a token for every session.
       if (await isAllowed(c, "all_sessions", options)) return c.json(json(), 200, NO_STORE);
-      return refuse(c, "This needs a token of `pinhole token --session '*'`");
+      return refuse(c, "This path needs a token from `pinhole token --session '*'`");
     });
   }
 }

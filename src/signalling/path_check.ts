@@ -71,7 +71,7 @@ const NO_STORE = { "Cache-Control": "no-store" };
 
 const TOKEN_REFUSED: Refusal = {
   code: "unauthorized",
-  message: "A path check needs an access token that is valid; see `pinhole token`",
+  message: "A path check needs a valid access token; `pinhole token --session ID` prints one",
 };
 
 /** Adds the two requests of a path check (see docs/signalling.md) to the HTTP side. */
@@ -83,7 +83,7 @@ export function addPathCheck(app: Hono, options: PathCheckOptions): void {
     // Whoever knows the id was let in when it was made.
     const ports = options.pathChecks.report(c.req.param("id"));
     if (ports !== undefined) return c.json({ ports: ports.map(formatReport) }, 200, NO_STORE);
-    const message = "There is no such path check; it may have expired";
+    const message = "This path check does not exist or has expired; start a new one";
     return c.json({ code: "no_such_path_check", message }, 404, NO_STORE);
   });
 }

@@ -51,21 +51,24 @@ const EXPOSED_HEADERS = ["Location", "ETag", "Accept-Patch", "Retry-After", "WWW
 
 const NO_RESOURCE: WhepRefusal = {
   code: "no_such_viewer",
-  message: "There is no such resource, or it has ended",
+  message: "This resource does not exist or has ended; send a new offer",
 };
 
 const BODY_REFUSED: Readonly<Record<BodyFailure, WhepRefusal>> = {
   too_long: {
     status: 413,
     code: "bad_message",
-    message: `A body may have ${MESSAGE_BYTES_MAX} bytes at most`,
+    message: `A body may have at most ${MESSAGE_BYTES_MAX} bytes`,
   },
   too_slow: {
     status: 408,
     code: "bad_message",
-    message: `A body may take ${REQUEST_BODY_WAIT_MS / 1000} s at most`,
+    message: `The body did not arrive within ${REQUEST_BODY_WAIT_MS / 1000} s`,
   },
-  broken_off: { code: "bad_message", message: "The body broke off" },
+  broken_off: {
+    code: "bad_message",
+    message: "The connection ended before the whole body arrived",
+  },
 };
 
 /** A WHEP client hears nothing besides its media: there is nobody to tell. */
@@ -143,15 +146,15 @@ async function patch(c: Context, options: WhepOptions): Promise<Outcome> {
   if (viewer === undefined) return NO_RESOURCE;
   const match = c.req.header("If-Match");
   if (match === undefined) {
-    const message = "If-Match names the ICE session: the ETag of the answer, or * to restart it";
+    const message = "If-Match must be the ETag of the answer, or * to restart ICE";
     return { status: 428, code: "bad_message", message };
   }
   if (!matches(match, viewer.iceUfrag)) {
-    const message = "If-Match names an ICE session that was restarted since";
+    const message = "If-Match is the ETag of an earlier ICE session; use the newest ETag";
     return { status: 412, code: "bad_message", message };
   }
   const fragment = parseSdpFragment(body);
-  if (fragment === undefined) return badMessage("The body is no SDP fragment");
+  if (fragment === undefined) return badMessage("The body is not an SDP fragment");
   // Some clients send * with every candidate: only new credentials tell a restart.
   const restarted = fragment.ice && viewer.restartIce(fragment.ice);
   if (restarted === undefined) return c.body(null, 204);
@@ -185,10 +188,12 @@ function readWishes(
   } catch {
     // Refused below.
   }
-  if (!isObject(params)) return badMessage("params is a JSON object");
+  if (!isObject(params)) return badMessage("params must be a JSON object");
   if (!fitsParams(params)) return badMessage(PARAMS_TOO_LONG);
   if (idle === undefined) return { params };
-  return isIdleName(idle) ? { params, idle } : badMessage("idle names an idle source");
+  return isIdleName(idle)
+    ? { params, idle }
+    : badMessage("idle must be the name of an idle source");
 }
 
 /** Answers a request, whatever happens. A refused offer is counted and logged, as on a WebSocket. */
@@ -255,12 +260,16 @@ function badMessage(message: string): WhepRefusal {
 
 /** RFC 9110 §15.5.16 and RFC 5789 §2.2: with what would have been taken. */
 function wrongType(header: "Accept-Post" | "Accept-Patch", type: string): WhepRefusal {
-  const message = `The body's Content-Type has to be ${type}`;
+  const message = `The Content-Type of the body must be ${type}`;
   return { ...badMessage(message), status: 415, headers: { [header]: type } };
 }
 
 function wrongMethod(allowed: string): WhepRefusal {
-  return { ...badMessage(`Only ${allowed} go here`), status: 405, headers: { Allow: allowed } };
+  return {
+    ...badMessage(`This path takes only ${allowed}`),
+    status: 405,
+    headers: { Allow: allowed },
+  };
 }
 
 /** Names the ICE session (RFC 9725 §4.3.1): the characters of a username fragment are those of a tag. */

@@ -142,7 +142,7 @@ Deno.test("viewer_only: such a viewer says nothing to the renderer, by no way, a
   setUp.peers.made[0]?.listener.message("over the data channel");
   assert.deepEqual(setUp.renderer.latest.heard, []);
   assert.deepEqual(setUp.renderer.latest.options.params, {});
-  assert.match(listener.notices[0]?.message ?? "", /lets it watch only/);
+  assert.match(listener.notices[0]?.message ?? "", /allows watching only/);
 });
 
 Deno.test("viewer_only: the claim of a token reaches the sessions over WebSocket and WHEP", async () => {

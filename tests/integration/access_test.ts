@@ -96,15 +96,15 @@ Deno.test("readSecret: short, readable and missing files are refused in words", 
       assert.match(error.message, words);
       return true;
     });
-  await refused(short.path, /5 bytes, fewer than 32/);
+  await refused(short.path, /5 bytes and needs at least 32/);
   const isRoots = (await Deno.stat(open.path)).uid === 0;
-  const mended = isRoots ? /others .*chmod 640/ : /others .*chmod 600/;
+  const mended = isRoots ? /other users .*chmod 640/ : /other users .*chmod 600/;
   await refused(open.path, mended);
   // The group may read what root gave it, and change nothing.
   await using given = await secretFile(SECRET, 0o640);
   if (isRoots) assert.deepEqual(await readSecret(given.path), key);
   if (isRoots) await Deno.chown(given.path, 65534, null);
-  await refused(given.path, /others .*chmod 600/);
+  await refused(given.path, /other users .*chmod 600/);
   await using shared = await secretFile(SECRET, 0o660);
   await refused(shared.path, mended);
   await refused("/nowhere/secret", /auth\.secret_file "\/nowhere\/secret"/);

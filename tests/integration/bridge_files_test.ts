@@ -100,7 +100,7 @@ Deno.test("openBridge: the header of the ring says what lies where", async () =>
 
 Deno.test("openBridge: a name that a living server has is refused", async () => {
   await withBridge(async ({ name, factory }) => {
-    const words = new RegExp(`Another server has the bridge "${name}"`);
+    const words = new RegExp(`Another server uses the bridge "${name}"`);
     await failsWith("bridge_taken", { words, action: () => open(name) });
     using writer = await RawWriter.greet(name);
     await writer.say({ type: "ring", slotBytes: 4096, slotCount: 2 });

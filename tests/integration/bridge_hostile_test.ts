@@ -66,11 +66,11 @@ async function expectGood({ name, factory }: TestBridge): Promise<void> {
 
 Deno.test("Bridge: a writer that breaks the contract is disconnected with the reason, and the next one is let in", async () => {
   const cases: readonly [RegExp, ...Says][] = [
-    [/what came is not a message/, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")],
+    [/it sent bytes that are not a message/, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")],
     [/there is no message of type 77/, formatWire(77)],
     [/a message "idle" is too short/, formatWire(5)],
-    [/it says "hello" after its hello/, HELLO],
-    [/it says "ready", which nobody asked for/, {
+    [/it sent "hello" after its hello/, HELLO],
+    [/it sent "ready", which the server did not request/, {
       type: "ready",
       session: 1,
       audio: true,
@@ -78,14 +78,14 @@ Deno.test("Bridge: a writer that breaks the contract is disconnected with the re
       givesMessages: true,
       encodes: true,
     }],
-    [/there never was a session 99/, { type: "idle", session: 99 }],
-    [/there never was a session 0/, greyFrame({ session: 0 })],
+    [/session 99 does not exist/, { type: "idle", session: 99 }],
+    [/session 0 does not exist/, greyFrame({ session: 0 })],
     [/slot 4 of 4/, greyFrame({ slot: 4 })],
     [/slot 4294967295 of 4/, greyFrame({ slot: 4_294_967_295 })],
     [/slot 1, which was not given back/, greyFrame({ slot: 1 }), greyFrame({ slot: 1 })],
     [/lies in ring 77777/, greyFrame({ generation: 77_777 })],
     [/format is 0, which is none/, greyFrame({ format: 0 })],
-    [/access units, which only a library may give/, greyFrame({ format: 7, byteSize: 10 })],
+    [/an access unit, which only a library may send/, greyFrame({ format: 7, byteSize: 10 })],
     [/width is 63, which is not an even/, greyFrame({ width: 63 })],
     [/width is 0, which/, greyFrame({ width: 0 })],
     [/height is 4294967294, which/, greyFrame({ height: 4_294_967_294 })],
@@ -94,12 +94,12 @@ Deno.test("Bridge: a writer that breaks the contract is disconnected with the re
     [/plane 0 ends at byte 8193 of a slot of 8192/, greyFrame({ planes: plane(2049, 192) })],
     [/plane 0 ends at byte 13\d{10} of a slot/, greyFrame({ planes: plane(0, 4_294_967_295) })],
     [/plane 1 has a stride of 0/, greyFrame({ format: 2, planes: plane(0, 64) })],
-    [/asks for 0 slots/, { ...RING, slotCount: 0 }],
-    [/asks for 4 slots of 0 bytes/, { ...RING, slotBytes: 0 }],
-    [/asks for 1025 slots/, { ...RING, slotCount: 1025 }],
+    [/requested 0 slots/, { ...RING, slotCount: 0 }],
+    [/requested 4 slots of 0 bytes/, { ...RING, slotBytes: 0 }],
+    [/requested 1025 slots/, { ...RING, slotCount: 1025 }],
     [/of 134217729 bytes/, { ...RING, slotBytes: 128 * 1024 * 1024 + 1 }],
     [/ring of 1207959552 bytes/, { ...RING, slotBytes: 128 * 1024 * 1024, slotCount: 9 }],
-    [/while one is being made/, RING, RING],
+    [/while one was being made/, RING, RING],
     [/900 samples a second/, {
       type: "audio",
       session: 1,
@@ -127,7 +127,7 @@ Deno.test("Bridge: who does not begin with a hello is sent away", async () => {
     await early.say(greyFrame());
     assert.match(await early.lastWords(), /its first message is "frame", not "hello"/);
     using silent = await RawWriter.connect(name);
-    assert.match(await silent.lastWords(), /violation: it did not say hello within 5 s/);
+    assert.match(await silent.lastWords(), /violation: it sent no hello within 5 s/);
     assert.equal(log.all("bridge_violated")[0]?.bridge, name);
     assert.equal(log.all("bridge_violated")[0]?.pid, Deno.pid);
     await expectGood(bridge);
@@ -139,7 +139,8 @@ Deno.test("Bridge: another version, another kind of writer and a second writer a
     const { name, log } = bridge;
     using newer = await RawWriter.connect(name);
     await newer.say({ ...HELLO, version: 2 });
-    const words = "version: This server speaks version 1 of the bridge, the writer version 2: " +
+    const words =
+      "version: This server speaks version 1 of the bridge, but the writer speaks version 2; " +
       "use the pinhole_bridge.py of this server";
     assert.equal(await newer.lastWords(), words);
     using library = await RawWriter.connect(name);
@@ -151,7 +152,7 @@ Deno.test("Bridge: another version, another kind of writer and a second writer a
     assert.match(await second.lastWords(), /^taken: Another writer feeds .*: raw, process \d+$/);
     assert.equal(log.all("bridge_writer_refused")[0]?.code, "version");
     await first.say({ type: "idle", session: 5 });
-    assert.match(await first.lastWords(), /there never was a session 5/);
+    assert.match(await first.lastWords(), /session 5 does not exist/);
     await expectGood(bridge);
   });
 });
@@ -209,7 +210,7 @@ Deno.test("Bridge: a writer that asks for rings all the time is sent away, and s
     }
     assert.match(
       await writer.lastWords(),
-      /^violation: it asks for rings too fast: more than 1000/,
+      /^violation: it requests rings too fast: more than 1000/,
     );
     return writer.messages.filter(({ type }) => type === "ring").length;
   };

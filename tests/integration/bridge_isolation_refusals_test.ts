@@ -73,6 +73,9 @@ Deno.test("openIsolatedLibrary: nobody but the library's process may write", asy
     const { bridge } = log.all("bridge_opened")[0] ?? {};
     using writer = await RawWriter.connect(String(bridge));
     await writer.say({ type: "hello", version: 1, writer: "raw", clockUs: 0, pace: "server" });
-    assert.match(await writer.lastWords(), /^not_expected: This bridge is for another process/);
+    assert.match(
+      await writer.lastWords(),
+      /^not_expected: This bridge accepts only the library's process/,
+    );
   });
 });

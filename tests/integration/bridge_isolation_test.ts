@@ -91,8 +91,8 @@ Deno.test("openIsolatedLibrary: access units come with their flags, and the libr
 Deno.test("openIsolatedLibrary: a library that ends its process leaves every session open, idle, and back", async () => {
   for (
     const [fault, end] of [
-      ["crash_render", "its process ended by SIGSEGV"],
-      ["abort_render", "its process ended by SIGABRT"],
+      ["crash_render", "its process was ended by SIGSEGV"],
+      ["abort_render", "its process was ended by SIGABRT"],
       ["exit_render", "its process ended with exit code 7"],
     ] as const
   ) {

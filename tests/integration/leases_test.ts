@@ -107,7 +107,7 @@ Deno.test("leases: a port that another program has is reported, and the rest ser
   });
   assert.deepEqual(server.mediaPorts, [span.portMax]);
   const reason =
-    "another program has it, perhaps another Pinhole; end that one (see `ss -ulpn`), " +
+    "another program uses it, perhaps another Pinhole; stop that one (see `ss -ulpn`), " +
     "or change webrtc.port_min and webrtc.port_max";
   assert.deepEqual(errors, [["port_not_bound", { transport: "udp", port: span.portMin, reason }]]);
   await using viewer = await WeriftViewer.play(`ws://127.0.0.1:${server.address.port}/ws/main`);

@@ -23,7 +23,7 @@ Deno.test("openRendererLibrary: a missing file is named", async () => {
 
 Deno.test("openRendererLibrary: a file that is no shared library is refused as such", async () => {
   await failsWith("library_unloadable", {
-    message: /renderer_library_test\.ts": it is no ELF shared object$/,
+    message: /renderer_library_test\.ts": it is not an ELF shared object$/,
     action: () => openRendererLibrary({ path: fileURLToPath(import.meta.url), options: {} }),
   });
 });
@@ -39,12 +39,12 @@ Deno.test("openRendererLibrary: a library for another architecture is told by bo
   };
   const host = `this host is ${Deno.build.arch}`;
   try {
-    await refused(new RegExp(`: it is built for ${other}, and ${host}$`), { 18: machine });
-    await refused(new RegExp(`: it is built for i386, and ${host}$`), { 4: 1, 18: 3 });
-    await refused(/ELF class and machine 2:251\), and this host/, { 18: 251 });
-    await refused(/: it is an ELF file, but no shared object/, { 16: 1 });
+    await refused(new RegExp(`: it is built for ${other}, but ${host}$`), { 18: machine });
+    await refused(new RegExp(`: it is built for i386, but ${host}$`), { 4: 1, 18: 3 });
+    await refused(/ELF class and machine 2:251\), but this host/, { 18: 251 });
+    await refused(/: it is an ELF file, but not a shared object/, { 16: 1 });
     await Deno.writeFile(path, library.slice(0, 10));
-    const message = /: it is no ELF shared object$/;
+    const message = /: it is not an ELF shared object$/;
     await failsWith("library_unloadable", {
       message,
       action: () => openRendererLibrary({ path, options: {} }),
@@ -73,7 +73,7 @@ Deno.test("openRendererLibrary: another ABI version is refused, also where it la
   const defines = { VERSION: "2", WITHOUT_RENDER: "1" };
   const path = await compileTestRenderer("faulty", { defines });
   await failsWith("abi_version", {
-    message: /ABI version 2, but this is for version 1/,
+    message: /ABI version 2, but this Pinhole needs version 1/,
     action: () => openRendererLibrary({ path, options: {} }),
   });
 });
@@ -158,7 +158,7 @@ Deno.test("LibrarySession.render: tells idle, end and errors apart, and goes on 
     const failures = {
       error: /pinhole_render failed with status -42: Lost the device of one$/,
       long_error: /status -42: x{1024}$/,
-      odd_status: /status 3: a status that the call does not have$/,
+      odd_status: /status 3: a status that the call cannot return$/,
     };
     for (const [fault, message] of Object.entries(failures)) {
       const session = await openSession(factory, { params: { fault } });

@@ -112,15 +112,15 @@ Deno.test("renderer-test: access units are looked into", async () => {
   const good = await examine(path);
   assertVerdict(good.get("keyframes"), { level: "ok", text: /^2 in \d+ access units$/ });
   assert.ok(!good.has("sound"));
-  assertVerdict(good.get("messages"), { level: "ok", text: /takes none, gave 0/ });
+  assertVerdict(good.get("messages"), { level: "ok", text: /accepts none, sent 0/ });
   assertVerdict(good.get("session"), { level: "ok", text: /set_bitrate, request_keyframe$/ });
   const silent = await examine(path, { options: { flagged: false } });
   assertVerdict(silent.get("keyframes"), {
     level: "failed",
-    text: /the first is none.*2 not flagged/,
+    text: /the first access unit is not a keyframe.*2 not flagged/,
   });
   const deaf = await examine(path, { options: { keyframes: false }, seconds: 4 });
-  assertVerdict(deaf.get("keyframes"), { level: "warning", text: /of being asked for/ });
+  assertVerdict(deaf.get("keyframes"), { level: "warning", text: /of a request/ });
 });
 
 Deno.test("renderer-test: what cannot be loaded or opened is named, and nothing else is called ok", async () => {
@@ -160,8 +160,8 @@ const MISBEHAVIOUR: readonly [string, string, Verdict["level"], RegExp][] = [
   ["audio_drift", "sound sync", "warning", /drift 10000 ppm/],
   ["audio_late", "sound sync", "warning", /it comes 300 ms late/],
   ["audio_change", "sound", "warning", /(16|48)000 Hz × 1, (16|48)000 Hz × 1.*it changes/],
-  ["message_error", "messages", "warning", /took 0 of 4, .*refused 4: .*No letters, please/],
-  ["message_flood", "messages", "warning", /gave 100; .*never says/],
+  ["message_error", "messages", "warning", /accepted 0 of 4, .*refused 4: .*No letters, please/],
+  ["message_flood", "messages", "warning", /sent 100; .*never returns 0/],
   ["message_lie", "messages", "failed", /returned 65537, more than the capacity/],
   ["one_session", "two sessions", "warning", /the second is refused.*gives no text/],
   ["slow_open", "session", "warning", /pinhole_session_open should return at once/],
@@ -195,7 +195,7 @@ Deno.test("renderer-test: memory that is lost shows", async () => {
   const { lines } = await run({ library, options, seconds: 0.2, width: 64, height: 36 });
   const memory = lines.find((line) => /^\w+ memory/.test(line)) ?? "";
   // 256 KiB are lost with each; Deno's own needs come on top.
-  assert.match(memory, /^warning memory .* each frame seems to leave 2\d\d KiB behind$/);
+  assert.match(memory, /^warning memory .* each frame seems to leak 2\d\d KiB$/);
 });
 
 Deno.test("renderer-test: a library that is stuck is named, and the command ends", async () => {

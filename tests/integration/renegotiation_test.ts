@@ -101,7 +101,7 @@ Deno.test("renegotiation: a connection whose viewer has ended is told to make wa
   // Its browser has keys that died with the viewer: no picture of a new one would ever be shown.
   const { code, message } = await viewer.nextOf("answer", "error");
   assert.equal(code, "no_such_viewer");
-  assert.match(String(message), /RTCPeerConnection has ended; offer with a new one/);
+  assert.match(String(message), /RTCPeerConnection has ended; send an offer of a new one/);
   assert.equal((await viewer.socketClosed()).code, 4404);
   assert.equal(await server.usedPlaces(), 0);
   await using next = await WeriftViewer.play(server.signallingUrl("main"));

@@ -75,7 +75,7 @@ export class ServiceProcess implements AsyncDisposable {
       await eventually(async () => await this.status("/readyz") === 200, { what: "for /readyz" });
     } catch (error) {
       const text = this.lines.join("\n");
-      if (text.includes("another program has it")) return false;
+      if (text.includes("another program uses it")) return false;
       await this[Symbol.asyncDispose]();
       throw new Error(text, { cause: error });
     }

@@ -50,7 +50,7 @@ Deno.test("loadConfig: without a path, ./config.toml is read if it is there, or 
     assert.deepEqual(await loadIn(folder), ["config.toml", 640, 25]);
     await Deno.remove(`${folder}/config.toml`);
     await Deno.mkdir(`${folder}/config.toml`);
-    assert.equal(await loadIn(folder), "config.toml: cannot be read: it is a folder");
+    assert.equal(await loadIn(folder), "config.toml: cannot be read: it is a folder; give a file");
   }));
 
 Deno.test("loadConfig: a named file is read, with a byte order mark and Windows line ends too", () =>
@@ -69,11 +69,11 @@ Deno.test("loadConfig: a file that cannot be read is a problem that says why", (
       await messageOf(`${folder}/none`),
       /^\/none: cannot be read: there is no such file/,
     );
-    assert.equal(await messageOf(folder), ": cannot be read: it is a folder");
+    assert.equal(await messageOf(folder), ": cannot be read: it is a folder; give a file");
     await Deno.writeFile(`${folder}/plain`, new Uint8Array([0x23, 0xe9]));
     assert.match(await messageOf(`${folder}/plain/x`), /^\/plain\/x: cannot be read: /);
     assert.match(await messageOf(`${folder}/plain`), /^\/plain: not valid TOML: .*UTF-8$/);
-    assert.match(await messageOf("/dev/zero"), /^\/dev\/zero: must not be longer than/);
+    assert.match(await messageOf("/dev/zero"), /^\/dev\/zero: must have at most/);
   }));
 
 Deno.test("ConfigError: the message is one line with the first problem and the number of others", () =>

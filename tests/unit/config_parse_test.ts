@@ -165,25 +165,25 @@ Deno.test("parseConfig: a section or key that stands there twice is named, with 
   const cases: readonly (readonly [text: string, problem: string])[] = [
     [
       "[video]\nfps = 2\n\n[audio]\n[video]",
-      "5:2: [video]: written twice, in lines 1 and 5; join the two",
+      "5:2: [video]: written twice, in lines 1 and 5; merge the two",
     ],
     [
       '\r\n [ video ] # here\r\n[ "video" ]',
-      "3:2: [video]: written twice, in lines 2 and 3; join the two",
+      "3:2: [video]: written twice, in lines 2 and 3; merge the two",
     ],
     [
       "[renderer.options]\n[audio]\n[renderer.options]",
-      "3:2: [renderer.options]: written twice, in lines 1 and 3; join the two",
+      "3:2: [renderer.options]: written twice, in lines 1 and 3; merge the two",
     ],
-    ["video.fps = 2\n[video]", "2:2: [video]: set above; join the two"],
-    ["video = { fps = 2 }\n[video]", "2:2: [video]: set above; join the two"],
+    ["video.fps = 2\n[video]", "2:2: [video]: set above; merge the two"],
+    ["video = { fps = 2 }\n[video]", "2:2: [video]: set above; merge the two"],
     // The first is part of a text.
     [
       'renderer.options.a = """\n[video]\n"""\nvideo.fps = 2\n[video]',
-      "5:2: [video]: set above; join the two",
+      "5:2: [video]: set above; merge the two",
     ],
-    ["[video]\nfps = 2\nfps = 3", "3:1: fps: set twice; keep one of the two"],
-    ["renderer = { options = 1, options = 2 }", "1:27: options: set twice; keep one of the two"],
+    ["[video]\nfps = 2\nfps = 3", "3:1: fps: set twice; remove one of the two"],
+    ["renderer = { options = 1, options = 2 }", "1:27: options: set twice; remove one of the two"],
     [
       '[auth]\n"a b" = 1\n"a b" = 2',
       "3:1: not valid TOML: trying to redefine an already defined table or value",

@@ -48,7 +48,7 @@ Deno.test("formatProblem: a variable that holds a table says how to write it", (
   assert.equal(
     problemOf("", { PINHOLE_RENDERER_OPTIONS: "device=0" }),
     'PINHOLE_RENDERER_OPTIONS: renderer.options = "device=0": ' +
-      "must be a table of values that JSON has, written as a JSON object",
+      "must be a table of JSON values, written as a JSON object",
   );
 });
 

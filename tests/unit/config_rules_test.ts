@@ -39,21 +39,21 @@ Deno.test("parseConfig: a range has 1000 ports at most", () => {
 
 Deno.test("parseConfig: the public range ends at 65535", () => {
   assert.deepEqual(problemsOf("[webrtc]\npublic_port_min = 65532"), [
-    "my.toml: webrtc.public_port_min = 65532: must be at most 65531, to leave room up to 65535 for " +
-    "as many ports as webrtc.port_min = 10111 (default) to webrtc.port_max = 10115 (default)",
+    "my.toml: webrtc.public_port_min = 65532: must be at most 65531: as many ports as " +
+    "webrtc.port_min = 10111 (default) to webrtc.port_max = 10115 (default) must fit below 65536",
   ]);
 });
 
 Deno.test("parseConfig: no public port is one that browsers send nothing to", () => {
   assert.deepEqual(problemsOf("[webrtc]\nport_min = 10078\nport_max = 10082"), [
-    "my.toml: webrtc.public_port_min = 0 (default): makes 10080 one of the public ports 10078 to 10082, " +
-    "and browsers send no media to that port",
+    "my.toml: webrtc.public_port_min = 0 (default): must not put port 10080 into the public ports " +
+    "10078 to 10082: browsers block that port",
   ]);
   const mapped = "[webrtc]\nport_min = 10078\nport_max = 10082\npublic_port_min = ";
   assert.deepEqual(problemsOf(`${mapped}20000`), []);
   assert.match(
     problemsOf(`${mapped}5058`).join(),
-    /makes 5060 one of the public ports 5058 to 5062/,
+    /must not put port 5060 into the public ports 5058 to 5062/,
   );
 });
 
@@ -81,8 +81,8 @@ Deno.test("parseConfig: codec and encoder agree", () => {
 
 Deno.test("parseConfig: frames come from a library or a bridge, not both", () => {
   assert.deepEqual(problemsOf('[renderer]\nlibrary = "/lib/a.so"\nbridge = "b"'), [
-    'my.toml: renderer.library = "/lib/a.so": must be "" with renderer.bridge = "b": ' +
-    "frames come from one of them",
+    'my.toml: renderer.library = "/lib/a.so": must be "" with renderer.bridge = "b"; ' +
+    "set only one of the two",
   ]);
 });
 

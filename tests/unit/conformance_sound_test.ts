@@ -82,7 +82,7 @@ Deno.test("judgeSound: errors fail, silence and changes warn", () => {
   assertVerdict(failed.get("sound"), { level: "failed", text: /1 error, first: Gone/ });
   assert.deepEqual([...failed.keys()], ["sound"]);
   const silent = judgedSound([{ requestedUs: 0, outcome: { status: "silence" } }]);
-  assertVerdict(silent.get("sound"), { level: "warning", text: /there is no sound to judge/ });
+  assertVerdict(silent.get("sound"), { level: "warning", text: /no sound to check/ });
   const changing = sounds(({ index }) =>
     index > 400 ? { sampleRate: 32_000, sampleCount: 640 } : {}
   );

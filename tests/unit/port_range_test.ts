@@ -52,7 +52,7 @@ Deno.test("openPortRange: no port at all is an error that names range, address a
 Deno.test("openPortRange: an address that the host does not have is named as such", () => {
   assert.throws(
     () => openPortRange({ ...UDP, hostname: "203.0.113.7", portMin: 30_000, portMax: 30_001 }),
-    /webrtc\.listen is no address of this host/,
+    /webrtc\.listen is not an address of this host/,
   );
 });
 

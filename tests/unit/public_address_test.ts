@@ -63,7 +63,7 @@ Deno.test("public address: IPv6 is announced only where the ports listen on it",
   assert.equal((await finder({ ipv6: true })(10111, "2001:db8::2")).address, "2001:db8::2");
   await assert.rejects(finder({ resolve })(10111, "six.example"), (error) => {
     assert.ok(error instanceof ViewerError);
-    assert.match(error.message, /IPv6 only.*webrtc\.public_ip/);
+    assert.match(error.message, /only IPv6 addresses.*webrtc\.public_ip/);
     return true;
   });
 });

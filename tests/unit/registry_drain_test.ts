@@ -15,7 +15,7 @@ Deno.test("drain: tells every viewer how long it may stay, and lets nobody in", 
   const draining = watch(set.registry.drain(60));
   assert.deepEqual(viewer.listener.notices, [{
     code: "shutting_down",
-    message: "The server is shutting down; this stream goes on for 60 s at most",
+    message: "The server is shutting down; this stream ends within 60 s",
     seconds: 60,
   }]);
   assert.equal((await refusal(set.offer("main"))).code, "shutting_down");

@@ -9,7 +9,7 @@ Deno.test("registry: with every place taken, the answer is no_free_port and when
   await setUp.connect("two");
   const { code, retryAfterMs = 0, message } = await refusal(setUp.offer("three"));
   assert.equal(code, "no_free_port");
-  assert.match(message, /taken \(2 in all\)/);
+  assert.match(message, /All 2 places .* are taken/);
   assert.ok(retryAfterMs >= 100 && retryAfterMs <= 5_000);
 });
 

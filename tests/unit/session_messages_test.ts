@@ -38,8 +38,8 @@ Deno.test("session: a viewer is told that the renderer did not take its message,
   for (
     const [refusal, words] of [
       ["too_long", /64 KiB/],
-      ["too_many", /does not read as fast/],
-      ["not_read", /does not read as fast/],
+      ["too_many", /more slowly than they arrive/],
+      ["not_read", /more slowly than they arrive/],
       ["no_writer", /No renderer is connected/],
     ] as const
   ) {

@@ -115,7 +115,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   /** As {@link openBridge}. */
   static async open(parts: BridgeParts): Promise<Bridge> {
     const { name, folder = SHARED_MEMORY_FOLDER, log } = parts;
-    if (!NAME.test(name)) throw new TypeError(`"${name}" is no name for a bridge`);
+    if (!NAME.test(name)) throw new TypeError(`"${name}" cannot be the name of a bridge`);
     const libc = new Libc();
     try {
       const files = await BridgeFiles.claim(libc, { folder, name });
@@ -188,7 +188,7 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   admit(visit: WriterVisit): { code: ByeCode; text: string } | undefined {
     const { name, log, mayWrite, onWriter } = this.#parts;
     if (mayWrite?.(visit.pid) === false) {
-      return { code: "not_expected", text: "This bridge is for another process" };
+      return { code: "not_expected", text: "This bridge accepts only the library's process" };
     }
     if (this.#writer !== undefined) {
       const { name: writer, pid } = this.#writer;

@@ -227,7 +227,7 @@ function takePath(
       if (symbols.flock(found, LINUX.LOCK_EX_NB) !== 0) {
         throw new BridgeError(
           "bridge_taken",
-          `Another server has the bridge "${name}" ("${path}")`,
+          `Another server uses the bridge "${name}" ("${path}"); stop it, or choose another name`,
         );
       }
       // The former owner may have removed or replaced it before it let go of the lock.
@@ -240,7 +240,7 @@ function takePath(
   }
   throw new BridgeError(
     "bridge_taken",
-    `Another server is taking the bridge "${name}" ("${path}")`,
+    `Another server is opening the bridge "${name}" ("${path}")`,
   );
 }
 

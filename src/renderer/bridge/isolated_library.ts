@@ -152,7 +152,7 @@ class IsolatedLibrary implements FrameSourceFactory {
     this.#child = undefined;
     return signal === null
       ? `its process ended with exit code ${code}`
-      : `its process ended by ${signal}`;
+      : `its process was ended by ${signal}`;
   }
 
   async #close(): Promise<void> {

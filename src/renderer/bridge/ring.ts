@@ -75,7 +75,7 @@ export class Ring {
    * back.
    */
   take(index: number, parts: readonly SlotPart[]): Slot {
-    if (this.#retired) throw new BridgeViolation("a picture came while a ring was being made");
+    if (this.#retired) throw new BridgeViolation("a picture arrived while a ring was being made");
     if (index >= this.layout.slotCount) {
       throw new BridgeViolation(`a picture lies in slot ${index} of ${this.layout.slotCount}`);
     }

@@ -129,7 +129,7 @@ export class RingMaker {
   #words(wantedBytes: number, memoryBytes: number): string {
     const { bridge, files: { folder } } = this.#options;
     return `The bridge "${bridge}" needs ${mebibytes(wantedBytes)} MiB of shared memory, and ` +
-      `${folder} has ${mebibytes(memoryBytes)} MiB: ${remedy(wantedBytes)}`;
+      `${folder} has ${mebibytes(memoryBytes)} MiB; ${remedy(wantedBytes)}`;
   }
 
   #warn(

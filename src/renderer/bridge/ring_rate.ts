@@ -16,7 +16,7 @@ export class RingRate {
   take(bytes: number, nowMs: number): void {
     if (this.#bucket.take(nowMs, 1 + bytes / RING_COST_BYTES)) return;
     throw new BridgeViolation(
-      `it asks for rings too fast: more than ${RINGS.burst} at once and ${RINGS.perSecond} ` +
+      `it requests rings too fast: more than ${RINGS.burst} at once and ${RINGS.perSecond} ` +
         `a second, where each ${RING_COST_BYTES} bytes count as one more`,
     );
   }

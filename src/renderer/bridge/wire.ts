@@ -76,7 +76,7 @@ function readMessage(bytes: Uint8Array): WireMessage | undefined {
   const length = header.getUint32(0, LITTLE_ENDIAN);
   const type = header.getUint16(4, LITTLE_ENDIAN);
   if (header.getUint16(6, LITTLE_ENDIAN) !== 0) {
-    throw new BridgeViolation("what came is not a message of the bridge");
+    throw new BridgeViolation("it sent bytes that are not a message of the bridge");
   }
   if (length > WIRE_PAYLOAD_BYTES_MAX) {
     throw new BridgeViolation(

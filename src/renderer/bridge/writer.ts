@@ -49,7 +49,7 @@ export class BridgeWriter {
   #made: PromiseWithResolvers<void> | undefined;
   /** What the server was asked for last, where it had memory for less: it is not asked for that again. */
   #denied: { readonly slotBytes: number; readonly sessions: number } | undefined;
-  #bye = "The server is gone";
+  #bye = "The server closed the connection";
   #isOver = false;
   #sending: Promise<void> = Promise.resolve();
 
@@ -149,7 +149,10 @@ export class BridgeWriter {
       const slotBytes = Math.max(bytes, ring?.layout.slotBytes ?? 0);
       if (ring !== undefined && this.#isDenied({ slotBytes, sessions })) {
         if (ring.layout.slotBytes >= bytes) return ring;
-        throw new BridgeError("bridge_refused", "The server has no memory for so large a picture");
+        throw new BridgeError(
+          "bridge_refused",
+          "The server has not enough shared memory for this picture",
+        );
       }
       this.#made = Promise.withResolvers();
       this.#denied = { slotBytes, sessions };
@@ -201,7 +204,7 @@ export class BridgeWriter {
         }
       }
     } catch (error) {
-      this.#bye = `The server cannot be understood: ${error}`;
+      this.#bye = `The server sent an invalid message: ${error}`;
     }
     this.#isOver = true;
     this.#settleRing();

@@ -54,7 +54,7 @@ export class WriterLink {
     this.#queuedBytes += this.#queue.at(-1)?.byteLength ?? 0;
     this.#sendNow();
     if (this.#queuedBytes > BACKLOG_BYTES_MAX) {
-      this.violate(`it does not read: ${this.#queuedBytes} bytes wait for it`);
+      this.violate(`it does not read: ${this.#queuedBytes} bytes are queued for it`);
     }
   }
 

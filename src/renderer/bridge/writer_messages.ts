@@ -266,7 +266,7 @@ function readAudio(fields: PayloadReader): WriterMessage {
   const timestampUs = fields.i64();
   const samples = fields.rest(WIRE_PAYLOAD_BYTES_MAX);
   if (sampleRate < 8000 || sampleRate > 48_000) {
-    fields.fail(`has ${sampleRate} samples a second, which is not 8000 to 48000`);
+    fields.fail(`has ${sampleRate} samples a second, not 8000 to 48000`);
   }
   if (channels !== 1 && channels !== 2) return fields.fail(`has ${channels} channels, not 1 or 2`);
   if (samples.byteLength % (2 * channels) !== 0) fields.fail("ends within a sample");

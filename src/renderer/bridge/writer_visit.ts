@@ -88,7 +88,7 @@ export class WriterVisit implements WriterPort, Writer {
     // A writer that the server starts itself says hello when its library is open, which may take minutes.
     this.#cancelTimeout = hall.pace === "server" ? () => {} : hall.clock.after(
       HELLO_TIMEOUT_MS,
-      () => this.#link.violate(`it did not say hello within ${HELLO_TIMEOUT_MS / 1000} s`),
+      () => this.#link.violate(`it sent no hello within ${HELLO_TIMEOUT_MS / 1000} s`),
     );
   }
 
@@ -124,7 +124,7 @@ export class WriterVisit implements WriterPort, Writer {
     switch (message.type) {
       case "hello":
       case "failed":
-        throw new BridgeViolation(`it says "${message.type}" after its hello`);
+        throw new BridgeViolation(`it sent "${message.type}" after its hello`);
       case "ring":
         return this.#makeRing(message.slotBytes, message.slotCount);
       case "frame":
@@ -132,7 +132,7 @@ export class WriterVisit implements WriterPort, Writer {
       case "ready":
       case "refused":
         if (this.#hall.pace === "writer") {
-          throw new BridgeViolation(`it says "${message.type}", which nobody asked for`);
+          throw new BridgeViolation(`it sent "${message.type}", which the server did not request`);
         }
     }
     const session = this.#session(message.session);
@@ -140,7 +140,9 @@ export class WriterVisit implements WriterPort, Writer {
   }
 
   #onFirstMessage(message: WriterMessage): void {
-    if (this.#state === "waiting") throw new BridgeViolation("it does not wait for its welcome");
+    if (this.#state === "waiting") {
+      throw new BridgeViolation("it sent a message before the welcome");
+    }
     this.#cancelTimeout();
     if (message.type === "failed") {
       this.#hall.failed(this, message);
@@ -154,12 +156,16 @@ export class WriterVisit implements WriterPort, Writer {
       return this.#refuse(
         writer,
         "version",
-        `This server speaks version ${BRIDGE_VERSION} of the bridge, the writer version ${version}: ` +
+        `This server speaks version ${BRIDGE_VERSION} of the bridge, but the writer speaks version ${version}; ` +
           `use the pinhole_bridge.py of this server`,
       );
     }
     if (pace !== this.#hall.pace) {
-      return this.#refuse(writer, "not_expected", `This bridge is for another kind of writer`);
+      return this.#refuse(
+        writer,
+        "not_expected",
+        `This bridge does not accept this kind of writer`,
+      );
     }
     this.#name = writer;
     this.#clockOffsetUs = this.#hall.clock.now() * 1000 - clockUs;
@@ -185,15 +191,15 @@ export class WriterVisit implements WriterPort, Writer {
   }
 
   #makeRing(bytes: number, count: number): void {
-    if (this.#makingRing) throw new BridgeViolation("it asks for a ring while one is being made");
+    if (this.#makingRing) throw new BridgeViolation("it requested a ring while one was being made");
     if (bytes === 0 || bytes > SLOT_BYTES_MAX || count === 0 || count > SLOTS_MAX) {
       throw new BridgeViolation(
-        `it asks for ${count} slots of ${bytes} bytes, not 1 to ${SLOTS_MAX} of 1 to ${SLOT_BYTES_MAX}`,
+        `it requested ${count} slots of ${bytes} bytes, not 1 to ${SLOTS_MAX} of 1 to ${SLOT_BYTES_MAX}`,
       );
     }
     if (bytes * count > RING_BYTES_MAX) {
       throw new BridgeViolation(
-        `it asks for a ring of ${bytes * count} bytes, more than ${RING_BYTES_MAX}`,
+        `it requested a ring of ${bytes * count} bytes, more than ${RING_BYTES_MAX}`,
       );
     }
     this.#makingRing = true;
@@ -229,11 +235,11 @@ export class WriterVisit implements WriterPort, Writer {
 
   #takeFrame(message: FrameMessage): void {
     if (this.#ring === undefined) {
-      throw new BridgeViolation("a picture came before there is a ring");
+      throw new BridgeViolation("a picture arrived before a ring was made");
     }
     if (message.format === FORMAT_H264 && this.#hall.pace === "writer") {
       // Of pictures that a writer sends as it likes some are dropped, and then the others cannot be decoded.
-      throw new BridgeViolation("it sends access units, which only a library may give");
+      throw new BridgeViolation("it sent an access unit, which only a library may send");
     }
     const session = this.#session(message.session);
     const taken = takeFrame(this.#ring, message);
@@ -244,7 +250,7 @@ export class WriterVisit implements WriterPort, Writer {
   /** @returns `undefined` for a session that has been closed: its writer may not know yet. */
   #session(number: number): BridgeSession | undefined {
     const session = this.#hall.session(number);
-    if (session === undefined) throw new BridgeViolation(`there never was a session ${number}`);
+    if (session === undefined) throw new BridgeViolation(`session ${number} does not exist`);
     return session === "closed" ? undefined : session;
   }
 

@@ -76,7 +76,7 @@ export async function* examineLibrary(options: ExamineOptions): AsyncGenerator<R
     } else {
       await close(opening);
     }
-    yield { begins: "open once more" };
+    yield { begins: "open again" };
     yield judgeReopening({ error: await reopen(options) });
   } catch (error) {
     if (!(error instanceof StuckError)) throw error;
@@ -136,7 +136,7 @@ async function* examineOthers(
     yield judgeTogether(await measureTogether([kept, second]));
     await second.subject.close();
   }
-  yield { begins: "open a session that cannot be" };
+  yield { begins: "open a session of an impossible size" };
   const impossible = { ...asked, width: 0, height: 0 };
   const opened = await openSession(factory, { asked: impossible, id: "bad" }).catch(asRefusal);
   const refused = opened instanceof RendererError;

@@ -32,7 +32,7 @@ export interface ThroughputRecord {
 export function judgeThroughput({ frames, ms, memory }: ThroughputRecord): Verdict[] {
   const throughput = verdictOf("throughput", {
     seen: frames === 0 ? "" : `${(frames / ms * 1000).toFixed(0)} frames/s without a pause`,
-    warnings: [frames === 0 ? "there is no frame to measure" : undefined],
+    warnings: [frames === 0 ? "no frame to measure" : undefined],
   });
   const [first, last] = [memory[0], memory.at(-1)];
   if (first === undefined || last === undefined || first === last) return [throughput];
@@ -45,7 +45,7 @@ export function judgeThroughput({ frames, ms, memory }: ThroughputRecord): Verdi
       seen: `${grown < 0 ? "" : "+"}${mega(grown)} MiB over ${count(over, "frame")}`,
       warnings: [
         grown > GROWTH_MAX_BYTES
-          ? `each frame seems to leave ${(grown / over / 1024).toFixed(0)} KiB behind`
+          ? `each frame seems to leak ${(grown / over / 1024).toFixed(0)} KiB`
           : undefined,
       ],
     }),
@@ -88,13 +88,15 @@ export function judgeMessages({ sent, polled }: MessageRecord): Verdict {
   const endless = (polled?.sizes.length ?? 0) >= POLLED_MAX;
   return verdictOf("messages", {
     seen: [
-      sent === undefined ? "takes none" : `took ${sent.count - refusals.length} of ${sent.count}`,
-      polled === undefined ? "gives none" : `gave ${polled.sizes.length}`,
+      sent === undefined
+        ? "accepts none"
+        : `accepted ${sent.count - refusals.length} of ${sent.count}`,
+      polled === undefined ? "sends none" : `sent ${polled.sizes.length}`,
     ].join(", "),
     failures: [polled?.error],
     warnings: [
       refusals.length > 0 ? `refused ${refusals.length}: ${refusals[0]}` : undefined,
-      endless ? "pinhole_poll_message never says that there are no more" : undefined,
+      endless ? "pinhole_poll_message never returns 0, for no more messages" : undefined,
     ],
   });
 }
@@ -120,7 +122,7 @@ export function judgeClosing(
   return verdictOf("close", {
     seen: formatMs(ms),
     failures,
-    warnings: [ms > CLOSE_MAX_MS ? "it takes long" : undefined],
+    warnings: [ms > CLOSE_MAX_MS ? "it is slow" : undefined],
   });
 }
 

@@ -37,7 +37,7 @@ function judgeStatus({ renders }: StreamRecord, frames: readonly FrameRecord[]):
     warnings: [
       noText(texts[0]),
       times("end").length > 0 ? "it ended the stream" : undefined,
-      frames.length === 0 && texts.length === 0 ? "there is no frame to look at" : undefined,
+      frames.length === 0 && texts.length === 0 ? "no frame to check" : undefined,
     ],
   });
 }
@@ -65,8 +65,10 @@ function judgeFormat({ asked }: StreamRecord, frames: readonly FrameRecord[]): V
   return verdictOf("format", {
     seen: [[...formats].join(", "), [...sizes].join(", ")].filter((part) => part !== "").join(" "),
     warnings: [
-      formats.size > 1 || sizes.size > 1 ? "it changes while the stream runs" : undefined,
-      [...sizes].some((size) => size !== wanted) ? `${wanted} was asked for: scaled` : undefined,
+      formats.size > 1 || sizes.size > 1 ? "it changes during the stream" : undefined,
+      [...sizes].some((size) => size !== wanted)
+        ? `not ${wanted} as requested; Pinhole scales it`
+        : undefined,
     ],
   });
 }
@@ -81,7 +83,7 @@ function judgeTimestamps(stream: StreamRecord, frames: readonly FrameRecord[]): 
   );
   const away = Math.max(...awayUs);
   return verdictOf("timestamps", {
-    seen: `at most ${formatMs(away / 1000)} from the moment asked for`,
+    seen: `at most ${formatMs(away / 1000)} from the requested time`,
     failures: [
       stepsBack.length > 0
         ? `they go back ${count(stepsBack.length, "time")}, by ${
@@ -126,14 +128,14 @@ function judgeKeyframes({ renders, keyframeAskedAt }: StreamRecord): Verdict {
     seen: `${keyframes.length} in ${count(units.length, "access unit")}`,
     failures: [
       units.some(({ nalTypes }) => nalTypes.length === 0) ? "some have no start code" : undefined,
-      units[0]?.keyframe === false ? "the first is none" : undefined,
+      units[0]?.keyframe === false ? "the first access unit is not a keyframe" : undefined,
       broken.length > 0 ? `${broken.length} without SPS, PPS and IDR slice` : undefined,
       silent.length > 0 ? `${silent.length} not flagged PINHOLE_FRAME_KEYFRAME` : undefined,
     ],
     warnings: [
-      keyframeAskedAt === undefined ? "there is no pinhole_request_keyframe" : undefined,
+      keyframeAskedAt === undefined ? "pinhole_request_keyframe is missing" : undefined,
       keyframeAskedAt !== undefined && waitedUs > KEYFRAME_WAIT_MAX_US
-        ? `none came within ${formatMs(waitedUs / 1000)} of being asked for`
+        ? `none came within ${formatMs(waitedUs / 1000)} of a request`
         : undefined,
     ],
   });

@@ -29,8 +29,8 @@ export function judgeSound(sounds: readonly SoundRecord[]): Verdict[] {
       texts.length > 0 ? `${count(texts.length, "error")}, first: ${texts[0]}` : undefined,
     ],
     warnings: [
-      kinds.size > 1 ? "it changes while the stream runs" : undefined,
-      heard.length === 0 && texts.length === 0 ? "there is no sound to judge" : undefined,
+      kinds.size > 1 ? "it changes during the stream" : undefined,
+      heard.length === 0 && texts.length === 0 ? "no sound to check" : undefined,
     ],
   });
   // Sound with holes in it has no timeline to judge.
@@ -58,7 +58,7 @@ function judgeTimeline(chunks: readonly Chunk[]): Verdict {
   const drifted = Math.abs(driftMs);
   return verdictOf("sound sync", {
     seen: `drift ${ppm.toFixed(0)} ppm (${driftMs.toFixed(1)} ms); ` +
-      `ends ${offsetMs.toFixed(1)} ms from the moment asked for`,
+      `ends ${offsetMs.toFixed(1)} ms from the requested time`,
     failures: [
       overlaps > 0 ? `its timestamps go back ${count(overlaps, "time")}` : undefined,
       drifted >= DRIFT_FAILED_MS ? drifts : undefined,
