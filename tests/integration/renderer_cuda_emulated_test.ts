@@ -3,12 +3,12 @@ import assert from "assert";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import type { FrameSource } from "../../src/media/frame.ts";
 import { formatCudaTable, measureCuda } from "../bench/cuda.ts";
+import { fakeCuda, lifetime } from "../support/emulated_cuda.ts";
 import { compileEmulatedCuda, compileReference, hasCplusplus } from "../support/native.ts";
 import { rgbaFromFrame } from "../support/picture.ts";
 import {
   assertAlike,
   failsWith,
-  type Faulty,
   frameAt,
   openSession,
   pictures,
@@ -180,40 +180,6 @@ emulatedTest("the bench takes its figures", async () => {
     assert.deepEqual(more, []);
   });
 });
-
-/** The emulation's own functions: see testdata/renderers/emulated_cuda. */
-function fakeCuda(path: string) {
-  const library = Deno.dlopen(path, {
-    fake_cuda_fail_at: { parameters: ["i32"], result: "i32" },
-    fake_cuda_live: { parameters: [], result: "i32" },
-    fake_cuda_new_threads: { parameters: [], result: "void" },
-  });
-  const { symbols } = library;
-  symbols.fake_cuda_fail_at(0);
-  return {
-    failAt: (call: number) => symbols.fake_cuda_fail_at(call),
-    live: () => symbols.fake_cuda_live(),
-    newThreads: () => symbols.fake_cuda_new_threads(),
-    [Symbol.dispose]: () => library.close(),
-  };
-}
-
-/** One session with a few frames. @returns What went wrong, each by the text that a user of the library gets. */
-async function lifetime(path: string): Promise<string[]> {
-  const failures: string[] = [];
-  const warnings: Faulty["warnings"] = [];
-  const note = (error: Error) => {
-    failures.push(error.message);
-  };
-  await withLibrary(path, async (factory) => {
-    const session = await openSession(factory, { size: [16, 16] }).catch(note);
-    for (const timestampUs of [0, FRAME_US, 1_000_000, 1_000_000 + FRAME_US]) {
-      await session?.render(timestampUs).catch(note);
-    }
-    await session?.close();
-  }, { warnings }).catch(note);
-  return [...failures, ...warnings.map(({ event }) => event)];
-}
 
 /** The averages depend on the host and are left out. */
 async function figures(session: FrameSource): Promise<unknown> {

@@ -1,10 +1,11 @@
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { INCLUDE } from "./native.ts";
 
-const SOURCE = fileURLToPath(new URL("../../src/renderer/native/reference.cu", import.meta.url));
+const REFERENCE = new URL("../../src/renderer/native/reference.cu", import.meta.url);
 const CACHE = fileURLToPath(new URL("../.cache/", import.meta.url));
 /** Where packages of PyPI are put; nothing of the host's own Python is touched. */
 const PACKAGES = `${CACHE}cuda`;
-const LIBRARY = `${CACHE}native/libreference_cuda.so`;
 
 /**
  * The compiler, its parts, and the runtime that is linked in. 13.0 is the oldest with the whole compiler on PyPI, and
@@ -54,17 +55,23 @@ export async function findNvcc(): Promise<Nvcc | Unavailable> {
 }
 
 /**
- * Compiles the CUDA reference library for every architecture that the compiler knows, with the runtime linked in.
- * Warnings are errors.
+ * Compiles a library for CUDA for every architecture that the compiler knows, with the runtime linked in. Warnings are
+ * errors.
+ * @param options.source Default: the CUDA reference library.
  * @returns Path of the shared library.
  * @throws With the compiler's words when it fails.
  */
-export async function buildCuda({ path, libraries }: Nvcc): Promise<string> {
+export async function buildCuda(
+  { path, libraries }: Nvcc,
+  { source = REFERENCE }: { source?: URL } = {},
+): Promise<string> {
+  const file = fileURLToPath(source);
+  const library = `${CACHE}native/lib${basename(file, ".cu")}_cuda.so`;
   const known = (await run(path, ["--list-gpu-arch"])).text;
   const targets = ARCHITECTURES.filter((number) =>
     known.split(/\s+/).includes(`compute_${number}`)
   );
-  const partial = `${LIBRARY}.${crypto.randomUUID()}`;
+  const partial = `${library}.${crypto.randomUUID()}`;
   await Deno.mkdir(`${CACHE}native`, { recursive: true });
   const { ok, text } = await run(path, [
     ...["-std=c++17", "-O2", "-shared", "--cudart=static", "--threads=2"],
@@ -75,11 +82,11 @@ export async function buildCuda({ path, libraries }: Nvcc): Promise<string> {
       `--generate-code=arch=compute_${number},code=compute_${number}`
     ),
     ...libraries.map((folder) => `-L${folder}`),
-    ...["-o", partial, SOURCE],
+    ...[`-I${fileURLToPath(INCLUDE)}`, "-o", partial, file],
   ]);
-  if (!ok) throw new Error(`Cannot compile ${SOURCE}:\n${text}`);
-  await Deno.rename(partial, LIBRARY);
-  return LIBRARY;
+  if (!ok) throw new Error(`Cannot compile ${file}:\n${text}`);
+  await Deno.rename(partial, library);
+  return library;
 }
 
 /** Whether this host has an NVIDIA GPU that programs may use. */

@@ -47,14 +47,16 @@ export function compileTestRenderer(
 }
 
 /**
- * Compiles the CUDA reference library against an emulation of CUDA's runtime on the CPU: see
- * testdata/renderers/emulated_cuda.
+ * Compiles a library for CUDA against an emulation of CUDA's runtime on the CPU: see testdata/renderers/emulated_cuda.
  * @param options.lazy Whether work on a stream is left until somebody waits for it.
+ * @param options.source Default: the CUDA reference library.
  * @returns Path of the shared library.
  */
-export function compileEmulatedCuda({ lazy = false }: { lazy?: boolean } = {}): Promise<string> {
+export function compileEmulatedCuda(
+  { lazy = false, source = new URL("reference.cu", NATIVE) }: { lazy?: boolean; source?: URL } = {},
+): Promise<string> {
   const flags = lazy ? [...EMULATED_CUDA_FLAGS, "-DLAZY"] : EMULATED_CUDA_FLAGS;
-  return compileLibrary(new URL("reference.cu", NATIVE), flags);
+  return compileLibrary(source, flags);
 }
 
 /**
