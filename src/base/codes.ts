@@ -38,7 +38,7 @@ export const ERROR_CODES = {
   unknown_host: {
     closeCode: 4400,
     httpStatus: 400,
-    words: "The address of this page is no host name and no IP address.",
+    words: "The address of this page is neither a host name nor an IP address.",
   },
   unauthorized: {
     closeCode: 4401,
@@ -50,7 +50,7 @@ export const ERROR_CODES = {
   origin_not_allowed: {
     closeCode: 4403,
     httpStatus: 403,
-    words: "The server does not let pages from this address in.",
+    words: "The server does not allow pages from this address.",
     isFatal: true,
     isCloseDefault: true,
   },
@@ -63,7 +63,7 @@ export const ERROR_CODES = {
   session_full: {
     closeCode: 4429,
     httpStatus: 503,
-    words: "This session has all the viewers it takes.",
+    words: "This session is full.",
   },
   no_free_port: {
     closeCode: 4429,
@@ -74,7 +74,7 @@ export const ERROR_CODES = {
   too_many_offers: {
     closeCode: 4429,
     httpStatus: 429,
-    words: "The server gets too many offers at once.",
+    words: "The server receives too many offers at once.",
   },
   renderer_failed: {
     closeCode: 4500,
@@ -84,7 +84,7 @@ export const ERROR_CODES = {
   internal: {
     closeCode: 4500,
     httpStatus: 500,
-    words: "The server met an error of its own.",
+    words: "The server failed.",
     isCloseDefault: true,
   },
   shutting_down: {

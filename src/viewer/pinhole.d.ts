@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 
 /**
- * Where the player stands.
+ * State of the player.
  *
  * `stopped`: not started, or stopped by the page. `connecting`: negotiating a stream. `connected`: the media
  * path is open, no picture yet. `playing`: pictures are decoded. `interrupted`: no packet for some seconds; the
@@ -18,7 +18,7 @@ export type PlayerState =
   | "failed";
 
 /**
- * The layers of a connection in the order in which they come up: the WebSocket, what the server says to the offer, the
+ * The layers of a connection in the order in which they come up: the WebSocket, the server's answer to the offer, the
  * UDP path to the announced address, the DTLS handshake, and decoded pictures.
  */
 export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "frames";
@@ -26,7 +26,7 @@ export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "fra
 /** State of the WebSocket. `waiting`: broken, the next try is due. */
 export type SignallingState = "closed" | "connecting" | "open" | "waiting";
 
-/** What the server names as wrong. A server that is newer than this file may send others. */
+/** The server's error codes. A server that is newer than this file may send others. */
 export type ServerErrorCode =
   | "bad_message"
   | "bad_sdp"
@@ -43,7 +43,7 @@ export type ServerErrorCode =
   | "shutting_down";
 
 /**
- * What is wrong, as the server names it or the client itself. A server that is newer than this file may send others.
+ * Code of a problem, from the server or from the client. A server that is newer than this file may send others.
  */
 export type PlayerProblemCode =
   | ServerErrorCode
@@ -63,7 +63,7 @@ export type PlayerProblemCode =
   | "no_packets"
   | "no_frames";
 
-/** What is wrong, for programs and in words. */
+/** A problem, as a code for programs and a message for people. */
 export interface PlayerProblem {
   readonly code: PlayerProblemCode;
   /** The layer at fault. */
@@ -76,18 +76,18 @@ export interface PlayerProblem {
   readonly retryInMs?: number;
 }
 
-/** Everything that a page shows of a player, at one moment. */
+/** Snapshot of everything that a page shows of a player. */
 export interface PlayerView {
   readonly state: PlayerState;
   readonly signalling: SignallingState;
   /** The first layer that is not up yet, or the one at fault; `null` when pictures have come, or when stopped. */
   readonly layer: PlayerLayer | null;
   readonly problem: PlayerProblem | null;
-  /** The browser wants a click before it plays. */
+  /** The browser needs a click before it plays. */
   readonly autoplayBlocked: boolean;
 }
 
-/** Live figures, sampled once a second. `null` where the browser does not tell, or not yet. */
+/** Live figures, sampled once a second. `null` where the browser does not report them, or not yet. */
 export interface PlayerStats {
   /** Decoded pictures per second, over the last sample. */
   readonly fps: number | null;
@@ -109,7 +109,7 @@ export interface PlayerStats {
   readonly width: number | null;
   /** Pixels. */
   readonly height: number | null;
-  /** Such as `H264` or `VP8`. */
+  /** Codec, such as `H264` or `VP8`. */
   readonly codec: string | null;
   /** From the start of this try to its first picture on the screen, in milliseconds. */
   readonly timeToFirstFrameMs: number | null;
@@ -123,10 +123,10 @@ export interface SelectedCandidate {
   readonly protocol: string;
 }
 
-/** Something that a page may want to show. The stream goes on. */
+/** Something that a page may want to show. The stream continues. */
 export type PlayerNotice =
   | {
-    /** Messages were dropped: of this page to the renderer, or of the renderer to this page. */
+    /** Messages were dropped, from this page to the renderer or from the renderer to this page. */
     readonly code: "messages_dropped" | "messages_missed";
     /** Why, for people, in English. */
     readonly message: string;
@@ -134,17 +134,17 @@ export type PlayerNotice =
     readonly count: number;
   }
   | {
-    /** The server is about to leave. */
+    /** The server is about to shut down. */
     readonly code: "shutting_down";
     /** For people, in English. */
     readonly message: string;
-    /** How long the stream goes on at most. */
+    /** Most seconds that the stream continues. */
     readonly seconds: number;
   };
 
-/** What a player is made of. */
+/** Options of a player. */
 export interface PinholePlayerOptions {
-  /** Takes the stream. The player sets `muted`, `playsInline` and `srcObject`. */
+  /** Shows the stream. The player sets `muted`, `playsInline` and `srcObject`. */
   video: HTMLVideoElement;
   /** Session to watch: 1–64 of `A-Z a-z 0-9 _ -`. Needed unless `url` is given. */
   session?: string;
@@ -154,13 +154,13 @@ export interface PinholePlayerOptions {
   url?: string;
   /** Access token, for servers that ask for one. */
   token?: string;
-  /** Name of the idle pictures to show while the renderer has nothing. */
+  /** Name of the idle source to show while the renderer has no frames. */
   idle?: string;
-  /** For the renderer's session; 4 KiB as JSON at most. */
+  /** Parameters for the renderer's session; at most 4 KiB as JSON. */
   params?: Record<string, unknown>;
   /** Keep the sound off. Otherwise the first click or key press on the page turns it on. Default `false`. */
   muted?: boolean;
-  /** Handed to `RTCPeerConnection`. Default `all`. */
+  /** Passed to `RTCPeerConnection`. Default `all`. */
   iceTransportPolicy?: RTCIceTransportPolicy;
 }
 
@@ -184,8 +184,8 @@ export interface PinholePlayerEventMap {
   /** Text or bytes from the renderer. */
   message: CustomEvent<string | ArrayBuffer>;
   /**
-   * The server dropped messages (`messages_dropped`, `messages_missed`, with `count`) or is about to leave (`shutting_down`,
-   * in `seconds` at the latest); once a second at most for each code. The stream goes on.
+   * The server dropped messages (`messages_dropped`, `messages_missed`, with `count`) or is about to shut down (`shutting_down`,
+   * in `seconds` at the latest); at most once a second for each code. The stream continues.
    */
   notice: CustomEvent<PlayerNotice>;
   /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
@@ -204,16 +204,16 @@ export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
   | { handleEvent(event: PinholePlayerEventMap[Type]): void };
 
 /**
- * Plays one Pinhole session in a video element, and keeps at it: a WebSocket that breaks is taken up again while the
- * picture goes on, a media path that fails is agreed on anew, and waits grow from 0.25 s to 4 s. Works on plain-http
+ * Plays one Pinhole session in a video element, and keeps it playing: a WebSocket that breaks is resumed while the
+ * stream continues, a media path that fails is negotiated again, and waits grow from 0.25 s to 4 s. Works on plain-http
  * pages.
  */
 export declare class PinholePlayer extends EventTarget {
-  /** @throws {TypeError} When there is no video, no valid session id, or `url` is no address. */
+  /** @throws {TypeError} When there is no video, no valid session id, or `url` is not an address. */
   constructor(options: PinholePlayerOptions);
   /** One word, see below. */
   readonly state: PlayerState;
-  /** All that a page shows of the state. */
+  /** Snapshot of the state for a page to show. */
   readonly view: PlayerView;
   /** The latest sample; `null` before the first. */
   readonly stats: PlayerStats | null;
@@ -223,24 +223,24 @@ export declare class PinholePlayer extends EventTarget {
   readonly announcedAddress: string | null;
   /** The path in use; `null` before there is one. */
   readonly selectedCandidate: SelectedCandidate | null;
-  /** The present connection, for what the player does not tell. Replaced on every new try; do not close it. */
+  /** The current connection, for what the player does not report. Replaced on every new try; do not close it. */
   readonly peerConnection: RTCPeerConnection | null;
   /**
-   * Starts, or starts again after `failed`. While running it starts nothing, and promises the same.
+   * Starts, or starts again after `failed`. While the player runs, it returns the same promise.
    * @returns Fulfilled when the first picture has been decoded, however many tries that takes; where the browser refuses
-   *   to play, after the click that it wants. Those who do not wait for it need not handle its rejection.
+   *   to play, after the click that it needs. Its rejection needs no handler if you do not wait for it.
    * @throws {PinholeError} When the player gives up before the first picture (state `failed`).
    * @throws {DOMException} `AbortError`: `stop()` was called before the first picture.
    */
   start(): Promise<void>;
-  /** Stops: says goodbye, which frees the place on the server at once, and empties the video. */
+  /** Stops: sends `bye`, which frees the place on the server at once, and empties the video. */
   stop(): void;
   /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
   play(): Promise<void>;
   /**
    * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while there
-   * is none. `false`: it was not sent, as no connection is open, too much waits already, or it is too long. What the
-   * server drops later comes as the event `notice`. An empty message reaches nobody.
+   * is none. `false`: it was not sent, because no connection is open, too much is queued, or it is too long. For what
+   * the server drops later there is the event `notice`. An empty message is not delivered.
    */
   send(data: string | ArrayBuffer | ArrayBufferView): boolean;
   addEventListener<Type extends keyof PinholePlayerEventMap>(
@@ -272,8 +272,8 @@ export declare class PinholePlayer extends EventTarget {
 export declare function forwardInput(player: PinholePlayer, video: HTMLVideoElement): () => void;
 
 /**
- * Where one line of a path check stands. `warning`: something is wrong that keeps nobody out. `skipped`: it could not be
- * tried; `words` says why.
+ * State of one line of a path check. `warning`: something is wrong, but viewers can connect. `skipped`: it could not be
+ * tested; `words` has the reason.
  */
 export type PathStepState = "waiting" | "running" | "ok" | "warning" | "failed" | "skipped";
 
@@ -290,9 +290,9 @@ export interface PathStep {
   readonly ms: number | null;
 }
 
-/** What a path check comes to. */
+/** Result of a path check. */
 export interface PathVerdict {
-  /** `failed`: something keeps viewers out, all of them or those of some ports. `warning`: anything less. */
+  /** `failed`: viewers cannot connect, on all ports or on some. `warning`: anything less. */
   readonly state: "ok" | "warning" | "failed";
   /**
    * `ok`, `no_http`, `no_websocket`, `no_udp`, `no_way_back`, `ports_misrouted`, `ports_silent`, `tcp_silent`,
@@ -302,7 +302,7 @@ export interface PathVerdict {
   readonly code: string;
   /** A sentence or two for people, in English. */
   readonly words: string;
-  /** What may help, likeliest first. */
+  /** What may help, most likely first. */
   readonly tries: readonly string[];
 }
 
@@ -314,23 +314,23 @@ export interface PathReport {
   readonly verdict: PathVerdict | null;
 }
 
-/** What a path check is made with. */
+/** Options of a path check. */
 export interface PathCheckOptions {
   /** Address of the server, such as `http://host:9000/`. Default: the server that this module was loaded from. */
   server?: string | URL;
   /** Access token, for servers that ask for one. */
   token?: string;
-  /** Ends the check before its time. */
+  /** Aborts the check. */
   signal?: AbortSignal;
   /** Called with the report so far at every change, the last one included. */
   changed?: (report: PathReport) => void;
 }
 
 /**
- * Tests the whole way from this browser to a server: HTTP, WebSocket, every media port, and a real connection to a
- * session of its own name, which takes a place for a few seconds. Other connections of the page go on undisturbed, and
- * nothing of the check is left when it ends. Its code is loaded at the first call.
- * @throws {TypeError} When `server` is no URL.
+ * Tests the whole path from this browser to a server: HTTP, WebSocket, every media port, and a real connection to a
+ * session with a separate name, which takes a place for a few seconds. Other connections of the page are not affected,
+ * and the check leaves nothing behind. Its code is loaded at the first call.
+ * @throws {TypeError} When `server` is not a URL.
  * @throws The reason of `signal`, when it aborts.
  */
 export declare function checkPath(options?: PathCheckOptions): Promise<PathReport>;

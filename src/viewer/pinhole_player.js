@@ -141,7 +141,10 @@ export class PinholePlayerElement extends Base {
     this.#stopped = false;
     this.#apply();
     if (!this.#player || !this.isConnected) {
-      throw new DOMException("It has no session, or is in no document", "InvalidStateError");
+      throw new DOMException(
+        "The element has no session, or is not in a document",
+        "InvalidStateError",
+      );
     }
     // In a click handler this is the gesture that the browser may be waiting for.
     if (this.#player.state !== "stopped") this.#player.play();

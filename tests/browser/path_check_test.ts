@@ -77,7 +77,7 @@ browserTest("path check: tells two ports that are swapped", async (browser) => {
   assert.deepEqual(ports.map(({ state }) => state), ["failed", "failed", "ok"]);
   assert.equal(
     ports[0]?.words,
-    `leads to the server's port ${portMin + 1}, not to ${portMin}`,
+    `maps to the server's port ${portMin + 1}, not to ${portMin}`,
   );
 });
 
@@ -100,7 +100,7 @@ browserTest("path check: skips the real connection when no place is free", async
   await using page = await BrowserPage.open(browser, mapped.server.origin);
   await page.read(1);
   const { verdict, tone, lines } = await checkPath(page.page);
-  assert.equal(verdict, "Every port answers. A connection was not tried.");
+  assert.equal(verdict, "Every port answers. A connection was not tested.");
   assert.equal(tone, "warn");
   assert.equal(lines.at(-1)?.state, "skipped");
   assert.match(lines.at(-1)?.words ?? "", /port/);
@@ -150,7 +150,7 @@ browserTest(
     await using page = await BrowserPage.open(browser, `${origin}/?token=${token}`);
     assert.ok(!await page.page.evaluate("isSecureContext"));
     const { verdict, lines } = await checkPath(page.page);
-    assert.equal(verdict, "Every port answers. A connection was not tried.");
+    assert.equal(verdict, "Every port answers. A connection was not tested.");
     assert.match(lines.at(-1)?.words ?? "", /token/);
 
     await page.page.click("#path-copy");

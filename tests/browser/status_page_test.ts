@@ -228,7 +228,7 @@ browserTest(
       const key = new TextEncoder().encode(SECRET);
       const one = await mintToken(key, { session: "demo", ttlS: 600 });
       await page.goto(`${server.origin}/status?token=${one}`);
-      await shows(page, "#notice-title", /^This token does not let you read/);
+      await shows(page, "#notice-title", /^This token does not allow you to read/);
 
       const asked: string[] = [];
       page.on("request", (request) => asked.push(request.url()));

@@ -84,7 +84,7 @@ Deno.test("judge: tells silent ports from a network without UDP", () => {
   const some = verdictOn({ ports: [port(0), port(1, SILENT), port(2)] });
   assert.equal(some.code, "ports_silent");
   assert.equal(some.words, `1 of 3 ports does not answer over UDP: ${ADDRESS}:20112.`);
-  assert.match(some.tries.join(), /lets UDP through/);
+  assert.match(some.tries.join(), /does not block UDP/);
   const all = verdictOn({ ports: [port(0, SILENT), port(1, SILENT)] });
   assert.equal(all.code, "no_udp");
   assert.match(all.tries.join(), /another network/);
@@ -96,8 +96,8 @@ Deno.test("judge: tells answers that are lost from questions that are lost", () 
   assert.equal(all.code, "no_way_back");
   assert.match(all.tries.join(), new RegExp(`${ADDRESS}.*proxyBindAddr`));
   const some = verdictOn({ ports: [port(0), port(1, lost)] });
-  assert.match(some.tries.join(), /lost on the way back/);
-  assert.match(portStep(port(1, lost)).words, /^The server heard this browser/);
+  assert.match(some.tries.join(), /lost on the return path/);
+  assert.match(portStep(port(1, lost)).words, /^The server received packets of this browser/);
 });
 
 Deno.test("judge: says both numbers of swapped ports, and where a misrouted one leads", () => {
@@ -112,7 +112,7 @@ Deno.test("judge: says both numbers of swapped ports, and where a misrouted one 
   assert.equal(
     swapped.words,
     "Ports 20111 and 20112 are swapped over UDP. " +
-      "Public port 20113 leads to the server's port 10114 over UDP.",
+      "Public port 20113 maps to the server's port 10114 over UDP.",
   );
 });
 
@@ -148,7 +148,7 @@ Deno.test("judge: says what could not be tested instead of guessing", () => {
   assert.deepEqual(verdictOn(noTrial), {
     state: "warning",
     code: "no_trial",
-    words: "Every port answers. A connection was not tried.",
+    words: "Every port answers. A connection was not tested.",
     tries: ["All places are taken"],
   });
   const { code, words, tries } = verdictOn(noPorts);

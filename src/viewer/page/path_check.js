@@ -8,10 +8,10 @@ import { copyText, element, setText, showList } from "./dom.js";
 
 /** @type {Readonly<Record<PathStep["kind"], string>>} */
 const AT_WORK = {
-  http: "Asking the server",
+  http: "Connecting to the server",
   websocket: "Opening a WebSocket",
-  port: "Asking the media ports",
-  connection: "Trying a real connection",
+  port: "Testing the media ports",
+  connection: "Testing a real connection",
 };
 
 const VERDICT_TONES = { ok: "good", warning: "warn", failed: "bad" };

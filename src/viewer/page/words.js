@@ -19,7 +19,7 @@ const LAYER_AT_WORK = {
   signalling: "Connecting to the server",
   server: "Waiting for the server's answer",
   path: "Looking for the UDP path",
-  encryption: "Agreeing on keys",
+  encryption: "Negotiating encryption",
   frames: "Waiting for the first picture",
 };
 
@@ -85,40 +85,42 @@ const EXPLANATIONS = {
   signalling_unreachable: ({ server }) => ({
     title: "The server does not answer",
     tries: [
-      `Check that Pinhole runs: http://${server}/healthz should say so.`,
+      `Check that Pinhole runs: http://${server}/healthz should answer.`,
       "Behind frp, check that frpc is logged in and that its TCP proxy for this port runs.",
-      "A proxy between here and there must let WebSockets through.",
+      "A proxy on the path must forward WebSockets.",
     ],
   }),
   signalling_broken: () => ({
-    title: "The server hung up early",
+    title: "The connection closed early",
     tries: [
-      "If this repeats, a proxy on the way may not let WebSockets through.",
-      "The server's log says why it closed the connection, if it was the server.",
+      "If this repeats, a proxy on the path may not forward WebSockets.",
+      "If the server closed the connection, its log has the reason.",
     ],
   }),
   signalling_lost: () => ({ title: "Signalling is interrupted", tries: [] }),
   signalling_blocked: () => ({
     title: "The browser blocks the connection",
-    tries: ["A page loaded over https may only use wss: give the server a certificate."],
+    tries: ["A page loaded over https may only use wss: set server.tls_cert and server.tls_key."],
   }),
   unauthorized: () => ({
     title: "No access to this session",
-    tries: ["Ask for a new link: tokens are made for one session and run out."],
+    tries: ["Request a new link: a token is valid for one session and expires."],
   }),
   origin_not_allowed: ({ origin }) => ({
-    title: "The server does not let this page in",
+    title: "The server does not allow this page",
     tries: [`Add "${origin}" to server.allowed_origins in config.toml.`],
   }),
   session_full: () => ({
     title: "The session is full",
-    tries: ["It has as many viewers as sessions.viewers_per_session allows. A place may get free."],
+    tries: [
+      "It has as many viewers as sessions.viewers_per_session allows. Wait until one leaves.",
+    ],
   }),
   no_free_port: () => ({
     title: "No media port is free",
     tries: [
-      "A place gets free as soon as another viewer leaves.",
-      "More viewers can share each port with webrtc.peers_per_port in config.toml.",
+      "A place becomes free when another viewer leaves.",
+      "To let more viewers share each port, raise webrtc.peers_per_port in config.toml.",
     ],
   }),
   unsupported_codec: () => ({
@@ -127,7 +129,7 @@ const EXPLANATIONS = {
   }),
   renderer_failed: () => ({
     title: "The renderer failed",
-    tries: ["The server's log holds what the renderer library said."],
+    tries: ["The server's log has the error of the renderer library."],
   }),
   shutting_down: () => ({ title: "The server is restarting", tries: [] }),
   ended: () => ({ title: "The server ended the stream", tries: [] }),
@@ -137,31 +139,31 @@ const EXPLANATIONS = {
       `Open UDP port ${port} in the firewall, and in the cloud's security group, of ${address}.`,
       `Check that frps runs there, and that frpc's UDP proxy for port ${port} runs on the host.`,
       "Some office and guest networks block UDP: try another network.",
-      "“Check my path” asks every port from this browser.",
+      "“Check my path” tests every port from this browser.",
       "On the host, “pinhole doctor” tests the whole path and names the part at fault.",
     ],
   }),
   path_interrupted: () => ({
     title: "The stream is interrupted",
-    tries: ["It goes on by itself when the network, or the tunnel, is back."],
+    tries: ["It continues when the network, or the tunnel, is back."],
   }),
   path_lost: ({ address }) => ({
     title: "The stream was lost",
     tries: [`Check this device's network, and the tunnel of ${address}.`],
   }),
   encryption_failed: () => ({
-    title: "Encryption could not be agreed on",
+    title: "The encryption handshake failed",
     tries: [
-      "Large packets may get lost on the way: check udpPacketSize = 1500 on both ends of frp.",
-      "The server's log holds what its side of the handshake said.",
+      "Large packets may get lost on the path: check udpPacketSize = 1500 on both ends of frp.",
+      "The server's log has the error of its side of the handshake.",
     ],
   }),
   no_packets: () => ({
-    title: "Connected, but no video comes",
-    tries: ["The renderer may not deliver frames: see the server's log."],
+    title: "Connected, but no video arrives",
+    tries: ["The renderer may not deliver frames; see the server's log."],
   }),
   no_frames: () => ({
-    title: "Video comes, but cannot be decoded",
+    title: "Video arrives, but cannot be decoded",
     tries: ["Try another browser, or another video.codec in config.toml."],
   }),
   no_offer: () => ({
@@ -194,5 +196,5 @@ export function explain(problem, { server, origin, announced }) {
   const [address, port] = colon < 0 ? [at, "?"] : [at.slice(0, colon), at.slice(colon + 1)];
   const words = EXPLANATIONS[problem.code];
   return words?.({ server, origin, at, address, port }) ??
-    { title: `The server refused (${problem.code})`, tries: ["The server's log tells more."] };
+    { title: `The server refused (${problem.code})`, tries: ["See the server's log."] };
 }

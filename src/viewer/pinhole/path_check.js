@@ -153,7 +153,7 @@ class PathCheck {
     addArrivals(ports, arrived?.json?.ports);
     this.#showPorts(ports);
     const late = ports.some(({ stage }) => stage === "untested");
-    return { ports, portsUntested: late ? "Not every port could be asked in time." : null };
+    return { ports, portsUntested: late ? "Not every port could be tested in time." : null };
   }
 
   /** @param {readonly PortFinding[]} ports @param {number} lastStart On the clock of performance.now(). */
@@ -257,12 +257,12 @@ function trialSteps({ times, problem }) {
 
 /** Why the ports could not be tested. @param {Reply | null} reply */
 function whyUntested(reply) {
-  if (reply === null) return "No answer came to the request for a port test.";
+  if (reply === null) return "The server did not answer the request for a port test.";
   if (reply.status === 429) {
     return `Other port tests are running. Try again in ${reply.retryAfter ?? "30"} s.`;
   }
   if (typeof reply.json?.message === "string") return reply.json.message;
-  return `The server cannot test its ports (HTTP ${reply.status}): is it an older version?`;
+  return `The server cannot test its ports (HTTP ${reply.status}): it may be an older version.`;
 }
 
 /** Not by randomUUID, which pages over plain http do not have. */

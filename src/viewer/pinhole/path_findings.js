@@ -63,17 +63,20 @@ export function portStep(finding) {
   /** @param {PathStep["state"]} state @param {string} words @returns {PathStep} */
   const step = (state, words) => ({ kind: "port", title, state, words, ms });
   if (stage === "waiting") return step("waiting", "");
-  if (stage === "running") return step("running", "asking for an answer");
-  if (stage === "untested") return step("skipped", "not asked: the check ran out of time");
+  if (stage === "running") return step("running", "waiting for an answer");
+  if (stage === "untested") return step("skipped", "not tested: the check ran out of time");
   const wrong = misroutedTo(finding);
   const { local_port: own } = finding.entry;
-  if (wrong !== null) return step("failed", `leads to the server's port ${wrong}, not to ${own}`);
+  if (wrong !== null) return step("failed", `maps to the server's port ${wrong}, not to ${own}`);
   if (ms !== null) return step("ok", `first answer after ${Math.round(ms)} ms`);
   // TCP is there for networks without UDP: alone it keeps nobody out.
   const state = transport === "tcp" ? "warning" : "failed";
   const protocol = transport.toUpperCase();
   if (hasArrived(finding)) {
-    return step(state, `The server heard this browser, but no answer came back over ${protocol}`);
+    return step(
+      state,
+      `The server received packets of this browser, but no answer came back over ${protocol}`,
+    );
   }
   return step(state, `No answer from ${addressOf(finding)} over ${protocol}`);
 }
@@ -136,7 +139,7 @@ export function describeMisrouted(findings) {
     sentences.push(
       partner
         ? `Ports ${port} and ${partner.entry.port} are swapped over ${protocol}.`
-        : `Public port ${port} leads to the server's port ${target} over ${protocol}.`,
+        : `Public port ${port} maps to the server's port ${target} over ${protocol}.`,
     );
   }
   return sentences.join(" ");

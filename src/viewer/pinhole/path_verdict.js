@@ -44,7 +44,7 @@ function judgeSignalling({ httpFault, websocket, server }) {
   }
   if (websocket) return null;
   return failed("no_websocket", `HTTP works, but no WebSocket opens at ${server.host}.`, [
-    "A proxy on the way must let WebSockets through (the Upgrade header).",
+    "A proxy on the path must forward WebSockets (the Upgrade header).",
     "Some company networks and virus scanners block WebSockets: try another network.",
   ]);
 }
@@ -56,16 +56,16 @@ function judgePorts({ ports, server }) {
   if (udp.length > 0 && silent.length === udp.length) return judgeAllSilent(ports, { udp, server });
   if (ports.some((port) => misroutedTo(port) !== null)) {
     return failed("ports_misrouted", describeMisrouted(ports), [
-      "In frpc.toml, each proxy's localPort has to be the one that its remotePort stands for.",
-      "“pinhole frpc” prints the file that fits.",
+      "In frpc.toml, the localPort of each proxy must match its remotePort.",
+      "“pinhole frpc” prints the matching file.",
     ]);
   }
   if (silent.length === 0) return judgeTcp(ports);
   return failed("ports_silent", describeSilent(silent, { of: udp.length, protocol: "UDP" }), [
-    "The others work, so this network lets UDP through.",
+    "The other ports work, so this network does not block UDP.",
     silent.some(hasArrived)
-      ? "This browser's packets reach the server there, but the answers are lost on the way back."
-      : "Check that frpc has a UDP proxy for it, and that the firewall and security group let it in.",
+      ? "This browser's packets reach the server there, but the answers are lost on the return path."
+      : "Check that frpc has a UDP proxy for it, and that the firewall and security group allow it.",
   ]);
 }
 
@@ -75,8 +75,8 @@ function judgeTcp(ports) {
   const silent = tcp.filter(({ ms }) => ms === null);
   if (silent.length === 0) return null;
   return warning("tcp_silent", describeSilent(silent, { of: tcp.length, protocol: "TCP" }), [
-    "Every port answers over UDP, so only networks without UDP are kept out.",
-    "Check that frpc has a TCP proxy for each media port, and that the firewall lets it in.",
+    "Every port answers over UDP, so only viewers on networks without UDP cannot connect.",
+    "Check that frpc has a TCP proxy for each media port, and that the firewall allows it.",
   ]);
 }
 
@@ -131,11 +131,11 @@ function judgeTrial({ trial, ports }) {
   const opening = whole ? "Every port answers, but a connection fails. " : "";
   /** @type {Readonly<Record<PlayerProblem["layer"], string>>} */
   const advice = {
-    signalling: "A proxy on the way may close WebSockets early.",
-    server: "The server's log says more.",
-    path: "A port may have gone silent since it was tested: check again.",
+    signalling: "A proxy on the path may close WebSockets early.",
+    server: "See the server's log.",
+    path: "A port may have stopped answering since its test; check again.",
     encryption: "Large packets may get lost: check udpPacketSize = 1500 on both ends of frp.",
-    frames: "The path is good. The renderer may deliver nothing: see the server's log.",
+    frames: "The path works. The renderer may not deliver frames; see the server's log.",
   };
   const withoutWebrtc = "Switch WebRTC on in the browser's settings, or use another browser.";
   return failed(code, opening + message, [code === "no_webrtc" ? withoutWebrtc : advice[layer]]);
@@ -149,14 +149,14 @@ function judgeWhole({ portsUntested, trial, trialUntested }) {
     : "";
   if (portsUntested === null) {
     if (!trial) {
-      return warning("no_trial", "Every port answers. A connection was not tried.", reasons);
+      return warning("no_trial", "Every port answers. A connection was not tested.", reasons);
     }
     const words = `Everything works. Every port answers, and ${picture}`;
     return { state: "ok", code: "ok", words, tries: [] };
   }
   const words = trial
     ? `A connection works: ${picture} Not every port could be tested.`
-    : "The server is reached, but neither its ports nor a connection could be tested.";
+    : "The server answers, but neither its ports nor a connection could be tested.";
   return warning("untested", words, reasons);
 }
 

@@ -9,20 +9,20 @@ const FATAL = new Set([...FATAL_CODES, "signalling_blocked", "no_offer", "bad_an
 
 const SIGNALLING_WORDS = {
   /** @param {string} at */
-  signalling_blocked: (at) => `The browser forbids this page a connection to ${at}.`,
+  signalling_blocked: (at) => `The browser does not allow this page to connect to ${at}.`,
   /** @param {string} at */
   signalling_unreachable: (at) => `No WebSocket could be opened to ${at}.`,
   /** @param {string} at */
-  signalling_broken: (at) => `The WebSocket to ${at} broke off before the server had answered.`,
+  signalling_broken: (at) => `The WebSocket to ${at} closed before the server answered.`,
   /** @param {string} at */
-  signalling_lost: (at) => `The WebSocket to ${at} broke off. The picture goes on without it.`,
+  signalling_lost: (at) => `The WebSocket to ${at} closed. The stream continues without it.`,
 };
 
 /** @type {PlayerProblem} */
 export const NO_WEBRTC = {
   code: "no_webrtc",
   layer: "path",
-  message: "This browser has no WebRTC, or has it switched off.",
+  message: "This browser has no WebRTC, or it is switched off.",
 };
 
 /**
@@ -84,27 +84,32 @@ export function signallingProblem(code, { origin }) {
 export function mediaProblem({ at, reached, wasConnected }) {
   const from = at ?? "the server";
   if (wasConnected) {
-    return { code: "path_lost", layer: "path", message: `No more packets come from ${from}.`, at };
+    return {
+      code: "path_lost",
+      layer: "path",
+      message: `Packets from ${from} no longer arrive.`,
+      at,
+    };
   }
   if (reached) {
-    const message = `Packets come back from ${from}, but the DTLS handshake did not finish.`;
+    const message = `Packets arrive from ${from}, but the DTLS handshake did not finish.`;
     return { code: "encryption_failed", layer: "encryption", message, at };
   }
-  const message = `No packet came back from ${from}, the address that the server announced.`;
+  const message = `No packet arrived from ${from}, the address that the server announced.`;
   return { code: "no_udp_path", layer: "path", message, at };
 }
 
 /** @param {string | undefined} at @returns {PlayerProblem} */
 export function interruptedProblem(at) {
   const from = at ?? "the server";
-  const message = `No packet has come from ${from} for some seconds. Waiting for more.`;
+  const message = `No packet has arrived from ${from} for some seconds. Waiting for more.`;
   return { code: "path_interrupted", layer: "path", message, at };
 }
 
 /** @param {{ packets: boolean }} found Whether packets come at all. @returns {PlayerProblem} */
 export function framesProblem({ packets }) {
   const message = packets
-    ? "Video packets come in, but this browser decodes no picture from them."
-    : "The connection is up, but no video comes through it.";
+    ? "Video packets arrive, but this browser cannot decode a picture from them."
+    : "The connection is open, but no video arrives.";
   return { code: packets ? "no_frames" : "no_packets", layer: "frames", message };
 }

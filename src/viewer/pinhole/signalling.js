@@ -77,7 +77,7 @@ export class SignallingSocket {
  */
 export function signallingUrl({ url, server, session, token }) {
   if (url === undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(session ?? "")) {
-    throw new TypeError(`A session id has 1 to 64 of A-Z a-z 0-9 _ -, unlike "${session ?? ""}"`);
+    throw new TypeError(`A session id is 1 to 64 of A-Z a-z 0-9 _ -, not "${session ?? ""}"`);
   }
   const address = url === undefined ? new URL(`ws/${session}`, serverUrl(server)) : new URL(url);
   address.protocol = address.protocol.replace(/^http/, "ws");

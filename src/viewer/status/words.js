@@ -22,22 +22,22 @@ export function explain(answer, { host, hasToken }) {
         status: "No answer",
         title: `The server at ${host} does not answer`,
         text: "It may be restarting, or the network path to it is interrupted. The page keeps " +
-          "asking; what it shows is the last answer.",
+          "trying and shows the last answer.",
       };
     case "odd":
       return {
-        status: "Odd answer",
+        status: "Unexpected answer",
         title: `The server answers with HTTP ${answer.code}`,
-        text: "That is no list of sessions. A proxy on the way may be answering in its place, or " +
-          "operators have an address of their own.",
+        text: "That is not a list of sessions. A proxy may answer in place of the server, or the " +
+          "list is served at server.admin_listen.",
       };
     case "refused":
       return {
         status: "Not allowed",
         title: hasToken
-          ? "This token does not let you read the list of sessions"
+          ? "This token does not allow you to read the list of sessions"
           : "You need a token to read the list of sessions",
-        text: "It takes a token for all sessions. Make one on the server with: " +
+        text: "The list needs a token for all sessions. Make one on the server with: " +
           "pinhole token --session '*'",
       };
   }
