@@ -163,6 +163,7 @@ export class WeriftViewer implements AsyncDisposable {
     await eventually(() => this.packets.length >= enough, {
       what: () =>
         `for packet ${enough}, there are ${this.packets.length}; ` +
+        `its own DTLS is ${this.peer.dtlsTransports[0]?.state}; ` +
         `told: ${JSON.stringify(this.messages.filter(({ type }) => type === "state"))}`,
     });
   }
