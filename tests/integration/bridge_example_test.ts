@@ -1,16 +1,23 @@
 import assert from "assert";
-import { fileURLToPath } from "node:url";
 import type { FrameSource } from "../../src/media/frame.ts";
-import { nextFrame, openSource, untilIdle, withBridge } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
+import {
+  nextFrame,
+  openSource,
+  type TestBridge,
+  untilIdle,
+  withBridge,
+} from "../support/bridge.ts";
+import { hasNumpy, PYTHON_PATH, PythonWriter } from "../support/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const DOCUMENT = new URL("../../docs/bridge.md", import.meta.url);
-const MODULES = fileURLToPath(new URL("../../deploy/python/", import.meta.url));
+const TONE = new URL("../../examples/python/tone.py", import.meta.url);
 
 /** Inside of the open mouth, in blue, green and red. */
 const MOUTH = [0x20, 0x18, 0x40];
 const RATE = 16_000;
+
+const numpy = await hasNumpy();
 
 /** What was heard, by the session's time in units of 20 ms. */
 class Heard {
@@ -33,14 +40,13 @@ class Heard {
   }
 }
 
-/** Runs the program of docs/bridge.md for a bridge of that name until it is disposed of. */
-async function startDocumented(name: string): Promise<AsyncDisposable> {
-  const [, program] = /```python\n([\s\S]*?)```/.exec(await Deno.readTextFile(DOCUMENT)) ?? [];
-  assert.ok(program !== undefined, "docs/bridge.md has a program");
+/** Runs examples/python/tone.py for a bridge of that name until it is disposed of. */
+async function startTone(name: string): Promise<AsyncDisposable> {
+  const program = await Deno.readTextFile(TONE);
   assert.ok(program.includes('connect("avatar")'), "it connects to the bridge of the document");
   const child = new Deno.Command("python3", {
     args: ["-c", program.replace('connect("avatar")', `connect("${name}")`)],
-    env: { PYTHONPATH: MODULES, PYTHONDONTWRITEBYTECODE: "1" },
+    env: { PYTHONPATH: PYTHON_PATH, PYTHONDONTWRITEBYTECODE: "1" },
     stdin: "null",
     stdout: "null",
   }).spawn();
@@ -99,32 +105,46 @@ Deno.test("example_talking_head: the mouth is open when it is loud, then the hea
   });
 });
 
-Deno.test("docs/bridge.md: its program is seen and heard, and answers", async () => {
-  await withBridge(async ({ name, factory, log }) => {
-    const source = await openSource(factory, { sessionId: "anna", width: 512, height: 512 });
-    await using _python = await startDocumented(name);
-    const blues = new Set<number | undefined>();
-    let heard = 0;
-    while (blues.size < 25) {
-      const { planes: [plane], format, width, height } = await nextFrame(source);
-      assert.deepEqual([format, width, height], ["bgr24", 512, 512]);
-      const [blue, ...rest] = plane?.data.subarray(-3) ?? [];
-      assert.deepEqual(rest, [90, 60]);
-      blues.add(blue);
-    }
-    const listen = async () => {
-      const chunk = await source.audio?.(performance.now() * 1000);
-      if (chunk !== undefined) assert.deepEqual([chunk.sampleRate, chunk.channels], [RATE, 1]);
-      heard += chunk?.samples.length ?? 0;
-      return heard >= RATE;
-    };
-    await eventually(listen, { what: () => `for a second of sound; there are ${heard} samples` });
-    source.message?.(new TextEncoder().encode("hello"));
-    let answer: Uint8Array | undefined;
-    const answered = async () => (answer ??= await source.pollMessage?.()) !== undefined;
-    await eventually(answered, { what: "for the answer" });
-    assert.equal(new TextDecoder().decode(answer), "I heard hello");
-    assert.deepEqual(log.all("bridge_violated"), []);
-    await source.close();
-  });
+Deno.test("docs/bridge.md: its program is examples/python/tone.py", async () => {
+  const [, program] = /```python\n([\s\S]*?)```/.exec(await Deno.readTextFile(DOCUMENT)) ?? [];
+  assert.equal(program, await Deno.readTextFile(TONE));
 });
+
+Deno.test({
+  name: `examples/python: it is seen and heard, and answers${numpy ? "" : " (skipped: no NumPy)"}`,
+  ignore: !numpy,
+  fn: () => withBridge(watchTone),
+});
+
+async function watchTone({ name, factory, log }: TestBridge): Promise<void> {
+  const source = await openSource(factory, { sessionId: "anna", width: 512, height: 512 });
+  await using _python = await startTone(name);
+  const blues = new Set<number | undefined>();
+  while (blues.size < 25) {
+    const { planes: [plane], format, width, height } = await nextFrame(source);
+    assert.deepEqual([format, width, height], ["bgr24", 512, 512]);
+    const [blue, ...rest] = plane?.data.subarray(-3) ?? [];
+    assert.deepEqual(rest, [90, 60]);
+    blues.add(blue);
+  }
+  const heard: number[] = [];
+  const listen = async () => {
+    const chunk = await source.audio?.(performance.now() * 1000);
+    if (chunk !== undefined) assert.deepEqual([chunk.sampleRate, chunk.channels], [RATE, 1]);
+    heard.push(...chunk?.samples ?? []);
+    return heard.length >= RATE;
+  };
+  await eventually(listen, { what: () => `for a second of sound; ${heard.length} samples came` });
+  // A wave of 440 Hz is 36.4 samples long; on a busy machine there is silence here and there.
+  const rises = heard.flatMap((sample, at) => sample > 0 && (heard[at - 1] ?? 0) <= 0 ? [at] : []);
+  const lengths = rises.map((at, index) => at - (rises[index - 1] ?? 0)).toSorted((a, b) => a - b);
+  const length = lengths[Math.floor(lengths.length / 2)] ?? 0;
+  assert.ok(length === 36 || length === 37, `${lengths.length} waves, of ${length} samples`);
+  source.message?.(new TextEncoder().encode("hello"));
+  let answer: Uint8Array | undefined;
+  const answered = async () => (answer ??= await source.pollMessage?.()) !== undefined;
+  await eventually(answered, { what: "for the answer" });
+  assert.equal(new TextDecoder().decode(answer), "I heard hello");
+  assert.deepEqual(log.all("bridge_violated"), []);
+  await source.close();
+}

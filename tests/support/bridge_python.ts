@@ -2,6 +2,9 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "./deadline.ts";
 
 const PYTHON_MODULES = fileURLToPath(new URL("../../deploy/python/", import.meta.url));
+const NUMPY_FOLDER = fileURLToPath(new URL("../.cache/python/", import.meta.url));
+/** Where Python finds the module of the bridge, and NumPy where the host has none. */
+export const PYTHON_PATH = [PYTHON_MODULES, NUMPY_FOLDER].join(":");
 const PYTHON_SCRIPTS = fileURLToPath(new URL("../testdata/bridge/", import.meta.url));
 
 /** A Python program that writes to a bridge. It says lines of JSON on its standard output. */
@@ -22,7 +25,7 @@ export class PythonWriter implements AsyncDisposable {
     const child = new Deno.Command("python3", {
       args: ["-u", `${path}${script}`, ...args],
       env: {
-        PYTHONPATH: [PYTHON_MODULES, NUMPY_FOLDER].join(":"),
+        PYTHONPATH: PYTHON_PATH,
         PYTHONDONTWRITEBYTECODE: "1",
       },
       stdin: "null",
@@ -82,8 +85,6 @@ export class PythonWriter implements AsyncDisposable {
     }
   }
 }
-
-const NUMPY_FOLDER = fileURLToPath(new URL("../.cache/python/", import.meta.url));
 
 /** Whether Python has NumPy, from the host or from a copy that is fetched once for the tests. */
 export async function hasNumpy(): Promise<boolean> {

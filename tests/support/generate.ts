@@ -5,6 +5,7 @@ import { formatConfigReference, formatDefaultConfig } from "./config_document.ts
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatClientReference } from "./client_reference.ts";
+import { quoteFiles } from "./quotes.ts";
 import { formatViewerCodes, formatViewerTypes } from "./viewer_codes.ts";
 import { METRICS } from "../../src/app/metrics.ts";
 import { formatMetricsReference } from "./metrics_reference.ts";
@@ -22,6 +23,7 @@ export interface GeneratedDocument {
 /** Every committed file that is made from the source. */
 export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig, keep: findOwnValues },
+  { path: "docs/bridge.md", text: () => quoteInto("docs/bridge.md") },
   { path: "docs/client.md", text: formatClientReference },
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: () => formatMetricsReference(METRICS) },
@@ -68,6 +70,10 @@ export async function findStale(): Promise<string[]> {
     if (found !== await text()) stale.push(path);
   }
   return stale;
+}
+
+async function quoteInto(path: string): Promise<string> {
+  return quoteFiles(await Deno.readTextFile(new URL(path, ROOT)));
 }
 
 async function readIfThere(file: URL): Promise<string | undefined> {
