@@ -17,7 +17,7 @@ const LAG = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as c
 export const OBSERVABILITY_METRICS = {
   build_info: {
     kind: "gauge",
-    help: "Always 1; the labels tell the versions of Pinhole and Deno.",
+    help: "Always 1; the labels are the versions of Pinhole and Deno.",
     labels: { version: ANY, deno: ANY },
   },
   event_loop_lag_seconds: {
@@ -31,15 +31,15 @@ export const OBSERVABILITY_METRICS = {
 export const PROCESS_METRICS = {
   process_resident_memory_bytes: {
     kind: "gauge",
-    help: "Memory of the process that is in RAM, in bytes.",
+    help: "Resident memory of the process, in bytes.",
   },
   process_start_time_seconds: {
     kind: "gauge",
-    help: "When the process began, in seconds since 1970.",
+    help: "Start time of the process, in seconds since 1970.",
   },
   process_heap_bytes: {
     kind: "gauge",
-    help: "Memory of JavaScript objects, in bytes; pictures and encoders are not in it.",
+    help: "Memory of JavaScript objects, in bytes, without pictures and encoders.",
   },
   process_cpu_seconds_total: {
     kind: "counter",

@@ -10,7 +10,7 @@ const TCP_ENDS = [
 export const PORT_METRICS = {
   ice_tcp_connections: {
     kind: "gauge",
-    help: "Open ICE-TCP connections on each media port, by whether an authentic packet came.",
+    help: "Open ICE-TCP connections on each media port, by whether an authentic packet arrived.",
     labels: { port: ANY, state: ["proven", "unproven"] },
   },
   ice_tcp_ended_total: {

@@ -56,7 +56,7 @@ export const SESSION_METRICS = {
   },
   answer_seconds: {
     kind: "histogram",
-    help: "Time from an offer to its answer; opening the renderer's session is in it.",
+    help: "Time from an offer to its answer, with the time to open the renderer's session.",
     buckets: JOINING,
   },
   connect_seconds: {
@@ -71,12 +71,12 @@ export const SESSION_METRICS = {
   },
   renders_total: {
     kind: "counter",
-    help: "Calls for a frame that came back, by what they brought.",
+    help: "Calls for a frame that returned, by result.",
     labels: { result: RENDER_RESULTS },
   },
   render_seconds: {
     kind: "histogram",
-    help: "Time of one call for a frame, unless it failed.",
+    help: "Duration of one call for a frame that did not fail.",
     buckets: PER_FRAME,
   },
   encode_seconds: {
@@ -99,14 +99,14 @@ export const SESSION_METRICS = {
   viewers_left_out_total: {
     kind: "counter",
     help:
-      "Times that a viewer whose path stayed full was left out until it could go on, while others saw on.",
+      "Times that a viewer with a full path was left out until it could continue, while others continued.",
   },
   layer_changes_total: {
     kind: "counter",
-    help: "Viewers that were given another encoding of their session's video, by which.",
+    help: "Viewers that changed to another encoding of their session's video, by encoding.",
     labels: { to: ["main", "low"] },
   },
-  audio_packets_total: { kind: "counter", help: "Opus packets made; silence makes none." },
+  audio_packets_total: { kind: "counter", help: "Opus packets encoded; silence produces none." },
   messages_total: {
     kind: "counter",
     help: "Messages between viewers and renderers, by direction.",
@@ -114,18 +114,18 @@ export const SESSION_METRICS = {
   },
   renderer_stalls_total: {
     kind: "counter",
-    help: "Calls of the renderer that took so long that viewers saw the idle picture, by call.",
+    help: "Calls of the renderer so slow that viewers saw the idle picture, by call.",
     labels: { call: SOURCE_CALLS },
   },
   keyframes_requested_total: {
     kind: "counter",
-    help: "Keyframes asked for, by reason.",
+    help: "Keyframe requests, by reason.",
     labels: { reason: KEYFRAME_REASONS },
   },
   keyframes_suppressed_total: {
     kind: "counter",
     help:
-      "Requests for a keyframe that were put off since their viewer, one of several who are sent the same, had asked too often, by reason.",
+      "Keyframe requests that were delayed because their viewer, one of several of one encoding, requests too many, by reason.",
     labels: { reason: ["pli", "fir", "nack", "moved", "left_out", "resumed"] },
   },
 } as const satisfies MetricTable;

@@ -45,37 +45,37 @@ export const TRANSPORT_METRICS = {
   viewer_moves_total: {
     kind: "counter",
     help:
-      "Viewers that showed up at a new source address, by what showed it; the stream follows when that address agrees.",
+      "Viewers whose packets came from a new source address, by proof; the stream moves when that address consents.",
     labels: { proof: ["stun", "srtcp", "dtls"] },
   },
   consent_requests_total: {
     kind: "counter",
-    help: "Requests that asked a viewer's address whether it wants the stream (RFC 7675).",
+    help: "Consent requests to viewers' addresses (RFC 7675).",
   },
   consents_granted_total: {
     kind: "counter",
-    help: "Answers to such requests that were authentic and from that address.",
+    help: "Authentic answers to consent requests, from the same address.",
   },
   consents_lost_total: {
     kind: "counter",
     help:
-      "Addresses that did not get the stream: new ones that did not answer within 3 s, and ones that agreed before and have not for 30 s.",
+      "Addresses without consent: new ones that did not answer within 3 s, and earlier ones that have not answered for 30 s.",
     labels: { reason: ["unanswered", "expired"] },
   },
   packets_withheld_total: {
     kind: "counter",
     help:
-      "Packets that were not sent since the viewer's address has not agreed or is silent, by kind.",
+      "Packets that were not sent because the viewer's address has not consented or is silent, by kind.",
     labels: { kind: ["handshake", "control", "stream"] },
   },
   video_target_bits_per_second: {
     kind: "histogram",
-    help: "Rate of video that the way to a viewer takes, once a second for each.",
+    help: "Video bitrate that the path to a viewer can carry, once a second for each.",
     buckets: RATES,
   },
   path_queue_seconds: {
     kind: "histogram",
-    help: "How long packets queue on the way to a viewer, once a second for each.",
+    help: "Queueing delay of packets on the path to a viewer, once a second for each.",
     buckets: QUEUES,
   },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
@@ -85,7 +85,7 @@ export const TRANSPORT_METRICS = {
   },
   rtp_packets_nacked_total: {
     kind: "counter",
-    help: "RTP packets that viewers asked for again by NACK.",
+    help: "RTP packets that viewers requested again by NACK.",
   },
   rtp_packets_retransmitted_total: {
     kind: "counter",
@@ -110,12 +110,12 @@ export const TRANSPORT_METRICS = {
   },
   data_packets_dropped_total: {
     kind: "counter",
-    help: "What came over viewers' data channels and was dropped, by reason.",
+    help: "Input of viewers' data channels that was dropped, by reason.",
     labels: { reason: DATA_DROPS },
   },
   data_channels_ended_total: {
     kind: "counter",
-    help: "Data channels that ended before their viewer did, by reason; the viewer watches on.",
+    help: "Data channels that ended before their viewer, by reason; the viewer continues.",
     labels: { reason: DATA_ENDS },
   },
 } as const satisfies MetricTable;

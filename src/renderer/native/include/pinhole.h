@@ -12,7 +12,7 @@
  * Status
  *
  *   Functions return a status: PINHOLE_OK, a positive number where one is listed, or below 0 for a failure. A failing
- *   function returns PINHOLE_ERROR or a negative number of its own, which Pinhole shows beside the text of
+ *   function returns PINHOLE_ERROR or another negative number, which Pinhole shows beside the text of
  *   pinhole_last_error.
  *   Nothing may leave a function but its return: no C++ exception, no longjmp, no exit.
  *
@@ -27,7 +27,7 @@
  *   visible, but nothing that belongs to a thread survives from one call to the next. CUDA's current device is such a
  *   thing: call cudaSetDevice in each function that needs it.
  *   A waiting call delays nothing but the calls on the same object. Since opening is a call on the renderer,
- *   pinhole_session_open should return at once: load models in a thread of your own and answer PINHOLE_IDLE until
+ *   pinhole_session_open should return at once: load models in a separate thread and return PINHOLE_IDLE until
  *   they are there.
  *
  *
@@ -159,7 +159,7 @@ typedef struct pinhole_audio_chunk {
   uint32_t sample_rate;
   /* 1, or 2 for interleaved left and right. */
   uint32_t channels;
-  /* Samples per channel; 0 when there is no sound since the last call. */
+  /* Samples per channel; 0 if there is no sound since the last call. */
   uint32_t sample_count;
   /* The first sample's moment on the timeline of the pictures. 0 or below: right after the chunk before. */
   int64_t timestamp_us;
@@ -246,7 +246,7 @@ PINHOLE_API int32_t pinhole_message(pinhole_session *session, const uint8_t *dat
 /*
  * Gives the next message to the viewers: writes it to buffer and returns its length in bytes, or 0 when there is none.
  * capacity is never below PINHOLE_MESSAGE_SIZE_MAX. Pinhole asks up to 16 times for each picture. A viewer that does not
- * read as fast misses messages, which is logged and told to the viewer.
+ * read as fast misses messages, which Pinhole logs and reports to the viewer.
  */
 PINHOLE_API int32_t pinhole_poll_message(pinhole_session *session, uint8_t *buffer,
                                          size_t capacity);
