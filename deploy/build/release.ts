@@ -29,6 +29,8 @@ const FILES = [
   "frpc.toml",
 ] as const;
 const FOLDERS = ["deploy", "docs", "examples"] as const;
+/** What running a program of those folders leaves behind. */
+const BUILT = /\/(__pycache__|node_modules|dist)\//;
 
 const NOTICES = new URL("notices/", import.meta.url);
 
@@ -75,7 +77,7 @@ export async function addFiles(folder: string): Promise<void> {
   for (const below of FOLDERS) {
     for (const name of await listFiles(`${ROOT}/${below}`)) {
       const path = `${below}/${name}`;
-      const isOurs = !path.startsWith("deploy/build/") && !path.includes("__pycache__/");
+      const isOurs = !path.startsWith("deploy/build/") && !BUILT.test(path);
       if (isOurs) await copyInto(folder, { root: ROOT, path });
     }
   }

@@ -7,6 +7,8 @@ import { browserTest } from "../support/browser.ts";
 import { openFolder } from "../support/executable.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
+const REACT = new URL("../../examples/react/", import.meta.url);
+/** A page with Vite and TypeScript alone, and what builds it together with the example. */
 const SITE = new URL("../testdata/pages/site/", import.meta.url);
 /** Packages have to come first; a busy machine takes its time. */
 const LIMIT_MS = 480_000;
@@ -37,12 +39,12 @@ Deno.test("writePackage: the package has its files, and its exports are among th
 });
 
 if (hasNpm) {
-  browserTest("client package: a Vite page and a React page play with it", consume, {
+  browserTest("client package: a Vite page and examples/react play with it", consume, {
     limitMs: LIMIT_MS,
   });
 } else {
   Deno.test({
-    name: "client package: a Vite page and a React page play with it (skipped: there is no npm)",
+    name: "client package: a Vite page and examples/react play with it (skipped: there is no npm)",
     ignore: true,
     fn() {},
   });
@@ -58,7 +60,7 @@ async function consume(browser: Browser): Promise<void> {
   const address = (page: string) =>
     `${site.origin}/${page}?server=${encodeURIComponent(server.origin)}`;
 
-  const vite = await openPage(browser, address("index.html"));
+  const vite = await openPage(browser, address("vite.html"));
   await vite.page.waitForFunction(() => document.body.dataset.first !== undefined);
   assert.equal(await vite.page.evaluate(() => document.body.dataset.first), "shown");
   await moving(vite.page, "video");
@@ -70,7 +72,7 @@ async function consume(browser: Browser): Promise<void> {
   assert.deepEqual(vite.complaints, []);
   await vite.page.close();
 
-  const react = await openPage(browser, address("react.html"));
+  const react = await openPage(browser, address("index.html"));
   await moving(react.page, "figure video");
   await moving(react.page, "pinhole-player video");
   await react.page.click("button");
@@ -87,8 +89,11 @@ async function consume(browser: Browser): Promise<void> {
 /** Installs the package as its users do, and builds both pages. */
 async function buildSite(folder: string): Promise<void> {
   const { tarball } = await writePackage({ output: folder, revision: REVISION });
-  for await (const { name } of Deno.readDir(SITE)) {
-    await Deno.copyFile(new URL(name, SITE), `${folder}/${name.replace(/\.txt$/, "")}`);
+  for (const from of [REACT, SITE]) {
+    for await (const { name, isFile } of Deno.readDir(from)) {
+      if (!isFile) continue;
+      await Deno.copyFile(new URL(name, from), `${folder}/${name.replace(/\.txt$/, "")}`);
+    }
   }
   for (
     const args of [

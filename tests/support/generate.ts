@@ -24,7 +24,7 @@ export interface GeneratedDocument {
 export const GENERATED_DOCUMENTS: readonly GeneratedDocument[] = [
   { path: "config.toml", text: formatDefaultConfig, keep: findOwnValues },
   { path: "docs/bridge.md", text: () => quoteInto("docs/bridge.md") },
-  { path: "docs/client.md", text: formatClientReference },
+  { path: "docs/client.md", text: async () => quoteFiles(await formatClientReference()) },
   { path: "docs/configuration.md", text: formatConfigReference },
   { path: "docs/metrics.md", text: () => formatMetricsReference(METRICS) },
   { path: "frpc.toml", text: formatShippedTunnel },
