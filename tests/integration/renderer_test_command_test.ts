@@ -244,7 +244,6 @@ Deno.test("renderer-test: a crash in no call is told by the call before it", asy
   const options = { misbehave: "no_memory", after: 2 };
   const { code, complaints } = await run({ library, options, width: 64, height: 36, fps: FPS });
   assert.equal(code, 1);
-  const place =
-    /outside its calls, after pinhole_render, call 3 of session "one", 64×36: .* frame/;
+  const place = /outside its calls, after pinhole_render, call 3 of session "one", 64×36: .* frame/;
   assert.match(complaints.join("\n"), place);
 });
