@@ -1,19 +1,20 @@
 /**
  * `deno task test`: runs the suites, says of each how it ended, and ends with one line of counts. Arguments go on to
- * `deno test`: paths of test files, or options such as `--filter`. `--fast` runs the suites that need nothing but Deno.
+ * `deno test`: paths of test files, or options such as `--filter`. `--fast` runs the suites that need nothing but Deno;
+ * `--checked` leaves out the check of types, which was made before.
  */
 import { parseUnjudged, type Unjudged } from "./support/machine.ts";
 import { prepare } from "./support/needs.ts";
 
 /**
- * Suites, in lanes of about equal length that run side by side: tests wait more than they work. Those of a lane run one
- * after the other, the fast ones first, so that a simple mistake shows at once: `deno test` alone would sort them by name.
- * The clients are built beside the unit tests, which care least about a busy machine.
+ * Suites that two lanes begin with, side by side: tests wait more than they work. The fast ones come first, so that a
+ * simple mistake shows at once: `deno test` alone would sort them by name. The clients are built beside the unit tests,
+ * which care least about a busy machine.
  */
-const LANES = [
-  ["tests/tree", "tests/unit", "tests/sim", "tests/integration", "tests/fuzz"],
-  ["tests/clients", "tests/browser", "tests/frp"],
-] as const;
+const LANES = [["tests/tree", "tests/unit", "tests/sim"], ["tests/clients"]] as const;
+
+/** Suites behind those: whichever lane is free takes the next one. */
+const REST = ["tests/integration", "tests/browser", "tests/frp", "tests/fuzz"] as const;
 
 /** Those of `--fast`: they install, build and look up nothing. */
 const FAST_LANES = [["tests/tree", "tests/unit"], ["tests/sim"]] as const;
@@ -23,6 +24,9 @@ const NOTHING = Promise.resolve({ env: {} });
 
 /** Suites that need what `prepare` installs and builds. They wait for it; the others do not. */
 const NEEDY: ReadonlySet<string> = new Set(["tests/clients", "tests/browser", "tests/frp"]);
+
+/** The types were checked before. */
+const IS_CHECKED = Deno.args[0] === "--checked";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -38,7 +42,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (args.length > 0) return report([await runTests(args)], []);
   const prepared = prepare(["browsers", "frp"], say);
-  const lanes = await Promise.all(LANES.map((lane) => runLane(lane, prepared)));
+  const rest: string[] = [...REST];
+  const lanes = await Promise.all(LANES.map((lane) => runLane(takeFrom(lane, rest), prepared)));
   await judgeAlone(lanes);
   // The suite has built what can be built, and what cannot fails fast.
   const clients = await prepare(["clients"], () => {});
@@ -64,9 +69,15 @@ function report(lanes: readonly Counts[], missing: readonly string[]): number {
   return Math.max(...lanes.map(({ code }) => code));
 }
 
-/** Runs the suites of a lane one after the other, also those behind one that fails. */
+/** The suites of a lane, then what is left of those for any. */
+function* takeFrom(lane: readonly string[], rest: string[]): Generator<string> {
+  yield* lane;
+  for (let next = rest.shift(); next !== undefined; next = rest.shift()) yield next;
+}
+
+/** Runs suites one after the other, also those behind one that fails. */
 async function runLane(
-  suites: readonly string[],
+  suites: Iterable<string>,
   prepared: Promise<{ readonly env: Readonly<Record<string, string>> }>,
 ): Promise<Counts> {
   const all: Counts = {
@@ -134,7 +145,7 @@ async function runTests(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", ...args],
+    args: ["test", "-A", ...(IS_CHECKED ? ["--no-check"] : []), ...args],
     cwd: ROOT,
     stdout: "piped",
     env: { ...env, NO_COLOR: "1" },
@@ -176,4 +187,4 @@ function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
-Deno.exit(await main(Deno.args));
+Deno.exit(await main(IS_CHECKED ? Deno.args.slice(1) : Deno.args));
