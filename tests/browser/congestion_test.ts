@@ -29,7 +29,8 @@ for (const codec of ["h264", "vp8"] as const) {
       await machine.judge(() => expectToFollow(site, page.video));
       assert.equal((await onlyViewer(site.server)).codec, codec);
       assert.deepEqual(troubles(page), []);
-      assert.deepEqual(site.server.complaints, []);
+      // A renderer that stalls on a busy machine is among them.
+      await machine.judge(() => assert.deepEqual(site.server.complaints, []));
     },
   );
 }
@@ -42,7 +43,8 @@ firefoxTest(
     await page.evaluateOnNewDocument(VIDEO_READER_SCRIPT);
     await page.goto(site.server.origin);
     await machine.judge(() => expectToFollow(site, new VideoReader(page)));
-    assert.deepEqual(site.server.complaints, []);
+    // A renderer that stalls on a busy machine is among them.
+    await machine.judge(() => assert.deepEqual(site.server.complaints, []));
   },
   { preferences },
 );
@@ -72,7 +74,8 @@ browserTest(
       for (const frames of seen) expectTimely(frames);
     });
     assert.deepEqual([...troubles(first), ...troubles(second)], []);
-    assert.deepEqual(server.complaints, []);
+    // A renderer that stalls on a busy machine is among them.
+    await machine.judge(() => assert.deepEqual(server.complaints, []));
   },
 );
 

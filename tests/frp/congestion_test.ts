@@ -39,7 +39,8 @@ frpBrowserTest(
       expectTimely(await watchFor(page.video, 1));
     });
     expectUntroubled(page);
-    assert.deepEqual(server.complaints, []);
+    // A renderer that stalls on a busy machine is among them.
+    await machine.judge(() => assert.deepEqual(server.complaints, []));
   },
 );
 
@@ -50,7 +51,8 @@ frpBrowserTest(
     await using page = await BrowserPage.open(browser, tunnelled.origin);
     await machine.judge(() => expectToFit(tunnelled, page));
     expectUntroubled(page);
-    assert.deepEqual(tunnelled.server.complaints, []);
+    // A renderer that stalls on a busy machine is among them.
+    await machine.judge(() => assert.deepEqual(tunnelled.server.complaints, []));
   },
 );
 
@@ -72,7 +74,8 @@ frpBrowserTest(
     const targets = viewers.map(({ target_kbps }) => target_kbps);
     assert.ok(Math.max(...targets) < CEILING_KBPS, `The rates are ${targets}`);
     for (const page of pages) expectUntroubled(page);
-    assert.deepEqual(server.complaints, []);
+    // A renderer that stalls on a busy machine is among them.
+    await machine.judge(() => assert.deepEqual(server.complaints, []));
   },
 );
 
