@@ -201,7 +201,7 @@ Deno.test({
       await eventually(() => python.words !== "", { what: "for Python's warning" });
       assert.match(
         python.words,
-        /needs 13\.5 MiB of shared memory, and .* has 2\.3 MiB: .*--shm-size/,
+        /needs 13\.5 MiB of shared memory, and .* has 2\.3 MiB; .*--shm-size/,
       );
       assert.equal(log.all("bridge_writer_refused")[0]?.code, "no_ring");
       await closeAll([session]);

@@ -18,6 +18,12 @@ export interface Unjudged {
   readonly file: string;
 }
 
+/** A moment of a busy machine spoils figures of a few seconds. */
+const JUDGED_SHARE_MIN = 0.1;
+
+/** It does not make a deadline pass, which tests have long ones of. */
+const DEADLINE_SHARE_MIN = 0.5;
+
 const UNJUDGED = /^Too busy to judge: (.+) => (\.\/tests\/[\w/]+\.ts): /;
 
 /** Reads the line by which a test says that it was not judged. */
@@ -63,7 +69,7 @@ export class Machine implements Disposable {
       await check();
       return true;
     } catch (error) {
-      return await this.#excuse(error);
+      return await this.#excuse(error, JUDGED_SHARE_MIN);
     }
   }
 
@@ -77,7 +83,7 @@ export class Machine implements Disposable {
       await run();
     } catch (error) {
       if (!(error instanceof Untimely)) throw error;
-      await this.#excuse(error);
+      await this.#excuse(error, DEADLINE_SHARE_MIN);
     }
   }
 
@@ -85,8 +91,8 @@ export class Machine implements Disposable {
     this.#watch.close();
   }
 
-  async #excuse(error: unknown): Promise<false> {
-    const worst = busiest(await this.#watch.stretches());
+  async #excuse(error: unknown, shareMin: number): Promise<false> {
+    const worst = busiest(await this.#watch.stretches(), { shareMin });
     if (worst === undefined) throw error;
     const [reason] = String(error instanceof Error ? error.message : error).split("\n");
     const { name, origin } = this.#test;

@@ -21,16 +21,20 @@ const SPEED_MIN = 0.6;
 const OTHERS_MIN = 0.15;
 
 /**
- * The stretch in which other programs slowed the machine most, if there is one in which they did so enough to spoil a
- * judgement of times. A machine that is slow of itself, or by what the test does, is not busy: a program that takes too
- * much of it has to fail.
+ * The stretch in which other programs slowed the machine most, if they did so enough to spoil a judgement of times, and
+ * for long enough. A machine that is slow of itself, or by what the test does, is not busy: a program that takes too much
+ * of it has to fail.
+ * @param options.shareMin Share of the stretches, 0 to 1, that have to be spoiled.
  */
-export function busiest(stretches: readonly Stretch[]): Stretch | undefined {
-  return stretches
-    .filter(({ lateMs, speed, others = 1 }) =>
-      others >= OTHERS_MIN && (lateMs > LATE_MS_MAX || speed < SPEED_MIN)
-    )
-    .toSorted((a, b) => a.speed - b.speed || b.lateMs - a.lateMs)[0];
+export function busiest(
+  stretches: readonly Stretch[],
+  { shareMin }: { shareMin: number },
+): Stretch | undefined {
+  const spoiled = stretches.filter(({ lateMs, speed, others = 1 }) =>
+    others >= OTHERS_MIN && (lateMs > LATE_MS_MAX || speed < SPEED_MIN)
+  );
+  if (spoiled.length < shareMin * stretches.length) return undefined;
+  return spoiled.toSorted((a, b) => a.speed - b.speed || b.lateMs - a.lateMs)[0];
 }
 
 /** Such as "timers of 5 ms were 31 ms late, a fixed job ran at 22 % of its speed, others used 74 % of the CPU". */

@@ -23,15 +23,26 @@ async function judge(stretches: readonly Stretch[], check: () => void): Promise<
 }
 
 Deno.test("busiest: a machine is busy where others slow it, and not where it is slow of itself", () => {
-  assert.equal(busiest([]), undefined);
-  assert.equal(busiest([QUIET, SLOW_OF_ITSELF]), undefined);
-  assert.equal(busiest([{ ...QUIET, others: 0.9 }]), undefined, "others take what nobody needs");
-  assert.equal(busiest([QUIET, BUSY, QUIET]), BUSY);
+  assert.equal(busiest([], { shareMin: 0.1 }), undefined);
+  assert.equal(busiest([QUIET, SLOW_OF_ITSELF], { shareMin: 0.1 }), undefined);
+  assert.equal(
+    busiest([{ ...QUIET, others: 0.9 }], { shareMin: 0.1 }),
+    undefined,
+    "others take what nobody needs",
+  );
+  assert.equal(busiest([QUIET, BUSY, QUIET], { shareMin: 0.1 }), BUSY);
   const late = { ...QUIET, lateMs: 6, others: 0.2 };
-  assert.equal(busiest([late]), late);
-  assert.equal(busiest([late, BUSY]), BUSY);
+  assert.equal(busiest([late], { shareMin: 0.1 }), late);
+  assert.equal(busiest([late, BUSY], { shareMin: 0.1 }), BUSY);
   const untold = { ...BUSY, others: undefined };
-  assert.equal(busiest([untold]), untold);
+  assert.equal(busiest([untold], { shareMin: 0.1 }), untold);
+});
+
+Deno.test("busiest: a moment of a busy machine excuses no deadline of minutes", () => {
+  const minutes = [BUSY, ...Array.from({ length: 150 }, () => QUIET)];
+  assert.equal(busiest(minutes, { shareMin: 0.1 }), undefined);
+  assert.equal(busiest([BUSY, BUSY, QUIET], { shareMin: 0.5 }), BUSY);
+  assert.equal(busiest([BUSY, QUIET, QUIET], { shareMin: 0.5 }), undefined);
 });
 
 Deno.test("Machine.judge: what fails has failed where it was quiet, and is not judged where it was busy", async () => {
