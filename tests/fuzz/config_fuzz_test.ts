@@ -55,6 +55,7 @@ fuzz(
   "parseConfig: any text and variables give a configuration, or problems of one short line each",
   {
     seed: 2,
+    inputs: 30_000,
     perRound: 1,
     open: () => undefined,
     feed(_, random) {

@@ -259,6 +259,7 @@ function assertPathSound({ view: { targetKbps, queueMs = 0 } }: PathRate): void 
 
 fuzz("RtpSession: authentic but hostile reports keep its figures sound and its answers few", {
   seed: 4,
+  inputs: 30_000,
   open: watched,
   feed(state, random) {
     const { session, viewer, clock, counts } = state;

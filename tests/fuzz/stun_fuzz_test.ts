@@ -289,6 +289,7 @@ function assertBounded({ port, members, proved }: Port): void {
 
 fuzz("PortMux: checks that are broken, forged or signed again move nobody and fill nothing", {
   seed: 5,
+  inputs: 40_000,
   open,
   feed(state, random) {
     state.clock.stall(random.oneIn(1_000) ? 5_000 : random.below(3));
