@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { listFiles } from "../../deploy/build/files.ts";
 import { writePackage } from "../../deploy/build/package.ts";
 import { browserTest } from "../support/browser.ts";
+import { IS_LONG } from "../support/long.ts";
 import { openFolder } from "../support/executable.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -38,13 +39,15 @@ Deno.test("writePackage: the package has its files, and its exports are among th
   }
 });
 
-if (hasNpm) {
+if (IS_LONG && hasNpm) {
   browserTest("client package: a Vite page and examples/react play with it", consume, {
     limitMs: LIMIT_MS,
   });
 } else {
   Deno.test({
-    name: "client package: a Vite page and examples/react play with it (skipped: there is no npm)",
+    name: `client package: a Vite page and examples/react play with it (${
+      hasNpm ? "long: deno task test:long" : "skipped: there is no npm"
+    })`,
     ignore: true,
     fn() {},
   });

@@ -1,4 +1,5 @@
 import assert from "assert";
+import { IS_LONG } from "../support/long.ts";
 import { buildExecutable, type Ended, openFolder, runPlain } from "../support/executable.ts";
 import { compileReference } from "../support/native.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -44,65 +45,71 @@ function refused({ code, stdout, stderr }: Ended, why: RegExp): void {
   assert.match(stderr, /^(pinhole: first start, [^\n]+\n)?pinhole: [^\n]+\n$/);
 }
 
-Deno.test("executable: two first starts at once serve from one folder, and later ones find it", async () => {
-  await using folder = await openFolder({ "-pin hole": executable });
-  const cache = `${folder.path}/${ODD_NAME}`;
-  for (const name of ["pinhole-old", "pinhole-used", "pinhole-foreign"]) {
-    await Deno.mkdir(`${cache}/${name}`, { recursive: true });
-  }
-  await Deno.writeTextFile(`${cache}/pinhole-old/.in-use`, "");
-  await Deno.writeTextFile(`${cache}/pinhole-used/.in-use`, "");
-  using used = await Deno.open(`${cache}/pinhole-used/.in-use`);
-  await used.lock();
-  const launch = {
-    command: ["./-pin hole", "--config", "/dev/null"],
-    cwd: folder.path,
-    // Renderers on CUDA are often started with it, and a narrower permission to run programs would not bear it.
-    env: { CACHE_DIRECTORY: cache, LD_LIBRARY_PATH: "/nowhere" },
-  } as const;
-  const config = {
-    "renderer.library": await compileReference(),
-    "renderer.isolation": "process",
-    "video.width": 320,
-    "video.height": 180,
-  };
-  const start = () => ServerProcess.start({ launch, config, ports: 1 });
-  let home = "";
-  {
-    await using stack = new AsyncDisposableStack();
-    const starts = await Promise.allSettled([start(), start()]);
-    // Whichever runs is ended, even when the other did not come up.
-    for (const each of starts) if (each.status === "fulfilled") stack.use(each.value);
-    const servers = starts.map((each) => {
-      if (each.status === "rejected") throw each.reason;
-      return each.value;
-    });
-    const names = await unpackedIn(cache);
-    assert.deepEqual(names.slice(0, 1), [".lock"]);
-    assert.deepEqual(names.slice(2), ["pinhole-foreign", "pinhole-used"]);
-    home = `${cache}/${names[1]}`;
-    for (const server of servers) {
-      assert.deepEqual(server.complaints, []);
-      const started = server.log.find(({ event }) => event === "renderer_process_started");
-      assert.equal(await Deno.readLink(`/proc/${started?.pid}/exe`), `${home}/pinhole`);
-      assert.equal(await Deno.readLink(`/proc/${server.pid}/exe`), `${home}/pinhole`);
+const LONG = { ignore: !IS_LONG };
+
+Deno.test(
+  "executable: two first starts at once serve from one folder, and later ones find it",
+  LONG,
+  async () => {
+    await using folder = await openFolder({ "-pin hole": executable });
+    const cache = `${folder.path}/${ODD_NAME}`;
+    for (const name of ["pinhole-old", "pinhole-used", "pinhole-foreign"]) {
+      await Deno.mkdir(`${cache}/${name}`, { recursive: true });
     }
-    assert.equal((await runPlain(["/usr/bin/flock", "-n", `${home}/.in-use`, "true"])).code, 1);
-    for (const server of servers) report("first start, two at once", server);
-  }
-  assert.equal((await runPlain(["/usr/bin/flock", "-n", `${home}/.in-use`, "true"])).code, 0);
-  const before = await Deno.stat(home);
-  {
-    await using again = await start();
-    assert.equal((await Deno.stat(home)).ino, before.ino);
-    report("second start", again);
-  }
-  await Deno.truncate(`${home}/pinhole`, 1000);
-  const { code, stdout } = await run(["--version"], { cache });
-  assert.equal(code, 0);
-  assert.match(stdout, VERSION);
-  assert.notEqual((await Deno.stat(home)).ino, before.ino);
-});
+    await Deno.writeTextFile(`${cache}/pinhole-old/.in-use`, "");
+    await Deno.writeTextFile(`${cache}/pinhole-used/.in-use`, "");
+    using used = await Deno.open(`${cache}/pinhole-used/.in-use`);
+    await used.lock();
+    const launch = {
+      command: ["./-pin hole", "--config", "/dev/null"],
+      cwd: folder.path,
+      // Renderers on CUDA are often started with it, and a narrower permission to run programs would not bear it.
+      env: { CACHE_DIRECTORY: cache, LD_LIBRARY_PATH: "/nowhere" },
+    } as const;
+    const config = {
+      "renderer.library": await compileReference(),
+      "renderer.isolation": "process",
+      "video.width": 320,
+      "video.height": 180,
+    };
+    const start = () => ServerProcess.start({ launch, config, ports: 1 });
+    let home = "";
+    {
+      await using stack = new AsyncDisposableStack();
+      const starts = await Promise.allSettled([start(), start()]);
+      // Whichever runs is ended, even when the other did not come up.
+      for (const each of starts) if (each.status === "fulfilled") stack.use(each.value);
+      const servers = starts.map((each) => {
+        if (each.status === "rejected") throw each.reason;
+        return each.value;
+      });
+      const names = await unpackedIn(cache);
+      assert.deepEqual(names.slice(0, 1), [".lock"]);
+      assert.deepEqual(names.slice(2), ["pinhole-foreign", "pinhole-used"]);
+      home = `${cache}/${names[1]}`;
+      for (const server of servers) {
+        assert.deepEqual(server.complaints, []);
+        const started = server.log.find(({ event }) => event === "renderer_process_started");
+        assert.equal(await Deno.readLink(`/proc/${started?.pid}/exe`), `${home}/pinhole`);
+        assert.equal(await Deno.readLink(`/proc/${server.pid}/exe`), `${home}/pinhole`);
+      }
+      assert.equal((await runPlain(["/usr/bin/flock", "-n", `${home}/.in-use`, "true"])).code, 1);
+      for (const server of servers) report("first start, two at once", server);
+    }
+    assert.equal((await runPlain(["/usr/bin/flock", "-n", `${home}/.in-use`, "true"])).code, 0);
+    const before = await Deno.stat(home);
+    {
+      await using again = await start();
+      assert.equal((await Deno.stat(home)).ino, before.ino);
+      report("second start", again);
+    }
+    await Deno.truncate(`${home}/pinhole`, 1000);
+    const { code, stdout } = await run(["--version"], { cache });
+    assert.equal(code, 0);
+    assert.match(stdout, VERSION);
+    assert.notEqual((await Deno.stat(home)).ino, before.ino);
+  },
+);
 
 Deno.test("executable: commands, arguments and exit codes are the program's own", async () => {
   await using folder = await openFolder();
@@ -125,7 +132,7 @@ Deno.test("executable: commands, arguments and exit codes are the program's own"
 
 Deno.test({
   name: "executable: a user without a home needs no variable and no permission",
-  ignore: !isRoot,
+  ignore: !isRoot || !IS_LONG,
   fn: async () => {
     await using folder = await openFolder({ pinhole: executable });
     const cache = `/var/tmp/pinhole-${STRANGER}`;
@@ -215,7 +222,7 @@ Deno.test("executable: a folder in one where others may replace it is refused", 
 
 Deno.test({
   name: "executable: a dynamic user's folder behind systemd's link is taken",
-  ignore: !isRoot,
+  ignore: !isRoot || !IS_LONG,
   fn: async () => {
     await using folder = await openFolder({ pinhole: executable });
     await Deno.mkdir(`${folder.path}/private/pinhole`, { recursive: true, mode: 0o755 });
