@@ -6,6 +6,7 @@ import { eventually, within } from "../support/deadline.ts";
 import { heldBytes } from "../support/memory.ts";
 import { writeCertificate } from "../support/openssl.ts";
 import { countSockets } from "../support/own_sockets.ts";
+import { RawClient } from "../support/raw_client.ts";
 import { GET, listen, type TestListener } from "../support/test_listener.ts";
 import {
   clientHello,
@@ -62,46 +63,6 @@ async function isAnswered({ port }: TestListener): Promise<void> {
   socket.on("error", reject);
   socket.on("close", () => resolve(heard));
   assert.match(await within(promise, { what: "for an answer" }), /^HTTP\/1\.1 200 /);
-}
-
-/** A client that says what it likes in clear text, and keeps what it is answered. */
-class RawClient implements Disposable {
-  readonly heard: Uint8Array[] = [];
-  isOver = false;
-  readonly #connection: Deno.Conn;
-
-  constructor(connection: Deno.Conn) {
-    this.#connection = connection;
-    void this.#read();
-  }
-
-  /** @returns False when the server has ended the connection. */
-  async say(bytes: Uint8Array): Promise<boolean> {
-    try {
-      for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-
-  async #read(): Promise<void> {
-    const buffer = new Uint8Array(65536);
-    try {
-      for (;;) {
-        const length = await this.#connection.read(buffer);
-        if (length === null) break;
-        this.heard.push(buffer.slice(0, length));
-      }
-    } catch {
-      // Reset, or closed by ourselves.
-    }
-    this.isOver = true;
-  }
 }
 
 const hello = (options = {}) => record(CONTENT.handshake, clientHello(options), 0x0301);
