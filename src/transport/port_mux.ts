@@ -223,9 +223,9 @@ export class PortMux {
    */
   #receiveConsent(message: StunMessage, from: MediaAddress): void {
     const context = { from, nowMs: this.#clock.now() };
-    const owner = this.#ownerOf(from);
-    const others = [...new Set(this.#byUfrag.values())].filter((member) => member !== owner);
-    for (const member of owner === undefined ? others : [owner, ...others]) {
+    // The owner first, and each once.
+    for (const member of new Set([this.#ownerOf(from), ...this.#byUfrag.values()])) {
+      if (member === undefined) continue;
       const outcome = member.ice.handleResponse(message, context);
       if (outcome.kind === "granted") {
         this.#meter.count("consents_granted_total");
