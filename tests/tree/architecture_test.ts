@@ -35,8 +35,8 @@ Deno.test("architecture: files and folders that the page names are there", () =>
   assert.deepEqual(named.filter((name) => !isThere(name)), []);
 });
 
-Deno.test("architecture: the way of a frame is short", () => {
-  const section = page.split("## The way of a frame")[1]?.split("\n## ")[0] ?? "";
+Deno.test("architecture: the path of a frame is short", () => {
+  const section = page.split("## The path of a frame")[1]?.split("\n## ")[0] ?? "";
   const files = [...section.matchAll(/^\| `(src\/[\w/]+\.ts)`/gm)].map((match) => match[1] ?? "");
   assert.ok(files.length > 10 && files.length <= 17, `${files.length} files`);
 });
