@@ -1,5 +1,6 @@
 import { SYSTEM_CLOCK } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
+import type { Live } from "../base/live.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
@@ -41,11 +42,11 @@ export interface RunningServer {
   /** Those of them that take TCP too. */
   readonly tcpMediaPorts: readonly number[];
   /** The configuration that holds now. */
-  readonly config: Config;
+  readonly config: Live<Config>;
   /** How many sessions and viewers there are, in words. */
-  readonly occupancy: string;
+  readonly occupancy: () => string;
   /** Why a session stands still though the event loop turns; `undefined` while all go on. A renderer that hangs is none. */
-  readonly stuck: string | undefined;
+  readonly stuck: () => string | undefined;
   /**
    * Takes over what may change while the server runs. Calls must not overlap.
    * @returns The keys that differed, by when they take effect.
@@ -107,15 +108,9 @@ export async function startServer(config: Config, setting: Setting): Promise<Run
     adminAddress: listeners.admin?.address,
     mediaPorts: parts.ports.map(({ port }) => port),
     tcpMediaPorts: parts.ports.filter(({ takesTcp }) => takesTcp).map(({ port }) => port),
-    get config() {
-      return live.config;
-    },
-    get occupancy() {
-      return occupancyOf(registry);
-    },
-    get stuck() {
-      return standstillOf(registry);
-    },
+    config: () => live.config,
+    occupancy: () => occupancyOf(registry),
+    stuck: () => standstillOf(registry),
     reload: (wanted) => reload(wanted, { live, listeners }),
     async close() {
       state.isLeaving = true;
@@ -213,32 +208,26 @@ function createRegistry(
     renderer: parts.renderer,
     encoders: parts.encoders,
     loadIdleClip: (name, format) => live.idle.clip(name, format),
-    get video() {
-      return live.config.video;
-    },
-    deadlines: {
-      get connectTimeoutMs() {
-        return live.config.webrtc.connectTimeoutS * 1000;
-      },
-      get idleTimeoutMs() {
-        return live.config.webrtc.idleTimeoutS * 1000;
-      },
-    },
-    get sessionsMax() {
-      return live.config.sessions.max;
-    },
-    get viewersPerSession() {
-      return live.config.sessions.viewersPerSession;
-    },
-    rateLimits: {
-      get floorKbps() {
-        return live.config.video.minBitrateKbps;
-      },
-      get ceilingKbps() {
-        return live.config.video.bitrateKbps;
-      },
-    },
+    video: () => live.config.video,
+    deadlines: () => deadlinesOf(live.config),
+    roomLimits: () => roomLimitsOf(live.config),
+    rateLimits: () => rateLimitsOf(live.config),
     publicAddress: parts.publicAddress,
     findAddress: (reachedHost) => parts.publicAddress(webrtc.portMin, reachedHost),
   });
+}
+
+function deadlinesOf({ webrtc }: Config) {
+  return {
+    connectTimeoutMs: webrtc.connectTimeoutS * 1000,
+    idleTimeoutMs: webrtc.idleTimeoutS * 1000,
+  };
+}
+
+function roomLimitsOf({ sessions }: Config) {
+  return { sessionsMax: sessions.max, viewersPerSession: sessions.viewersPerSession };
+}
+
+function rateLimitsOf({ video }: Config) {
+  return { floorKbps: video.minBitrateKbps, ceilingKbps: video.bitrateKbps };
 }

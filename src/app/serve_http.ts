@@ -4,7 +4,7 @@ import type { SocketAddress } from "../config/spec.ts";
 import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
-import type { SiteOptions } from "../signalling/origins.ts";
+import type { Site } from "../signalling/origins.ts";
 import type { PathCheckDoor } from "../signalling/path_check.ts";
 import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
 import type { ConnectionLimits } from "./descriptors.ts";
@@ -59,6 +59,7 @@ export async function serveHttp(
       page_url: live.config.server.publicUrl ?? (server.adminListen ? null : "./"),
     }),
     health,
+    site: () => siteOf(live.config),
     access: live.access,
     log,
     isTls: tls !== undefined,
@@ -67,14 +68,14 @@ export async function serveHttp(
   const listen = async (app: HttpApp, at: ListenAt) =>
     started.use(await Listener.open({ ...at, ...parts, app }));
   const admin = server.adminListen && await listen(
-    createOperatorsApp(withSite({ ...shared, assets: STATUS_ASSETS }, live)),
+    createOperatorsApp({ ...shared, assets: STATUS_ASSETS }),
     {
       ...server.adminListen,
       key: "server.admin_listen",
       connectionsMax: connections.operators,
     },
   );
-  const app = createHttpApp(withSite({
+  const app = createHttpApp({
     ...shared,
     operators: admin === undefined ? "here" : "elsewhere",
     door: limitOffers(registry, SYSTEM_CLOCK),
@@ -82,7 +83,7 @@ export async function serveHttp(
     pathChecks,
     meter,
     webSockets: { signal: leaving.signal, socketsMax: connections.webSockets },
-  }, live));
+  });
   const main = await listen(app, {
     ...server.listen,
     key: "server.listen",
@@ -95,22 +96,10 @@ export async function serveHttp(
   return { main, admin };
 }
 
-/** Adds what the configuration says of pages and names, as it is at the time of each request. */
-function withSite<Options>(options: Options, live: LiveSettings): Options & SiteOptions {
-  const site: SiteOptions = {
-    get allowedOrigins() {
-      return live.config.server.allowedOrigins;
-    },
-    get publicUrl() {
-      return live.config.server.publicUrl;
-    },
-    get publicHost() {
-      return live.config.webrtc.publicIp;
-    },
-  };
-  return Object.defineProperties({ ...options }, Object.getOwnPropertyDescriptors(site)) as
-    & Options
-    & SiteOptions;
+/** What the configuration says of pages and names. */
+function siteOf({ server, webrtc }: Config): Site {
+  const { allowedOrigins, publicUrl } = server;
+  return { allowedOrigins, publicUrl, publicHost: webrtc.publicIp };
 }
 
 interface ListenAt extends SocketAddress {

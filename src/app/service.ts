@@ -28,8 +28,8 @@ export function openServiceLink(variables: ServiceVariables): ServiceLink {
   const manager = new ServiceManager({
     send: (datagram) => void socket.send(datagram),
     watchdogMs,
-    status: () => `${isStopping ? "Leaving" : "Serving"}: ${server?.occupancy}`,
-    stuck: () => server?.stuck,
+    status: () => `${isStopping ? "Leaving" : "Serving"}: ${server?.occupancy()}`,
+    stuck: () => server?.stuck(),
     clock: SYSTEM_CLOCK,
   });
   return {

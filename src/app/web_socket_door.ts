@@ -100,9 +100,7 @@ export class WebSocketDoor {
       listener.closed({ code });
     });
     return {
-      get bufferedAmount() {
-        return socket.bufferedAmount;
-      },
+      bufferedBytes: () => socket.bufferedAmount,
       // On a socket that is closing or closed these do nothing.
       send: (text) => socket.send(text, () => {}),
       close(code, reason) {

@@ -35,7 +35,7 @@ export async function reloadServer(
   try {
     const { config } = await loadServerConfig(choice);
     const { live, sessions, restart } = await server.reload(config);
-    sink.level = server.config.log.level;
+    sink.level = server.config().log.level;
     log.info("config_reloaded", { changed: live.join(" "), new_sessions: sessions.join(" ") });
     if (restart.length > 0) log.warn("restart_needed", { keys: restart.join(" ") });
   } catch (error) {

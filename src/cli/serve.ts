@@ -68,9 +68,9 @@ export async function serve(
   starting.resolve(server);
 
   const signal = await stopped;
-  const { drainS } = server.config.server;
+  const { drainS } = server.config().server;
   const withinMs = drainS * 1000 + CLOSE_DEADLINE_MS;
-  log.info("stopping", { signal, drain_s: drainS, now: server.occupancy });
+  log.info("stopping", { signal, drain_s: drainS, now: server.occupancy() });
   service.stopping(withinMs + EXIT_MARGIN_MS);
   const deadline = setTimeout(() => {
     log.error("stop_took_too_long", { ms: withinMs });
@@ -116,7 +116,7 @@ async function startUnlessStopped(
 function listenersOf(
   { address, adminAddress, config, mediaPorts, tcpMediaPorts }: RunningServer,
 ): LogFields {
-  const { server: { tlsCert, publicUrl }, webrtc } = config;
+  const { server: { tlsCert, publicUrl }, webrtc } = config();
   const { hostname, port } = address;
   const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, webrtc));
   const scheme = tlsCert === undefined ? "http" : "https";

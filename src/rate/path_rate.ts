@@ -1,3 +1,4 @@
+import type { Live } from "../base/live.ts";
 import { PathGauge } from "./path_gauge.ts";
 import { RateController, type RateLimits } from "./rate_controller.ts";
 import { SlidingLeast, SlidingSum } from "./sliding.ts";
@@ -69,13 +70,13 @@ export class PathRate {
 
   /** @param options.expectsReports Whether the viewer was asked for transport-wide reports. Default: no. */
   constructor({ limits, nowMs, expectsReports = false }: {
-    limits: RateLimits;
+    limits: Live<RateLimits>;
     nowMs: number;
     expectsReports?: boolean;
   }) {
     this.#expectsReports = expectsReports;
     this.#nowMs = nowMs;
-    const { ceilingKbps } = limits;
+    const { ceilingKbps } = limits();
     const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
     this.#controller = new RateController({ limits, startKbps, nowMs });
   }

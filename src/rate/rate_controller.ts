@@ -1,6 +1,7 @@
+import type { Live } from "../base/live.ts";
 import type { PathEvidence } from "./path_gauge.ts";
 
-/** Between which rates a controller chooses, in kbit/s of video. Read anew each time: they may change. */
+/** Between which rates a controller chooses, in kbit/s of video. */
 export interface RateLimits {
   readonly floorKbps: number;
   readonly ceilingKbps: number;
@@ -55,7 +56,7 @@ type Phase = "startup" | "steady" | "draining";
  * little below what the path was seen to carry, and feels its way up: slowly around that rate, quickly away from it.
  */
 export class RateController {
-  readonly #limits: RateLimits;
+  readonly #limits: Live<RateLimits>;
   #targetKbps: number;
   #phase: Phase = "startup";
   #updatedAtMs: number;
@@ -68,7 +69,7 @@ export class RateController {
   #lossCutAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ limits, startKbps, nowMs }: {
-    limits: RateLimits;
+    limits: Live<RateLimits>;
     startKbps: number;
     nowMs: number;
   }) {
@@ -79,7 +80,7 @@ export class RateController {
 
   /** The rate that the encoder may use, in kbit/s. */
   get targetKbps(): number {
-    const { floorKbps, ceilingKbps } = this.#limits;
+    const { floorKbps, ceilingKbps } = this.#limits();
     return Math.min(Math.max(this.#targetKbps, floorKbps), ceilingKbps);
   }
 
@@ -151,7 +152,7 @@ export class RateController {
     if (this.#phase === "startup") return target * STARTUP_GROWTH_PER_S ** seconds;
     const share = target / (this.#capacityKbps ?? target);
     if (share < NEAR.from) return target * BELOW_GROWTH_PER_S ** seconds;
-    if (share <= NEAR.to) return target + NEAR_STEP_PER_S * this.#limits.ceilingKbps * seconds;
+    if (share <= NEAR.to) return target + NEAR_STEP_PER_S * this.#limits().ceilingKbps * seconds;
     const { careful, bold } = ABOVE_GROWTH_PER_S;
     return target * (share < BOLD_FROM ? careful : bold) ** seconds;
   }

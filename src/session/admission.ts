@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Live } from "../base/live.ts";
 import type { Logger } from "../base/log.ts";
 import type { RateLimits } from "../rate/rate_controller.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
@@ -15,15 +16,20 @@ import type { ViewerTable } from "./viewer_table.ts";
 /** What a viewer that finds no place is told to wait when no place is about to be free. */
 const RETRY_AFTER_MS = 2_000;
 
-/** What an {@link Admission} needs. */
-export interface AdmissionOptions {
-  readonly leases: PortLeases;
-  readonly deadlines: ViewerDeadlines;
+/** How many sessions and viewers there may be. */
+export interface RoomLimits {
   /** Most sessions at once; 0 is no limit beyond the places. */
   readonly sessionsMax: number;
   readonly viewersPerSession: number;
-  /** Between which rates the video to each viewer is kept; read anew each time. */
-  readonly rateLimits: RateLimits;
+}
+
+/** What an {@link Admission} needs. */
+export interface AdmissionOptions {
+  readonly leases: PortLeases;
+  readonly deadlines: Live<ViewerDeadlines>;
+  readonly roomLimits: Live<RoomLimits>;
+  /** Between which rates the video to each viewer is kept. */
+  readonly rateLimits: Live<RateLimits>;
   /**
    * Where a viewer that reached the server by `reachedHost` finds the given local port.
    * @throws When no usable address is known; the text is shown to the viewer.
@@ -112,7 +118,7 @@ export class Admission {
   }
 
   #assertRoom(sessionId: string): void {
-    const { viewersPerSession, sessionsMax } = this.#options;
+    const { viewersPerSession, sessionsMax } = this.#options.roomLimits();
     if (this.#sessions.audience(sessionId) >= viewersPerSession) {
       throw new ViewerError(
         "session_full",

@@ -1,6 +1,7 @@
 import { type CancelTimer, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
+import type { Live } from "../base/live.ts";
 import type { Tracer } from "../base/tracer.ts";
 import type { PortUse } from "../ports/leases.ts";
 import type { PeerFactory } from "../transport/peer_transport.ts";
@@ -18,14 +19,16 @@ import { Heartbeat, type Standstill } from "./heartbeat.ts";
 import { joinRefusal } from "./join_refusal.ts";
 import { Joining } from "./joining.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
-import { Session, type SessionOptions, type SessionWish } from "./session.ts";
+import { Session, type SessionOptions, type SessionWish, type VideoSettings } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import type { Viewer } from "./viewer.ts";
 import { ViewerTable } from "./viewer_table.ts";
 
 /** What the registry needs, what its sessions need included. */
 export interface RegistryOptions
-  extends AdmissionOptions, Omit<SessionOptions, "id" | keyof SessionWish> {
+  extends AdmissionOptions, Omit<SessionOptions, "id" | "video" | keyof SessionWish> {
+  /** What a session that begins now sends. */
+  readonly video: Live<VideoSettings>;
   readonly peers: PeerFactory;
   /** Default: none. */
   readonly tracer?: Tracer;
@@ -165,7 +168,7 @@ export class SessionRegistry implements SessionDoor {
       encoders,
       ...(openAudioEncoder === undefined ? {} : { openAudioEncoder }),
       loadIdleClip,
-      video,
+      video: video(),
       clock,
       meter,
       log: log.child({ session: id }),

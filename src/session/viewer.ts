@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
+import type { Live } from "../base/live.ts";
 import type { Logger } from "../base/log.ts";
 import { Tally } from "../base/tally.ts";
 import type { VideoCodec } from "../media/encoder.ts";
@@ -56,7 +57,7 @@ export interface ViewerOptions {
   readonly lease: Lease;
   /** It may say nothing to the renderer. */
   readonly viewerOnly: boolean;
-  readonly deadlines: ViewerDeadlines;
+  readonly deadlines: Live<ViewerDeadlines>;
   readonly clock: Clock;
   readonly meter: SessionMeter;
   /** With the session's name. */
@@ -266,7 +267,7 @@ export class Viewer implements ViewerControl {
   #advance(event: ViewerEvent, words?: string): void {
     const { clock, deadlines } = this.#options;
     const before = this.#status;
-    this.#status = advanceViewer(before, event, { nowMs: clock.now(), deadlines });
+    this.#status = advanceViewer(before, event, { nowMs: clock.now(), deadlines: deadlines() });
     const { phase, endReason = "bye" } = this.#status;
     if (phase === before.phase) return;
     // An error says more than the state that comes of it, and a page acts on whatever comes first.

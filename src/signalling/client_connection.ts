@@ -15,7 +15,7 @@ export interface WebSocketListener {
 /** An open WebSocket. Nothing here throws, whatever state it is in. */
 export interface OpenWebSocket {
   /** Bytes that were sent and have not left. */
-  readonly bufferedAmount: number;
+  bufferedBytes(): number;
   send(text: string): void;
   /**
    * Begins to close. The client has some seconds to answer.

@@ -28,7 +28,7 @@ import { answerOf, type Departure, ViewerLink } from "./viewer_link.ts";
 /** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
 export interface SignallingSocket {
   /** Bytes that were sent and have not left. */
-  readonly bufferedAmount: number;
+  bufferedBytes(): number;
   send(text: string): void;
   /** @param reason Text for people, of any length; the socket cuts it to what a close frame holds. */
   close(code: number, reason: string): void;
@@ -234,9 +234,9 @@ export class ViewerConnection {
   #send(message: ServerMessage): boolean {
     if (this.#isOver) return false;
     const { sessionId, clock, log } = this.#options;
-    const { bufferedAmount } = this.#socket;
-    if (message.type === "message" && bufferedAmount > RENDERER_BUFFERED_BYTES_MAX) return false;
-    if (bufferedAmount > BUFFERED_BYTES_MAX) {
+    const bufferedBytes = this.#socket.bufferedBytes();
+    if (message.type === "message" && bufferedBytes > RENDERER_BUFFERED_BYTES_MAX) return false;
+    if (bufferedBytes > BUFFERED_BYTES_MAX) {
       log.info("signalling_stalled", { session: sessionId });
       // The media may be fine: the page can take its viewer up again.
       this.#end("broken");

@@ -96,7 +96,7 @@ function createApp(
 ): Hono {
   const { log, isTls = false } = options;
   const app = new Hono();
-  app.use(protectVisitors({ isTls, framers: () => options.allowedOrigins }));
+  app.use(protectVisitors({ isTls, framers: () => options.site().allowedOrigins }));
   app.notFound((c) => c.text("Not found\n", 404));
   app.onError((error, c) => {
     const { method } = c.req;
@@ -138,9 +138,9 @@ async function openSignalling(
 
 async function admit(
   c: Context,
-  { sessionId, access, ...site }: HttpAppOptions & { sessionId: string },
+  { sessionId, access, site }: HttpAppOptions & { sessionId: string },
 ): Promise<{ refusal: Refusal } | Partial<Access>> {
-  if (!isOriginAllowed(c.req.raw, site)) return { refusal: originRefusal(c.req.raw) };
+  if (!isOriginAllowed(c.req.raw, site())) return { refusal: originRefusal(c.req.raw) };
   if (access === undefined) return {};
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }

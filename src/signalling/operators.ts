@@ -28,7 +28,7 @@ export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions)
   const get = (path: string, handler: (c: Context) => Promise<Response>) => {
     app.get(path, async (c) => {
       // Whoever has a token was given it; without, a page of another site must not read what its visitor may.
-      if (options.access === undefined && mayBeRebound(c.req.raw, options)) {
+      if (options.access === undefined && mayBeRebound(c.req.raw, options.site())) {
         return c.text(`${hostRefusalText(c.req.raw)}\n`, 403);
       }
       return await handler(c);

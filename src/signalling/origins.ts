@@ -1,14 +1,20 @@
 import { isIP, isIPv6 } from "node:net";
+import type { Live } from "../base/live.ts";
 import { HOST_CHARS_MAX, HOST_LABEL_CHARS_MAX } from "./limits.ts";
 
 /** Which pages may connect, and by which names the server is known. */
-export interface SiteOptions {
+export interface Site {
   /** Origins besides the server's own, such as `https://example.com`; `*` lets every page in. */
   readonly allowedOrigins: readonly string[];
   /** `server.public_url`. */
   readonly publicUrl?: string | undefined;
   /** `webrtc.public_ip`: an IP literal or a DNS name. */
   readonly publicHost?: string | undefined;
+}
+
+/** How a part of the HTTP side learns of the site. */
+export interface SiteOptions {
+  readonly site: Live<Site>;
 }
 
 /**
@@ -19,7 +25,7 @@ export interface SiteOptions {
  * the host that the request names; but only if the server is known by that. Anybody can have a DNS name of theirs
  * resolve to this server (DNS rebinding), and their page would have the same host then.
  */
-export function isOriginAllowed(request: Request, site: SiteOptions): boolean {
+export function isOriginAllowed(request: Request, site: Site): boolean {
   const origin = request.headers.get("Origin");
   if (origin === null || site.allowedOrigins.includes("*")) return true;
   const given = normalOrigin(origin);
@@ -46,7 +52,7 @@ const BROWSER_HEADERS = [
  * Whether a request may be that of a page under a name that only seems to be this server's. Programs go by whatever name
  * they like: Prometheus scrapes `pinhole:9000` in a cluster, and sends nothing that browsers always do.
  */
-export function mayBeRebound(request: Request, site: SiteOptions): boolean {
+export function mayBeRebound(request: Request, site: Site): boolean {
   const isBrowser = BROWSER_HEADERS.some((name) => request.headers.has(name)) ||
     request.headers.get("User-Agent")?.startsWith("Mozilla/");
   return isBrowser === true && !site.allowedOrigins.includes("*") && !isKnownHost(request, site);
@@ -55,7 +61,7 @@ export function mayBeRebound(request: Request, site: SiteOptions): boolean {
 /** By IP literals, as `localhost`, and by the names that the configuration holds. */
 function isKnownHost(
   request: Request,
-  { allowedOrigins, publicUrl, publicHost }: SiteOptions,
+  { allowedOrigins, publicUrl, publicHost }: Site,
 ): boolean {
   const reached = reachedHostOf(request)?.toLowerCase().replace(/\.$/, "");
   if (reached === undefined) return false;

@@ -111,8 +111,8 @@ async function open(
 }
 
 /** Whether the page may ask; if it may, it may read the answer too. */
-function allowOrigin(c: Context, site: SiteOptions): boolean {
-  if (!isOriginAllowed(c.req.raw, site)) return false;
+function allowOrigin(c: Context, { site }: SiteOptions): boolean {
+  if (!isOriginAllowed(c.req.raw, site())) return false;
   const origin = c.req.header("Origin");
   if (origin !== undefined) {
     c.header("Access-Control-Allow-Origin", origin);

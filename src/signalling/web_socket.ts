@@ -98,9 +98,7 @@ function departureOf({ code }: WebSocketEnd): Departure {
 
 function narrow(socket: OpenWebSocket, closing: () => void): SignallingSocket {
   return {
-    get bufferedAmount() {
-      return socket.bufferedAmount;
-    },
+    bufferedBytes: () => socket.bufferedBytes(),
     send: (text) => socket.send(text),
     close(code, reason) {
       socket.close(code, cutToBytes(reason, CLOSE_REASON_BYTES_MAX));

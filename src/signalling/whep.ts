@@ -88,7 +88,7 @@ export function createWhepApp(options: WhepOptions): Hono {
   const whep = new Hono();
   whep.use(answerOptions);
   whep.use(cors({
-    origin: (origin, c) => isOriginAllowed(c.req.raw, options) ? origin : null,
+    origin: (origin, c) => isOriginAllowed(c.req.raw, options.site()) ? origin : null,
     allowMethods: ["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
     allowHeaders: ["Content-Type", "Authorization", "If-Match"],
     exposeHeaders: EXPOSED_HEADERS,
@@ -213,7 +213,7 @@ async function respond(c: Context, { handle, ...options }: RespondOptions): Prom
 }
 
 async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Promise<Outcome> {
-  if (!isOriginAllowed(c.req.raw, options)) return originRefusal(c.req.raw);
+  if (!isOriginAllowed(c.req.raw, options.site())) return originRefusal(c.req.raw);
   try {
     return await handle(c, options);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { MESSAGE_BYTES_MAX } from "../base/limits.ts";
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import type { Live } from "../base/live.ts";
 import type { Logger } from "../base/log.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaAddress } from "../ports/media_address.ts";
@@ -54,7 +55,7 @@ export interface WebRtcPeerOptions {
   /** Whether the session has sound. */
   readonly audio: boolean;
   /** Between which rates the video is kept. */
-  readonly rateLimits: RateLimits;
+  readonly rateLimits: Live<RateLimits>;
   readonly listener: PeerListener;
   readonly clock: Clock;
   readonly meter: TransportMeter;
@@ -87,7 +88,6 @@ export class WebRtcPeer implements Peer, PortMember {
   /** Makes the answer and listens on the port at once: the browser may be faster than the answer's sender. */
   constructor(options: WebRtcPeerOptions) {
     const { offer: { offer, video }, mux, certificate, clock, listener } = options;
-    const { rateLimits: limits } = options;
     this.#options = options;
     this.#use = options.offer;
     this.#codec = video.choice.codec;
@@ -105,7 +105,7 @@ export class WebRtcPeer implements Peer, PortMember {
       clock,
     });
     this.#path = new PathRate({
-      limits,
+      limits: options.rateLimits,
       nowMs: clock.now(),
       expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
     });

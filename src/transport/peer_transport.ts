@@ -1,3 +1,4 @@
+import type { Live } from "../base/live.ts";
 import type { EncodedAudio } from "../media/audio_encoder.ts";
 import type { RateLimits } from "../rate/rate_controller.ts";
 import type { VideoCodec } from "../media/encoder.ts";
@@ -155,7 +156,7 @@ export interface ReadOffer {
     publicAddress: PublicAddress;
     timelineUs: () => number;
     audio: boolean;
-    rateLimits: RateLimits;
+    rateLimits: Live<RateLimits>;
     listener: PeerListener;
   }): Peer;
 }

@@ -116,7 +116,7 @@ function open(
       open: () => Promise.resolve({ id: "id", expiresInMs: 1_000, ports: [] }),
       report: (id) => (id === "x" ? [] : undefined),
     },
-    allowedOrigins: ["https://page.example"],
+    site: () => ({ allowedOrigins: ["https://page.example"] }),
     access,
     log: {
       ...NULL_LOGGER,

@@ -35,7 +35,7 @@ function hostileReport(random: Random, { last }: Streamed): Uint8Array<ArrayBuff
 fuzz("PathRate: hostile transport-wide reports keep its figures sound, at a bounded cost", {
   seed: 5,
   open: (): Streamed => ({
-    rate: new PathRate({ limits: LIMITS, nowMs: 0 }),
+    rate: new PathRate({ limits: () => LIMITS, nowMs: 0 }),
     nowMs: 0,
     last: 0,
   }),

@@ -196,7 +196,7 @@ function watched(): Watched {
     counts.sent++;
     counts.sentBytes += bytes.length;
   };
-  const pathRate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  const pathRate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
   const sent = (bytes: number) => pathRate.sent(bytes, clock.now());
   const streams = [96, 111].map((payloadType) =>
     new RtpStream({ payloadType, clockRate: 90_000, clock, send, sent, numberExtensionId: 3 })

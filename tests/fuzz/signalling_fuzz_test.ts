@@ -24,11 +24,15 @@ const CLOSE_CODES = new Set([
 
 /** Notes what is told, and what of it is wrong: an assertion would be taken for a failure of the sessions. */
 class FuzzSocket implements SignallingSocket {
-  bufferedAmount = 0;
+  waitingBytes = 0;
   /** Types of the messages since the client last spoke, codes in place of errors. */
   said: string[] = [];
   isClosed = false;
   readonly wrong: string[] = [];
+
+  bufferedBytes(): number {
+    return this.waitingBytes;
+  }
 
   send(text: string): void {
     const { type, code } = JSON.parse(text);
@@ -178,7 +182,7 @@ function happen(random: Random, state: Connected): void {
       return random.oneIn(6) ? viewer?.end(random.oneIn(2) ? undefined : error) : undefined;
     }
     case 4:
-      if (random.oneIn(6)) state.socket.bufferedAmount = random.pick([0, 600_000, 2_000_000]);
+      if (random.oneIn(6)) state.socket.waitingBytes = random.pick([0, 600_000, 2_000_000]);
       return;
     case 5:
       return state.clock.advance(random.below(200));

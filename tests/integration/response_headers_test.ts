@@ -54,7 +54,7 @@ Deno.test("protectVisitors: over TLS, browsers are told to stay there", async ()
 Deno.test("protectVisitors: nothing of another origin may read what is not public", async () => {
   await using server = await serveFakeDoor({
     assets: VIEWER_ASSETS,
-    allowedOrigins: ["https://ok.example"],
+    site: () => ({ allowedOrigins: ["https://ok.example"] }),
   });
   for (const path of ["/metrics", "/api/sessions", "/healthz"]) {
     for (const origin of ["https://evil.example", "https://ok.example"]) {
@@ -69,7 +69,10 @@ Deno.test("protectVisitors: nothing of another origin may read what is not publi
 
 Deno.test("protectVisitors: pages that may connect may show the page in a frame", async () => {
   const frames = async (allowedOrigins: string[]) => {
-    await using server = await serveFakeDoor({ assets: VIEWER_ASSETS, allowedOrigins });
+    await using server = await serveFakeDoor({
+      assets: VIEWER_ASSETS,
+      site: () => ({ allowedOrigins }),
+    });
     const response = await fetch(`http://127.0.0.1:${server.port}/`);
     await response.body?.cancel();
     const policy = response.headers.get("Content-Security-Policy") ?? "";
@@ -85,7 +88,7 @@ Deno.test("protectVisitors: pages that may connect may show the page in a frame"
 
 Deno.test("operators: a page under a name that the server does not know reads nothing, and is told why", async () => {
   const publicUrl = "https://pinhole.example";
-  await using server = await serveFakeDoor({ allowedOrigins: [], publicUrl });
+  await using server = await serveFakeDoor({ site: () => ({ allowedOrigins: [], publicUrl }) });
   const ask = async (path: string, host: string, headers: Record<string, string>) => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const lines = Object.entries({ Host: host, Connection: "close", ...headers });

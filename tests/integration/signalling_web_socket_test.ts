@@ -107,7 +107,9 @@ Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
 });
 
 Deno.test("WebSockets: pages of other origins are told so", async () => {
-  await using server = await serve({ allowedOrigins: ["https://friend.example"] });
+  await using server = await serve({
+    site: () => ({ allowedOrigins: ["https://friend.example"] }),
+  });
   const stranger = await Client.open(`${server.url}/ws/main`, { Origin: "https://evil.example" });
   const { type, code, message } = await stranger.next();
   assert.deepEqual([type, code], ["error", "origin_not_allowed"]);

@@ -118,7 +118,7 @@ Deno.test("WHEP: a client that disconnects before its answer frees its place", a
   await using setUp = new RegistrySetUp({ ports: 1 });
   const opening = Promise.withResolvers<void>();
   setUp.renderer.gate = () => opening.promise;
-  const parts = { log: NULL_LOGGER, meter: NULL_METER, allowedOrigins: [] };
+  const parts = { log: NULL_LOGGER, meter: NULL_METER, site: () => ({ allowedOrigins: [] }) };
   const whep = createWhepApp({ door: setUp.registry, ...parts });
   await using listener = await Listener.open({
     hostname: "127.0.0.1",

@@ -36,7 +36,7 @@ function formatReport(ssrc: number, { lossRatio, last }: Report): Uint8Array {
 /** A stream to a viewer that sends one receiver report a second, as aiortc does, and nothing else. */
 class PlainViewer {
   readonly #clock = new FakeClock();
-  readonly #rate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  readonly #rate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
   readonly #link: SimulatedLink;
   readonly #stream: RtpStream;
   readonly #session: RtpSession;

@@ -70,7 +70,7 @@ export class SimulatedStream {
     this.#random = new Random(options.seed);
     this.#startMs = options.startMs ?? 0;
     this.#rate = new PathRate({
-      limits: options.limits,
+      limits: () => options.limits,
       nowMs: this.#startMs,
       expectsReports: true,
     });

@@ -214,7 +214,7 @@ export async function serveFakeDoor(
     sessionsJson: () => [],
     portsJson: () => [],
     pathChecks: NO_PATH_CHECKS,
-    allowedOrigins: [],
+    site: () => ({ allowedOrigins: [] }),
     log: NULL_LOGGER,
     meter: NULL_METER,
     ...options,

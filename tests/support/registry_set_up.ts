@@ -8,6 +8,7 @@ import {
   type ViewerNotice,
   type ViewerState,
 } from "../../src/session/door.ts";
+import type { RoomLimits } from "../../src/session/admission.ts";
 import { type RegistryOptions, SessionRegistry } from "../../src/session/registry.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
 import { type FakePeer, FakePeers } from "./fake_peer.ts";
@@ -61,7 +62,9 @@ export class RegistrySetUp implements AsyncDisposable {
 
   /** @param ports Ports with one place each. */
   constructor(
-    { ports = 4, ...overrides }: { ports?: number } & Partial<RegistryOptions> = {},
+    { ports = 4, limits = {}, ...overrides }:
+      & { ports?: number; limits?: Partial<RoomLimits> }
+      & Partial<RegistryOptions> = {},
   ) {
     const numbers = Array.from({ length: ports }, (_, index) => 10_111 + index);
     this.leases = overrides.leases ?? new PortLeases(numbers, { placesPerPort: 1 });
@@ -72,11 +75,10 @@ export class RegistrySetUp implements AsyncDisposable {
       encoders: this.encoders,
       loadIdleClip: () =>
         Promise.resolve({ name: "card", still: true, frameAt: rawFrame, release() {} }),
-      video: { width: 16, height: 16, fps: 10, bitrateKbps: 100 },
-      deadlines: { connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 },
-      sessionsMax: 0,
-      viewersPerSession: 8,
-      rateLimits: { floorKbps: 50, ceilingKbps: 100 },
+      video: () => ({ width: 16, height: 16, fps: 10, bitrateKbps: 100 }),
+      deadlines: () => ({ connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 }),
+      roomLimits: () => ({ sessionsMax: 0, viewersPerSession: 8, ...limits }),
+      rateLimits: () => ({ floorKbps: 50, ceilingKbps: 100 }),
       publicAddress: (port) => Promise.resolve({ address: "203.0.113.7", port }),
       clock: this.clock,
       meter: this.meter,

@@ -49,9 +49,13 @@ export class ManualClock implements Clock {
 
 /** A socket that exists in memory only, and what its client got. */
 export class FakeSocket implements SignallingSocket {
-  bufferedAmount = 0;
+  waitingBytes = 0;
   readonly sent: Record<string, unknown>[] = [];
   closedWith: { readonly code: number; readonly reason: string } | undefined;
+
+  bufferedBytes(): number {
+    return this.waitingBytes;
+  }
 
   send(text: string): void {
     this.sent.push(JSON.parse(text));

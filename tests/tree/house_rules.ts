@@ -36,6 +36,20 @@ export const HOUSE_RULES: Deno.lint.Plugin = {
         return { FunctionDeclaration: check, FunctionExpression: check };
       },
     },
+    // A spread or a destructuring freezes what a getter would read each time; a function is handed on as it is.
+    "no-getters-in-objects": {
+      create(context) {
+        if (!SOURCE.test(context.filename)) return {};
+        return {
+          ObjectExpression({ properties }) {
+            for (const property of properties) {
+              if (property.type !== "Property" || property.kind !== "get") continue;
+              context.report({ node: property, message: "A function, not a getter: see Live" });
+            }
+          },
+        };
+      },
+    },
     "doors": {
       create(context) {
         if (!SOURCE.test(context.filename)) return {};

@@ -66,7 +66,7 @@ Deno.test("clock that is set: sender reports go on evenly, and round trips stay 
   const session = new RtpSession({
     streams: [stream],
     cname: "test",
-    pathRate: new PathRate({ limits: { floorKbps: 150, ceilingKbps: 2500 }, nowMs: 0 }),
+    pathRate: new PathRate({ limits: () => ({ floorKbps: 150, ceilingKbps: 2500 }), nowMs: 0 }),
     timelineUs: () => clock.now() * 1000,
     keyframeRequested() {},
     send: (packet) => sent.push(packet),

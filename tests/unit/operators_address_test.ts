@@ -11,7 +11,7 @@ Deno.test("operators' address: has the status page and all that it asks for, and
     metricsText: () => Promise.resolve("pinhole_sessions 0\n"),
     sessionsJson: () => [{ id: "main" }],
     portsJson: () => [{ port: 10_111, used: 0, places: 1 }],
-    allowedOrigins: [],
+    site: () => ({ allowedOrigins: [] }),
     log: NULL_LOGGER,
   });
   const get = async (path: string): Promise<readonly [status: number, text: string]> => {

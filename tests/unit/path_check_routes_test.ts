@@ -40,7 +40,7 @@ function setUp(
       report: () => undefined,
       ...door,
     },
-    allowedOrigins: [],
+    site: () => ({ allowedOrigins: [] }),
     log: NULL_LOGGER,
     meter,
     clock,

@@ -31,7 +31,7 @@ class Watched {
     [];
 
   constructor(limits: RateLimits = LIMITS) {
-    this.rate = new PathRate({ limits, nowMs: 0 });
+    this.rate = new PathRate({ limits: () => limits, nowMs: 0 });
   }
 
   pass(ms: number, { delayMs = 20, clockMs = 0, reports = true }: Passage = {}): void {
@@ -71,7 +71,8 @@ class Watched {
 }
 
 Deno.test("PathRate: it begins with half the ceiling, but no less than 1 Mbit/s, within the limits", () => {
-  const start = (limits: RateLimits) => new PathRate({ limits, nowMs: 0 }).view.targetKbps;
+  const start = (limits: RateLimits) =>
+    new PathRate({ limits: () => limits, nowMs: 0 }).view.targetKbps;
   assert.equal(start({ floorKbps: 150, ceilingKbps: 2_500 }), 1_250);
   assert.equal(start({ floorKbps: 150, ceilingKbps: 1_200 }), 1_000);
   assert.equal(start({ floorKbps: 150, ceilingKbps: 400 }), 400);
@@ -87,7 +88,7 @@ Deno.test("PathRate: the queue is unknown before the first report", () => {
 });
 
 Deno.test("PathRate: numbers count video and sound together, and begin anew after 16 bits", () => {
-  const rate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  const rate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
   for (let number = 0; number < 70_000; number++) {
     assert.equal(rate.sent(number % 3 === 0 ? 0 : 1_000, number), number % 65_536);
   }
@@ -203,7 +204,7 @@ Deno.test("PathRate: a viewer's clock that is set, or whose 24 bits are used up,
 
 Deno.test("PathRate: on a path below the lowest rate, pictures come no later after many minutes", () => {
   const link = new SimulatedLink({ seed: 1, delayMs: 20, capacityKbps: () => 100 });
-  const rate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  const rate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
   let waiting: { number: number; arrivesMs: number }[] = [];
   const latenciesMs: number[][] = Array.from({ length: 9 }, () => []);
   for (let nowMs = 0; nowMs < 9 * 60_000; nowMs++) {
@@ -251,7 +252,7 @@ Deno.test("PathRate: receiver reports count until there are transport-wide ones"
 Deno.test("PathRate: whatever a viewer reports, its figures are numbers and its packets are numbered", () => {
   const random = new Random(11);
   for (let run = 0; run < 40; run++) {
-    const rate = new PathRate({ limits: LIMITS, nowMs: 0 });
+    const rate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
     let nowMs = 0;
     let clockUs = 0;
     for (let report = 0; report < 500; report++) {

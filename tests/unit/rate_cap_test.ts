@@ -23,7 +23,7 @@ function rateOf(
 ): PathRate {
   const { media, bandwidth: session = [] } = parseOffer(offer);
   const video = media.find(({ kind }) => kind === "video")?.bandwidth ?? [];
-  const rate = new PathRate({ limits: LIMITS, nowMs: 0 });
+  const rate = new PathRate({ limits: () => LIMITS, nowMs: 0 });
   rate.limits = { video, session, hasSound };
   return rate;
 }

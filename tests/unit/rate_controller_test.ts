@@ -17,7 +17,7 @@ class SetUp {
   constructor(
     { limits = LIMITS, startKbps = 1_250 }: { limits?: RateLimits; startKbps?: number } = {},
   ) {
-    this.controller = new RateController({ limits, startKbps, nowMs: 0 });
+    this.controller = new RateController({ limits: () => limits, startKbps, nowMs: 0 });
   }
 
   get targetKbps(): number {

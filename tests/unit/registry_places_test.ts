@@ -71,7 +71,7 @@ Deno.test("registry: only as many places are reclaimed as are needed", async () 
 });
 
 Deno.test("registry: a session takes so many viewers and no more, those included that are joining", async () => {
-  await using setUp = new RegistrySetUp({ viewersPerSession: 2 });
+  await using setUp = new RegistrySetUp({ limits: { viewersPerSession: 2 } });
   const [one, two, three] = await Promise.allSettled([
     setUp.offer("main"),
     setUp.offer("main"),
@@ -86,7 +86,7 @@ Deno.test("registry: a session takes so many viewers and no more, those included
 });
 
 Deno.test("registry: so many sessions and no more, and viewers may still join those that are open", async () => {
-  await using setUp = new RegistrySetUp({ sessionsMax: 1 });
+  await using setUp = new RegistrySetUp({ limits: { sessionsMax: 1 } });
   const [, second] = await Promise.allSettled([setUp.offer("one"), setUp.offer("two")]);
   assert.equal(second.status, "rejected");
   assert.equal((await refusal(setUp.offer("two"))).code, "session_full");
@@ -95,7 +95,7 @@ Deno.test("registry: so many sessions and no more, and viewers may still join th
 });
 
 Deno.test("registry: a session counts until its renderer has let go of it", async () => {
-  await using setUp = new RegistrySetUp({ sessionsMax: 1 });
+  await using setUp = new RegistrySetUp({ limits: { sessionsMax: 1 } });
   const { promise, resolve } = Promise.withResolvers<void>();
   setUp.renderer.prepare = (source) => source.closing = promise;
   (await setUp.connect("one")).handle.bye();
@@ -110,8 +110,8 @@ Deno.test("registry: a session counts until its renderer has let go of it", asyn
 Deno.test("registry: hundreds of viewers of every fate leak no place", async () => {
   await using setUp = new RegistrySetUp({
     ports: 3,
-    video: { width: 16, height: 16, fps: 1, bitrateKbps: 100 },
-    deadlines: { connectTimeoutMs: 1_000, idleTimeoutMs: 1_000 },
+    video: () => ({ width: 16, height: 16, fps: 1, bitrateKbps: 100 }),
+    deadlines: () => ({ connectTimeoutMs: 1_000, idleTimeoutMs: 1_000 }),
   });
   const fates = ["bye", "failed", "closed", "detach", "timeout", "bad_sdp"] as const;
   for (let turn = 0; turn < 600; turn++) {

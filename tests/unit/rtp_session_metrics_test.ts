@@ -27,7 +27,7 @@ class SetUp implements Disposable {
   readonly keyframes: string[] = [];
   lastSequenceNumber = 0;
   readonly pathRate: PathRate = new PathRate({
-    limits: { floorKbps: 150, ceilingKbps: 2_500 },
+    limits: () => ({ floorKbps: 150, ceilingKbps: 2_500 }),
     nowMs: 0,
   });
   readonly session: RtpSession;

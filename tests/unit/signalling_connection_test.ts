@@ -272,9 +272,9 @@ Deno.test("ViewerConnection: pages of the older dialect are sent no notices, as 
 
 Deno.test("ViewerConnection: a page that does not read misses messages of the renderer before it is given up", async () => {
   const { socket, viewer, closeCode } = await setUpJoined();
-  socket.bufferedAmount = RENDERER_BUFFERED_BYTES_MAX;
+  socket.waitingBytes = RENDERER_BUFFERED_BYTES_MAX;
   assert.ok(viewer.say("one"));
-  socket.bufferedAmount++;
+  socket.waitingBytes++;
   assert.ok(!viewer.say("two"));
   viewer.become("connected");
   assert.deepEqual(socket.types(), ["message", "state"]);

@@ -184,10 +184,10 @@ Deno.test("ViewerConnection: a client that says nothing is closed, one that spok
 
 Deno.test("ViewerConnection: a client that does not read is let go of with its viewer alive", async () => {
   const { socket, viewer } = await setUpJoined();
-  socket.bufferedAmount = BUFFERED_BYTES_MAX;
+  socket.waitingBytes = BUFFERED_BYTES_MAX;
   viewer.become("connected");
   assert.deepEqual(socket.types(), ["state"]);
-  socket.bufferedAmount = BUFFERED_BYTES_MAX + 1;
+  socket.waitingBytes = BUFFERED_BYTES_MAX + 1;
   viewer.become("disconnected");
   assert.deepEqual(socket.types(), []);
   assert.equal(socket.closedWith?.code, 4500);

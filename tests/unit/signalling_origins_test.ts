@@ -3,7 +3,7 @@ import {
   isOriginAllowed,
   mayBeRebound,
   reachedHostOf,
-  type SiteOptions,
+  type Site,
 } from "../../src/signalling/origins.ts";
 
 const HOST = "51.161.209.200:10110";
@@ -16,7 +16,7 @@ function allows(
   origin: string | undefined,
   { host = HOST, allowed = [], ...site }:
     & { host?: string; allowed?: string[] }
-    & Partial<SiteOptions> = {},
+    & Partial<Site> = {},
 ): boolean {
   const headers = origin === undefined ? {} : { Origin: origin };
   return isOriginAllowed(requestTo(host, headers), { allowedOrigins: allowed, ...site });

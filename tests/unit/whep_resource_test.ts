@@ -143,7 +143,9 @@ Deno.test("GET: endpoint and resource have no content; other methods are 405 wit
 });
 
 Deno.test("OPTIONS: 200 with what may be sent, and what pages may do", async () => {
-  await using server = await WhepServer.open({ allowedOrigins: ["https://a.example"] });
+  await using server = await WhepServer.open({
+    site: () => ({ allowedOrigins: ["https://a.example"] }),
+  });
   for (const path of ["/whep/main", "/whep/main/x"]) {
     const { status, headers, text } = await server.ask("OPTIONS", path, {
       "Origin": "https://a.example",
@@ -172,7 +174,9 @@ Deno.test("OPTIONS: 200 with what may be sent, and what pages may do", async () 
 });
 
 Deno.test("origins: a page that is allowed may read answers and refusals, another gets 403 and nothing", async () => {
-  await using server = await WhepServer.open({ allowedOrigins: ["https://a.example"] });
+  await using server = await WhepServer.open({
+    site: () => ({ allowedOrigins: ["https://a.example"] }),
+  });
   const own = `http://127.0.0.1:${server.port}`;
   for (const Origin of ["https://a.example", own]) {
     for (const type of [SDP, "text/plain"]) {

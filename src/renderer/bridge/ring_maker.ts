@@ -89,7 +89,7 @@ export class RingMaker {
       return plan.sessions;
     }
     const granted = await this.#makeSpace({ slotBytes, slotCount: plan.slotCount });
-    if (!owner.over) await this.#open({ slotBytes, slotCount: granted }, owner);
+    if (!owner.isOver()) await this.#open({ slotBytes, slotCount: granted }, owner);
     return plan.sessions;
   }
 

@@ -60,7 +60,7 @@ export interface RingOwner {
   /** The ring that the owner has. */
   readonly former: Ring | undefined;
   /** Whether the owner is gone, and needs no ring any more. */
-  readonly over: boolean;
+  readonly isOver: () => boolean;
 }
 
 /** One connection to a bridge, from its first message to its end. */
@@ -203,12 +203,9 @@ export class WriterVisit implements WriterPort, Writer {
       );
     }
     this.#makingRing = true;
-    const isOver = () => this.#over;
     this.#hall.makeRing({ bytes, count }, {
       former: this.#ring,
-      get over() {
-        return isOver();
-      },
+      isOver: () => this.#over,
       onMade: (ring) => this.#useRing(ring),
       onKept: () => this.#keepRing(),
       onFailed: (error) => this.#refuse(this.name, "no_ring", errorText(error)),
