@@ -10,26 +10,26 @@ import { belongTogether, formatCounts, formatResults } from "./doctor_lines.ts";
 import { planDoctor } from "./doctor_plan.ts";
 import { printOut } from "./print.ts";
 
-/** What `pinhole doctor` is called with. */
+/** Options of `pinhole doctor`. */
 export interface DoctorOptions {
   readonly config: string | undefined;
   /** Prints one JSON document instead of lines. */
   readonly json: boolean;
-  /** Whether it is a failure that no server runs. Default: false. */
+  /** Whether a missing server is a failure instead of a warning. Default: false. */
   readonly running?: boolean;
-  /** When the doctor ends, whatever hangs, in seconds. Default: 20. */
+  /** Time limit of the whole run, in seconds. Default: 20. */
   readonly timeoutS?: number;
-  /** URLs of frpc's admin APIs, one for each client; none asks where `pinhole frpc` puts them. */
+  /** URLs of frpc's admin APIs, one for each client; if empty, those in the files of `pinhole frpc`. */
   readonly frpcAdmins: readonly string[];
 }
 
-/** How it went: the configuration can be used or not, and something failed or not. */
+/** Outcome: nothing failed, something failed, or the configuration cannot be used. */
 export type DoctorVerdict = "healthy" | "failed" | "bad_config";
 
 /**
  * `pinhole doctor`: checks the whole path and prints each result as it comes.
  *
- * Something that hangs may be left under way: the process must end itself afterwards.
+ * A check that hangs may still be pending afterwards, so the caller must exit the process.
  */
 export async function doctor(
   { config, json, running = false, timeoutS, frpcAdmins }: DoctorOptions,
@@ -74,7 +74,7 @@ export async function doctor(
     const before = held.at(-1);
     if (before !== undefined && !belongTogether(before, result)) printHeld();
     held.push(result);
-    // One of several waits for the others, which come with it; one that stands alone has nothing to wait for.
+    // Results with a subject are held until the last of their check, so that a shared fix is printed once.
     if (result.subject === undefined) printHeld();
   }
 
@@ -88,7 +88,7 @@ function configProblems(error: AppError): CheckResult[] {
   const texts = error instanceof ConfigError
     ? error.problems.map(formatProblem)
     : [errorText(error)];
-  const fix = "Correct it; `pinhole check` reads the configuration again";
+  const fix = "Correct it; `pinhole check` validates the configuration";
   return texts.map((text) => failed("config", { text, fix }));
 }
 

@@ -5,7 +5,7 @@ const LABEL_CHARS = 22;
 /** Escape sequences of ECMA-48: green, yellow, red, dim. */
 const COLOURS: Readonly<Record<Status, number>> = { ok: 32, warning: 33, failed: 31, skipped: 2 };
 
-/** The lines of results, for people. What mends several of them is said once, below the last. Pure. */
+/** Formats results as lines, for people. A fix that several share is printed once, below the last. Pure. */
 export function formatResults(
   results: readonly CheckResult[],
   { isColoured }: { isColoured: boolean },
@@ -20,12 +20,12 @@ export function formatResults(
   });
 }
 
-/** Whether a result may share its hint with the one before it: both are one of several of a check. */
+/** Whether a result may share its fix with the one before it: both belong to one check with several subjects. */
 export function belongTogether(before: CheckResult, after: CheckResult): boolean {
   return before.check === after.check && after.subject !== undefined;
 }
 
-/** The last line: how many results there are of each status. */
+/** Formats the last line: the number of results by status. */
 export function formatCounts({ ok, warning, failed, skipped }: Record<Status, number>): string {
   const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
   return `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`;

@@ -23,16 +23,16 @@ import { ADMIN_PORTS } from "./frpc.ts";
 import { hostCommand } from "./host_command.ts";
 import { probeLibrary } from "./renderer_probe.ts";
 
-/** Time for a renderer's first frame, in milliseconds. */
+/** Time limit for a renderer's first frame, in milliseconds. */
 const FRAME_MS_MAX = 8_000;
 
-/** Time for an encoder to open, in milliseconds. */
+/** Time limit for opening an encoder, in milliseconds. */
 const ENCODER_MS_MAX = 4_000;
 
-/** Seconds that the doctor's own token holds: longer than it works. */
+/** Lifetime of the doctor's own tokens, in seconds: longer than a run. */
 const TOKEN_TTL_S = 120;
 
-/** When the doctor has spoken, whatever hangs, in milliseconds. */
+/** Default time limit of the whole run, in milliseconds. */
 const DEADLINE_MS = 20_000;
 
 const SETTING: Setting = {
@@ -46,23 +46,23 @@ const SETTING: Setting = {
 
 const PROBE_COMMAND = hostCommand("renderer-probe-host");
 
-/** What a plan is made of beside the configuration. */
+/** Inputs of a plan besides the configuration. */
 export interface DoctorSetting {
-  /** Where the configuration comes from; begins a sentence. */
+  /** Source of the configuration; begins a sentence. */
   readonly source: string;
-  /** URLs of the admin APIs to ask; none asks where `pinhole frpc` puts them. */
+  /** URLs of frpc's admin APIs; if empty, those in the files of `pinhole frpc`. */
   readonly frpcAdmins: readonly string[];
-  /** Whether it is a failure that no server runs. Default: false. */
+  /** Whether a missing server is a failure instead of a warning. Default: false. */
   readonly mustRun?: boolean;
-  /** When the doctor ends, whatever hangs, in milliseconds. Default: 20 s. */
+  /** Time limit of the whole run, in milliseconds. Default: 20 s. */
   readonly deadlineMs?: number | undefined;
-  /** Starts a process that calls `rendererProbeHost`. Default: this program once more. */
+  /** Starts a process that calls `rendererProbeHost`. Default: this program. */
   readonly probeCommand?: readonly [program: string, ...args: string[]];
 }
 
 /**
  * Makes the plan of `pinhole doctor` from a configuration.
- * @throws {SecretError} When there is no token to be had.
+ * @throws {SecretError} If the secret for tokens cannot be read.
  */
 export async function planDoctor(
   config: Config,
@@ -70,7 +70,7 @@ export async function planDoctor(
     DoctorSetting,
 ): Promise<DoctorPlan> {
   const { server, webrtc, auth } = config;
-  // Of its own, so that no viewer of a real session sees the doctor come and go.
+  // A separate session, so that no viewer of a real session notices the doctor.
   const sessionId = `doctor-${crypto.randomUUID().slice(0, 8)}`;
   const secret = auth.secretFile === undefined ? undefined : await readSecret(auth.secretFile);
   const findAddress = publicAddressesOf(config);
@@ -110,7 +110,7 @@ export async function planDoctor(
   };
 }
 
-/** A client for media alone runs beside another. */
+/** One client for everything, or a second one for media alone. */
 const DEFAULT_ADMINS = [ADMIN_PORTS.all, ADMIN_PORTS.media]
   .map((port) => `http://127.0.0.1:${port}`);
 
@@ -139,7 +139,7 @@ async function startOwn(
 ): Promise<{ origin: string; close: () => Promise<void> }> {
   const renderer: Config["renderer"] = testPattern
     ? { ...config.renderer, library: undefined, bridge: undefined }
-    // Whatever a library does, it shall not end the doctor.
+    // A crash of the library must not end the doctor.
     : { ...config.renderer, isolation: "process" };
   const server = await startServer({ ...config, renderer }, SETTING);
   return { origin: originOf(config, server.address), close: () => server.close() };
@@ -162,7 +162,7 @@ async function tryRenderer(
   },
 ): Promise<RendererFound> {
   const { library, bridge } = config.renderer;
-  // A bridge has one reader, the server; and a library that the running server has open may bear no second user.
+  // A bridge has one reader, the server; and a library that the running server has open may not allow a second user.
   if (bridge !== undefined) return { kind: "untouched" };
   if (library !== undefined && isServerRunning) return { kind: "untouched" };
   const { width, height, fps } = config.video;
@@ -205,7 +205,7 @@ async function tryEncoder({ video }: Config): Promise<{ name: string } | { probl
   return { problem: problems.join("; ") };
 }
 
-/** Where a program on this host reaches the server. */
+/** The server's origin for programs on this host. */
 function originOf(
   { server }: Config,
   { hostname, port }: { hostname: string; port: number },
@@ -214,7 +214,7 @@ function originOf(
   return `${scheme}://${formatHostPort(reachable(hostname), port)}`;
 }
 
-/** An address that a program on this host reaches a listener by. */
+/** The address for connecting to a listener from this host. */
 function reachable(listen: string): string {
   if (listen === "0.0.0.0") return "127.0.0.1";
   return /^[0:]+$/.test(listen) ? "::1" : listen;

@@ -1,6 +1,6 @@
 import tls from "node:tls";
 
-/** A certificate, as far as browsers look at it. */
+/** The fields of a certificate that browsers check. */
 export interface Certificate {
   /** In milliseconds since 1970. */
   readonly validFromMs: number;
@@ -11,7 +11,7 @@ export interface Certificate {
   readonly isSelfSigned: boolean;
 }
 
-/** Reads the certificate that is shown at an https origin; `undefined` where there is none. Never rejects. */
+/** Reads the certificate that an https origin presents; `undefined` if there is none. Never rejects. */
 export async function readCertificate(
   origin: string,
   { deadlineMs }: { deadlineMs: number },
@@ -53,15 +53,15 @@ function formOf(shown: tls.PeerCertificate): Certificate | undefined {
 }
 
 /**
- * Says what browsers dislike about a certificate; `undefined` when it is none of what can be seen here, such as an
- * authority that they do not know. Pure.
+ * Returns why browsers reject a certificate; `undefined` if the reason is not visible here, such as an authority that
+ * they do not trust. Pure.
  * @param host Name or address without brackets.
  */
 export function faultOf(
   { validFromMs, validToMs, names, isSelfSigned }: Certificate,
   { host, nowMs }: { host: string; nowMs: number },
 ): string | undefined {
-  if (validToMs < nowMs) return `the certificate has expired, on ${dayOf(validToMs)}`;
+  if (validToMs < nowMs) return `the certificate expired on ${dayOf(validToMs)}`;
   if (validFromMs > nowMs) return `the certificate is not valid before ${dayOf(validFromMs)}`;
   if (!names.some((name) => matches(name, host))) {
     return `the certificate is for ${

@@ -2,7 +2,7 @@ import { within } from "./deadline.ts";
 
 const DEADLINE_MS = 2_000;
 
-/** What a command printed; `undefined` when it is missing, may not be run, failed, or took too long. */
+/** Standard output of a command; `undefined` if it is missing, not permitted, failed, or took too long. */
 export async function outputOf(
   program: string,
   args: readonly string[],
@@ -14,10 +14,10 @@ export async function outputOf(
       stderr: "null",
       signal: AbortSignal.timeout(DEADLINE_MS),
     }).output();
-    // The signal asks it to end, which it may not do.
+    // The signal is only SIGTERM, which a process may ignore.
     const { success, stdout } = await within(output, {
       ms: DEADLINE_MS + 500,
-      what: "No end came",
+      what: "It did not end",
     });
     return success ? new TextDecoder().decode(stdout) : undefined;
   } catch {

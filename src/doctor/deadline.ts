@@ -1,6 +1,6 @@
 /**
- * Waits for a promise, but not for ever; what it stands for goes on.
- * @throws {Error} When it has not settled in time, with `what` in the text: "No frame came".
+ * Waits for a promise with a time limit. The operation itself is not cancelled.
+ * @throws {Error} If the promise has not settled in time; the message begins with `what`, such as "No frame came".
  */
 export async function within<Value>(
   promise: Promise<Value>,
@@ -16,8 +16,8 @@ export async function within<Value>(
 }
 
 /**
- * Passes results on as they come, until time is up: then come those of `late`, and the rest is not waited for.
- * @param options.late Called once, when the deadline has passed; what it returns is told last.
+ * Yields results as they arrive until the deadline, then those of `late`; later results are dropped.
+ * @param options.late Called once, when the deadline has passed; its results are yielded last.
  */
 export async function* untilDeadline<Result>(
   results: AsyncGenerator<Result>,
@@ -28,7 +28,7 @@ export async function* untilDeadline<Result>(
   try {
     while (true) {
       const next = results.next();
-      // What fails after the deadline concerns nobody any more.
+      // A failure after the deadline is ignored.
       next.catch(() => {});
       const settled = await Promise.race([next, isLate]);
       if (settled === "late") return yield* late();

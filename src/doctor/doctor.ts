@@ -24,16 +24,16 @@ import { probeSignalling, type SignallingFound } from "./signalling.ts";
 import { judgeSignalling } from "./signalling_judge.ts";
 import { judgeViewer, probeViewer } from "./viewer.ts";
 
-/** Time for each kind of check, in milliseconds: what passes the tunnel at all passes it in less. */
+/** Time limit of each kind of check, in milliseconds: far above the round trip of any working tunnel. */
 const DEADLINES_MS = { frpc: 4_000, warm: 3_000, viewer: 8_000 };
 
-/** How often it is asked whether a server is ready, in milliseconds. */
+/** Interval between requests for `/readyz`, in milliseconds. */
 const READY_INTERVAL_MS = 100;
 
 /**
- * Checks the whole way from the renderer to a browser, from this host outwards, and tells each result as soon as it is
- * known. What explains others comes before them; checks that need what is missing are skipped. What hangs is told as
- * such at the deadline of the plan, and left under way.
+ * Checks the whole path from the renderer to a browser, starting at this host, and yields each result as soon as it is
+ * known. A result that explains others comes before them; checks that depend on something missing are skipped. At the
+ * plan's deadline a check that hangs is reported as such, and is not awaited any longer.
  */
 export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
   const run = new DoctorRun();
@@ -51,11 +51,11 @@ async function* examineAll(plan: DoctorPlan, run: DoctorRun): AsyncGenerator<Che
   const presence = await lookForServer(plan.origin);
   if (presence === "silent") {
     yield judgeLoopback(address);
-    yield skipped("server", "Nothing on this host can be reached before that is mended");
+    yield skipped("server", "No other check is possible until this is fixed");
     return;
   }
   const isServerRunning = presence === "running";
-  // What else has the port is told when a server cannot be started there.
+  // If another program uses the port, starting the server fails, and that line names the program.
   if (presence === "absent") yield judgeAbsence(address, plan);
   yield ok("config", `${plan.configSource} is valid`);
   const site = yield* examineHost(plan, { isServerRunning, started, run });
@@ -63,7 +63,7 @@ async function* examineAll(plan: DoctorPlan, run: DoctorRun): AsyncGenerator<Che
   run.awaits("frpc", "frpc or frps to answer");
   if (site === undefined) {
     yield* judgeFrpc(await frpc, plan.frpc);
-    yield skipped("public_address", "There is no server to check it with");
+    yield skipped("public_address", "No server to check it with");
     return;
   }
   yield* examinePath(plan, { site, frpc, run });
@@ -113,13 +113,13 @@ async function* examinePath(
   });
 }
 
-/** Everything that was asked from outside. */
+/** Findings of all checks through the public address. */
 interface Asked {
   readonly run: DoctorRun;
   readonly site: Site;
   readonly checked: Checked;
   readonly signalling: SignallingFound | undefined;
-  /** What is said of signalling. */
+  /** Results of the signalling checks. */
   readonly told: readonly CheckResult[];
   readonly answers: ReadonlyMap<string, FrpcAnswer>;
 }
@@ -152,10 +152,10 @@ async function* examineReach(plan: DoctorPlan, asked: Asked): AsyncGenerator<Che
   yield* tunnel;
   const address = judgePublicAddress(publicHost, reach);
   yield* address;
-  // What follows from a tunnel that is not there is said by then.
+  // The lines above explain everything that follows from a missing tunnel.
   if (isMediaSilent && isSignallingSilent && tunnel.some(isFailed)) {
-    yield skipped("webrtc", "Nothing comes back from outside: see frpc");
-    if (site.isRendererUntold) yield skipped("renderer", "Nothing was seen of it");
+    yield skipped("webrtc", "No answers through the public address: see frpc");
+    if (site.isRendererUntold) yield skipped("renderer", "Not observed");
     return;
   }
   yield* told;
@@ -191,7 +191,7 @@ function tunnelState(
   return isSeen ? "running" : "unseen";
 }
 
-/** Where an frps took a connection. */
+/** Hosts whose frps accepted a connection. */
 function frpsHostsOf(answers: ReadonlyMap<string, FrpcAnswer>): string[] {
   return [...answers.values()].flatMap((answer) => {
     const frps = answer.kind === "proxies" ? answer.frps : undefined;
@@ -210,13 +210,13 @@ function signallingOf(
     signalling: {
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(port || (protocol === "https:" ? 443 : 80)),
-      // Where TLS or HTTP disagree, something was reached all the same.
+      // A TLS or protocol error still means that the host was reached.
       cause: cause === "certificate" || cause === "protocol" ? undefined : cause,
     },
   };
 }
 
-/** What needs a port that answers: large packets, and a connection as a browser makes it. */
+/** Checks that need an answering port: packet sizes, and a connection as a browser makes it. */
 async function* examineMedia(
   plan: DoctorPlan,
   { run, site, checked: { paths, arrivals }, isSignallingReached }: Asked & {
@@ -230,7 +230,7 @@ async function* examineMedia(
   const hindrance = hindranceOf(plan, { site, isSignallingReached, count: answering.length });
   if (hindrance !== undefined) {
     yield skipped("webrtc", hindrance);
-    if (site.isRendererUntold) yield skipped("renderer", "Nothing was seen of it: see webrtc");
+    if (site.isRendererUntold) yield skipped("renderer", "Not observed: see webrtc");
     return;
   }
   run.awaits("webrtc", "a connection as a browser makes it");
@@ -250,11 +250,11 @@ async function* examineMedia(
   yield judgeViewer(found);
   if (!isThere || !site.isRendererUntold) return;
   yield found.kind === "refused"
-    ? skipped("renderer", "Nothing was seen of it: see webrtc")
+    ? skipped("renderer", "Not observed: see webrtc")
     : judgeSessionRenderer(renderer, plan.renderer);
 }
 
-/** Why no connection can be tried; `undefined` when one can. */
+/** Why a connection cannot be tried; `undefined` if it can. */
 function hindranceOf(
   plan: DoctorPlan,
   { site, isSignallingReached, count }: {
@@ -264,9 +264,9 @@ function hindranceOf(
   },
 ): string | undefined {
   if (count === 0) return "No media port answers";
-  if (!isSignallingReached) return "Signalling is not reached";
+  if (!isSignallingReached) return "Signalling is unreachable";
   if (plan.publicUrl !== undefined || !site.origin.startsWith("https:")) return undefined;
-  return "server.public_url is not set, and the certificate is not made for this host's own address";
+  return "server.public_url is not set, and the certificate is not valid for this host's address";
 }
 
 /** Candidates where no connection succeeds, as {@link probeViewer} takes them. */
@@ -286,12 +286,12 @@ function deadEndsOf(
   );
 }
 
-/** Whether the server that was asked in the beginning still runs: one that was started anew does not know the check. */
+/** Whether the server that opened the check still runs: after a restart it does not know the check. */
 async function isStillThere({ origin, check }: Site): Promise<boolean> {
   return !("problem" in await readArrivals({ origin, token: undefined }, check.id));
 }
 
-/** A server that was just started rehearses first, which takes time from its first viewer. */
+/** Waits until a server that was just started is ready: warming up its encoders would delay its first viewer. */
 async function becomesReady(origin: string): Promise<void> {
   const endMs = SYSTEM_CLOCK.now() + DEADLINES_MS.warm;
   while (SYSTEM_CLOCK.now() < endMs) {

@@ -1,7 +1,7 @@
 import { outputOf } from "./command.ts";
 import { type CheckResult, ok, skipped, warning } from "./result.ts";
 
-/** Texts of the usual firewalls; `undefined` where one is missing or may not be read. */
+/** Rules of the usual firewalls; `undefined` for one that is missing or may not be read. */
 export interface FirewallTexts {
   /** `nft list ruleset` */
   readonly nft: string | undefined;
@@ -12,8 +12,8 @@ export interface FirewallTexts {
 }
 
 /**
- * Says which firewall of this host drops what no rule accepts. Only a hint: whether its rules let the ports in is seen
- * by the checks of the ports. Pure.
+ * Names the firewalls of this host that drop packets by default. Only a hint: the port checks show whether the rules
+ * allow the ports. Pure.
  * @param isReached Whether every public port answered.
  */
 export function judgeFirewall(
@@ -22,19 +22,19 @@ export function judgeFirewall(
 ): CheckResult {
   const names = droppingFirewalls(texts);
   if (names.length > 0) {
-    const text = `${names.join(" and ")}: what no rule accepts is dropped`;
-    if (isReached) return ok("firewall", `${text}, and every port answers`);
+    const text = `${names.join(" and ")}: packets that no rule accepts are dropped`;
+    if (isReached) return ok("firewall", `${text}; every port answers`);
     return warning("firewall", {
       text,
-      fix: "Let the UDP ports of webrtc.port_min to port_max in, or over loopback " +
-        "when the tunnel client runs on this host",
+      fix: "Allow UDP from webrtc.port_min to port_max; over loopback is enough if the tunnel " +
+        "client runs on this host",
     });
   }
   const isKnown = Object.values(texts).some((text) => text !== undefined);
-  if (isKnown) return ok("firewall", "No firewall of this host drops by default");
+  if (isKnown) return ok("firewall", "No firewall on this host drops packets by default");
   return skipped(
     "firewall",
-    "This user may not read its rules; `sudo nft list ruleset` shows them",
+    "This user may not read the firewall's rules; `sudo nft list ruleset` shows them",
   );
 }
 
@@ -46,7 +46,7 @@ function droppingFirewalls({ nft, iptables, ufw }: FirewallTexts): string[] {
   return names;
 }
 
-/** Reads what this user may read of this host's firewalls. */
+/** Reads the rules of this host's firewalls, as far as this user may. */
 export async function readFirewalls(): Promise<FirewallTexts> {
   const [nft, iptables, ufw] = await Promise.all([
     outputOf("nft", ["list", "ruleset"]),

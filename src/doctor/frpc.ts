@@ -2,56 +2,56 @@ import { type FrpcFile, readFrpcFile } from "./frpc_file.ts";
 import { type FrpsAddress, type FrpsFound, frpsOf, probeFrps } from "./frps.ts";
 import { type HttpReply, request } from "./http.ts";
 
-/** A proxy that the configuration asks for. */
+/** A proxy that the configuration requires. */
 export interface ExpectedProxy {
   /** The name that `pinhole frpc` gives it. */
   readonly name: string;
   readonly protocol: "tcp" | "udp";
-  /** Where the server takes what the proxy brings: an address, or `0.0.0.0` or `::` for every one. */
+  /** Local address on which the server receives from the proxy; `0.0.0.0` or `::` for every address. */
   readonly listen: string;
-  /** The key of the configuration that says so. */
+  /** Configuration key of `listen`. */
   readonly listenKey: string;
   readonly localPort: number;
   readonly publicPort: number;
-  /** Whether a proxy in front may give browsers another port than this one, as one that ends TLS does. */
+  /** Whether browsers may use another public port, as with a TLS-terminating proxy in front. */
   readonly mayDiffer: boolean;
 }
 
-/** A proxy as frpc tells of it. */
+/** A proxy as frpc reports it. */
 export interface RunningProxy {
   readonly name: string;
   readonly protocol: string;
   /** Such as `running`, or `start error`. */
   readonly status: string;
-  /** Why it does not run; empty when it does. */
+  /** Why it does not run; empty if it runs. */
   readonly error: string;
-  /** Where it brings what comes: `localIP` of frpc.toml. */
+  /** Destination address: `localIP` of frpc.toml. */
   readonly localHost: string | undefined;
   readonly localPort: number | undefined;
   readonly remotePort: number | undefined;
 }
 
-/** A client of frp, as its admin API tells of it. */
+/** An frp client as its admin API reports it. */
 export interface FrpcClient {
   readonly kind: "proxies";
   readonly proxies: readonly RunningProxy[];
-  /** Its file; left out where the API gives none. */
+  /** Its configuration file; absent if the API does not return it. */
   readonly file?: FrpcFile;
-  /** The other end by its file, and what became of asking it. */
+  /** The frps that the file names, and the result of probing it. */
   readonly frps?: { readonly address: FrpsAddress; readonly found: FrpsFound };
 }
 
-/** What an admin API said. */
+/** Result of querying an admin API. */
 export type FrpcAnswer =
   | FrpcClient
   | { readonly kind: "unreachable"; readonly reason: string }
   | { readonly kind: "unauthorized" }
   | { readonly kind: "strange"; readonly reason: string };
 
-/** Time for frps, in milliseconds: it accepts or refuses within a round trip. */
+/** Time limit for frps, in milliseconds: it accepts or refuses within a round trip. */
 const FRPS_MS = 2_500;
 
-/** How {@link askFrpc} asks. */
+/** Options of {@link askFrpc}. */
 export interface FrpcRequest {
   /** `user:password` */
   readonly credentials: string | undefined;
@@ -59,8 +59,8 @@ export interface FrpcRequest {
 }
 
 /**
- * Asks frpc's admin API at `url` (`http://127.0.0.1:7400`) for its proxies and its file, and the frps that the file
- * names for a sign of life. Never rejects.
+ * Queries frpc's admin API at `url` (`http://127.0.0.1:7400`) for its proxies and its file, and probes the frps that
+ * the file names. Never rejects.
  */
 export async function askFrpc(url: string, asked: FrpcRequest): Promise<FrpcAnswer> {
   const reply = await request(new URL("/api/status", url).href, asked);
@@ -70,7 +70,7 @@ export async function askFrpc(url: string, asked: FrpcRequest): Promise<FrpcAnsw
   const config = await request(new URL("/api/config", url).href, asked);
   if (!("status" in config) || config.status !== 200) return answer;
   const file = readFrpcFile(config.body);
-  // What is no TOML, or no file of frpc, says nothing.
+  // Not TOML, or not a file of frpc.
   if (file.entries.length === 0) return answer;
   const address = frpsOf(file);
   return {
@@ -83,7 +83,7 @@ export async function askFrpc(url: string, asked: FrpcRequest): Promise<FrpcAnsw
 /** Reads the answer to `GET /api/status` of frp 0.66: proxies by their type. Pure. */
 export function readFrpcStatus({ status, body }: Pick<HttpReply, "status" | "body">): FrpcAnswer {
   if (status === 401 || status === 403) return { kind: "unauthorized" };
-  if (status !== 200) return { kind: "strange", reason: `it answers with HTTP ${status}` };
+  if (status !== 200) return { kind: "strange", reason: `HTTP ${status}` };
   try {
     const groups: unknown = JSON.parse(body);
     if (typeof groups !== "object" || groups === null) throw new TypeError("no object");
@@ -92,7 +92,7 @@ export function readFrpcStatus({ status, body }: Pick<HttpReply, "status" | "bod
     );
     return { kind: "proxies", proxies };
   } catch {
-    return { kind: "strange", reason: "its answer is not frpc's" };
+    return { kind: "strange", reason: "the answer is not from frpc" };
   }
 }
 

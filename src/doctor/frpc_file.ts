@@ -1,6 +1,6 @@
-/** A key of a file, where it stands. */
+/** A key of a file, with its line. */
 export interface FileEntry {
-  /** Whole, such as `transport.tcpMux`; keys of a proxy have no prefix. */
+  /** Full dotted key, such as `transport.tcpMux`; keys of a proxy have no `proxies.` prefix. */
   readonly key: string;
   /** Without quotes. */
   readonly value: string;
@@ -8,7 +8,7 @@ export interface FileEntry {
   readonly line: number;
 }
 
-/** One proxy of a file. */
+/** A proxy in the file. */
 export interface FileProxy {
   readonly name: string;
   /** Such as `udp`. */
@@ -16,7 +16,7 @@ export interface FileProxy {
   readonly entries: readonly FileEntry[];
 }
 
-/** What frpc.toml says, as far as the doctor looks at it. */
+/** The parts of frpc.toml that the doctor checks. */
 export interface FrpcFile {
   /** Keys outside of proxies. */
   readonly entries: readonly FileEntry[];
@@ -25,12 +25,12 @@ export interface FrpcFile {
 
 const PROXIES = "proxies";
 
-/** Lines that are read: a proxy has six, and frpc hundreds of proxies at most. */
+/** Limit of lines: a proxy has six, and frpc at most hundreds of proxies. */
 const LINES_MAX = 20_000;
 
 /**
- * Reads frpc.toml as frpc's admin API gives it, before its templates are filled in. It takes what people write into
- * such files, dotted keys, tables and inline tables on one line, and leaves out what it cannot read. Pure.
+ * Parses frpc.toml as frpc's admin API returns it, with its templates unexpanded. Supports the TOML that such files use
+ * (dotted keys, tables, inline tables on one line) and skips everything else. Pure.
  */
 export function readFrpcFile(text: string): FrpcFile {
   const entries: FileEntry[] = [];
@@ -60,12 +60,12 @@ export function readFrpcFile(text: string): FrpcFile {
   };
 }
 
-/** The value of a key; `undefined` where it does not stand. */
+/** The value of a key; `undefined` if it is absent. */
 export function valueOf(entries: readonly FileEntry[], key: string): string | undefined {
   return entries.find((entry) => entry.key === key)?.value;
 }
 
-/** `key = value`, and each of `key = { a = 1, b = 2 }`. */
+/** The pairs of `key = value` or `key = { a = 1, b = 2 }`. */
 function readAssignments(line: string): [key: string, value: string][] {
   const [, key, rest = ""] = /^\s*([\w.]+)\s*=\s*(.*)$/.exec(line) ?? [];
   if (key === undefined) return [];
@@ -75,7 +75,7 @@ function readAssignments(line: string): [key: string, value: string][] {
     .map(([, own = "", value = ""]) => [`${key}.${own}`, readValue(value)]);
 }
 
-/** Without quotes and the comment behind it. */
+/** A value without quotes and without a trailing comment. */
 function readValue(text: string): string {
   const [, double, single, bare = ""] = /^(?:"([^"]*)"|'([^']*)'|([^#\s,]*))/.exec(text) ?? [];
   return double ?? single ?? bare;

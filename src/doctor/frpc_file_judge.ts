@@ -5,7 +5,7 @@ import { type CheckResult, failed, warning } from "./result.ts";
 const PROXY_PROTOCOL = "transport.proxyProtocolVersion";
 const BANDWIDTH = "transport.bandwidthLimit";
 
-/** Names what a proxy of Pinhole's must not, or should not, have in frpc.toml. Pure. */
+/** Reports settings in frpc.toml that break or slow a proxy of Pinhole. Pure. */
 export function judgeFile(file: FrpcFile, expected: readonly ExpectedProxy[]): CheckResult[] {
   return file.proxies.flatMap((proxy) => {
     const { name, type, entries } = proxy;
@@ -13,7 +13,7 @@ export function judgeFile(file: FrpcFile, expected: readonly ExpectedProxy[]): C
       protocol === type && (ownName === name || String(localPort) === valueOf(entries, "localPort"))
     );
     if (ours === undefined) return [];
-    // The port of signalling may differ; those of media may not.
+    // A bandwidth limit is harmless for signalling.
     return [...judgeHeaders(proxy), ...(ours.mayDiffer ? [] : judgeBandwidth(proxy))];
   });
 }
@@ -23,12 +23,12 @@ function judgeHeaders(proxy: FileProxy): CheckResult[] {
   if (entry === undefined) return [];
   const { name, type } = proxy;
   const what = type === "udp"
-    ? "puts a header before each packet, and no browser connects"
-    : "puts a header before each connection, which Pinhole does not read";
+    ? "frpc adds a header to each packet, and no browser can connect"
+    : "frpc adds a header to each connection, which Pinhole does not accept";
   return [failed("frpc", {
     subject: name,
-    text: `The proxy ${name} has ${PROXY_PROTOCOL} = "${entry.value}": it ${what}`,
-    fix: `Delete line ${entry.line} of frpc.toml (${PROXY_PROTOCOL}), and \`frpc reload\``,
+    text: `Proxy ${name} has ${PROXY_PROTOCOL} = "${entry.value}": ${what}`,
+    fix: `Delete line ${entry.line} of frpc.toml (${PROXY_PROTOCOL}) and run \`frpc reload\``,
     values: { line: entry.line },
   })];
 }
@@ -39,11 +39,10 @@ function judgeBandwidth(proxy: FileProxy): CheckResult[] {
   const { name } = proxy;
   return [warning("frpc", {
     subject: name,
-    text:
-      `The proxy ${name} has ${BANDWIDTH} = "${entry.value}": packets of media wait there, for ` +
-      "seconds, instead of being dropped",
-    fix: `Delete line ${entry.line} of frpc.toml (${BANDWIDTH}); video.bitrate_kbps is the place ` +
-      "for a limit",
+    text: `Proxy ${name} has ${BANDWIDTH} = "${entry.value}": frpc queues media packets for ` +
+      "seconds instead of dropping them",
+    fix: `Delete line ${entry.line} of frpc.toml (${BANDWIDTH}); limit the rate with ` +
+      "video.bitrate_kbps",
     values: { line: entry.line },
   })];
 }

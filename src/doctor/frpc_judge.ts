@@ -3,18 +3,18 @@ import type { ExpectedProxy, FrpcAnswer, FrpcClient, RunningProxy } from "./frpc
 import { judgeFile } from "./frpc_file_judge.ts";
 import { type CheckResult, failed, ok, warning } from "./result.ts";
 
-/** What {@link judgeFrpc} compares with. */
+/** What {@link judgeFrpc} expects of frpc. */
 export interface FrpcExpected {
   readonly expected: readonly ExpectedProxy[];
-  /** Whether somebody named the admin APIs, so that each has to answer; else one of them may be all there is. */
+  /** Whether the admin APIs were named by option, so that each must answer; otherwise one of them is enough. */
   readonly areNamed: boolean;
-  /** The public address from which nothing at all comes back; left out where something does, or none is configured. */
+  /** The public address, if nothing answers there; absent if something does, or none is configured. */
   readonly silentHost?: string;
 }
 
 /**
- * Compares what frpc has with what the configuration needs. What explains the rest comes first. Pure.
- * @param answers One for each admin API that was asked, by its URL: media and signalling may have a client each.
+ * Compares frpc's proxies with those that the configuration requires. Results that explain others come first. Pure.
+ * @param answers One for each admin API, by its URL: media and signalling may have separate clients.
  */
 export function judgeFrpc(
   answers: ReadonlyMap<string, FrpcAnswer>,
@@ -33,7 +33,7 @@ export function judgeFrpc(
   const shifted = judgeShift(context);
   const wrong = shifted ?? expected.flatMap((proxy) => judgeProxy(proxy, context));
   const silent = [...answers].filter(([, { kind }]) =>
-    // One that refuses us may have what seems to be missing.
+    // A client that refuses the request may have the proxies that seem to be missing.
     kind !== "proxies" && (areNamed || (kind === "unauthorized" && wrong.length > 0))
   );
   const complaints = [
@@ -44,28 +44,29 @@ export function judgeFrpc(
     ...spoilt.filter(({ status }) => status === "warning"),
   ];
   if (complaints.length > 0) return complaints;
-  return [ok("frpc", `${expected.length} proxies run, with the ports of the configuration`, {
+  return [ok("frpc", `${expected.length} proxies run; their ports match the configuration`, {
     values: { proxies: expected.length },
   })];
 }
 
-/** Says why a client is not logged in, or will not be for long. */
+/** Reports why a client is not logged in, or has just lost frps. */
 function judgeLogin(
   { url, proxies, frps }: FrpcClient & { readonly url: string },
   { isReached }: { isReached: boolean },
 ): CheckResult[] {
   const isIdle = proxies.length === 0;
-  // It may have a way to frps that this host has not, such as transport.proxyURL.
+  // It may reach frps by a path that this host cannot use directly, such as transport.proxyURL.
   if (!isIdle && isReached) return [];
   const state = isIdle
     ? `frpc is running (admin API ${url}), but is not logged in to frps`
-    : `frpc is running (admin API ${url}), but has lost frps`;
+    : `frpc is running (admin API ${url}), but has lost its connection to frps`;
   if (frps === undefined || frps.found.kind === "unknown") {
     return isIdle
       ? [failed("frpc", {
         text: `${state}, or has no proxies`,
-        fix: "frpc's log says why; usual are an frps that does not run or that a firewall hides, " +
-          "and another serverAddr, serverPort or auth.token",
+        fix:
+          "frpc's log has the reason, usually one of: frps does not run, a firewall blocks it, " +
+          "serverAddr, serverPort or auth.token is wrong",
       })]
       : [];
   }
@@ -75,16 +76,16 @@ function judgeLogin(
     return [failed("frpc", {
       text: `${state}: ${place} refuses connections`,
       fix:
-        "That is an frps that does not run, or another serverPort: on the public server, start it " +
-        "with `frps -c frps.toml`",
+        "Either frps does not run (start it on the public server with `frps -c frps.toml`), or " +
+        "serverPort is wrong",
     })];
   }
   if (found.kind === "silent") {
     return [failed("frpc", {
-      text: `${state}: ${place} is silent, and does not even refuse`,
+      text: `${state}: connections to ${place} time out`,
       fix:
-        `A firewall drops the packets, or serverAddr is another machine's: let TCP ${port} in at ` +
-        "the public server and at its provider",
+        `A firewall drops the packets, or serverAddr is wrong: allow TCP ${port} on the public ` +
+        "server and at its provider",
     })];
   }
   if (!isIdle || found.kind !== "answers") return [];
@@ -95,14 +96,13 @@ function judgeLogin(
     })];
   }
   return [failed("frpc", {
-    text: `${state}: frps at ${place} answers, and does not let it in`,
-    fix:
-      "auth.token has to be the same on both ends, which is the variable FRP_TOKEN of frpc and " +
-      "that of frps; frpc's log has the words of frps",
+    text: `${state}: frps at ${place} answers, but refuses the login`,
+    fix: "auth.token (the variable FRP_TOKEN) must be the same for frpc and frps; frpc's log has " +
+      "the answer of frps",
   })];
 }
 
-/** The API that refused us says more than one where nobody listens. */
+/** Reports admin APIs without an answer; one that requires a password comes before those that are unreachable. */
 function judgeSilence(
   answers: ReadonlyMap<string, FrpcAnswer>,
   silentHost: string | undefined,
@@ -110,26 +110,27 @@ function judgeSilence(
   const refusing = [...answers].find(([, { kind }]) => kind === "unauthorized");
   if (refusing !== undefined) {
     return warning("frpc", {
-      text: `The admin API at ${refusing[0]} wants a user and a password`,
-      fix: "Set FRPC_ADMIN_PASSWORD, and FRPC_ADMIN_USER if there is one, to what frpc has",
+      text: `The admin API at ${refusing[0]} requires a user and a password`,
+      fix: "Set FRPC_ADMIN_PASSWORD, and FRPC_ADMIN_USER if frpc has one, to the values of frpc",
     });
   }
   const silent = [...answers].map(([url, answer]) =>
     "reason" in answer ? `${url} (${answer.reason})` : url
   );
-  const text = `No frpc is seen at ${silent.join(" and ")}`;
+  const text = `No frpc found at ${silent.join(" and ")}`;
   if (silentHost !== undefined) {
     return failed("frpc", {
-      text: `frpc does not run here: ${lowered(text)}, and nothing comes back from ${silentHost}`,
+      text: `frpc does not run here: ${lowered(text)}, and ${silentHost} does not answer at all`,
       fix:
-        "Where frp is the tunnel, start frpc: `frpc -c frpc.toml` (`pinhole frpc` prints the file). " +
-        "With FRPC_ADMIN_PASSWORD set, its admin API tells more; --frpc-admin names another address",
+        "If frp is the tunnel, start frpc: `frpc -c frpc.toml` (`pinhole frpc` prints the file). " +
+        "With FRPC_ADMIN_PASSWORD set, the doctor can query its admin API; --frpc-admin sets " +
+        "another address",
     });
   }
   return warning("frpc", {
     text,
-    fix: "Where frp is the tunnel, start frpc with FRPC_ADMIN_PASSWORD set, which turns on its " +
-      "admin API; --frpc-admin names another address",
+    fix: "If frp is the tunnel, start frpc with FRPC_ADMIN_PASSWORD set, which turns on its " +
+      "admin API; --frpc-admin sets another address",
   });
 }
 
@@ -143,8 +144,7 @@ interface Proxies {
 }
 
 /**
- * Every media port is mapped, and each to a public port that is off by the same number: then the key is wrong, and not
- * each proxy.
+ * If every media port is mapped with the same offset, the configuration key is wrong, not each proxy.
  */
 function judgeShift({ expected, running }: Proxies): CheckResult[] | undefined {
   const media = expected.filter(({ mayDiffer }) => !mayDiffer);
@@ -164,17 +164,16 @@ function judgeShift({ expected, running }: Proxies): CheckResult[] | undefined {
   const others = expected.filter(({ mayDiffer }) => mayDiffer);
   return [
     failed("frpc", {
-      text: `frpc maps public ports ${ports(offset)} for media, and webrtc.public_port_min sends ` +
+      text: `frpc maps public ports ${ports(offset)} for media, but webrtc.public_port_min sends ` +
         `browsers to ${ports(0)}`,
-      fix:
-        `Set webrtc.public_port_min = ${first}, or take the proxies that \`pinhole frpc\` prints`,
+      fix: `Set webrtc.public_port_min = ${first}, or use the proxies that \`pinhole frpc\` prints`,
       values: { public_port_min: first },
     }),
     ...others.flatMap((proxy) => judgeProxy(proxy, { expected, running })),
   ];
 }
 
-/** The one that does it, else the one of its name, else one of another name at either end. */
+/** The proxy with both ports, else the one with the name, else an unrelated one with either port. */
 function findProxy(
   { name, protocol, localPort, publicPort }: ExpectedProxy,
   { expected, running }: Proxies,
@@ -188,20 +187,20 @@ function findProxy(
     others.find((proxy) => proxy.localPort === localPort || proxy.remotePort === publicPort);
 }
 
-/** What mends a proxy that frps refused, by frps's words. */
+/** The fix for a proxy that frps refused, by the error of frps. */
 function refusalFix(error: string): string | undefined {
   if (/port (already used|unavailable)/.test(error)) {
-    return "Another proxy, or another program on the public server, has that port: end it, or choose " +
-      "other public ports";
+    return "Another proxy, or another program on the public server, uses that port: stop it, or " +
+      "choose other public ports";
   }
   if (/port not allowed/.test(error)) {
-    return "allowPorts of frps.toml leaves that port out; `pinhole frpc --frps` prints the line";
+    return "allowPorts in frps.toml does not include that port; `pinhole frpc --frps` prints the line";
   }
   if (/already exists/.test(error)) {
-    return "Another frpc has a proxy of that name at this frps: end it, or set `user` in frpc.toml";
+    return "Another frpc has a proxy with that name at this frps: stop it, or set `user` in frpc.toml";
   }
   if (/cannot assign requested address/.test(error)) {
-    return "proxyBindAddr of frps.toml is no address of the public server: give it one, or leave it out";
+    return "proxyBindAddr in frps.toml is not an address of the public server: correct or delete it";
   }
   return undefined;
 }
@@ -213,28 +212,30 @@ function judgeProxy(expected: ExpectedProxy, context: Proxies): CheckResult[] {
   const way = `public port ${publicPort} to local port ${localPort}`;
   const found = findProxy(expected, context);
   if (found === undefined) {
-    const text = `No ${protocol} proxy leads ${way}`;
+    const text = `No ${protocol} proxy forwards ${way}`;
     return [failed("frpc", { subject: name, text, fix: PRINTED })];
   }
   const subject = found.name;
   if (found.status !== "running" || found.error !== "") {
-    const text = `The proxy ${subject} does not run: ${found.error || found.status}`;
-    const fix = refusalFix(found.error) ?? `frpc's log says more; ${PRINTED}`;
+    const text = `Proxy ${subject} does not run: ${found.error || found.status}`;
+    const fix = refusalFix(found.error) ?? `frpc's log has details; ${PRINTED}`;
     return [failed("frpc", { subject, text, fix })];
   }
   const { localPort: local, remotePort: remote } = found;
-  // frpc tells no remote port where frps chose it, or where it has none.
+  // frpc reports no remote port if frps chose it, or if there is none.
   const isRight = local === localPort && (remote === publicPort || remote === undefined);
   if (isRight) return judgeLocalAddress(expected, found);
-  const text = `The proxy ${subject} leads public port ${remote ?? "?"} to local port ` +
-    `${local ?? "?"}; the configuration has ${way}`;
+  const text = `Proxy ${subject} forwards public port ${remote ?? "?"} to local port ` +
+    `${local ?? "?"}; the configuration expects ${way}`;
   if (mayDiffer && local === localPort) {
-    return [warning("frpc", { subject, text, fix: `If nothing stands in between: ${PRINTED}` })];
+    return [
+      warning("frpc", { subject, text, fix: `Without another proxy in between: ${PRINTED}` }),
+    ];
   }
   return [failed("frpc", { subject, text, fix: PRINTED })];
 }
 
-/** frpc comes from the address that it connects to, so the server has to listen there. */
+/** frpc connects to localIP, so the server must listen there. */
 function judgeLocalAddress(
   { listen, listenKey, localPort }: ExpectedProxy,
   { name, localHost }: RunningProxy,
@@ -243,15 +244,15 @@ function judgeLocalAddress(
   const reachable = listen.includes(":") ? "::1" : listen;
   return [failed("frpc", {
     subject: name,
-    text: `The proxy ${name} leads to port ${localPort} of ${localHost} (its localIP), but ` +
-      `${listenKey} has ${listen}, which does not take that`,
+    text: `Proxy ${name} forwards to port ${localPort} of ${localHost} (its localIP), but ` +
+      `${listenKey} is ${listen}, which does not accept that`,
     fix: `Set localIP = "${
       listen === "::" ? reachable : listen
     }" in frpc.toml, or ${listenKey} to ${localHost}`,
   })];
 }
 
-/** Whether a listener of one address takes what comes to another; names that are not known may be any. */
+/** Whether a listener on one address receives packets to another; true for host names, whose address is not known. */
 function takes(listen: string, host: string): boolean {
   const isAddress = (text: string) => /^[\d.]+$/.test(text) || text.includes(":");
   const wanted = host === "localhost" ? "127.0.0.1" : host;

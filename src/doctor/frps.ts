@@ -2,27 +2,27 @@ import tls from "node:tls";
 import type { FrpcFile } from "./frpc_file.ts";
 import { valueOf } from "./frpc_file.ts";
 
-/** Where frpc.toml says that frps is. */
+/** The address of frps in frpc.toml. */
 export interface FrpsAddress {
   readonly hostname: string;
   readonly port: number;
-  /** `transport.protocol`: how frpc gets there. */
+  /** `transport.protocol`: how frpc connects. */
   readonly protocol: string;
   /** `transport.tcpMux` of frpc. */
   readonly tcpMux: boolean;
 }
 
-/** What frps did when this host asked it. */
+/** Result of probing frps from this host. */
 export type FrpsFound =
   | { readonly kind: "refused" | "silent" }
-  /** It took the connection. `tcpMux` is what it has itself, where it could be asked. */
+  /** It accepted the connection. `tcpMux` is its own setting, if that could be determined. */
   | { readonly kind: "answers"; readonly tcpMux: boolean | undefined }
-  /** The way there is no TCP connection of our own, or its name is not known. */
+  /** The doctor cannot connect in this way, or the name does not resolve. */
   | { readonly kind: "unknown"; readonly reason: string };
 
 const SERVER_PORT = 7000;
 
-/** Where frps is by frpc.toml. Defaults are frp's. Pure. */
+/** Reads the address of frps from frpc.toml, with frp's defaults. Pure. */
 export function frpsOf({ entries }: FrpcFile): FrpsAddress {
   return {
     hostname: valueOf(entries, "serverAddr") ?? "127.0.0.1",
@@ -33,15 +33,15 @@ export function frpsOf({ entries }: FrpcFile): FrpsAddress {
 }
 
 /**
- * Connects to frps as frpc does, and asks it for a sign of the multiplexer that `transport.tcpMux` turns on. Logs in
- * nowhere. Never rejects.
+ * Connects to frps as frpc does, and tests for the multiplexer that `transport.tcpMux` turns on. Does not log in. Never
+ * rejects.
  */
 export async function probeFrps(
   { hostname, port, protocol }: FrpsAddress,
   { deadlineMs }: { deadlineMs: number },
 ): Promise<FrpsFound> {
   if (protocol === "kcp" || protocol === "quic") {
-    return { kind: "unknown", reason: `frpc gets there by ${protocol}` };
+    return { kind: "unknown", reason: `frpc connects by ${protocol}` };
   }
   const signal = AbortSignal.timeout(deadlineMs);
   let connection: Deno.TcpConn;
@@ -52,19 +52,19 @@ export async function probeFrps(
     if (signal.aborted || error instanceof Deno.errors.TimedOut) return { kind: "silent" };
     return { kind: "unknown", reason: error instanceof Error ? error.message : String(error) };
   }
-  // By WebSocket there is an upgrade first, and by wss a web server before that.
+  // WebSocket needs an upgrade first, and wss a web server in front, so the multiplexer cannot be tested.
   if (protocol !== "tcp") {
     connection.close();
     return { kind: "answers", tcpMux: undefined };
   }
   if (await pingPlainly(connection, signal)) return { kind: "answers", tcpMux: true };
-  // With `transport.tls.force` frps listens to nothing but TLS.
+  // With `transport.tls.force` frps accepts only TLS.
   return { kind: "answers", tcpMux: await pingOverTls({ hostname, port }, signal) };
 }
 
 /**
  * A ping of yamux, frp's multiplexer, version 0 (its spec.md, "Framing"): type 2, SYN, no stream, an opaque value.
- * Without the multiplexer frps takes it for a message that it does not know, and closes.
+ * Without the multiplexer frps reads it as an unknown message and closes the connection.
  */
 const PING = Uint8Array.of(0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7);
 /** The same with ACK. */
@@ -86,7 +86,7 @@ async function pingPlainly(connection: Deno.TcpConn, signal: AbortSignal): Promi
   }
 }
 
-/** @returns `undefined` where there was no TLS either. */
+/** @returns `undefined` if there was no TLS either. */
 async function pingOverTls(
   { hostname, port }: { hostname: string; port: number },
   signal: AbortSignal,
@@ -94,7 +94,7 @@ async function pingOverTls(
   const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
   let secured = false;
   const end = () => resolve(secured ? false : undefined);
-  // Its certificate is made at its start, and frpc does not verify it either.
+  // frps generates its certificate at start, and frpc does not verify it either.
   const socket = tls.connect({ host: hostname, port, rejectUnauthorized: false }, () => {
     secured = true;
     socket.write(PING);

@@ -9,26 +9,26 @@ import { judgeServer, type OpenCheck, openCheck, type ServerFound } from "./serv
 import { findHolders } from "./sockets.ts";
 import { judgeEncoder, judgeRenderer, type RendererFound } from "./source.ts";
 
-/** A server may take so long to start, in milliseconds. */
+/** Time limit for the start of a server, in milliseconds. */
 const START_MS_MAX = 8_000;
 
-/** A server of the doctor's own may take so long to end, in milliseconds: the process ends soon anyway. */
+/** Time limit for closing the doctor's own server, in milliseconds: the process ends soon anyway. */
 const CLOSE_MS_MAX = 3_000;
 
-/** The server that the path is checked with. */
+/** The server used for checking the path. */
 export interface Site {
   readonly origin: string;
   readonly check: OpenCheck;
   /** Whether the doctor started it. */
   readonly isOwn: boolean;
-  /** Whether the renderer has not been looked at, so that its session with the doctor's viewer has to tell. */
+  /** Whether the renderer was not opened here, so that only the session of the doctor's viewer shows its state. */
   readonly isRendererUntold: boolean;
 }
 
 /**
- * Looks at this host alone: ports, renderer, encoder, and the server, which is started when none runs.
- * @param context.started Closes the server in the end.
- * @returns `undefined` when there is no server to check the path with.
+ * Checks this host alone: ports, renderer, encoder, and the server, which is started if none runs.
+ * @param context.started Closes the started server when disposed.
+ * @returns `undefined` if there is no server to check the path with.
  */
 export async function* examineHost(
   plan: DoctorPlan,
@@ -39,12 +39,12 @@ export async function* examineHost(
   },
 ): AsyncGenerator<CheckResult, Site | undefined> {
   const { origin, token, http, media } = plan;
-  run.awaits("ports", "the server to tell its ports, or the ports to be looked at");
+  run.awaits("ports", "the server to report its ports, or local ports to be checked");
   const found = isServerRunning ? await openCheck({ origin, token }) : undefined;
   const { hostname, port } = http;
   const httpHolder = (await findHolders("tcp", { hostname, ports: [port] })).get(port);
   if (found !== undefined && "problem" in found) {
-    yield skipped("ports", "The running server does not tell which it has");
+    yield skipped("ports", "The running server does not report its ports");
   } else {
     for (const protocol of media.tcp ? ["udp", "tcp"] as const : ["udp"] as const) {
       const bound = found?.ports.filter(({ transports }) => transports.includes(protocol));
@@ -69,7 +69,7 @@ export async function* examineHost(
   const told = judgeServer(server.found, { address, ...media, holder: httpHolder });
   if (told !== undefined) yield told;
   if (server.site !== undefined) return { ...server.site, isRendererUntold: isUntold(renderer) };
-  if (isUntold(renderer)) yield skipped("renderer", "There is no server to see its pictures by");
+  if (isUntold(renderer)) yield skipped("renderer", "No server whose pictures can be checked");
   return undefined;
 }
 
@@ -91,7 +91,7 @@ async function lookAtPorts(
   return { protocol, portMin, portMax, bound, refused, holders };
 }
 
-/** @returns What to say of a port that cannot be bound. */
+/** @returns Why the port cannot be bound, as the end of a sentence; `undefined` if it can. */
 async function tryToBind(
   protocol: "tcp" | "udp",
   at: { hostname: string; port: number },
@@ -102,7 +102,7 @@ async function tryToBind(
     return undefined;
   } catch (error) {
     return error instanceof Deno.errors.AddrInUse
-      ? "is taken by another program"
+      ? "is in use by another program"
       : `cannot be bound on ${at.hostname}: ${errorText(error)}`;
   }
 }

@@ -3,16 +3,16 @@ import http from "node:http";
 import https from "node:https";
 import { errorText } from "../base/errors.ts";
 
-/** Bytes of a body that are read: what we ask for has a few kilobytes. */
+/** Limit of a body, in bytes: the documents requested here have a few kilobytes. */
 const BODY_BYTES_MAX = 1 << 20;
 
 /** An answer to a request. */
 export interface HttpReply {
   readonly status: number;
   readonly body: string;
-  /** The other side's clock, in milliseconds since 1970. */
+  /** The server's clock from the Date header, in milliseconds since 1970. */
   readonly dateMs: number | undefined;
-  /** This host's clock when the answer came, in milliseconds since 1970. */
+  /** This host's clock when the answer arrived, in milliseconds since 1970. */
   readonly receivedMs: number;
   readonly location: string | undefined;
 }
@@ -25,9 +25,9 @@ export interface HttpFailure {
 }
 
 /**
- * `refused`: nothing listens there. `silent`: not even that came back, as where a firewall drops packets. `unanswered`:
- * a connection, and no answer on it. `cut`: it was closed. `protocol`: what came is neither HTTP nor TLS, where that was
- * asked for. `certificate`: TLS, with a certificate that browsers refuse.
+ * `refused`: nothing listens there. `silent`: connecting timed out, as when a firewall drops packets. `unanswered`:
+ * connected, but no answer. `cut`: the connection was closed. `protocol`: the answer is not HTTP, or not TLS for https.
+ * `certificate`: TLS with a certificate that browsers refuse.
  */
 export type FailureCause =
   | "refused"
@@ -38,7 +38,7 @@ export type FailureCause =
   | "certificate"
   | "other";
 
-/** How a request is made. */
+/** Options of {@link request}. */
 export interface HttpRequest {
   /** Default: GET. */
   readonly method?: "GET" | "POST";
@@ -46,16 +46,16 @@ export interface HttpRequest {
   readonly token?: string | undefined;
   /** `user:password` of Basic authentication. */
   readonly credentials?: string | undefined;
-  /** The page that a browser would send this from, such as `https://example.com`. */
+  /** The Origin header that a browser would send, such as `https://example.com`. */
   readonly origin?: string | undefined;
-  /** Set for this host's own server, whose certificate is made for another name than an address of this host. */
+  /** Set for this host's own server, whose certificate is for a name, not for an address of this host. */
   readonly takesAnyCertificate?: boolean;
   readonly deadlineMs: number;
 }
 
 /**
- * Makes one request on a connection of its own, past any proxy that the environment names, and follows no redirect.
- * @returns An answer of whatever status, or why there is none. Never rejects.
+ * Makes one request on a new connection. Ignores proxies from the environment, and follows no redirect.
+ * @returns An answer with any status, or why there is none. Never rejects.
  */
 export async function request(
   url: string,
@@ -89,19 +89,19 @@ export async function request(
     if (!settings.signal.aborted) return describe(error);
     const late = `within ${deadlineMs / 1000} s`;
     return progress.isConnected
-      ? { problem: `a connection, but no answer ${late}`, cause: "unanswered" }
-      : { problem: `silence: neither an answer nor a refusal ${late}`, cause: "silent" };
+      ? { problem: `connected, but no answer ${late}`, cause: "unanswered" }
+      : { problem: `neither an answer nor a refusal ${late}`, cause: "silent" };
   }
 }
 
-/** What the usual errors of sockets mean. */
+/** The usual socket errors, by code. */
 const FAILURES: Readonly<Record<string, HttpFailure>> = {
   ECONNREFUSED: { problem: "connection refused", cause: "refused" },
-  ECONNRESET: { problem: "the connection was cut", cause: "cut" },
-  EHOSTUNREACH: { problem: "no way to that host", cause: "other" },
-  ENETUNREACH: { problem: "no way to that network", cause: "other" },
-  ENOTFOUND: { problem: "its name is not known", cause: "other" },
-  ETIMEDOUT: { problem: "no answer", cause: "silent" },
+  ECONNRESET: { problem: "connection reset", cause: "cut" },
+  EHOSTUNREACH: { problem: "no route to host", cause: "other" },
+  ENETUNREACH: { problem: "network is unreachable", cause: "other" },
+  ENOTFOUND: { problem: "the host name does not resolve", cause: "other" },
+  ETIMEDOUT: { problem: "connection timed out", cause: "silent" },
 };
 
 function describe(error: unknown): HttpFailure {

@@ -7,21 +7,21 @@ import { openUdpPort, type SocketAddress } from "../ports/udp_port.ts";
 import { parseStun, verifyFingerprint, verifyMessageIntegrity } from "../transport/ice/stun.ts";
 import { formatBindingRequest } from "../transport/ice/stun_format.ts";
 
-/** Time between two requests to one target, in milliseconds: like a browser's, so that one loss means nothing. */
+/** Interval between requests to one target, in milliseconds: as browsers do, so that a single loss does not matter. */
 const REPEAT_MS = 300;
 
-/** Where a path check sends to. */
+/** Target of a path check. */
 export interface PathTarget {
   /** IP literal and public port. */
   readonly to: SocketAddress;
   /** Credentials of one port of a path check. */
   readonly ufrag: string;
   readonly pwd: string;
-  /** Size of the request, and so of the answer: a multiple of 4. Default: as short as they are. */
+  /** Size of the request, and so of the answer, in bytes: a multiple of 4. Default: no padding. */
   readonly sizeBytes?: number;
 }
 
-/** What came of checking one path. */
+/** Result of checking one path. */
 export type PathOutcome =
   | {
     readonly kind: "answered";
@@ -29,16 +29,16 @@ export type PathOutcome =
     /** The address that the server saw the request come from. */
     readonly seenFrom: SocketAddress;
   }
-  /** The server's answer came, but not from where the question went; browsers drop it (RFC 8445 §7.2.5.2.1). */
+  /** The answer came from another address than the request went to; browsers drop it (RFC 8445 §7.2.5.2.1). */
   | { readonly kind: "elsewhere"; readonly from: SocketAddress }
   /** Something came back, but not an answer that the server signed. */
   | { readonly kind: "altered" }
   /** Nothing came back. */
   | { readonly kind: "silent" }
-  /** This host, or for TCP the other one, did not let us send. */
+  /** This host, or for TCP the remote one, refused the packet or the connection. */
   | { readonly kind: "refused"; readonly reason: string };
 
-/** Sends STUN checks over UDP until one is answered, or time is up. Never rejects. */
+/** Sends STUN checks over UDP until one is answered or the deadline passes. Never rejects. */
 export async function checkUdpPath(
   target: PathTarget,
   { deadlineMs }: { deadlineMs: number },
@@ -55,7 +55,7 @@ export async function checkUdpPath(
     await send();
     const outcome = await exchange.outcome(deadlineMs);
     if (outcome.kind !== "silent" || sent) return outcome;
-    return { kind: "refused", reason: "this host does not send there" };
+    return { kind: "refused", reason: "this host cannot send there" };
   } finally {
     clearInterval(repeating);
     await socket.close();
@@ -89,15 +89,15 @@ export async function checkTcpPath(
   }
 }
 
-/** Requests to one target, and what of the answers to them is authentic. */
+/** Requests to one target, and verification of the answers. */
 class Exchange {
   readonly #target: PathTarget;
   readonly #key: Uint8Array;
-  /** When each request left, by transaction id. */
+  /** Send time of each request, by transaction id. */
   readonly #sentMs = new Map<string, number>();
   readonly #settled = Promise.withResolvers<PathOutcome>();
   #altered = false;
-  /** Where answers came from that did not come from the target; one from there may still follow. */
+  /** Source of the first answer that did not come from the target; one from the target may still follow. */
   #elsewhere: SocketAddress | undefined;
 
   constructor(target: PathTarget) {
@@ -105,7 +105,7 @@ class Exchange {
     this.#key = new TextEncoder().encode(target.pwd);
   }
 
-  /** The next request; each has a transaction id of its own, so that its round trip is known. */
+  /** Formats the next request, with a new transaction id, so that its round trip can be measured. */
   request(): Uint8Array {
     const { ufrag, sizeBytes = 0 } = this.#target;
     const transactionId = randomBytes(12);
@@ -122,7 +122,7 @@ class Exchange {
     });
   }
 
-  /** @param from Where it came from, where that may be another address than it was sent to. */
+  /** @param from Source address, if it may differ from the target. */
   receive(packet: Uint8Array, from: SocketAddress = this.#target.to): void {
     const message = parseStun(packet);
     if ("invalid" in message) {
@@ -164,12 +164,12 @@ class Exchange {
   }
 }
 
-/** Whether two addresses are one, however they are written. */
+/** Whether two addresses are equal, in whatever notation. */
 function isSame(one: SocketAddress, other: SocketAddress): boolean {
   return one.port === other.port && plain(one.hostname) === plain(other.hostname);
 }
 
-/** An IPv6 address in its short form (RFC 5952), and an IPv4 address in an IPv6 one as it is. */
+/** An IPv6 address in canonical form (RFC 5952); an IPv4-mapped one as IPv4. */
 function plain(hostname: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname)?.[1];
   if (mapped !== undefined || !hostname.includes(":")) return mapped ?? hostname;

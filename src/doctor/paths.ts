@@ -3,7 +3,7 @@ import type { PathOutcome } from "./path_client.ts";
 import { type CheckResult, failed, ok, skipped, warning } from "./result.ts";
 import type { Arrivals } from "./server.ts";
 
-/** One public port, and what came of checking it. */
+/** One public port, with the result of its check. */
 export interface CheckedPath {
   readonly transport: "udp" | "tcp";
   readonly localPort: number;
@@ -22,7 +22,7 @@ const BROWSER_BYTES_MAX = 1408;
 /** Sizes of padded checks, in bytes of UDP payload; the first is that of the largest packets of video. */
 export const PACKET_SIZES = [1200, 1300, BROWSER_BYTES_MAX, 1472] as const;
 
-/** Says of each public port whether it answered. Pure. */
+/** Reports for each public port whether it answered. Pure. */
 export function judgePaths(
   paths: readonly CheckedPath[],
   arrivals: readonly Arrivals[],
@@ -33,10 +33,10 @@ export function judgePaths(
   );
 }
 
-/** What a port's line depends on beside what came of its check. */
+/** What a port's line depends on besides the result of its check. */
 interface PathContext {
   readonly arrival: Arrival | undefined;
-  /** Whether frpc itself sees nothing wrong. */
+  /** Whether frpc reports no fault. */
   readonly isTunnelRunning: boolean;
 }
 
@@ -70,7 +70,7 @@ function judgePath(path: CheckedPath, context: PathContext): CheckResult {
       const { hostname, port } = outcome.from;
       return failed(check, {
         subject,
-        text: `${place} answers from ${formatHostPort(hostname, port)}, and browsers drop that`,
+        text: `${place} answers from ${formatHostPort(hostname, port)}; browsers drop that`,
         fix: `Set proxyBindAddr = "${address}" in frps.toml, and restart frps`,
         values: { local_port: localPort, answered_from: formatHostPort(hostname, port) },
       });
@@ -78,9 +78,9 @@ function judgePath(path: CheckedPath, context: PathContext): CheckResult {
     case "altered":
       return failed(check, {
         subject,
-        text: `${place} answers, but not with what the server signed`,
-        fix: "Does another program answer there, or something on the way change packets? " +
-          "With frp, no proxy of media may have transport.proxyProtocolVersion",
+        text: `${place} answers, but without this server's signature`,
+        fix: "Another program answers there, or a device on the path alters packets. With frp, " +
+          "media proxies must not have transport.proxyProtocolVersion",
       });
     case "refused":
       return failed(check, {
@@ -88,42 +88,41 @@ function judgePath(path: CheckedPath, context: PathContext): CheckResult {
         text: `Nothing can be sent to ${place}: ${outcome.reason}`,
         fix: transport === "tcp"
           ? "Check the tunnel's tcp proxies"
-          : "Is webrtc.public_ip right? Does this host's firewall let UDP out?",
+          : "Check webrtc.public_ip, and that this host's firewall allows outgoing UDP",
       });
     case "silent":
       return failed(check, { subject, ...silence(place, { ...context, transport }) });
   }
 }
 
-/** The fix names no port, so that it can be said once for several. */
+/** The fix names no port, so that it can be printed once for several. */
 function silence(
   place: string,
   { transport, arrival, isTunnelRunning }: Pick<CheckedPath, "transport"> & PathContext,
 ): { text: string; fix: string } {
   if (arrival !== undefined) {
     return {
-      text: `Checks of ${place} arrive at the server from ${arrival.from}; its answers are lost`,
-      fix: `Something on the way back drops ${transport.toUpperCase()}: a firewall, or the ` +
-        "tunnel's proxy",
+      text: `Checks of ${place} reach the server from ${arrival.from}, but its answers are lost`,
+      fix: `A firewall or the tunnel's proxy drops ${transport.toUpperCase()} on the return path`,
     };
   }
   if (isTunnelRunning) {
     return {
-      text: `${place} does not answer, and no check of it arrives at the server`,
+      text: `${place} does not answer, and its checks do not reach the server`,
       fix:
         "frpc's proxies run, so a firewall in front of the public server, or that of its provider, " +
-        `does not let ${transport.toUpperCase()} in there; or webrtc.public_ip is another machine's`,
+        `blocks ${transport.toUpperCase()}; or webrtc.public_ip belongs to another machine`,
     };
   }
-  const spoiler = transport === "udp" ? "; proxyProtocolVersion of frp spoils UDP" : "";
+  const spoiler = transport === "udp" ? "; frp's proxyProtocolVersion breaks UDP" : "";
   return {
-    text: `${place} does not answer, and no check of it arrives at the server`,
+    text: `${place} does not answer, and its checks do not reach the server`,
     fix: `Check webrtc.public_ip, the tunnel's ${transport} proxies, and whether the firewall in ` +
-      `front of the public server lets such ports in${spoiler}`,
+      `front of the public server allows these ports${spoiler}`,
   };
 }
 
-/** Says whether each public port leads to its own local port. Pure. */
+/** Checks that each public port forwards to its own local port. Pure. */
 export function judgeMapping(
   paths: readonly CheckedPath[],
   arrivals: readonly Arrivals[],
@@ -132,26 +131,26 @@ export function judgeMapping(
     const arrival = arrivalOf(path, arrivals);
     return arrival === undefined ? [] : [{ ...path, arrivedAt: arrival.localPort }];
   });
-  if (arrived.length === 0) return [skipped("port_mapping", "No check arrived at the server")];
+  if (arrived.length === 0) return [skipped("port_mapping", "No check reached the server")];
   const wrong = arrived.filter(({ localPort, arrivedAt }) => localPort !== arrivedAt);
   if (wrong.length === 0) {
-    return [ok("port_mapping", "Each public port leads to its own local port")];
+    return [ok("port_mapping", "Each public port forwards to its own local port")];
   }
   const shift = judgeShift(arrived);
   if (shift !== undefined) return [shift];
   return wrong.map(({ transport, publicPort, localPort, arrivedAt }) =>
     failed("port_mapping", {
       subject: `${publicPort}`,
-      text: `Public ${transport} port ${publicPort} leads to local port ${arrivedAt}, ` +
-        `and should lead to ${localPort}`,
-      fix: "Mend the tunnel's remotePort and localPort (`pinhole frpc` prints them), " +
-        "or webrtc.public_port_min",
+      text: `Public ${transport} port ${publicPort} forwards to local port ${arrivedAt} instead ` +
+        `of ${localPort}`,
+      fix: "Correct the tunnel's remotePort and localPort (`pinhole frpc` prints them), or " +
+        "webrtc.public_port_min",
       values: { local_port: localPort, arrives_at: arrivedAt },
     })
   );
 }
 
-/** All arrive at a port that is off by the same number: then the key is wrong, and not each proxy. */
+/** If all checks arrive with the same port offset, the configuration key is wrong, not each proxy. */
 function judgeShift(
   arrived: readonly (CheckedPath & { readonly arrivedAt: number })[],
 ): CheckResult | undefined {
@@ -164,14 +163,14 @@ function judgeShift(
   const lowest = Math.min(...arrived.map(({ publicPort }) => publicPort)) - offset;
   return failed("port_mapping", {
     text:
-      `Every public port leads to a local port that is off by ${offset}: ${first.publicPort} to ` +
-      `${first.arrivedAt}, and should lead to ${first.localPort}`,
-    fix: `Set webrtc.public_port_min = ${lowest}, or mend the tunnel's proxies`,
+      `Every public port forwards to a local port that is off by ${offset}: ${first.publicPort} ` +
+      `to ${first.arrivedAt} instead of ${first.localPort}`,
+    fix: `Set webrtc.public_port_min = ${lowest}, or correct the tunnel's proxies`,
     values: { local_port: first.localPort, arrives_at: first.arrivedAt },
   });
 }
 
-/** Says how large packets may be. @param outcomes By size; empty when no port answers. Pure. */
+/** Reports the largest packets that pass. @param outcomes By size; empty if no port answers. Pure. */
 export function judgePacketSizes(outcomes: ReadonlyMap<number, PathOutcome>): CheckResult {
   const passed = [...outcomes].filter(([, { kind }]) => kind === "answered")
     .map(([size]) => size);
@@ -181,18 +180,19 @@ export function judgePacketSizes(outcomes: ReadonlyMap<number, PathOutcome>): Ch
   if (passed.includes(needed)) {
     const values = { bytes: largest };
     if (largest >= BROWSER_BYTES_MAX) {
-      const text = `Packets of ${largest} bytes pass both ways; ${needed} are needed`;
+      const text = `Packets of ${largest} bytes pass in both directions; video needs ${needed}`;
       return ok("packet_size", text, { values });
     }
     return warning("packet_size", {
-      text: `Packets of ${largest} bytes pass both ways, enough for video; browsers send up to ` +
-        `${BROWSER_BYTES_MAX} while they connect, and longer ones are cut without a word`,
+      text:
+        `Packets of ${largest} bytes pass in both directions, enough for video; browsers send up ` +
+        `to ${BROWSER_BYTES_MAX} while they connect, and larger packets are cut silently`,
       fix: "In frp, set udpPacketSize to 1500 on both ends; with a VPN, raise its MTU",
       values,
     });
   }
   return failed("packet_size", {
-    text: `Packets of ${needed} bytes do not pass, and video needs them`,
+    text: `Packets of ${needed} bytes, which video needs, do not pass`,
     fix: "The path's MTU is too small: in frp, set udpPacketSize to 1500 on both ends; " +
       "with a VPN, raise its MTU to 1280 or more",
   });

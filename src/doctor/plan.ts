@@ -8,59 +8,59 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-/** What the doctor looks at. */
+/** Everything that the doctor checks, and how. */
 export interface DoctorPlan {
-  /** Where the configuration comes from, such as `config.toml`; begins a sentence. */
+  /** Source of the configuration, such as `config.toml`; begins a sentence. */
   readonly configSource: string;
-  /** Where this host's own server is, such as `http://127.0.0.1:9000`. */
+  /** Local origin of this host's server, such as `http://127.0.0.1:9000`. */
   readonly origin: string;
-  /** Where HTTP and WebSocket listen. */
+  /** Listening address of HTTP and WebSocket. */
   readonly http: { readonly hostname: string; readonly port: number };
   /** Media ports of this host. */
   readonly media: {
     readonly listen: string;
     readonly portMin: number;
     readonly portMax: number;
-    /** Whether they take ICE-TCP too. */
+    /** Whether they accept ICE-TCP too. */
     readonly tcp: boolean;
   };
-  /** What browsers open, an http or https origin. */
+  /** The http or https origin that browsers open. */
   readonly publicUrl: string | undefined;
-  /** Host of the media ports as browsers know it, for people; `undefined` when none is configured. */
+  /** Public host of the media ports, for messages; `undefined` if none is configured. */
   readonly publicHost: string | undefined;
   /**
-   * Where the public end of a local port is.
-   * @throws {Error} When its address cannot be found.
+   * Returns the public address of a local port.
+   * @throws {Error} If the address cannot be determined.
    */
   readonly publicAddress: (localPort: number) => Promise<{ address: string; port: number }>;
-  /** Session that the doctor's viewer watches. */
+  /** Session of the doctor's viewer. */
   readonly sessionId: string;
-  /** Access token for that session; `undefined` where everybody may come in. */
+  /** Access token for that session; `undefined` if the server needs none. */
   readonly token: string | undefined;
-  /** Where `/api/sessions` is, and an access token for it. */
+  /** Origin of `/api/sessions`, and an access token for it. */
   readonly operators: { readonly origin: string; readonly token: string | undefined };
-  /** When the doctor says what it still waits for, and ends, in milliseconds from its start. */
+  /** Deadline of the whole run, in milliseconds from its start. */
   readonly deadlineMs: number;
-  /** Whether it is a failure that no server runs. */
+  /** Whether a missing server is a failure instead of a warning. */
   readonly mustRun: boolean;
-  /** What the configuration names as renderer, for people; and whether a crash of it ends the server. */
+  /** The configured renderer, and whether it is isolated from the server's process. */
   readonly renderer: {
     readonly what: string;
     readonly kind: "library" | "bridge" | "test_pattern";
     readonly isIsolated: boolean;
   };
-  /** Where the certificate of `server.tls_cert` is shown: whether the server speaks TLS itself. */
+  /** Whether the server itself terminates TLS (`server.tls_cert`). */
   readonly hasTls: boolean;
   readonly frpc: {
-    /** Admin APIs that are asked, at least one. */
+    /** Admin APIs to query, at least one. */
     readonly urls: readonly string[];
-    /** Whether somebody named them, so that each has to answer; else one of them may be all there is. */
+    /** Whether they were named by option, so that each must answer; otherwise one of them is enough. */
     readonly areNamed: boolean;
     /** `user:password` */
     readonly credentials: string | undefined;
     readonly expected: readonly ExpectedProxy[];
   };
-  /** Opens the renderer and asks it for a frame, until `signal` says that time is up; never rejects. */
+  /** Opens the renderer and requests a frame, until `signal` is aborted; never rejects. */
   readonly tryRenderer: (
     context: { isServerRunning: boolean; signal: AbortSignal },
   ) => Promise<RendererFound>;
@@ -68,7 +68,7 @@ export interface DoctorPlan {
   readonly tryEncoder: () => Promise<{ readonly name: string } | { readonly problem: string }>;
   /**
    * Starts this program's own server on the configured addresses.
-   * @param options.testPattern Shows the test pattern whatever the configuration names.
+   * @param options.testPattern Shows the test pattern instead of the configured renderer.
    */
   readonly startServer: (options: { testPattern: boolean }) => Promise<OwnServer>;
 }

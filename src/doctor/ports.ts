@@ -1,22 +1,22 @@
 import { type CheckResult, failed, ok } from "./result.ts";
 import type { PortHolder } from "./sockets.ts";
 
-/** What is known of the ports on this host. */
+/** Findings about the ports of this host. */
 export interface LocalPorts {
   readonly protocol: "tcp" | "udp";
   readonly portMin: number;
   readonly portMax: number;
-  /** Ports that the running server has bound; `undefined` when none runs. */
+  /** Ports that the running server has bound; `undefined` if none runs. */
   readonly bound: readonly number[] | undefined;
-  /** Ports that cannot be bound now, with what to say of each; only looked at when no server runs. */
+  /** Ports that cannot be bound now, with the reason; only checked if no server runs. */
   readonly refused: ReadonlyMap<number, string>;
-  /** Who has a port, as far as that can be seen: not at all by the executable, to which Deno shows no /proc. */
+  /** Process that uses each port, as far as visible: the executable has no permission to read /proc. */
   readonly holders: ReadonlyMap<number, PortHolder>;
-  /** Who listens for HTTP. */
+  /** Process that listens for HTTP. */
   readonly httpHolder: PortHolder | undefined;
 }
 
-/** Says which media ports the server lacks, and who has them. Pure. */
+/** Reports the media ports that the server lacks, and which process uses them. Pure. */
 export function judgePorts(ports: LocalPorts): CheckResult[] {
   const { protocol, portMin, portMax, bound, refused, holders } = ports;
   const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
@@ -57,9 +57,9 @@ function judgeMissing(
     const { name, pid } = process;
     return failed("ports", {
       subject,
-      text: `${place} is taken by ${name} (process ${pid})`,
-      fix: `End that program, or give it or webrtc.port_min and port_max other ports; ` +
-        `then restart the server`,
+      text: `${place} is in use by ${name} (process ${pid})`,
+      fix: "Stop that program, move it to another port, or change webrtc.port_min and port_max; " +
+        "then restart the server",
       values: { process: name, pid },
     });
   }
@@ -68,8 +68,7 @@ function judgeMissing(
     subject,
     text: holder === undefined
       ? `${place} ${refusal ?? "is not bound by the server"}`
-      : `${place} is taken by a program that this user may not see`,
-    fix:
-      `\`${look}\` names the program that has it; when nobody has it any more, restart the server`,
+      : `${place} is in use by a program that this user may not see`,
+    fix: `\`${look}\` names the program that uses it; once the port is free, restart the server`,
   });
 }

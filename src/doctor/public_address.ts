@@ -2,30 +2,30 @@ import type { FailureCause } from "./http.ts";
 import type { CheckedPath } from "./paths.ts";
 import { type CheckResult, failed, ok, warning } from "./result.ts";
 
-/** What is known of the way from outside, from all who were asked. */
+/** Findings about the path from outside, from all checks. */
 export interface ReachFound {
   readonly paths: readonly CheckedPath[];
-  /** Where signalling is, and why it is not reached; left out where no public URL is configured. */
+  /** Address of signalling, and why it is unreachable; absent if no public URL is configured. */
   readonly signalling?: {
     readonly host: string;
     readonly port: number;
-    /** `undefined` when it was reached. */
+    /** `undefined` if it was reached. */
     readonly cause: FailureCause | undefined;
   };
-  /** Another address, that of signalling, where the media ports do answer. */
+  /** The address of signalling, if the media ports answer there and not at the configured one. */
   readonly answeringAt?: string;
-  /** `running`: frpc itself sees nothing wrong. `broken`: it does. `unseen`: there is none, or it was not asked. */
+  /** `running`: frpc reports no fault. `broken`: it reports one. `unseen`: no frpc was found. */
   readonly tunnel: "running" | "broken" | "unseen";
-  /** Hosts where an frps took a connection from here; one of them may be the public address. */
+  /** Hosts where an frps accepted a connection from here; one of them may be the public address. */
   readonly frpsHosts?: readonly string[];
   /** Whether no media port answers on this host either. */
   readonly isLocalSilent?: boolean;
 }
 
 /**
- * Says what the public address is worth, before each port is told: that it is another one, that answers come from
- * another one, or that something in front of it drops what comes. Pure.
- * @param publicHost `undefined` when no public address is configured.
+ * Judges the public address, before the lines of single ports: it may be wrong, answers may come from another address,
+ * or a firewall in front of it may drop packets. Pure.
+ * @param publicHost `undefined` if no public address is configured.
  */
 export function judgePublicAddress(
   publicHost: string | undefined,
@@ -33,15 +33,18 @@ export function judgePublicAddress(
 ): CheckResult[] {
   if (publicHost === undefined) {
     return [warning("public_address", {
-      text: "No public address is configured: the checks stay on this host",
+      text: "No public address is configured: the checks cover only this host",
       fix: "Set webrtc.public_ip and server.public_url to what browsers use",
     })];
   }
   return judgeSource(found) ?? judgeSilence(publicHost, found) ??
-    [ok("public_address", `Browsers are told ${publicHost}`), ...judgeFirewalls(publicHost, found)];
+    [
+      ok("public_address", `Browsers connect to ${publicHost}`),
+      ...judgeFirewalls(publicHost, found),
+    ];
 }
 
-/** Answers that come from another address than was asked. */
+/** Reports answers that come from another address than the request went to. */
 function judgeSource({ paths }: ReachFound): CheckResult[] | undefined {
   for (const { address, publicPort, outcome } of paths) {
     if (outcome.kind !== "elsewhere") continue;
@@ -49,12 +52,11 @@ function judgeSource({ paths }: ReachFound): CheckResult[] | undefined {
     const isPort = hostname === address;
     return [failed("public_address", {
       text: isPort
-        ? `Answers of ${address} port ${publicPort} come from port ${port}, and browsers drop them`
-        : `Answers of ${address} come from ${hostname}, and browsers drop them`,
+        ? `Answers of ${address} port ${publicPort} come from port ${port}; browsers drop them`
+        : `Answers of ${address} come from ${hostname}; browsers drop them`,
       fix:
-        `In frps.toml set proxyBindAddr = "${address}", and restart frps: a server with several ` +
-        "addresses answers from the one that was asked only then. Without frp, its NAT has to " +
-        "keep the address",
+        `Set proxyBindAddr = "${address}" in frps.toml, and restart frps: without it a server with ` +
+        "several addresses may answer from another one. Without frp, its NAT must keep the address",
       values: { asked: address, answered_from: hostname },
     })];
   }
@@ -65,14 +67,14 @@ function isSilent({ outcome: { kind } }: CheckedPath): boolean {
   return kind === "silent" || kind === "refused";
 }
 
-/** Nothing comes back from any media port. */
+/** Reports that no media port answers. */
 function judgeSilence(publicHost: string, found: ReachFound): CheckResult[] | undefined {
   const { paths, signalling, answeringAt, tunnel, isLocalSilent } = found;
   if (paths.length === 0 || !paths.every(isSilent)) return undefined;
   if (answeringAt !== undefined) {
     return [failed("public_address", {
-      text: `No media port answers at ${publicHost} (webrtc.public_ip), and they do at ` +
-        `${answeringAt}, where signalling is reached`,
+      text: `No media port answers at ${publicHost} (webrtc.public_ip), but they answer at ` +
+        `${answeringAt}, the address of signalling`,
       fix: `Set webrtc.public_ip = "${answeringAt}"`,
       values: { answers_at: answeringAt },
     })];
@@ -81,21 +83,20 @@ function judgeSilence(publicHost: string, found: ReachFound): CheckResult[] | un
   if (isReached) {
     if (signalling.host === publicHost || tunnel === "broken" || isLocalSilent) return undefined;
     return [failed("public_address", {
-      text:
-        `No media port answers at ${publicHost}, while signalling answers at ${signalling.host}`,
+      text: `No media port answers at ${publicHost}, but signalling answers at ${signalling.host}`,
       fix:
-        "Is webrtc.public_ip right? With frp it is the address of frps, as in server.public_url. " +
-        "If it is, a firewall in front of it drops UDP",
+        "Check webrtc.public_ip; with frp it is the address of frps, as in server.public_url. If it " +
+        "is correct, a firewall in front of it drops UDP",
     })];
   }
   if (tunnel === "running" && found.frpsHosts?.includes(publicHost)) return undefined;
   return [failed("public_address", {
-    text: `Nothing at all comes back from ${publicHost}: neither ${silentPlaces(found)}`,
+    text: `No answer at all from ${publicHost}: neither ${silentPlaces(found)}`,
     fix: tunnel === "broken"
-      ? "Mend the tunnel first: see frpc; the rest follows from it"
-      : "Either nothing there leads to this host, or this host cannot reach its own public " +
-        'address (a router without hairpin NAT). "Check my path" on the page, opened in another ' +
-        "network, tells which",
+      ? "Fix the tunnel first (see frpc); these failures follow from it"
+      : "Either nothing there forwards to this host, or this host cannot reach its own public " +
+        "address (a router without hairpin NAT). To find out, open the page in another network " +
+        'and press "Check my path"',
   })];
 }
 
@@ -116,7 +117,7 @@ function portRanges(paths: readonly CheckedPath[]): string[] {
   });
 }
 
-/** frpc sees nothing wrong, so what is silent is dropped in front of the public server. */
+/** If frpc reports no fault, a firewall in front of the public server drops the packets of silent ports. */
 function judgeFirewalls(publicHost: string, found: ReachFound): CheckResult[] {
   const { paths, signalling, tunnel, isLocalSilent } = found;
   if (tunnel !== "running" || isLocalSilent) return [];
@@ -131,11 +132,11 @@ function judgeFirewalls(publicHost: string, found: ReachFound): CheckResult[] {
   return [failed("public_firewall", {
     text:
       `${ports} of ${publicHost} ${
-        silent.length > 1 ? "are" : "is"
-      } silent, and does not even refuse, ` +
-      "while frpc's proxies run: a firewall in front of the public server drops what comes",
+        silent.length > 1 ? "do" : "does"
+      } not answer, not even with a refusal, ` +
+      "while frpc's proxies run: a firewall in front of the public server drops the packets",
     fix:
-      `Let ${ports} in on the public server (its nftables, ufw or iptables) and at its provider ` +
+      `Allow ${ports} on the public server (its nftables, ufw or iptables) and at its provider ` +
       "(security group)",
   })];
 }

@@ -5,7 +5,7 @@ import { type CheckedPath, PACKET_SIZES } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
 import { type Arrivals, openCheck, readArrivals } from "./server.ts";
 
-/** Time for each kind of check, in milliseconds: what passes the tunnel at all passes it in less. */
+/** Time limit of each kind of check, in milliseconds: far above the round trip of any working tunnel. */
 const DEADLINES_MS = {
   path: 4_000,
   local: 1_000,
@@ -14,13 +14,13 @@ const DEADLINES_MS = {
   name: 2_000,
 };
 
-/** The public ports, and what the server saw of their checks. */
+/** The checked public ports, and the checks that reached the server. */
 export interface Checked {
   readonly paths: readonly (CheckedPath & { readonly target: PathTarget })[];
   readonly arrivals: readonly Arrivals[];
 }
 
-/** Checks every port at once, and asks what arrived. */
+/** Checks all ports at once, and reads from the server which checks arrived. */
 export async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked> {
   const targets = await Promise.all(site.check.ports.map(async (port) => {
     const { address, port: publicPort } = await plan.publicAddress(port.localPort);
@@ -44,12 +44,12 @@ export async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked>
 }
 
 /**
- * Whether a media port answers on this host itself, without tunnel and network between. By a check of its own, whose
- * arrivals tell nothing of the others.
+ * Whether a media port answers on this host itself, without tunnel and network. Opens a separate check, so that its
+ * arrivals do not mix with the others.
  */
 export async function checkLocally(plan: DoctorPlan, { origin }: Site): Promise<boolean> {
   const check = await openCheck({ origin, token: plan.token });
-  // Without an answer nothing is known, which is no reason to blame a firewall.
+  // No answer of the API is no evidence against a firewall.
   if ("problem" in check) return true;
   const hostname = localHost(plan.media.listen);
   const outcomes = await Promise.all(
@@ -68,8 +68,8 @@ function localHost(listen: string): string {
 }
 
 /**
- * Looks for the media ports at the address where signalling is, when it is another one than that of the ports.
- * @returns That address, where one of them answers.
+ * Checks the media ports at the address of signalling, if that differs from webrtc.public_ip.
+ * @returns That address, if one of them answers there.
  */
 export async function findAnswering(
   { publicUrl }: DoctorPlan,
@@ -100,7 +100,7 @@ async function resolve(name: string): Promise<string | undefined> {
   }
 }
 
-/** Sends packets of several sizes to a port. */
+/** Checks one port with packets of several sizes. */
 export async function checkSizes(target: PathTarget): Promise<Map<number, PathOutcome>> {
   const asked = { deadlineMs: DEADLINES_MS.packetSize };
   const outcomes = PACKET_SIZES.map(async (sizeBytes) =>

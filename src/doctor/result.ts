@@ -1,9 +1,9 @@
-/** How a check went. */
+/** Statuses of a check. */
 export const STATUSES = ["ok", "warning", "failed", "skipped"] as const;
 /** One of {@link STATUSES}. */
 export type Status = typeof STATUSES[number];
 
-/** Every check, in the order in which they are told: from this host outwards. */
+/** Every check, in the order of the output: from this host outwards. */
 export const CHECKS = [
   "config",
   "ports",
@@ -27,15 +27,15 @@ export const CHECKS = [
 /** One of {@link CHECKS}. */
 export type CheckName = typeof CHECKS[number];
 
-/** What one check found. */
+/** Result of one check. */
 export interface CheckResult {
   readonly check: CheckName;
-  /** Which of several things of one kind, such as a port or a proxy. */
+  /** The port or proxy, if a check covers several. */
   readonly subject?: string;
   readonly status: Status;
   /** What was found, for people. */
   readonly text: string;
-  /** What mends it, for people; there is one where the status is `warning` or `failed`. */
+  /** How to fix it, for people; present if the status is `warning` or `failed`. */
   readonly fix?: string;
   /** The figures in `text`, for programs; units are in the names. */
   readonly values?: Values;
@@ -44,20 +44,20 @@ export interface CheckResult {
 /** Figures by name. */
 export type Values = Readonly<Record<string, string | number>>;
 
-/** What a result has beside check, status and text. */
+/** Optional fields of a result. */
 type More = Pick<CheckResult, "subject" | "values">;
 
-/** It is as it should be. */
+/** Makes a result: correct. */
 export function ok(check: CheckName, text: string, more: More = {}): CheckResult {
   return { check, status: "ok", text, ...more };
 }
 
-/** It was not looked at, and why. */
+/** Makes a result: not checked, with the reason. */
 export function skipped(check: CheckName, text: string): CheckResult {
   return { check, status: "skipped", text };
 }
 
-/** It works, or may work, and is still not as it should be. */
+/** Makes a result: works, or may work, but needs attention. */
 export function warning(
   check: CheckName,
   told: More & { readonly text: string; readonly fix: string },
@@ -65,7 +65,7 @@ export function warning(
   return { check, status: "warning", ...told };
 }
 
-/** It does not work. */
+/** Makes a result: does not work. */
 export function failed(
   check: CheckName,
   told: More & { readonly text: string; readonly fix: string },
@@ -73,7 +73,7 @@ export function failed(
   return { check, status: "failed", ...told };
 }
 
-/** How many results there are of each status. */
+/** Counts results by status. */
 export function countResults(results: readonly CheckResult[]): Record<Status, number> {
   const counts = { ok: 0, warning: 0, failed: 0, skipped: 0 };
   for (const { status } of results) counts[status]++;

@@ -1,36 +1,36 @@
 import { type CheckName, type CheckResult, CHECKS, failed, skipped } from "./result.ts";
 
-/** Checks that each run tells, if only that they were skipped. */
+/** Checks that every run reports, even if only as skipped. */
 const ALWAYS_TOLD: ReadonlySet<CheckName> = new Set([
   ...["ports", "renderer", "encoder", "server", "frpc", "public_address", "signalling"] as const,
   ...["packet_size", "webrtc", "firewall", "clock"] as const,
 ]);
 
-/** One run of the doctor: what it waits for at present, and what it has told. */
+/** One run of the doctor: what it is waiting for, and which checks it has reported. */
 export class DoctorRun {
   readonly #ending = new AbortController();
   readonly #told = new Set<CheckName>();
   #awaited: { readonly check: CheckName; readonly what: string } = {
     check: "server",
-    what: "an answer of the server",
+    what: "an answer from the server",
   };
 
-  /** Aborted when time is up: processes that were started are ended then. */
+  /** Aborted at the deadline, to end processes that were started. */
   get signal(): AbortSignal {
     return this.#ending.signal;
   }
 
-  /** Notes what is waited for from now on; `what` ends the sentence "still waits for …". */
+  /** Records what the run is waiting for; `what` ends the sentence "still waiting for …". */
   awaits(check: CheckName, what: string): void {
     this.#awaited = { check, what };
   }
 
-  /** Notes a result. */
+  /** Records a result. */
   tells({ check }: CheckResult): void {
     this.#told.add(check);
   }
 
-  /** Ends what is under way. @returns What is to be said of the checks that did not finish. */
+  /** Aborts pending work. @returns Results for the checks that did not finish. */
   giveUp(ms: number): CheckResult[] {
     this.#ending.abort();
     const { check: awaited, what } = this.#awaited;
@@ -40,9 +40,8 @@ export class DoctorRun {
     );
     return [
       failed(awaited, {
-        text: `Not done: after ${time} the doctor still waits for ${what}`,
-        fix:
-          "See what hangs there; on a host that is only slow, give the doctor longer with --timeout",
+        text: `Timed out: after ${time} the doctor is still waiting for ${what}`,
+        fix: "Find out why it hangs; if the host is only slow, raise --timeout",
       }),
       ...rest.map((check) => skipped(check, `Not finished within ${time}`)),
     ];

@@ -16,9 +16,9 @@ export interface OpenCheck {
   readonly ports: readonly CheckedPort[];
 }
 
-/** What has arrived for one port of a path check. */
+/** Requests that arrived for one port of a path check. */
 export interface Arrivals {
-  /** The port that it was meant for. */
+  /** The port that the requests were sent for. */
   readonly localPort: number;
   readonly arrivals: readonly {
     readonly localPort: number;
@@ -28,7 +28,7 @@ export interface Arrivals {
   }[];
 }
 
-/** How this host's own server is spoken to. */
+/** Access to this host's own server. */
 export interface LocalServer {
   /** Such as `http://127.0.0.1:9000`. */
   readonly origin: string;
@@ -38,12 +38,12 @@ export interface LocalServer {
 const DEADLINE_MS = 2_000;
 
 /**
- * What is at the address of this host's server: it, nothing, something else that takes connections, or what does not even
- * refuse, as over a loopback whose packets are dropped.
+ * What is at the address of this host's server. `running`: the server. `absent`: nothing. `taken`: another program.
+ * `silent`: connections time out, because loopback packets are dropped.
  */
 export type Presence = "running" | "absent" | "taken" | "silent";
 
-/** Looks for a server of ours. */
+/** Checks whether a Pinhole server runs at an origin. */
 export async function lookForServer(origin: string): Promise<Presence> {
   const reply = await request(`${origin}/healthz`, {
     takesAnyCertificate: true,
@@ -78,7 +78,7 @@ export async function openCheck(
   }));
 }
 
-/** Asks what has arrived. */
+/** Reads which requests of a path check arrived. */
 export async function readArrivals(
   { origin }: LocalServer,
   id: string,
@@ -88,7 +88,7 @@ export async function readArrivals(
   return "problem" in reply ? reply : readReport(reply);
 }
 
-/** Reads the answer to `GET /api/path-check/<id>`. Pure. */
+/** Parses the answer to `GET /api/path-check/<id>`. Pure. */
 export function readReport(reply: HttpReply): readonly Arrivals[] | { readonly problem: string } {
   return readDocument(reply, 200, ({ ports }) =>
     listOf(ports).map((port) => ({
@@ -113,7 +113,7 @@ function readDocument<Read>(
     if (status === expectedStatus) return read(fields);
     return { problem: `HTTP ${status}: ${fields.message}` };
   } catch {
-    return { problem: `HTTP ${status}, and no answer of Pinhole` };
+    return { problem: `HTTP ${status}, and not from Pinhole` };
   }
 }
 
@@ -122,17 +122,17 @@ function listOf(value: unknown): readonly Fields[] {
   return value;
 }
 
-/** How the server came about that the other checks work with. */
+/** The server that the other checks use. */
 export type ServerFound =
-  /** It was running, and has these ports. */
+  /** It was running, with these ports. */
   | { readonly kind: "running"; readonly ports: readonly number[] }
-  /** It is running, and starts no path check. */
+  /** It is running, but does not start a path check. */
   | { readonly kind: "unhelpful"; readonly reason: string }
   /** None was running; the doctor started one. */
   | { readonly kind: "started" }
   | { readonly kind: "none"; readonly reason: string };
 
-/** Says which server the other checks speak of. Pure. */
+/** Reports which server the other checks use. Pure. */
 export function judgeServer(
   found: ServerFound,
   context: {
@@ -147,7 +147,7 @@ export function judgeServer(
   const { process } = holder ?? {};
   const by = process === undefined ? "" : ` (${process.name}, process ${process.pid})`;
   switch (found.kind) {
-    // What judgeAbsence has said.
+    // Already reported by judgeAbsence.
     case "started":
       return undefined;
     case "running": {
@@ -155,40 +155,40 @@ export function judgeServer(
       if (others.length === 0) return ok("server", `Running at ${address}${by}`);
       return warning("server", {
         text: `The server at ${address}${by} has other media ports: ${others.join(", ")}`,
-        fix: "Give the doctor the configuration of that server with --config, or restart it",
+        fix: "Pass the configuration of that server with --config, or restart the server",
       });
     }
     case "unhelpful":
       return failed("server", {
-        text: `The server at ${address}${by} starts no path check: ${found.reason}`,
-        fix: "Mend what the line says. With an access token, auth.secret_file must be that of " +
-          "the running server; after an update, restart it",
+        text: `The server at ${address}${by} does not start a path check: ${found.reason}`,
+        fix: "Fix that problem. With access tokens, auth.secret_file must be that of the running " +
+          "server; after an update, restart the server",
       });
     case "none":
       return failed("server", {
         text: `No server runs at ${address}, and none can be started: ${found.reason}${by}`,
-        fix: "Mend what the line says, and run `pinhole serve`",
+        fix: "Fix that problem, then run `pinhole serve`",
       });
   }
 }
 
-/** Says that no server runs, before anything else is told. Pure. */
+/** Reports that no server runs; this line comes first. Pure. */
 export function judgeAbsence(address: string, { mustRun }: { mustRun: boolean }): CheckResult {
   const told = {
     text: `No server runs at ${address}: started one for these checks`,
-    fix: "Run `pinhole serve`; what follows holds for the server that the doctor starts, and ends",
+    fix: "Run `pinhole serve`; the lines below are about a server that only the doctor runs",
   };
   return mustRun ? failed("server", told) : warning("server", told);
 }
 
-/** Says that this host drops what it sends to itself. Pure. */
+/** Reports that this host drops loopback packets. Pure. */
 export function judgeLoopback(address: string): CheckResult {
   return failed("firewall", {
     text:
-      `${address} is silent, and does not even refuse: a firewall of this host drops packets to ` +
-      "itself, also those of the tunnel client",
+      `${address} does not answer, not even with a refusal: a firewall on this host drops loopback ` +
+      "packets, including those of the tunnel client",
     fix:
-      "Accept loopback before what drops, as in `nft insert rule inet filter input iif lo accept`; " +
-      "`sudo nft list ruleset` shows the rules",
+      "Accept loopback before the rule that drops, as in `nft insert rule inet filter input iif lo " +
+      "accept`; `sudo nft list ruleset` shows the rules",
   });
 }

@@ -2,12 +2,12 @@ import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import { request } from "./http.ts";
 import { type CheckResult, failed, ok, skipped, warning } from "./result.ts";
 
-/** How long a session's renderer may take to bring its first frame to the doctor's viewer, in milliseconds. */
+/** Time limit for the first frame of a session's renderer, in milliseconds. */
 const FRAME_WAIT_MS = 4_000;
 const ASK_INTERVAL_MS = 250;
 const DEADLINE_MS = 2_000;
 
-/** What `/api/sessions` says of a session's renderer. */
+/** State of a session's renderer in `/api/sessions`. */
 export interface SessionRenderer {
   readonly state: string;
   readonly lastFrameAgeS: number | undefined;
@@ -15,20 +15,20 @@ export interface SessionRenderer {
   readonly error: string | undefined;
 }
 
-/** What came of asking. */
+/** Result of the request. */
 export type SessionRendererFound =
   | SessionRenderer
-  /** The server has no such session any more. */
+  /** The session has ended. */
   | "gone"
   | { readonly problem: string };
 
-/** Where `/api/sessions` is. */
+/** Access to `/api/sessions`. */
 export interface Operators {
   readonly origin: string;
   readonly token: string | undefined;
 }
 
-/** Asks how a session's renderer does, until it brought a frame or says why not, or for some seconds. Never rejects. */
+/** Polls a session's renderer until it gives frames or has ended, or the time limit passes. Never rejects. */
 export async function watchRenderer(
   operators: Operators,
   sessionId: string,
@@ -53,12 +53,12 @@ async function askSession(
   return readSessionRenderer(reply, sessionId);
 }
 
-/** Reads one session of the answer to `GET /api/sessions`. Pure. */
+/** Parses one session of the answer to `GET /api/sessions`. Pure. */
 export function readSessionRenderer(
   { status, body }: { readonly status: number; readonly body: string },
   sessionId: string,
 ): SessionRendererFound {
-  if (status !== 200) return { problem: `/api/sessions answers with HTTP ${status}` };
+  if (status !== 200) return { problem: `/api/sessions answered with HTTP ${status}` };
   try {
     const sessions: readonly Record<string, unknown>[] = JSON.parse(body);
     const session = sessions.find(({ id }) => id === sessionId);
@@ -73,11 +73,11 @@ export function readSessionRenderer(
       error: typeof renderer.error === "string" ? renderer.error : undefined,
     };
   } catch {
-    return { problem: "/api/sessions has no answer of Pinhole" };
+    return { problem: "the answer of /api/sessions is not from Pinhole" };
   }
 }
 
-/** Names the renderer of the configuration. */
+/** The configured renderer. */
 export interface RendererSettings {
   /** Such as a library's path, or `bridge avatar`. */
   readonly what: string;
@@ -85,7 +85,7 @@ export interface RendererSettings {
   readonly isIsolated: boolean;
 }
 
-/** Says whether the pictures of a session are its renderer's, or those that stand in for them. Pure. */
+/** Reports whether a session shows frames of its renderer or the idle picture. Pure. */
 export function judgeSessionRenderer(
   found: SessionRendererFound,
   settings: RendererSettings,
@@ -93,11 +93,11 @@ export function judgeSessionRenderer(
   const { what } = settings;
   if (found === "gone") {
     return failed("renderer", {
-      text: `${what}: the server has closed the session while the doctor watched it`,
+      text: `${what}: the server closed the session while the doctor watched it`,
       fix: fixOf(settings),
     });
   }
-  if ("problem" in found) return skipped("renderer", `${what}: not seen, as ${found.problem}`);
+  if ("problem" in found) return skipped("renderer", `${what}: not checked: ${found.problem}`);
   const { state, lastFrameAgeS, failuresInARow, error } = found;
   const seen = lastFrameAgeS === undefined
     ? "no frame came, and viewers see the idle picture"
@@ -112,20 +112,20 @@ export function judgeSessionRenderer(
     failed("renderer", { text: `${what}: ${why}; ${seen}`, fix: fixOf(settings), values });
   switch (state) {
     case "frames":
-      return ok("renderer", `${what}: its frames are what viewers see`, { values });
+      return ok("renderer", `${what}: viewers see its frames`, { values });
     case "idle":
-      return ok("renderer", `${what}: has nothing to show now, and says so`, { values });
+      return ok("renderer", `${what}: reports that it has nothing to show now`, { values });
     case "failing":
       return fail(`${failuresInARow} calls in a row failed${said}`);
     case "stalled":
-      return fail("a call is under way for longer than 0.5 s");
+      return fail("a call has been running for more than 0.5 s");
     case "ended":
-      return fail("it has ended its session");
+      return fail("it ended its session");
     case "no_writer":
       return fail(
         settings.kind === "bridge"
           ? "no writer is connected to the bridge"
-          : "the library's process is not there, as after a crash",
+          : "the library's process is not running; it may have crashed",
       );
     default:
       return warning("renderer", {
@@ -138,21 +138,21 @@ export function judgeSessionRenderer(
 
 function fixOf({ kind, what }: RendererSettings): string {
   return kind === "bridge"
-    ? "Start the program that feeds the bridge, with the name of renderer.bridge; docs/bridge.md " +
-      "has what it says to the server"
-    : `\`pinhole renderer-test ${what}\` says in which call it fails; the server's log has its words`;
+    ? "Start the program that feeds the bridge, with the name in renderer.bridge; docs/bridge.md " +
+      "describes the protocol"
+    : `\`pinhole renderer-test ${what}\` names the call that fails; the server's log has the error`;
 }
 
-/** Says that the server did not survive the doctor's viewer. Pure. */
+/** Reports that the server ended while the doctor's viewer was connected. Pure. */
 export function judgeServerEnd(settings: RendererSettings): CheckResult {
   const { what, kind, isIsolated } = settings;
   const isLikely = kind === "library" && !isIsolated;
   return failed("renderer", {
-    text: "The server is gone since the doctor's viewer asked for a picture" +
-      (isLikely ? `: ${what} runs in its process, and has most likely ended it` : ""),
+    text: "The server ended after the doctor's viewer requested a picture" +
+      (isLikely ? `: ${what} runs in its process, and has most likely crashed it` : ""),
     fix: isLikely
-      ? `\`pinhole renderer-test ${what}\` says in which call it crashes; ` +
-        'renderer.isolation = "process" keeps the server when it does'
-      : "The server's log, or `journalctl -u pinhole`, has its last words",
+      ? `\`pinhole renderer-test ${what}\` names the call that crashes; with ` +
+        'renderer.isolation = "process" the server survives such a crash'
+      : "The server's log, or `journalctl -u pinhole`, has its last messages",
   });
 }

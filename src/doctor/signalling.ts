@@ -2,25 +2,25 @@ import { errorText } from "../base/errors.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { type HttpFailure, type HttpReply, request } from "./http.ts";
 
-/** What came back from the public address of signalling. */
+/** Answers from the public address of signalling. */
 export interface SignallingFound {
   /** `GET /healthz` */
   readonly health: HttpReply | HttpFailure;
-  /** `GET /api/path-check/<id>`, of a check that this host's own server began. */
+  /** `GET /api/path-check/<id>`, of a check that this host's own server opened. */
   readonly known: HttpReply | HttpFailure;
-  /** Why a WebSocket did not open; `undefined` when it did. */
+  /** Why a WebSocket did not open; `undefined` if it did. */
   readonly webSocketProblem: string | undefined;
-  /** A path below which Pinhole answers, where it does not at the root; `undefined` when there is none. */
+  /** A path prefix under which Pinhole answers; `undefined` if there is none. */
   readonly answersBelow?: string | undefined;
-  /** Whether Pinhole answers by http where `server.public_url` says https, or the other way round. */
+  /** Whether Pinhole answers by http although `server.public_url` says https, or the other way round. */
   readonly answersByOtherScheme?: boolean;
-  /** What is shown there by https; `undefined` where there is no TLS. */
+  /** The certificate presented there; `undefined` without TLS. */
   readonly certificate?: Certificate | undefined;
 }
 
 const DEADLINE_MS = 5_000;
 
-/** Asks all at once. */
+/** Makes all requests at once. */
 export async function probeSignalling(
   origin: string,
   { checkId, webSocketUrl }: { checkId: string; webSocketUrl: string },
@@ -29,7 +29,7 @@ export async function probeSignalling(
   const page = new URL(origin).origin;
   const [health, known, webSocketProblem, prefixed, otherScheme, certificate] = await Promise.all([
     request(`${origin}/healthz`, asked),
-    // As the page asks, whose origin the server compares with the name that it was reached by.
+    // With the Origin header of the page, which the server compares with Host.
     request(`${origin}/api/path-check/${encodeURIComponent(checkId)}`, { ...asked, origin: page }),
     tryWebSocket(webSocketUrl, page),
     request(`${origin}${PREFIX}/healthz`, { ...asked, takesAnyCertificate: true }),
@@ -46,10 +46,10 @@ export async function probeSignalling(
   };
 }
 
-/** A path that web servers in front are often told to pass on alone. */
+/** A path prefix that web servers are often configured to forward alone. */
 const PREFIX = "/pinhole";
 
-/** `http:` in the place of `https:` and the other way round, on the same port. */
+/** Swaps `http:` and `https:`, on the same port. */
 function withOtherScheme(origin: string): string {
   const { protocol, hostname, port } = new URL(origin);
   const isHttps = protocol === "https:";
@@ -60,7 +60,7 @@ function isHealthy(reply: HttpReply | HttpFailure): boolean {
   return "status" in reply && reply.status === 200 && reply.body.trim() === "ok";
 }
 
-/** Opens a WebSocket and closes it again. @returns Why it did not open. */
+/** Opens a WebSocket and closes it. @returns Why it did not open. */
 async function tryWebSocket(url: string, origin: string): Promise<string | undefined> {
   try {
     const socket = await openWebSocket(url, { deadlineMs: DEADLINE_MS, origin });
@@ -71,7 +71,7 @@ async function tryWebSocket(url: string, origin: string): Promise<string | undef
   }
 }
 
-/** Deno's own takes headers, which the types of browsers, loaded for the viewer page, do not know. */
+/** Deno's WebSocket takes headers; the browser types, loaded for the viewer page, do not declare them. */
 type WebSocketWithHeaders = new (
   url: string,
   options: { readonly headers: Readonly<Record<string, string>> },
@@ -79,8 +79,8 @@ type WebSocketWithHeaders = new (
 
 /**
  * Opens a WebSocket.
- * @param options.origin The page that a browser would come from; `undefined` comes as programs do.
- * @throws {Error} When it is not open in time, with why.
+ * @param options.origin Origin header that a browser would send; `undefined` sends none, like other programs.
+ * @throws {Error} If it does not open in time, with the reason.
  */
 export async function openWebSocket(
   url: string,
@@ -109,10 +109,10 @@ export async function openWebSocket(
   }
 }
 
-/** How long the other side may take to agree to a close, in milliseconds. */
+/** Time limit for the closing handshake, in milliseconds. */
 const CLOSE_MS = 500;
 
-/** Closes an open WebSocket and waits for the other side to agree, but not for long. */
+/** Closes a WebSocket, and waits for the closing handshake for a limited time. */
 export async function closeWebSocket(socket: WebSocket): Promise<void> {
   if (socket.readyState === WebSocket.CLOSED) return;
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -4,15 +4,15 @@ import { type CheckResult, failed, ok } from "./result.ts";
 import { readReport } from "./server.ts";
 import type { SignallingFound } from "./signalling.ts";
 
-/** What the words depend on beside what was found. */
+/** What the messages depend on besides the answers. */
 export interface SignallingContext {
-  /** Whether the server of this host speaks TLS itself: `server.tls_cert`. */
+  /** Whether the server of this host terminates TLS itself (`server.tls_cert`). */
   readonly hasTls: boolean;
   /** In milliseconds since 1970. */
   readonly nowMs: number;
 }
 
-/** Says whether signalling is reached, and whether it is this server that answers. Pure. */
+/** Reports whether signalling is reachable, and whether this server answers there. Pure. */
 export function judgeSignalling(
   origin: string,
   found: SignallingFound,
@@ -25,8 +25,8 @@ export function judgeSignalling(
   return [reached, judgeKnown(origin, found.known), judgeWebSocket(found.webSocketProblem)];
 }
 
-const TUNNEL = "Is the tunnel up, and does its TCP proxy lead to server.listen? " +
-  "Is server.public_url right?";
+const TUNNEL = "Check that the tunnel is up, that its TCP proxy forwards to server.listen, and " +
+  "that server.public_url is correct";
 
 function judgeHealth(
   origin: string,
@@ -41,21 +41,21 @@ function judgeHealth(
   if (answersBelow !== undefined) {
     return failed("signalling", {
       text:
-        `A web server answers at ${origin} (HTTP ${status}) and passes ${answersBelow} alone on ` +
-        "to Pinhole, whose pages and paths begin at the root",
-      fix: "Have the web server pass every path on, as nginx does by `location / { proxy_pass " +
-        "http://127.0.0.1:9000; }`, or give Pinhole a host name or port of its own",
+        `A web server answers at ${origin} (HTTP ${status}) and forwards only ${answersBelow} to ` +
+        "Pinhole, whose paths start at the root",
+      fix: "Have the web server forward every path, as in nginx `location / { proxy_pass " +
+        "http://127.0.0.1:9000; }`, or give Pinhole a separate host name or port",
     });
   }
   if (location !== undefined) {
     return failed("signalling", {
-      text: `${origin} sends on to ${location} (HTTP ${status})`,
-      fix: "Set server.public_url to the address that answers by itself",
+      text: `${origin} redirects to ${location} (HTTP ${status})`,
+      fix: "Set server.public_url to the address that answers without a redirect",
     });
   }
   return failed("signalling", {
     text: `${origin}/healthz answers with HTTP ${status}, but not as Pinhole does`,
-    fix: `A web server in front must pass every path on, from the root. ${TUNNEL}`,
+    fix: `A web server in front must forward every path, from the root. ${TUNNEL}`,
   });
 }
 
@@ -75,14 +75,14 @@ function judgeFailure(
   if (health.cause === "certificate") {
     return failed("signalling", {
       text,
-      fix: "Browsers want one for the name in server.public_url, from an authority that they know",
+      fix: "Browsers require a certificate for the name in server.public_url, from an authority " +
+        "that they trust",
     });
   }
   if (health.cause === "silent") {
     return failed("signalling", {
       text,
-      fix: "Silence without a refusal: a firewall drops what comes, or the address is another " +
-        `machine's. ${TUNNEL}`,
+      fix: "A firewall drops the packets, or the address belongs to another machine. " + TUNNEL,
     });
   }
   return failed("signalling", { text, fix: TUNNEL });
@@ -101,11 +101,11 @@ function judgeCertificate(
   return failed("signalling", {
     text: `Browsers refuse ${origin}: ${fault}`,
     fix:
-      "They want one that is valid today, for the name in server.public_url, from an authority that " +
-      `they know: ${
+      "Browsers require a valid certificate for the name in server.public_url, from an authority " +
+      `that they trust: ${
         hasTls
           ? "renew server.tls_cert and server.tls_key, and reload the server"
-          : "renew that of the web server in front"
+          : "renew the certificate of the web server in front"
       }`,
   });
 }
@@ -114,46 +114,46 @@ function judgeCertificate(
 function judgeScheme(origin: string, { hasTls }: SignallingContext): CheckResult {
   if (origin.startsWith("https:")) {
     return failed("signalling", {
-      text: `server.public_url says https (${origin}), and plain http answers there`,
+      text: `server.public_url says https (${origin}), but plain http answers there`,
       fix:
-        "Set server.tls_cert and server.tls_key, or put a web server in front that ends TLS, or " +
-        "write http:// in server.public_url",
+        "Set server.tls_cert and server.tls_key, put a web server in front that terminates TLS, or " +
+        "use http:// in server.public_url",
     });
   }
   return failed("signalling", {
-    text: `server.public_url says http (${origin}), and TLS answers there${
+    text: `server.public_url says http (${origin}), but TLS answers there${
       hasTls ? ", as server.tls_cert is set" : ""
     }`,
-    fix: "Write https:// in server.public_url, or leave server.tls_cert and server.tls_key empty",
+    fix: "Use https:// in server.public_url, or leave server.tls_cert and server.tls_key empty",
   });
 }
 
-/** The page that is served there may not connect: its origin is not the name that reaches the server. */
+/** Reports that the page served there may not connect: its Origin and the Host header differ. */
 function judgeOrigin(origin: string, { known }: SignallingFound): CheckResult | undefined {
   if (!("status" in known) || known.status !== 403) return undefined;
   if (!/"origin_not_allowed"/.test(known.body)) return undefined;
   return failed("signalling", {
-    text:
-      `${origin} answers, and refuses its own page (origin_not_allowed): what reaches the server ` +
-      "has another Host than the browser sent",
+    text: `${origin} answers, but refuses its own page (origin_not_allowed): the server receives ` +
+      "another Host header than the browser sent",
     fix:
-      "The web server in front has to pass the header Host on, as nginx does by `proxy_set_header " +
-      `Host $http_host;\`. Or name the page: server.allowed_origins = ["${origin}"]`,
+      "Have the web server in front forward the Host header, as in nginx `proxy_set_header Host " +
+      `$http_host;\`, or allow the page: server.allowed_origins = ["${origin}"]`,
   });
 }
 
 function judgeKnown(origin: string, known: SignallingFound["known"]): CheckResult {
   const report = "problem" in known ? known : readReport(known);
-  if (!("problem" in report)) return ok("same_server", "It is this server that answers there");
+  if (!("problem" in report)) return ok("same_server", "This server answers there");
   if ("status" in known && known.status === 404) {
     return failed("same_server", {
-      text: `Another Pinhole answers at ${origin}, not the one of this host`,
-      fix: "Does another tunnel client, or one on another host, have the same public port?",
+      text: `Another Pinhole answers at ${origin}, not the one on this host`,
+      fix:
+        "Check whether another tunnel client, here or on another host, uses the same public port",
     });
   }
   return failed("same_server", {
-    text: `Whether it is this server that answers cannot be told: ${report.problem}`,
-    fix: "A proxy in front must pass /api/ on",
+    text: `Cannot determine whether this server answers there: ${report.problem}`,
+    fix: "A proxy in front must forward /api/",
   });
 }
 
@@ -161,6 +161,6 @@ function judgeWebSocket(problem: string | undefined): CheckResult {
   if (problem === undefined) return ok("websocket", "A WebSocket opens");
   return failed("websocket", {
     text: `HTTP answers, but a WebSocket does not open: ${problem}`,
-    fix: "A proxy in front must pass on the headers Upgrade and Connection for /ws/",
+    fix: "A proxy in front must forward the headers Upgrade and Connection for /ws/",
   });
 }

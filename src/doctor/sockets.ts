@@ -1,22 +1,22 @@
-/** A local port that some process has. */
+/** A local port that is in use. */
 export interface BoundSocket {
-  /** IP literal; IPv4 addresses that a socket of both families has are IPv4. */
+  /** IP literal; IPv4-mapped addresses as IPv4. */
   readonly hostname: string;
   readonly port: number;
-  /** The kernel's number of the socket. */
+  /** The kernel's inode number of the socket. */
   readonly inode: string;
 }
 
-/** The process that has a port. */
+/** The process that uses a port. */
 export interface PortHolder {
-  /** Its name, such as `nginx`; `undefined` where this user may not see it. */
+  /** Its name, such as `nginx`; `undefined` if this user may not see it. */
   readonly process: { readonly name: string; readonly pid: number } | undefined;
 }
 
 /** TCP_LISTEN of Linux's include/net/tcp_states.h, in the form of /proc/net/tcp. */
 const LISTENING = "0A";
 
-/** Reads /proc/net/udp or /proc/net/tcp (or udp6, tcp6): sockets that wait for others. Pure. */
+/** Parses /proc/net/udp or /proc/net/tcp (or udp6, tcp6): UDP sockets, and listening TCP sockets. Pure. */
 export function parseSockets(text: string, protocol: "tcp" | "udp"): BoundSocket[] {
   return text.split("\n").slice(1).flatMap((line) => {
     const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
@@ -27,7 +27,7 @@ export function parseSockets(text: string, protocol: "tcp" | "udp"): BoundSocket
   });
 }
 
-/** The kernel writes each four bytes of an address as one number of a little-endian host. */
+/** The kernel writes every four bytes of an address as one number in host byte order (little-endian). */
 function parseAddress(hex: string): string {
   const bytes = (hex.match(/.{8}/g) ?? [])
     .flatMap((word) => [6, 4, 2, 0].map((at) => word.slice(at, at + 2)));
@@ -38,15 +38,15 @@ function parseAddress(hex: string): string {
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
-/** Whether two sockets cannot have the same port: one of them takes every address, or both the same. */
+/** Whether two sockets conflict on a port: one has a wildcard address, or both have the same address. */
 function isRival({ hostname }: BoundSocket, wanted: string): boolean {
   const every = ["0.0.0.0", "::"];
   return hostname === wanted || every.includes(hostname) || every.includes(wanted);
 }
 
 /**
- * Finds out which process has each of these ports. Without the rights to look at other users' processes, or on a
- * system without /proc, less is found or nothing.
+ * Finds the process that uses each of these ports. Finds less, or nothing, without permission to inspect processes of
+ * other users, and without /proc.
  */
 export async function findHolders(
   protocol: "tcp" | "udp",
@@ -63,7 +63,7 @@ export async function findHolders(
   return new Map(sockets.map(({ port, inode }) => [port, { process: owners.get(inode) }]));
 }
 
-/** Synchronous, since a busy host has a hundred thousand descriptors, and waiting for each would take ten times as long. */
+/** Synchronous: a busy host has a hundred thousand descriptors, and asynchronous calls would take ten times as long. */
 function findOwners(inodes: ReadonlySet<string>): Map<string, { name: string; pid: number }> {
   const owners = new Map<string, { name: string; pid: number }>();
   for (const pid of listProc("/proc")) {
@@ -78,7 +78,7 @@ function findOwners(inodes: ReadonlySet<string>): Map<string, { name: string; pi
   return owners;
 }
 
-/** Names in a folder; none where it is gone by now, or not for this user. */
+/** Names in a folder; empty if it has vanished or is not readable. */
 function listProc(path: string): string[] {
   try {
     return Array.from(Deno.readDirSync(path), ({ name }) => name);

@@ -1,37 +1,37 @@
 import { type CheckResult, failed, ok } from "./result.ts";
 
-/** Where frames come from, and what came of asking for one. */
+/** The renderer, and the result of requesting a frame. */
 export type RendererFound =
   | { readonly kind: "frame"; readonly what: string; readonly format: string; readonly ms: number }
-  /** It gave no frame, but says that it has none at the moment. */
+  /** It reports that it has no frame at the moment. */
   | { readonly kind: "idle"; readonly what: string }
-  /** Not asked, since a second user would disturb it: the server's session has to tell. */
+  /** Not opened, since a second user would disturb it; the server's session shows its state. */
   | { readonly kind: "untouched" }
   | { readonly kind: "failed"; readonly what: string; readonly reason: string };
 
-/** Says whether the renderer gives frames. Pure. */
+/** Reports whether the renderer gives frames. Pure. */
 export function judgeRenderer(
   found: Exclude<RendererFound, { kind: "untouched" }>,
 ): CheckResult {
   switch (found.kind) {
     case "frame": {
       const ms = Math.round(found.ms);
-      return ok("renderer", `${found.what}: opens, and a frame (${found.format}) takes ${ms} ms`, {
+      return ok("renderer", `${found.what}: opens; a frame (${found.format}) takes ${ms} ms`, {
         values: { format: found.format, first_frame_ms: ms },
       });
     }
     case "idle":
-      return ok("renderer", `${found.what}: opens, and has nothing to show yet`);
+      return ok("renderer", `${found.what}: opens, but has nothing to show yet`);
     case "failed":
       return failed("renderer", {
         text: `${found.what}: ${found.reason}`,
-        fix: "`pinhole renderer-test LIBRARY` says more; an empty renderer.library shows the " +
-          "test pattern, as the checks below do now",
+        fix: "`pinhole renderer-test LIBRARY` has details; with an empty renderer.library the " +
+          "server shows the test pattern, as in the checks below",
       });
   }
 }
 
-/** Says which encoder is used. @param found Its name, or why none opens. Pure. */
+/** Reports which encoder is used. @param found Its name, or why none opens. Pure. */
 export function judgeEncoder(
   found: { readonly name: string } | { readonly problem: string },
 ): CheckResult {
@@ -40,6 +40,6 @@ export function judgeEncoder(
   }
   return failed("encoder", {
     text: found.problem,
-    fix: 'video.encoder = "auto" and video.codec = "auto" take what this host has',
+    fix: 'video.encoder = "auto" and video.codec = "auto" use what this host has',
   });
 }

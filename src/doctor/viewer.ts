@@ -3,7 +3,7 @@ import { TestViewer, type Viewing } from "../transport/test_viewer.ts";
 import { type CheckResult, failed, ok, type Values, warning } from "./result.ts";
 import { closeWebSocket, openWebSocket } from "./signalling.ts";
 
-/** What became of a connection as a browser makes it. */
+/** Result of connecting as a browser does. */
 export type ViewerFound =
   /** Signalling gave no answer. */
   | { readonly kind: "refused"; readonly code: string; readonly reason: string }
@@ -14,21 +14,21 @@ export type ViewerFound =
     readonly candidate: string;
     readonly viewing: Viewing;
   }
-  /** The answer names a port of which it is known that no connection succeeds. */
+  /** The answer names a port that is known not to work. */
   | { readonly kind: "dead_end"; readonly candidate: string };
 
-/** How {@link probeViewer} goes about it. */
+/** Options of {@link probeViewer}. */
 export interface ViewerProbe {
   readonly deadlineMs: number;
-  /** The page that a browser would come from; `undefined` comes as programs do. */
+  /** Origin header that a browser would send; `undefined` sends none, like other programs. */
   readonly origin: string | undefined;
-  /** Candidates, such as `203.0.113.1 port 10111`, that are not worth to wait for. */
+  /** Candidates known not to work, such as `203.0.113.1 port 10111`. */
   readonly deadEnds: ReadonlySet<string>;
-  /** Is done while the viewer is there: after the first picture, or when it did not come. */
+  /** Called while the viewer is connected: after the first picture, or when it did not arrive. */
   readonly whileThere: () => Promise<void>;
 }
 
-/** Joins a session over a WebSocket and watches until a whole picture came, or time is up. Never rejects. */
+/** Joins a session over a WebSocket and watches until a complete picture or the deadline. Never rejects. */
 export async function probeViewer(
   webSocketUrl: string,
   { deadlineMs, origin, deadEnds, whileThere }: ViewerProbe,
@@ -98,13 +98,13 @@ async function leave(socket: WebSocket): Promise<void> {
   await closeWebSocket(socket);
 }
 
-/** Says how far a connection came, and which layer stopped it. Pure. */
+/** Reports how far a connection got, and at which layer it stopped. Pure. */
 export function judgeViewer(found: ViewerFound): CheckResult {
   if (found.kind === "refused") return judgeRefusal(found);
   if (found.kind === "dead_end") {
     return failed("webrtc", {
       text: `The answer names ${found.candidate}, where no connection succeeds`,
-      fix: "See the lines of that port",
+      fix: "See the lines for that port",
     });
   }
   const { viewing: { pathMs, securedMs, packetMs, frameMs, problem } } = found;
@@ -113,27 +113,27 @@ export function judgeViewer(found: ViewerFound): CheckResult {
   if (pathMs === undefined) {
     return failed("webrtc", {
       text: `The answer came, but no ICE check of ${found.candidate} was answered${because}`,
-      fix: "See the lines of that port",
+      fix: "See the lines for that port",
       values,
     });
   }
   if (securedMs === undefined) {
     return failed("webrtc", {
-      text: `ICE is connected, but the DTLS handshake does not end${because}`,
-      fix: "Large packets may be lost: see packet_size. Or something on the way changes packets",
+      text: `ICE is connected, but the DTLS handshake does not complete${because}`,
+      fix: "Large packets may be lost (see packet_size), or a device on the path alters packets",
       values,
     });
   }
   if (packetMs === undefined) {
     return failed("webrtc", {
-      text: "DTLS is done, but no packet of video comes",
-      fix: "See the lines of renderer and encoder, and the server's log",
+      text: "DTLS is connected, but no video packet arrives",
+      fix: "See the lines for renderer and encoder, and the server's log",
       values,
     });
   }
   if (frameMs === undefined) {
     return failed("webrtc", {
-      text: "Video comes, but no picture is whole",
+      text: "Video packets arrive, but no complete picture",
       fix: "Packets are lost: see packet_size, and lower video.bitrate_kbps",
       values,
     });
@@ -143,7 +143,7 @@ export function judgeViewer(found: ViewerFound): CheckResult {
   return ok(
     "webrtc",
     `Answer after ${answered} ms; then ICE ${path} ms, DTLS ${secured} ms, ` +
-      `first whole picture ${frame} ms`,
+      `first complete picture ${frame} ms`,
     { values },
   );
 }
@@ -151,13 +151,13 @@ export function judgeViewer(found: ViewerFound): CheckResult {
 function judgeRefusal({ code, reason }: ViewerFound & { kind: "refused" }): CheckResult {
   if (code === "no_free_port" || code === "session_full") {
     return warning("webrtc", {
-      text: `Not tried, as the server is full: ${reason}`,
-      fix: "Run the doctor again when somebody has left",
+      text: `Not tried, because the server is full: ${reason}`,
+      fix: "Run the doctor again when a viewer has left",
     });
   }
   return failed("webrtc", {
     text: `The offer got no answer: ${code}: ${reason}`,
-    fix: "docs/signalling.md explains the code; the server's log says more",
+    fix: "docs/signalling.md explains the code; the server's log has details",
   });
 }
 

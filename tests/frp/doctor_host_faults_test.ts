@@ -65,23 +65,23 @@ const SERVER_FAULTS: readonly Fault[] = [
     also: ({ results }) => assert.equal(results[0]?.check, "server"),
   },
   {
-    name: "no server runs, and one has to",
+    name: "no server runs, and one must",
     ...NOT_SERVED,
     args: ["--running"],
     failed: { check: "server", text: /No server runs at .*:9000/, fix: /pinhole serve/ },
     also: ({ results }) => assert.equal(results[0]?.check, "server"),
   },
   {
-    name: "another program has a media port",
+    name: "another program uses a media port",
     ...NOT_SERVED,
     plant: taking(
       'Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 10113 })',
       10_113,
     ),
-    failed: { check: "ports", text: /UDP 10113 is taken by deno/, fix: /webrtc\.port_min/ },
+    failed: { check: "ports", text: /UDP 10113 is in use by deno/, fix: /webrtc\.port_min/ },
   },
   {
-    name: "another program has the port of HTTP",
+    name: "another program uses the HTTP port",
     ...NOT_SERVED,
     plant: taking('Deno.serve({ port: 9000 }, () => new Response("mine"))', 9000),
     failed: { check: "server", text: /9000.*deno/, fix: /pinhole serve/ },
@@ -97,7 +97,7 @@ const SERVER_FAULTS: readonly Fault[] = [
     failed: {
       check: "frpc",
       text:
-        /gpu_server_api leads to port 9000 of 127\.0\.0\.1 \(its localIP\).*server\.listen has ::1/,
+        /gpu_server_api forwards to port 9000 of 127\.0\.0\.1 \(its localIP\).*server\.listen is ::1/,
       fix: /localIP = "::1"/,
     },
   },
@@ -106,7 +106,7 @@ const SERVER_FAULTS: readonly Fault[] = [
     config: { webrtc: { listen: ADDRESSES.host } },
     failed: {
       check: "frpc",
-      text: /udp_10111 leads to port 10111 of 127\.0\.0\.1 .*webrtc\.listen has 198\.51\.100\.2/,
+      text: /udp_10111 forwards to port 10111 of 127\.0\.0\.1 .*webrtc\.listen is 198\.51\.100\.2/,
       fix: /localIP = "198\.51\.100\.2"/,
     },
   },
@@ -115,7 +115,7 @@ const SERVER_FAULTS: readonly Fault[] = [
     plant: dropping("drop"),
     failed: {
       check: "firewall",
-      text: /127\.0\.0\.1:9000 is silent.*firewall/,
+      text: /127\.0\.0\.1:9000 does not answer.*firewall/,
       fix: /iif lo accept/,
     },
     also: ({ results }) => assert.ok(!results.some(({ text }) => /another program/.test(text))),
@@ -123,7 +123,11 @@ const SERVER_FAULTS: readonly Fault[] = [
   {
     name: "a firewall of the host drops UDP over loopback",
     plant: dropping("meta l4proto udp drop"),
-    failed: { check: "firewall", text: /10111-10115\/udp.*silent.*firewall/, fix: /iif lo accept/ },
+    failed: {
+      check: "firewall",
+      text: /10111-10115\/udp\) does not answer.*firewall/,
+      fix: /iif lo accept/,
+    },
   },
   {
     name: "the clock is off by 120 s",
@@ -231,7 +235,7 @@ const RENDERER_FAULTS: readonly Fault[] = [
     ...withLibrary(good),
     also: ({ results }) => {
       const line = results.find(({ check }) => check === "renderer");
-      assert.match(line?.text ?? "", /its frames are what viewers see/);
+      assert.match(line?.text ?? "", /viewers see its frames/);
     },
   },
   {
@@ -240,7 +244,7 @@ const RENDERER_FAULTS: readonly Fault[] = [
     // Between two crashes the library's process is missing; after some the server gives the session up.
     failed: {
       check: "renderer",
-      text: /viewers see the idle picture|the server has closed the session/,
+      text: /viewers see the idle picture|the server closed the session/,
       fix: /renderer-test/,
     },
   },
@@ -258,7 +262,7 @@ const RENDERER_FAULTS: readonly Fault[] = [
     ...withLibrary(good, crashing),
     failed: {
       check: "renderer",
-      text: /server is gone since/,
+      text: /server ended after the doctor's viewer/,
       fix: /renderer-test.*renderer\.isolation/,
     },
   },

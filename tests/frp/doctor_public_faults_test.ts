@@ -68,8 +68,8 @@ const FAULTS: readonly Fault[] = [
     plant: dropping("udp dport 10111-10115 drop"),
     failed: {
       check: "public_firewall",
-      text: /UDP 10111-10115 of 203\.0\.113\.1 is silent/,
-      fix: /Let UDP 10111-10115 in/,
+      text: /UDP 10111-10115 of 203\.0\.113\.1 does not answer/,
+      fix: /Allow UDP 10111-10115 on the public server/,
     },
   },
   {
@@ -77,8 +77,8 @@ const FAULTS: readonly Fault[] = [
     plant: dropping("tcp dport 10110 drop"),
     failed: {
       check: "public_firewall",
-      text: /TCP 10110 of 203\.0\.113\.1 is silent/,
-      fix: /Let TCP 10110 in/,
+      text: /TCP 10110 of 203\.0\.113\.1 does not answer/,
+      fix: /Allow TCP 10110 on the public server/,
     },
   },
   {
@@ -86,8 +86,8 @@ const FAULTS: readonly Fault[] = [
     plant: dropping("tcp dport != 7000 drop; nft add rule inet guard input udp dport != 7000 drop"),
     failed: {
       check: "public_firewall",
-      text: /TCP 10110 and UDP 10111-10115 of 203\.0\.113\.1 are silent/,
-      fix: /Let TCP 10110 and UDP 10111-10115 in/,
+      text: /TCP 10110 and UDP 10111-10115 of 203\.0\.113\.1 do not answer/,
+      fix: /Allow TCP 10110 and UDP 10111-10115 on the public server/,
     },
   },
   {
@@ -152,7 +152,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: "the certificate has expired",
     ...withCertificate({ days: ["20200101000000Z", "20210203000000Z"] }),
-    failed: { check: "signalling", text: /expired, on 2021-02-03/, fix: /server\.tls_cert/ },
+    failed: { check: "signalling", text: /expired on 2021-02-03/, fix: /server\.tls_cert/ },
   },
   {
     name: "the certificate is for another name",
@@ -187,11 +187,11 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: "a web server in front that passes everything on",
+    name: "a web server in front that forwards everything",
     ...behindWebServer(`location / {\n${PASSED_ON}\n${UPGRADED}\n}`),
   },
   {
-    name: "a web server in front does not pass the upgrade on",
+    name: "a web server in front does not forward the upgrade",
     ...behindWebServer(`location / {\n${PASSED_ON}\n}`),
     failed: { check: "websocket", text: /does not open/, fix: /Upgrade and Connection/ },
   },
@@ -210,13 +210,13 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: "a web server in front passes /pinhole/ alone on",
+    name: "a web server in front forwards only /pinhole/",
     ...behindWebServer(
       `location /pinhole/ {\n${
         PASSED_ON.replace("10110;", "10110/;")
       }\n${UPGRADED}\n}\nlocation / { return 404; }`,
     ),
-    failed: { check: "signalling", text: /passes \/pinhole\/ alone/, fix: /location \// },
+    failed: { check: "signalling", text: /forwards only \/pinhole\//, fix: /location \// },
   },
 ];
 

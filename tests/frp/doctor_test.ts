@@ -50,7 +50,7 @@ doctorTest(
   ({ tunnel }) => tunnel.killClient(),
   ({ results, failed }, [one, two]) => {
     const { text, fix } = find(results, "frpc");
-    assert.match(text, /frpc does not run here: no frpc is seen at .*connection refused/);
+    assert.match(text, /frpc does not run here: no frpc found at .*connection refused/);
     assert.match(fix ?? "", /start frpc/);
     assert.deepEqual(failed, ["frpc", "public_address"]);
     assert.match(find(results, "public_address").text, new RegExp(`UDP ${one}-${two}$`));
@@ -68,7 +68,7 @@ doctorTest(
   ({ results, failed }) => {
     const { text, fix } = find(results, "frpc");
     assert.match(text, /not logged in to frps/);
-    assert.match(fix ?? "", /frps that does not run/);
+    assert.match(fix ?? "", /frps does not run/);
     assert.equal(failed[0], "frpc");
     assert.match(find(results, "public_address").fix ?? "", /see frpc/);
   },
@@ -79,7 +79,10 @@ doctorTest(
   ({ tunnel }) => tunnel.reloadClient(editMedia(tunnel.clientConfig, [undefined, () => ""])),
   ({ results, failed }, [one, two]) => {
     assert.deepEqual(failed, [`frpc udp_${two}`, `udp_port ${two}`]);
-    assert.match(find(results, "frpc").text, new RegExp(`No udp proxy leads public port ${two} `));
+    assert.match(
+      find(results, "frpc").text,
+      new RegExp(`No udp proxy forwards public port ${two} `),
+    );
     assert.equal(find(results, "udp_port", `${one}`).status, "ok");
   },
 );
@@ -109,7 +112,7 @@ doctorTest(
   ({ results, failed }, [one, two]) => {
     assert.deepEqual(failed, ["public_address", `udp_port ${one}`, `udp_port ${two}`]);
     const { text, fix } = find(results, "public_address");
-    assert.match(text, new RegExp(`${NOBODY}.*they do at ${PUBLIC_ADDRESS}`));
+    assert.match(text, new RegExp(`${NOBODY}.*they answer at ${PUBLIC_ADDRESS}`));
     assert.match(fix ?? "", new RegExp(`webrtc\\.public_ip = "${PUBLIC_ADDRESS}"`));
     assert.equal(find(results, "signalling").status, "ok");
   },
@@ -145,7 +148,7 @@ doctorTest(
     assert.deepEqual(failed.slice(0, 2), [`frpc udp_${one}`, `udp_port ${one}`]);
     assert.match(find(results, "frpc").text, /127\.0\.0\.9 \(its localIP\).*webrtc\.listen/);
     assert.match(find(results, "frpc").fix ?? "", /localIP = "127\.0\.0\.1"/);
-    assert.match(find(results, "udp_port", `${one}`).text, /no check of it arrives/);
+    assert.match(find(results, "udp_port", `${one}`).text, /its checks do not reach the server/);
     assert.equal(find(results, "udp_port", `${two}`).status, "ok");
   },
 );

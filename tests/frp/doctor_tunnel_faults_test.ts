@@ -77,7 +77,7 @@ const FAULTS: readonly Fault[] = [
     frpcSays: /./,
     failed: {
       check: "frpc",
-      text: /203\.0\.113\.1:7000 .*silen/,
+      text: /203\.0\.113\.1:7000 time out/,
       fix: /firewall.*TCP 7000/,
     },
   },
@@ -86,7 +86,7 @@ const FAULTS: readonly Fault[] = [
     frpc: withoutProxy("udp_10113"),
     failed: {
       check: "frpc",
-      text: /No udp proxy leads public port 10113 to local port 10113/,
+      text: /No udp proxy forwards public port 10113 to local port 10113/,
       fix: /pinhole frpc/,
     },
     secondsMax: 12,
@@ -96,7 +96,7 @@ const FAULTS: readonly Fault[] = [
     frpc: swapped,
     failed: {
       check: "frpc",
-      text: /udp_10111 leads public port 10111 to local port 10112/,
+      text: /udp_10111 forwards public port 10111 to local port 10112/,
       fix: /pinhole frpc/,
     },
     secondsMax: 12,
@@ -104,12 +104,20 @@ const FAULTS: readonly Fault[] = [
   {
     name: "udpPacketSize is too small in frpc",
     frpc: (toml) => edited(toml, "udpPacketSize = 1500", "udpPacketSize = 1000"),
-    failed: { check: "packet_size", text: /1200 bytes do not pass/, fix: /udpPacketSize/ },
+    failed: {
+      check: "packet_size",
+      text: /1200 bytes, which video needs, do not pass/,
+      fix: /udpPacketSize/,
+    },
   },
   {
     name: "udpPacketSize is too small in frps",
     frps: (toml) => edited(toml, "udpPacketSize = 1500", "udpPacketSize = 1000"),
-    failed: { check: "packet_size", text: /1200 bytes do not pass/, fix: /udpPacketSize/ },
+    failed: {
+      check: "packet_size",
+      text: /1200 bytes, which video needs, do not pass/,
+      fix: /udpPacketSize/,
+    },
   },
   {
     name: "udpPacketSize is scant on both ends",
@@ -213,12 +221,12 @@ const FAULTS: readonly Fault[] = [
   {
     name: "the admin API has another password",
     env: { FRPC_ADMIN_PASSWORD: "another" },
-    warning: { check: "frpc", text: /wants a user and a password/, fix: /FRPC_ADMIN_PASSWORD/ },
+    warning: { check: "frpc", text: /requires a user and a password/, fix: /FRPC_ADMIN_PASSWORD/ },
   },
   {
     name: "the admin API is off",
     frpc: (toml) => edited(toml, /webServer\..*\n/g, ""),
-    warning: { check: "frpc", text: /No frpc is seen/, fix: /FRPC_ADMIN_PASSWORD/ },
+    warning: { check: "frpc", text: /No frpc found/, fix: /FRPC_ADMIN_PASSWORD/ },
   },
 ];
 

@@ -125,7 +125,7 @@ Deno.test("pinhole doctor: with the executable's permissions, which hide /proc, 
   assert.equal(code, 1);
   assert.match(
     out,
-    new RegExp(`^failed +ports ${port} +UDP ${port} is taken by another program$`, "m"),
+    new RegExp(`^failed +ports ${port} +UDP ${port} is in use by another program$`, "m"),
   );
   assert.doesNotMatch(out, /bound by the server/);
 });

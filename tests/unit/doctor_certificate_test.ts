@@ -17,7 +17,7 @@ function fault(changes: Partial<Certificate>, host = "example.com"): string | un
 Deno.test("faultOf: says what browsers dislike, and of several things the first", () => {
   assert.equal(fault({}), undefined);
   const validToMs = NOW_MS - DAY_MS;
-  assert.match(fault({ validToMs, names: [] }) ?? "", /expired, on 2026-01-09/);
+  assert.match(fault({ validToMs, names: [] }) ?? "", /expired on 2026-01-09/);
   assert.match(fault({ validFromMs: NOW_MS + DAY_MS }) ?? "", /not valid before 2026-01-11/);
   assert.match(
     fault({ names: ["a.example", "b.example"] }) ?? "",

@@ -61,7 +61,7 @@ Deno.test("judgeFrpc: names what is missing, broken and mixed up", () => {
     ["failed", "udp_1"],
     ["failed", "udp_2"],
   ]);
-  assert.match(results[1]?.text ?? "", /No udp proxy leads public port 1 to local port 11/);
+  assert.match(results[1]?.text ?? "", /No udp proxy forwards public port 1 to local port 11/);
   assert.match(results[2]?.text ?? "", /port already used/);
 });
 
@@ -80,15 +80,15 @@ Deno.test("judgeFrpc: what frps refused is mended where frps says", () => {
   };
   assert.match(
     fixOf("acquire port 1 error: port unavailable"),
-    /on the public server, has that port/,
+    /on the public server, uses that port/,
   );
   assert.match(
     fixOf("acquire port 1 error: port already used"),
-    /on the public server, has that port/,
+    /on the public server, uses that port/,
   );
-  assert.match(fixOf("acquire port 1 error: port not allowed"), /allowPorts of frps\.toml/);
+  assert.match(fixOf("acquire port 1 error: port not allowed"), /allowPorts in frps\.toml/);
   assert.match(fixOf("proxy [udp_1] already exists"), /Another frpc/);
-  assert.match(fixOf("work connection closed"), /frpc's log says more/);
+  assert.match(fixOf("work connection closed"), /frpc's log has details/);
 });
 
 Deno.test("judgeFrpc: several clients are taken together, and silence is a warning", () => {
@@ -127,11 +127,11 @@ Deno.test("judgeFrpc: of two clients the one that does not answer, or is not log
   };
   const [named, ...others] = judge([whole, silent], { areNamed: true });
   assert.deepEqual([named?.status, others], ["warning", []]);
-  assert.match(named?.text ?? "", /No frpc is seen at http:\/\/b \(connection refused\)/);
+  assert.match(named?.text ?? "", /No frpc found at http:\/\/b \(connection refused\)/);
   assert.deepEqual(statuses(judge([whole, silent])), ["frpc ok"]);
   assert.deepEqual(statuses(judge([whole, { kind: "unauthorized" }])), ["frpc ok"]);
   const [closed, ...missing] = judge([signalling, { kind: "unauthorized" }]);
-  assert.match(closed?.text ?? "", /http:\/\/b wants a user and a password/);
+  assert.match(closed?.text ?? "", /http:\/\/b requires a user and a password/);
   assert.deepEqual(missing.map(({ subject }) => subject), ["udp_1", "udp_2"]);
   const [idle] = judge([signalling, readFrpcStatus({ status: 200, body: "{}" })]);
   assert.match(idle?.text ?? "", /http:\/\/b\), but is not logged in/);

@@ -51,9 +51,9 @@ Deno.test("judgePaths: tells apart what never arrives, what is lost on the way b
     "4 failed",
     "5 ok",
   ]);
-  assert.match(results[0]?.text ?? "", /no check of it arrives/);
-  assert.match(results[1]?.text ?? "", /arrive at the server from 127\.0\.0\.1:40123/);
-  assert.match(results[2]?.text ?? "", /not with what the server signed/);
+  assert.match(results[0]?.text ?? "", /its checks do not reach the server/);
+  assert.match(results[1]?.text ?? "", /reach the server from 127\.0\.0\.1:40123/);
+  assert.match(results[2]?.text ?? "", /without this server's signature/);
   assert.match(results[4]?.text ?? "", /203\.0\.113\.7:5\/udp answers in 12\.3 ms/);
 });
 
@@ -67,8 +67,8 @@ Deno.test("judgeMapping: is right, wrong or not known", () => {
     }]);
   assert.deepEqual(statuses(judge(11, 12)), ["port_mapping ok"]);
   assert.deepEqual(judge(12, 11).map(({ text }) => text), [
-    "Public udp port 1 leads to local port 12, and should lead to 11",
-    "Public udp port 2 leads to local port 11, and should lead to 12",
+    "Public udp port 1 forwards to local port 12 instead of 11",
+    "Public udp port 2 forwards to local port 11 instead of 12",
   ]);
   assert.deepEqual(statuses(judgeMapping(paths, [])), ["port_mapping skipped"]);
 });
@@ -113,7 +113,7 @@ Deno.test("judgePublicAddress: an address that is not signalling's, and silent, 
   assert.equal(publicAddress({ signalling, tunnel: "broken" })[0]?.status, "ok");
   const [doubted] = publicAddress({ signalling });
   assert.equal(doubted?.status, "failed");
-  assert.match(doubted?.text ?? "", /at h, while signalling answers at i/);
+  assert.match(doubted?.text ?? "", /at h, but signalling answers at i/);
   const [known] = publicAddress({ signalling, answeringAt: "203.0.113.9" });
   assert.match(known?.text ?? "", /at h .*at 203\.0\.113\.9/);
   assert.match(known?.fix ?? "", /webrtc\.public_ip = "203\.0\.113\.9"/);
@@ -132,16 +132,16 @@ Deno.test("judgePublicAddress: what is silent while frpc's proxies run is a fire
     publicAddress({ tunnel: "running", ...found })
       .filter(({ status }) => status === "failed").map(({ check, text }) => `${check} ${text}`);
   const [udp, ...others] = texts({ signalling: REACHED });
-  assert.match(udp ?? "", /^public_firewall UDP 1-2 of h is silent/);
+  assert.match(udp ?? "", /^public_firewall UDP 1-2 of h does not answer/);
   assert.deepEqual(others, []);
   const silent = { ...REACHED, cause: "silent" } as const;
   assert.match(
     texts({ signalling: silent, paths: [path(1, ANSWERED)] })[0] ?? "",
-    /^public_firewall TCP 80 of h is silent/,
+    /^public_firewall TCP 80 of h does not answer/,
   );
   assert.match(
     texts({ signalling: silent, frpsHosts: ["h"] })[0] ?? "",
-    /TCP 80 and UDP 1-2 of h are silent/,
+    /TCP 80 and UDP 1-2 of h do not answer/,
   );
   const refused = { ...REACHED, cause: "refused" } as const;
   assert.deepEqual(texts({ signalling: refused, paths: [path(1, ANSWERED)] }), []);
@@ -205,9 +205,9 @@ Deno.test("judgeViewer: names the layer at which a connection stopped", () => {
     first_picture_ms: 4,
   });
   assert.match(judge(none).text, /no ICE check of h port 1 was answered/);
-  assert.match(judge({ ...none, pathMs: 1 }).text, /DTLS handshake does not end/);
-  assert.match(judge({ packetMs: undefined, frameMs: undefined }).text, /no packet of video/);
-  assert.match(judge({ frameMs: undefined }).text, /no picture is whole/);
+  assert.match(judge({ ...none, pathMs: 1 }).text, /DTLS handshake does not complete/);
+  assert.match(judge({ packetMs: undefined, frameMs: undefined }).text, /no video packet arrives/);
+  assert.match(judge({ frameMs: undefined }).text, /no complete picture/);
   const refused = (code: string) => judgeViewer({ kind: "refused", code, reason: "r" }).status;
   assert.equal(refused("no_free_port"), "warning");
   assert.equal(refused("renderer_failed"), "failed");

@@ -47,12 +47,12 @@ Deno.test("judgePorts: names who has a port, and how to find out where that is n
   ]);
   const missing = judgePorts({ ...base, bound: [], holders });
   assert.deepEqual(missing.map(({ text }) => text), [
-    "UDP 1 is taken by nginx (process 7)",
-    "UDP 2 is taken by a program that this user may not see",
+    "UDP 1 is in use by nginx (process 7)",
+    "UDP 2 is in use by a program that this user may not see",
     "UDP 3 is not bound by the server",
   ]);
   assert.match(missing[1]?.fix ?? "", /sudo ss -ulpn 'sport = :2'/);
-  const refused = new Map([[2, "is taken by another program"]]);
+  const refused = new Map([[2, "is in use by another program"]]);
   assert.deepEqual(
     judgePorts({ ...base, bound: undefined, refused, holders }).map(({ subject }) => subject),
     ["2"],
@@ -68,10 +68,10 @@ Deno.test("judgePorts: where holders cannot be seen and no server runs, a port i
     portMin: 1,
     portMax: 2,
     bound: undefined,
-    refused: new Map([[2, "is taken by another program"]]),
+    refused: new Map([[2, "is in use by another program"]]),
     holders: new Map(),
     httpHolder: undefined,
   });
   assert.deepEqual(others, []);
-  assert.equal(one?.text, "UDP 2 is taken by another program");
+  assert.equal(one?.text, "UDP 2 is in use by another program");
 });
