@@ -20,5 +20,5 @@ Deno.test("docs/whep.md: its limits are those of the code", () => {
   assert.ok(REFUSALS.includes(`within ${REQUEST_BODY_WAIT_MS / 1000} s`));
   // A sentence may be broken between any two words.
   const words = TEXT.replaceAll(/\s+/g, " ");
-  assert.ok(words.includes(`after ${RECLAIM_AFTER_MS / 1000} s when someone else needs it`));
+  assert.ok(words.includes(`after ${RECLAIM_AFTER_MS / 1000} s when another viewer needs it`));
 });
