@@ -13,32 +13,31 @@ import { Viewer } from "./viewer.ts";
 import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
 import type { ViewerTable } from "./viewer_table.ts";
 
-/** What a viewer that finds no place is told to wait when no place is about to be free. */
+/** Retry delay for a refused viewer when no place is about to become free, in milliseconds. */
 const RETRY_AFTER_MS = 2_000;
 
-/** How many sessions and viewers there may be. */
+/** Limits on the number of sessions and viewers. */
 export interface RoomLimits {
-  /** Most sessions at once; 0 is no limit beyond the places. */
+  /** Maximum number of sessions at a time; 0: limited only by the places. */
   readonly sessionsMax: number;
   readonly viewersPerSession: number;
 }
 
-/** What an {@link Admission} needs. */
 export interface AdmissionOptions {
   readonly leases: PortLeases;
   readonly deadlines: Live<ViewerDeadlines>;
   readonly roomLimits: Live<RoomLimits>;
-  /** Between which rates the video to each viewer is kept. */
+  /** Range of the video rate for each viewer. */
   readonly rateLimits: Live<RateLimits>;
   /**
-   * Where a viewer that reached the server by `reachedHost` finds the given local port.
-   * @throws When no usable address is known; the text is shown to the viewer.
+   * Returns the public address of a local port, for a viewer that reached the server by `reachedHost`.
+   * @throws When no usable address is known; the viewer sees the message.
    */
   readonly publicAddress: (localPort: number, reachedHost: string) => Promise<PublicAddress>;
   /**
-   * Looks up what `publicAddress` needs, which may take seconds. Nothing is held for the viewer meanwhile. Default: nothing
-   * is to be looked up.
-   * @throws As `publicAddress` does.
+   * Resolves what `publicAddress` needs, which may take seconds; no place is held meanwhile. Default: nothing to
+   * resolve.
+   * @throws Like `publicAddress`.
    */
   readonly findAddress?: (reachedHost: string) => Promise<unknown>;
   readonly clock: Clock;
@@ -46,7 +45,7 @@ export interface AdmissionOptions {
   readonly log: Logger;
 }
 
-/** An offer that asks for a place, and what has become of it so far. */
+/** An offer that requests a place, and its progress. */
 export interface Applicant {
   readonly request: JoinRequest;
   readonly offer: ReadOffer;
@@ -54,7 +53,7 @@ export interface Applicant {
   readonly joining: Joining;
 }
 
-/** Lets viewers in: a place on a port, room in a session that is open, an answer. */
+/** Admits viewers: leases a place on a port, opens the session if needed, and answers the offer. */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #sessions: SessionTable;
@@ -70,7 +69,7 @@ export class Admission {
     this.#viewers = tables.viewers;
   }
 
-  /** Lets nobody in any more. */
+  /** Stops admitting viewers. */
   close(): void {
     this.#isClosed = true;
   }
@@ -82,7 +81,7 @@ export class Admission {
 
   /**
    * Admits a viewer and answers its offer.
-   * @param onEnded Called once, when the viewer is over.
+   * @param onEnded Called once, when the viewer has ended.
    * @throws {ViewerError}
    */
   async admit(applicant: Applicant, onEnded: (viewer: Viewer) => void): Promise<Viewer> {
@@ -92,14 +91,14 @@ export class Admission {
       await this.#options.findAddress(reachedHost);
       signal?.throwIfAborted();
     }
-    // First the place: that ends viewers who only seem to be there, and their sessions with them.
+    // The place comes first: leasing it may end viewers that are only apparently connected, and so their sessions.
     const lease = this.#lease();
-    // A renderer may take many seconds to open, and a page is reloaded in less.
+    // A renderer may take many seconds to open; a reloaded page must not hold its old place that long.
     signal?.addEventListener("abort", lease.release);
     let visit: SessionVisit | undefined;
     try {
       this.#assertRoom(sessionId);
-      // Who may only watch does not steer the renderer by its first words either.
+      // A viewer that may only watch must not control the renderer with `params` either.
       const wish = request.viewerOnly ? { ...request, params: {} } : request;
       visit = await this.#sessions.visit(sessionId, wish);
       const { session } = visit;

@@ -14,8 +14,8 @@ interface AttachedViewer extends Omit<ViewerHandle, "message" | "candidate"> {
 }
 
 /**
- * A viewer in the hands of one signalling connection. It does nothing any more once another connection has the viewer, or
- * the viewer has ended: a broken connection may be noticed long after.
+ * Binds a viewer to one signalling connection. It does nothing once the viewer is attached to another connection or
+ * has ended, because a broken connection may be detected much later.
  */
 export class Attachment implements ViewerHandle {
   readonly #viewer: AttachedViewer;

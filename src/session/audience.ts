@@ -3,25 +3,25 @@ import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
 import type { FrameInfo, VideoSink } from "../transport/peer_transport.ts";
 
 /**
- * A viewer whose path stays full for so long, in milliseconds, while others see on, is left out until it is free again:
- * that costs all of them a keyframe, while a path that is full for a moment costs its viewer a moment.
+ * A viewer whose path stays full this long, in milliseconds, while others receive, is skipped until its path is free.
+ * Its return costs all viewers a keyframe, so a short congestion only delays that viewer's pictures.
  */
 const FULL_MS_MAX = 500;
 
 interface Watcher {
   /**
-   * `follows` had a keyframe, and every frame since. The others need one: `new` begins with it, and `left_out` goes on
-   * from it.
+   * `follows`: has received a keyframe and every frame since. `new` and `left_out` viewers need a keyframe to start or
+   * continue.
    */
   state: "new" | "follows" | "left_out";
   fullSinceMs: number | undefined;
-  /** Each return costs the others a keyframe. */
+  /** Limits returns, since each costs the others a keyframe. */
   readonly returns: TokenBucket;
-  /** It could go on, and waits for its allowance. */
+  /** It could continue, but has used up its returns. */
   isPutOff: boolean;
 }
 
-/** The viewers of one encoder: what their paths take together, and who gets which frame. */
+/** The viewers of one encoder: the rate that all their paths can carry, and which viewer gets which frame. */
 export class Audience {
   readonly #watchers = new Map<VideoSink, Watcher>();
 
@@ -29,12 +29,12 @@ export class Audience {
     return this.#watchers.size;
   }
 
-  /** Whether somebody takes pictures at present. */
+  /** Whether any viewer receives pictures at present. */
   get isWatching(): boolean {
     return this.#sinks.length > 0;
   }
 
-  /** Begins with the next keyframe. */
+  /** Adds a viewer, which starts with the next keyframe. */
   add(sink: VideoSink): void {
     this.#watchers.set(sink, {
       state: "new",
@@ -48,26 +48,27 @@ export class Audience {
     this.#watchers.delete(sink);
   }
 
-  /** The rate that all paths take, in kbit/s; `undefined` while nobody takes pictures. */
+  /** The rate that all paths can carry, in kbit/s; `undefined` while no viewer receives pictures. */
   get targetKbps(): number | undefined {
     const sinks = this.#sinks;
     return sinks.length === 0 ? undefined : Math.min(...sinks.map(({ targetKbps }) => targetKbps));
   }
 
-  /** Whether a frame would be late for everybody. */
+  /** Whether a frame would be late for every viewer. */
   get isBlocked(): boolean {
     const sinks = this.#sinks;
     return sinks.length > 0 && sinks.every(({ isFull }) => isFull);
   }
 
-  /** Whether somebody who was left out could go on from a keyframe. */
+  /** Whether a skipped viewer could continue from a keyframe. */
   get hasReturned(): boolean {
     return [...this.#watchers].some(([sink, { state }]) => state === "left_out" && !sink.isFull);
   }
 
   /**
-   * Looks for those who were left out and could go on from a keyframe.
-   * @returns Whether one may have it, and how many have to wait from now on since they returned too often.
+   * Looks for skipped viewers that could continue from a keyframe.
+   * @returns Whether a keyframe is due for them, and how many have to wait from now on because they returned too
+   * often.
    */
   returning(nowMs: number): { readonly isDue: boolean; readonly putOff: number } {
     let putOff = 0;
@@ -80,7 +81,7 @@ export class Audience {
     return { isDue: false, putOff };
   }
 
-  /** Sends a frame to all who can use it. @returns How many were left out from this frame on. */
+  /** Sends a frame to all viewers that can use it. @returns How many are skipped from this frame on. */
   send(payloads: readonly Uint8Array[], info: FrameInfo, nowMs: number): number {
     let leftOut = 0;
     for (const [sink, watcher] of this.#watchers) {
@@ -101,7 +102,7 @@ export class Audience {
       }
       if (watcher.state !== "follows") continue;
       if (this.#reaches(sink, payloads, info)) continue;
-      // What follows would refer to a frame that the viewer does not have.
+      // The next frames would refer to a frame that the viewer does not have.
       watcher.state = "left_out";
       leftOut++;
     }
@@ -112,13 +113,13 @@ export class Audience {
     try {
       return sink.sendFrame(payloads, info);
     } catch (error) {
-      // A defect of ours, met by one viewer, must not cost the others their picture.
+      // An internal error for one viewer must not interrupt the others.
       reportError(error);
       return true;
     }
   }
 
-  /** Those who take pictures at present. */
+  /** The viewers that receive pictures at present. */
   get #sinks(): VideoSink[] {
     return [...this.#watchers.keys()].filter(({ isPaused }) => !isPaused);
   }

@@ -5,10 +5,10 @@ import type { AudioChunk } from "../media/frame.ts";
 import type { AudioSink } from "../transport/peer_transport.ts";
 import type { SessionMeter } from "./metrics.ts";
 
-/** Pieces of sound that may wait for the encoder; it is a hundred times faster than the sound, so none ever should. */
+/** Limit of chunks that wait for the encoder. It is a hundred times faster than real time, so none should ever wait. */
 const WAITING_MAX = 16;
 
-/** The sound of one session: pieces in, one encoder, packets out to every viewer that takes sound. */
+/** The sound of one session: chunks go in, one encoder makes packets, and every viewer with sound gets them. */
 export class AudioBranch {
   readonly #encoder: AudioEncoder;
   readonly #meter: SessionMeter;
@@ -17,14 +17,14 @@ export class AudioBranch {
   #waiting = 0;
   #failed = false;
 
-  /** The encoder is the branch's to close. */
+  /** The branch owns the encoder and closes it. */
   constructor(encoder: AudioEncoder, { meter, log }: { meter: SessionMeter; log: Logger }) {
     this.#encoder = encoder;
     this.#meter = meter;
     this.#log = log;
   }
 
-  /** Sends to a viewer from now on. */
+  /** Starts sending to a viewer. */
   add(sink: AudioSink): void {
     this.#sinks.add(sink);
   }
@@ -34,7 +34,7 @@ export class AudioBranch {
     this.#sinks.delete(sink);
   }
 
-  /** Takes the next piece of sound. While nobody listens it is dropped. */
+  /** Encodes the next chunk; drops it while there are no viewers with sound. */
   take(chunk: AudioChunk): void {
     if (this.#failed || ![...this.#sinks].some(({ isPaused }) => !isPaused)) return;
     if (this.#waiting >= WAITING_MAX) {
@@ -58,7 +58,7 @@ export class AudioBranch {
         for (const sink of this.#sinks) if (!sink.isPaused) sink.sendPacket(packet);
       }
     } catch (error) {
-      // Sound is worth less than the picture: viewers go on without it.
+      // The stream continues without sound.
       this.#failed = true;
       this.#log.error("audio_failed", { error: errorText(error) });
     }

@@ -4,12 +4,11 @@ import type { Logger } from "../base/log.ts";
 import type { FrameSource } from "../media/frame.ts";
 import type { SessionMeter } from "./metrics.ts";
 
-/** How long a renderer that is stuck in a call is waited for when its session closes, in milliseconds. */
+/** How long to wait for a renderer that is stuck in a call when its session closes, in milliseconds. */
 const STUCK_TIMEOUT_MS = 3_000;
 
-/** What closing a source needs. */
 export interface CloseSourceOptions {
-  /** Whether no call of the source is under way. */
+  /** Whether no call of the source is in progress. */
   readonly settled: boolean;
   /** Name of the renderer. */
   readonly renderer: string;
@@ -18,7 +17,7 @@ export interface CloseSourceOptions {
   readonly log: Logger;
 }
 
-/** Closes a source. One that is stuck in a call is left behind: nothing can end a C function from outside. */
+/** Closes a source. One that is stuck in a call is abandoned, since nothing can end a C function from outside. */
 export async function closeSource(
   source: FrameSource,
   { settled, renderer, clock, meter, log }: CloseSourceOptions,

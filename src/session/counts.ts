@@ -2,7 +2,7 @@ import type { PortLeases } from "../ports/leases.ts";
 import type { ViewerState } from "./door.ts";
 import { SESSION_METRICS, type SessionMeter } from "./metrics.ts";
 
-/** Sets the gauges of how many sessions and viewers there are, and how many places they take. */
+/** Sets the gauges for the number of sessions, viewers and places in use. */
 export function showCounts(
   meter: SessionMeter,
   { sessions, viewers, leases }: {

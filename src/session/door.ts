@@ -1,15 +1,15 @@
 import type { ErrorCode } from "../base/codes.ts";
 import { AppError } from "../base/errors.ts";
 
-/** Why an offer or a resume was refused, or a viewer ended by the server's side. */
+/** Why an offer or a resume was refused, or the server ended a viewer. */
 export type ViewerErrorCode = Exclude<
   ErrorCode,
   "bad_message" | "unauthorized" | "origin_not_allowed"
 >;
 
-/** A refusal that a viewer is told. `message` is written for people. */
+/** A refusal that is reported to the viewer. `message` is for people. */
 export class ViewerError extends AppError<ViewerErrorCode> {
-  /** How long to wait before another try is worth it, in milliseconds; only for the codes that may pass. */
+  /** How long to wait before the next try, in milliseconds; only for temporary refusals. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -22,10 +22,10 @@ export class ViewerError extends AppError<ViewerErrorCode> {
   }
 }
 
-/** Where a viewer's connection stands, in the words of RTCPeerConnection.connectionState. */
+/** State of a viewer's connection, as in RTCPeerConnection.connectionState. */
 export type ViewerState = "connecting" | "connected" | "disconnected" | "failed" | "closed";
 
-/** The mapped address as browsers take it (RTCIceCandidateInit). */
+/** The public address in the form of RTCIceCandidateInit. */
 export interface AnnouncedCandidate {
   /** `candidate:… typ host`. */
   readonly candidate: string;
@@ -33,7 +33,7 @@ export interface AnnouncedCandidate {
   readonly sdpMLineIndex: number;
 }
 
-/** What an offer brings. */
+/** An offer with its parameters. */
 export interface JoinRequest {
   /** 1–64 of `A-Z a-z 0-9 _ -`. */
   readonly sessionId: string;
@@ -41,7 +41,7 @@ export interface JoinRequest {
   readonly sdp: string;
   /** Name of an idle source. */
   readonly idle?: string;
-  /** The viewer may say nothing to the renderer, by whatever way; its `params` are left out too. Default: false. */
+  /** The viewer may not send the renderer anything over any channel; its `params` are ignored too. Default: false. */
   readonly viewerOnly?: boolean;
   /** JSON object for the renderer's session. */
   readonly params: Readonly<Record<string, unknown>>;
@@ -49,20 +49,19 @@ export interface JoinRequest {
   readonly reachedHost: string;
 }
 
-/** How a join ends before its time. */
 export interface JoinOptions {
-  /** Aborts when the client has gone before its answer: its place is free at once, and the join fails. */
+  /** Aborts when the client left before the answer: its place is free at once, and the join fails. */
   readonly signal?: AbortSignal;
 }
 
-/** Something that a viewer should know, and that ends nothing at this moment. */
+/** Information for a viewer that does not end anything. */
 export interface ViewerNotice {
   /**
-   * `messages_dropped`: of its messages to the renderer. `messages_missed`: of the renderer's to it. `shutting_down`: the
-   * server is about to leave.
+   * `messages_dropped`: messages from this viewer to the renderer. `messages_missed`: messages from the renderer to
+   * this viewer. `shutting_down`: the server will stop.
    */
   readonly code: "messages_dropped" | "messages_missed" | "shutting_down";
-  /** For people: why the latest message was dropped, or until when the viewer may stay. */
+  /** For people: why the latest message was dropped, or how long the viewer may stay. */
   readonly message: string;
   /** How many messages were dropped since the last notice of this code. */
   readonly count?: number;
@@ -70,29 +69,30 @@ export interface ViewerNotice {
   readonly seconds?: number;
 }
 
-/** What a signalling connection wants to hear of its viewer. Nothing is called after `ended`. */
+/** Events of a viewer for its signalling connection. No method is called after `ended`. */
 export interface ViewerListener {
-  /** The connection's state changed. `reason` says in words why it failed, where that is known. */
+  /** The connection's state changed. `reason` describes why it failed, if known. */
   state(state: ViewerState, reason?: string): void;
   /**
-   * The renderer says something to the viewers. Left out where the signalling has no word for that.
-   * @returns False when it was dropped, since too much waits for this viewer already.
+   * The renderer sent the viewers a message. Missing if the signalling protocol has no such message.
+   * @returns False if it was dropped because too much is queued for this viewer.
    */
   message?(data: string): boolean;
-  /** Comes at most once a second for each code. */
+  /** Called at most once a second for each code. */
   notice(notice: ViewerNotice): void;
-  /** The viewer is over and its place is free. `error` tells why unless the viewer itself left. */
+  /** The viewer has ended and its place is free. `error` is the reason, unless the viewer itself left. */
   ended(error?: ViewerError): void;
 }
 
-/** One viewer, as whoever knows its id may control it without being its signalling connection. */
+/** Control over one viewer for a caller that knows its id but is not its signalling connection. */
 export interface ViewerControl {
   readonly answerSdp: string;
-  /** Our username fragment that the viewer was told last; another after each restart of ICE. */
+  /** The username fragment that the server last sent to the viewer; changes with each ICE restart. */
   readonly iceUfrag: string;
   /**
-   * The viewer shows these credentials: others than before restart ICE (RFC 8839 §4.4.1.1.1).
-   * @returns Our new credentials, the same again if the viewer has yet to use them; `undefined` when nothing restarts.
+   * Applies the viewer's ICE credentials; new ones restart ICE (RFC 8839 §4.4.1.1.1).
+   * @returns The server's new credentials, the same again until the viewer has used them; `undefined` if nothing
+   * restarts.
    */
   restartIce(
     remote: { readonly ufrag: string; readonly pwd: string },
@@ -101,34 +101,34 @@ export interface ViewerControl {
   bye(): void;
 }
 
-/** One viewer, as its signalling connection holds it. */
+/** Control over one viewer for its signalling connection. */
 export interface ViewerHandle extends ViewerControl {
-  /** Unguessable secret of this viewer (at least 128 random bits): whoever has it may take the viewer up again. */
+  /** Unguessable secret of this viewer (at least 128 random bits) that allows resuming it. */
   readonly id: string;
   readonly sessionId: string;
   readonly candidate: AnnouncedCandidate;
   readonly state: ViewerState;
   /**
-   * Answers an offer that is a further one of this viewer's RTCPeerConnection: it has the same certificate and session.
-   * The viewer goes on, and `answerSdp` and `candidate` are those of the new answer.
-   * @returns False for any other offer, which asks for a viewer of its own.
+   * Answers a further offer of this viewer's RTCPeerConnection (same certificate and session). The viewer continues,
+   * and `answerSdp` and `candidate` are those of the new answer.
+   * @returns False for any other offer, which needs a new viewer.
    * @throws {ViewerError}
    */
   renegotiate(sdp: string): boolean;
-  /** Hands UTF-8 text to the renderer's session. */
+  /** Sends UTF-8 text to the renderer's session. */
   message(data: string): void;
   /**
-   * The signalling connection broke off without a word: the viewer lives on while its media does, and may be
-   * taken up with {@link SessionDoor.resume}. The listener is not called any more.
+   * The signalling connection broke: the viewer continues as long as its media does, and {@link SessionDoor.resume}
+   * can resume it. The listener is no longer called.
    */
   detach(): void;
 }
 
-/** What signalling needs of the sessions. */
+/** The interface of sessions for signalling. */
 export interface SessionDoor {
   /**
-   * Leases a place for a viewer and answers its offer. A further offer of a connected viewer's RTCPeerConnection takes
-   * that viewer up again instead, as {@link resume} does.
+   * Leases a place for a viewer and answers its offer. A further offer of a connected viewer's RTCPeerConnection
+   * resumes that viewer instead, like {@link resume}.
    * @throws {ViewerError}
    */
   join(
@@ -137,12 +137,14 @@ export interface SessionDoor {
     options?: JoinOptions,
   ): Promise<ViewerHandle>;
   /**
-   * Takes a living viewer up again; a former signalling connection of it is let go without a word to its listener.
+   * Resumes a viewer that has not ended; the listener of its previous signalling connection is no longer called.
    * @throws {ViewerError} `no_such_viewer`
    */
   resume(sessionId: string, viewerId: string, listener: ViewerListener): ViewerHandle;
-  /** A living viewer, which stays with the signalling connection that it has; `undefined` when there is none. */
+  /**
+   * Finds a viewer that has not ended; it stays attached to its signalling connection. `undefined` if there is none.
+   */
   find(sessionId: string, viewerId: string): ViewerControl | undefined;
-  /** Whether the session has a viewer, or one that is joining. */
+  /** Whether the session has a viewer or one that is joining. */
   isWatched(sessionId: string): boolean;
 }

@@ -6,17 +6,16 @@ import type { SessionMeter, SourceCall } from "./metrics.ts";
 import { Pacer } from "./pacer.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 
-/** Takes the pictures of a {@link FrameLoop}. */
+/** Receives the pictures of a {@link FrameLoop}. */
 export interface PictureOutput {
-  /** Shows a frame; its memory is the source's again when the promise settles. */
+  /** Shows a frame; its memory belongs to the source again when the promise settles. */
   show(frame: SourceFrame): Promise<void>;
-  /** The last picture still holds. */
+  /** The previous picture is still current. */
   hold(): void;
-  /** There is nothing to show at this moment: the source is idle, failing, or stuck in a call. */
+  /** The source has no picture at present: it is idle, failing, or stuck in a call. */
   idle(): Promise<void>;
 }
 
-/** What a frame loop needs. */
 export interface FrameLoopOptions {
   readonly source: FrameSource;
   /** Name of the renderer, for the log. */
@@ -29,35 +28,38 @@ export interface FrameLoopOptions {
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
   readonly pictures: PictureOutput;
-  /** Left out where sound is not sent. */
+  /** Missing if sound is not sent. */
   readonly sound?: { take(chunk: AudioChunk): void } | undefined;
-  /** Takes a message to the viewers. */
+  /** Passes a message on to the viewers. */
   readonly message: (data: Uint8Array) => void;
-  /** Ends the loop at once, also while a call is stuck. */
+  /** Ends the loop at once, even while a call is stuck. */
   readonly signal: AbortSignal;
 }
 
-/** A call that takes longer than this leaves its viewers with the idle picture. */
+/** During a call longer than this, viewers see the idle picture. */
 const STALL_MS = 500;
 
-/** Pauses after failed calls, in milliseconds, doubling: a source that always fails neither spins nor floods the log. */
+/**
+ * Doubling pauses after failed calls, in milliseconds, so that a source that always fails causes no busy loop and does
+ * not flood the log.
+ */
 const ERROR_PAUSE_MS = { min: 200, max: 5_000 } as const;
 
-/** Waits that are shorter than this are not worth fetching sound in the middle. */
+/** In shorter waits, sound is not fetched at half time. */
 const HALFWAY_SOUND_MS_MIN = 12;
 
-/** Messages that are fetched for one picture; more have to wait for the next one. */
+/** Messages fetched per picture; the rest wait for the next picture. */
 const MESSAGES_PER_FRAME_MAX = 16;
 
-/** How a call of the source went. */
+/** Result of a call of the source. */
 type Outcome<T> =
   | { readonly kind: "value"; readonly value: T }
   | { readonly kind: "error"; readonly error: unknown }
   | { readonly kind: "aborted" };
 
 /**
- * Asks a source for one picture each 1/fps seconds, and for what belongs to it, until it ends or is told to stop. A
- * moment that passed is skipped, never made up for: what is late is dropped before it costs anything.
+ * Requests one picture every 1/fps seconds, with sound and messages, until the source ends or the signal aborts. Late
+ * pictures are skipped before they cost anything; there is no catching up.
  */
 export class FrameLoop {
   readonly #options: FrameLoopOptions;
@@ -74,25 +76,28 @@ export class FrameLoop {
     this.#options = options;
     const { fps, clock, timelineUs } = options;
     const intervalMs = 1000 / fps;
-    // At whole intervals of the timeline, so that what begins with a second is seen when it is heard.
+    // Aligned to whole intervals of the timeline, so that a picture and sound that begin on a full second are in sync.
     const sinceMs = (timelineUs() / 1000) % intervalMs;
     this.#pacer = new Pacer({ intervalMs, startMs: clock.now() - sinceMs });
   }
 
-  /** Moments at which viewers were shown something, or could have been. It goes on while a call of the source is stuck. */
+  /**
+   * Counts the times at which a picture was shown or could have been. It keeps counting while a call of the source is
+   * stuck.
+   */
   get turns(): number {
     return this.#turns;
   }
 
-  /** How the source does. */
+  /** State of the source. */
   get health(): SourceHealth {
     return this.#health;
   }
 
   /**
-   * Runs to the end.
-   * @returns `settled`: whether every call has come back; one that is stuck may still use the source. `failed`: whether
-   * the source said that it will never work.
+   * Runs until the source ends or the signal aborts.
+   * @returns `settled`: whether every call has returned; a stuck one may still use the source. `failed`: whether the
+   * source reported a permanent failure.
    */
   async run(): Promise<{ settled: boolean; failed: boolean }> {
     const { clock, pictures, signal } = this.#options;
@@ -126,7 +131,7 @@ export class FrameLoop {
     meter.count("renders_total", { result: status });
     this.#noteResult(outcome.value);
     if (status === "end" || status === "failed") return status;
-    // The sound is fetched first: while a picture is being converted, it would grow old.
+    // Fetch the sound first: it would be delayed by the conversion of the picture.
     if (!await this.#sound() || !await this.#messages()) return "aborted";
     await this.#show(outcome.value);
     return "go_on";
@@ -156,7 +161,7 @@ export class FrameLoop {
     }
   }
 
-  /** Fetches the sound up to now. @returns False when the loop was told to stop meanwhile. */
+  /** Fetches the sound up to now. @returns False if the signal aborted meanwhile. */
   async #sound(): Promise<boolean> {
     const { source, clock, sound: output, timelineUs } = this.#options;
     if (source.audio === undefined || this.#pauses.audio.lasts(clock.now())) return true;
@@ -165,7 +170,7 @@ export class FrameLoop {
     return sound.kind !== "aborted";
   }
 
-  /** Fetches what the source says. @returns False when the loop was told to stop meanwhile. */
+  /** Fetches messages of the source. @returns False if the signal aborted meanwhile. */
   async #messages(): Promise<boolean> {
     const { source, clock, message } = this.#options;
     if (this.#pauses.poll_message.lasts(clock.now())) return true;
@@ -178,11 +183,11 @@ export class FrameLoop {
     return true;
   }
 
-  /** Waits for a call; while it takes too long, viewers are shown the idle picture at the usual pace. */
+  /** Waits for a call; while it takes too long, shows the idle picture at the usual frame rate. */
   async #guard<T>(call: SourceCall, pending: Promise<T>): Promise<Outcome<T>> {
     const { clock, pictures, signal } = this.#options;
     let outcome: Outcome<T> | undefined;
-    // One reaction for the whole wait: a call that never comes back must not collect one for each picture.
+    // Attach one handler for the whole wait: a call that never returns must not collect one per picture.
     let wake = () => {};
     const wait = (ms: number) =>
       new Promise<void>((resolve) => {
@@ -234,14 +239,14 @@ export class FrameLoop {
     return outcome;
   }
 
-  /** Waits for the next picture's time. @returns False when the loop was told to stop in the middle of a call. */
+  /** Waits for the next picture's time. @returns False if the signal aborted during a call. */
   async #pace(): Promise<boolean> {
     const { source, clock, meter, signal } = this.#options;
     const { waitMs, skipped } = this.#pacer.next(clock.now());
     if (skipped > 0) meter.count("frames_dropped_total", { reason: "late" }, skipped);
     const dueMs = clock.now() + waitMs;
     if (waitMs >= HALFWAY_SOUND_MS_MIN && source.audio !== undefined) {
-      // Twice a picture, the sound comes in pieces about as long as its packets: players then buffer less of it.
+      // Fetched twice per picture, chunks are about as long as packets, so players buffer less sound.
       await sleep(clock, waitMs / 2, signal);
       if (!signal.aborted && !await this.#sound()) return false;
     }
@@ -250,7 +255,7 @@ export class FrameLoop {
   }
 }
 
-/** Spaces out the calls of a function that keeps failing. Pure: times are arguments. */
+/** Increasing pauses between the calls of a function that keeps failing. Pure: times are arguments. */
 class ErrorPause {
   #errorsInARow = 0;
   #untilMs = Number.NEGATIVE_INFINITY;
@@ -259,7 +264,7 @@ class ErrorPause {
     return nowMs < this.#untilMs;
   }
 
-  /** A call failed. @returns How many have in a row. */
+  /** A call failed. @returns Number of failures in a row. */
   begin(nowMs: number): number {
     this.#errorsInARow++;
     const pauseMs = ERROR_PAUSE_MS.min * 2 ** Math.min(this.#errorsInARow - 1, 10);
@@ -267,7 +272,7 @@ class ErrorPause {
     return this.#errorsInARow;
   }
 
-  /** A call came back well. */
+  /** A call succeeded. */
   end(): void {
     this.#errorsInARow = 0;
     this.#untilMs = Number.NEGATIVE_INFINITY;

@@ -1,31 +1,31 @@
-/** A session that stands still. */
+/** A session that makes no progress. */
 export interface Standstill {
   readonly session: string;
   /** For how long, in milliseconds. */
   readonly ms: number;
 }
 
-/** What a {@link Heartbeat} sees of a session. */
+/** The progress of a session, for a {@link Heartbeat}. */
 export interface Beating {
   readonly id: string;
-  /** Counts up while it goes on; `undefined` while nothing is expected of it. */
+  /** Increases while the session runs; `undefined` while no progress is expected. */
   readonly turns: number | undefined;
 }
 
 /**
- * Finds sessions that do not go on though the event loop turns. Time is counted by looks, not by a clock: a process that
- * was stopped, or whose host slept, would else find all sessions standing still when it wakes up.
+ * Finds sessions that make no progress although the event loop runs. It counts time by its own checks, not by a clock:
+ * otherwise, after the process or host was suspended, all sessions would seem stuck.
  */
 export class Heartbeat {
   readonly #intervalMs: number;
   #seen = new Map<string, { readonly turns: number; readonly looks: number }>();
 
-  /** @param intervalMs Time between two looks, in milliseconds. */
+  /** @param intervalMs Time between two checks, in milliseconds. */
   constructor(intervalMs: number) {
     this.#intervalMs = intervalMs;
   }
 
-  /** Looks at all sessions; those that are left out are forgotten. */
+  /** Checks all sessions, and forgets those not passed. */
   look(sessions: Iterable<Beating>): void {
     const seen = new Map<string, { turns: number; looks: number }>();
     for (const { id, turns } of sessions) {
@@ -36,7 +36,7 @@ export class Heartbeat {
     this.#seen = seen;
   }
 
-  /** The one that stands still for longest; `undefined` when all went on since the last look. */
+  /** The session without progress for the longest time; `undefined` if all progressed since the last check. */
   get longest(): Standstill | undefined {
     let longest: Standstill | undefined;
     for (const [session, { looks }] of this.#seen) {

@@ -1,12 +1,12 @@
 import type { RawFrame } from "../media/frame.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 
-/** Says which picture is on while a session's renderer is idle. Pure: times are arguments. */
+/** Selects the picture to show while a session's renderer is idle. Pure: times are arguments. */
 export class IdlePictures {
   #clip: IdleClip | undefined;
   #sinceUs: number | undefined;
 
-  /** Uses a clip from now on, and releases it when it is replaced, or in the end. */
+  /** Uses a clip from now on; it is released when it is replaced or on close. */
   use(clip: IdleClip): void {
     this.#clip?.release();
     this.#clip = clip;
@@ -18,15 +18,14 @@ export class IdlePictures {
     this.#clip = undefined;
   }
 
-  /** The renderer has a picture again. */
+  /** The renderer has a picture again; the next idle time starts the clip at its beginning. */
   end(): void {
     this.#sinceUs = undefined;
   }
 
   /**
-   * The picture that is on at `timestampUs` of the session's timeline. A clip begins anew each time that the renderer
-   * falls idle.
-   * @returns The clip's own picture, the same object for as long as it is on; `undefined` when there is no clip yet.
+   * The picture at `timestampUs` of the session's timeline. A clip restarts each time the renderer becomes idle.
+   * @returns The clip's picture, the same object as long as it is shown; `undefined` while there is no clip.
    */
   at(timestampUs: number): RawFrame | undefined {
     this.#sinceUs ??= timestampUs;

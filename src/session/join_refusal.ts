@@ -1,10 +1,10 @@
 import { AppError } from "../base/errors.ts";
 import { ViewerError } from "./door.ts";
 
-/** Codes that the transport's errors share with ours. */
+/** Codes that transport errors and viewer errors have in common. */
 const OFFER_CODES = new Set(["bad_sdp", "unsupported_codec"] as const);
 
-/** What a viewer is told of an error that kept it from joining. */
+/** Converts an error during a join to the refusal for the viewer. */
 export function joinRefusal(error: unknown): ViewerError {
   if (error instanceof ViewerError) return error;
   for (const code of OFFER_CODES) {

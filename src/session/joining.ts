@@ -2,7 +2,6 @@ import type { Clock } from "../base/clock.ts";
 import { NULL_TRACER, type Span, type SpanAttributes, type Tracer } from "../base/tracer.ts";
 import type { SessionMeter } from "./metrics.ts";
 
-/** What a {@link Joining} needs. */
 export interface JoiningOptions {
   readonly sessionId: string;
   readonly clock: Clock;
@@ -12,8 +11,9 @@ export interface JoiningOptions {
 }
 
 /**
- * One viewer's way in, from its offer to its first picture, as metrics and as the trace `viewer_join` with the steps
- * `open_session`, `connect` and `first_frame`. Nothing counts after the last of them, or after {@link Joining.failed}.
+ * Records one viewer's join, from its offer to its first picture, as metrics and as the trace `viewer_join` with the
+ * spans `open_session`, `connect` and `first_frame`. Nothing is recorded after the last of them, or after
+ * {@link Joining.failed}.
  */
 export class Joining {
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class Joining {
   #step: Span;
   #isOver = false;
 
-  /** The offer came. */
+  /** Starts the record when the offer arrives. */
   constructor({ sessionId, clock, meter, tracer = NULL_TRACER }: JoiningOptions) {
     this.#clock = clock;
     this.#meter = meter;
@@ -33,7 +33,7 @@ export class Joining {
     this.#step = this.#span.child("open_session");
   }
 
-  /** The session is open and the answer is made. */
+  /** The session is open and the answer is ready. */
   answered(attributes: SpanAttributes): void {
     this.#answeredMs = this.#clock.now();
     this.#meter.observe("answer_seconds", (this.#answeredMs - this.#offeredMs) / 1000);
@@ -48,18 +48,18 @@ export class Joining {
     return ms;
   }
 
-  /** The first video packet leaves. */
+  /** The first video packet is sent. */
   firstFrame(): void {
     this.#meter.observe("first_frame_seconds", (this.#clock.now() - this.#offeredMs) / 1000);
     this.#end();
   }
 
-  /** The offer was of a viewer that is in already. */
+  /** The offer was a further one of an existing viewer. */
   continued(): void {
     this.#end();
   }
 
-  /** The offer was refused, or the viewer ended. Does nothing once the first picture is out. */
+  /** The offer was refused, or the viewer ended. Does nothing after the first picture was sent. */
   failed(reason: string): void {
     this.#end(reason);
   }

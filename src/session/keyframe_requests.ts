@@ -5,17 +5,16 @@ import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import type { VideoBranch } from "./video_branch.ts";
 
-/** What a viewer asked for of late. */
+/** Recent requests of one viewer. */
 interface Asker {
-  /** By feedback. */
+  /** Requests by RTCP feedback. */
   readonly feedback: TokenBucket;
-  /** By going to another address. A viewer with two could go to and fro all the time. */
+  /** Requests by a change of address. A viewer with two addresses could switch continuously. */
   readonly moves: TokenBucket;
-  /** A request that was put off. */
+  /** A delayed request. */
   owed: { readonly reason: KeyframeRequestReason; readonly atMs: number } | undefined;
 }
 
-/** What a request concerns. */
 interface Request {
   readonly sink: VideoSink;
   readonly branch: VideoBranch;
@@ -23,9 +22,8 @@ interface Request {
 }
 
 /**
- * Passes viewers' requests for keyframes on to their encoder. One that several viewers share makes a keyframe for all of
- * them, so each viewer has an allowance there; what is beyond it is put off, and falls away when another's keyframe
- * comes first.
+ * Passes viewers' keyframe requests on to their encoder. On a shared encoder each keyframe goes to all viewers, so
+ * each viewer has an allowance; requests beyond it are delayed, and dropped if another keyframe comes first.
  */
 export class KeyframeRequests {
   readonly #clock: Clock;
@@ -37,7 +35,7 @@ export class KeyframeRequests {
     this.#meter = meter;
   }
 
-  /** A viewer asks. */
+  /** Handles a viewer's request. */
   add(request: Request): void {
     const { sink, branch, reason } = request;
     const asker = this.#askers.get(sink) ??
@@ -52,7 +50,7 @@ export class KeyframeRequests {
     this.#meter.count("keyframes_suppressed_total", { reason });
   }
 
-  /** Passes on what was put off and is due by now. Cheap: called for each picture. */
+  /** Passes on delayed requests that are due. Cheap: called for each picture. */
   settle(branchOf: (sink: VideoSink) => VideoBranch): void {
     for (const [sink, asker] of this.#askers) {
       if (asker.owed === undefined) continue;
@@ -65,13 +63,13 @@ export class KeyframeRequests {
     }
   }
 
-  /** A viewer has left. */
+  /** Forgets a viewer that has left. */
   forget(sink: VideoSink): void {
     this.#askers.delete(sink);
   }
 
   #mayAsk(asker: Asker, { branch, reason }: Request): boolean {
-    // One that is about to come anyway costs nothing, and one that nobody else is sent costs nobody else.
+    // A keyframe that is already due costs nothing, and with a single viewer it costs no other viewer.
     if (branch.isKeyframeWanted || branch.size <= 1) return true;
     switch (reason) {
       case "pli":

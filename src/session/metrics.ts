@@ -4,16 +4,16 @@ import type { SHARED_METRICS } from "../base/shared_metrics.ts";
 import { VIDEO_CODECS } from "../media/encoder.ts";
 import type { RenderResult } from "../media/frame.ts";
 
-/** From a connection on loopback to a renderer that loads its model first (30 s at most). */
+/** Covers everything from a connection on loopback to a renderer that first loads its model (30 s at most). */
 const JOINING = [0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30] as const;
 
-/** Dense about the interval of two pictures at 60, 30 and 25 a second; from 0.5 s on viewers see the idle picture. */
+/** Dense around the frame interval at 60, 30 and 25 fps; from 0.5 s on viewers see the idle picture. */
 const PER_FRAME = [
   ...[0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024],
   ...[0.033, 0.04, 0.066, 0.1, 0.2, 0.5, 2],
 ] as const;
 
-/** A packet costs about 16 µs, a picture has some ten for each viewer, and keyframes have many times as many. */
+/** A packet costs about 16 µs. A picture has about ten per viewer, and a keyframe many times more. */
 const SENDING = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
 
 const RENDER_RESULTS = [
@@ -26,16 +26,16 @@ const RENDER_RESULTS = [
 ] as const satisfies readonly (RenderResult["status"] | "error")[];
 
 const KEYFRAME_REASONS = ["join", "pli", "fir", "nack", "moved", "left_out", "resumed"] as const;
-/** Why a keyframe was asked for. */
+/** Why a keyframe was requested. */
 export type KeyframeReason = typeof KEYFRAME_REASONS[number];
-/** Why a viewer asks for a keyframe. */
+/** Why a viewer requests a keyframe. */
 export type KeyframeRequestReason = Exclude<KeyframeReason, "join" | "left_out">;
 
 const SOURCE_CALLS = ["render", "audio", "poll_message"] as const;
 /** A function of a source that is called for each picture. */
 export type SourceCall = typeof SOURCE_CALLS[number];
 
-/** What sessions and their viewers measure. */
+/** Metrics of sessions and their viewers. */
 export const SESSION_METRICS = {
   port_places: {
     kind: "gauge",
@@ -130,5 +130,5 @@ export const SESSION_METRICS = {
   },
 } as const satisfies MetricTable;
 
-/** Measures sessions and their viewers. */
+/** Records the metrics of sessions and their viewers. */
 export type SessionMeter = Meter<typeof SESSION_METRICS & typeof SHARED_METRICS>;

@@ -24,20 +24,20 @@ import { SessionTable } from "./session_table.ts";
 import type { Viewer } from "./viewer.ts";
 import { ViewerTable } from "./viewer_table.ts";
 
-/** What the registry needs, what its sessions need included. */
+/** Includes the options of its sessions. */
 export interface RegistryOptions
   extends AdmissionOptions, Omit<SessionOptions, "id" | "video" | keyof SessionWish> {
-  /** What a session that begins now sends. */
+  /** Video settings for new sessions. */
   readonly video: Live<VideoSettings>;
   readonly peers: PeerFactory;
   /** Default: none. */
   readonly tracer?: Tracer;
 }
 
-/** How often deadlines are looked at, in milliseconds. */
+/** How often deadlines are checked, in milliseconds. */
 const TICK_MS = 500;
 
-/** All sessions and their viewers: lets viewers in, watches their deadlines, closes what nobody watches any more. */
+/** All sessions and their viewers: admits viewers, checks their deadlines, and closes sessions without viewers. */
 export class SessionRegistry implements SessionDoor {
   readonly #options: RegistryOptions;
   readonly #sessions: SessionTable;
@@ -59,17 +59,17 @@ export class SessionRegistry implements SessionDoor {
     this.#tick();
   }
 
-  /** What `/api/sessions` shows. */
+  /** The content of `/api/sessions`. */
   get report(): SessionReport[] {
     return [...this.#sessions.sessions].map(sessionReport);
   }
 
-  /** What `/api/ports` shows: the bound media ports and their places. */
+  /** The content of `/api/ports`: the bound media ports and their places. */
   get ports(): PortUse[] {
     return this.#options.leases.use;
   }
 
-  /** The open session that has shown nothing for longest; `undefined` while all go on. */
+  /** The open session without a picture for the longest time; `undefined` while all make progress. */
   get standstill(): Standstill | undefined {
     return this.#heartbeat.longest;
   }
@@ -128,8 +128,8 @@ export class SessionRegistry implements SessionDoor {
   }
 
   /**
-   * Lets nobody in any more, and tells the viewers how long they may stay, in seconds.
-   * @returns Settles when the last of them has left or the time is up.
+   * Stops admitting viewers, and notifies the existing ones how long they may stay, in seconds.
+   * @returns Settles when the last viewer has left or the time is up.
    */
   async drain(seconds: number): Promise<void> {
     this.#admission.close();
@@ -143,7 +143,7 @@ export class SessionRegistry implements SessionDoor {
     waiting.abort();
   }
 
-  /** Lets nobody in any more, ends every viewer and closes every session. Idempotent. */
+  /** Stops admitting viewers, ends every viewer and closes every session. Idempotent. */
   async close(): Promise<void> {
     this.#admission.close();
     this.#cancelTick?.();

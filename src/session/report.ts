@@ -2,11 +2,11 @@ import type { ViewerState } from "./door.ts";
 import type { Session } from "./session.ts";
 import type { SourceState } from "./source_health.ts";
 
-/** One viewer in `/api/sessions`. Its id is a secret and stays out. docs/observability.md says what each field means. */
+/** One viewer in `/api/sessions`, without its id, which is a secret. docs/observability.md describes each field. */
 export interface ViewerReport {
-  /** The local one. */
+  /** The local port. */
   readonly port: number;
-  /** How packets go to the viewer; `null` while there is no way. */
+  /** Transport of the media path; `null` while there is none. */
   readonly transport: "udp" | "tcp" | null;
   readonly state: ViewerState;
   readonly codec: string;
@@ -25,10 +25,10 @@ export interface ViewerReport {
 /** A session's renderer in `/api/sessions`. */
 export interface RendererReport {
   readonly state: SourceState;
-  /** `null` before the first. */
+  /** `null` before the first frame. */
   readonly last_frame_age_s: number | null;
   readonly failures_in_a_row: number;
-  /** What the last failure said; `null` since a call went well. */
+  /** Message of the last failure; `null` once a call has succeeded since. */
   readonly error: string | null;
 }
 
@@ -40,7 +40,7 @@ export interface SessionReport {
   readonly viewers: readonly ViewerReport[];
 }
 
-/** What `/api/sessions` shows of a session. */
+/** Makes the entry of a session in `/api/sessions`. */
 export function sessionReport(session: Session): SessionReport {
   return {
     id: session.id,
@@ -68,7 +68,7 @@ export function sessionReport(session: Session): SessionReport {
   };
 }
 
-/** Characters of a failure's text that are shown: it is the library's own, of any length. */
+/** Characters shown of a failure's message, because the library's text may have any length. */
 const ERROR_CHARS_MAX = 512;
 
 function rendererReport({ source, lastFrameAgeMs }: Session): RendererReport {

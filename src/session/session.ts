@@ -18,25 +18,23 @@ import { VideoProgram } from "./video_program.ts";
 import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "../base/codes.ts";
 
-/** The picture that every session sends. */
 export type VideoSettings = EncoderSettings;
 
-/** What the offer of a session's first viewer asks for. */
+/** What the offer of a session's first viewer requests. */
 export interface SessionWish {
-  /** For the renderer. */
+  /** Passed to the renderer. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Name of an idle source. */
   readonly idle?: string;
 }
 
-/** What a session needs. */
 export interface SessionOptions extends SessionWish {
   readonly id: string;
   readonly renderer: FrameSourceFactory;
   readonly encoders: EncoderFactory;
-  /** Opens the encoder for a session's sound; left out where sound is switched off. */
+  /** Opens the encoder for a session's sound; missing if sound is disabled. */
   readonly openAudioEncoder?: () => AudioEncoder;
-  /** Leases what viewers see while the renderer has nothing. */
+  /** Leases the clip that viewers see while the renderer has no picture. */
   readonly loadIdleClip: (name: string | undefined, video: VideoSettings) => Promise<IdleClip>;
   readonly video: VideoSettings;
   readonly clock: Clock;
@@ -44,7 +42,7 @@ export interface SessionOptions extends SessionWish {
   readonly log: Logger;
 }
 
-/** How long a viewer waits for the renderer's session, in milliseconds: models take seconds to load. */
+/** How long a viewer waits for the renderer's session, in milliseconds. Models take seconds to load. */
 const OPEN_TIMEOUT_MS = 30_000;
 
 /**
@@ -65,7 +63,7 @@ export class Session {
   #frames: FrameLoop | undefined;
   #isOver = false;
 
-  /** Begins to open the renderer's session. */
+  /** Starts opening the renderer's session. */
   constructor(options: SessionOptions) {
     this.#options = options;
     this.id = options.id;
@@ -76,7 +74,7 @@ export class Session {
       openLayers: (codec) => this.#openLayers(codec),
     });
     this.#source = this.#openSource();
-    // Whoever joins awaits it; a failure that nobody awaits any more must not end the process.
+    // Joins await it. If no join awaits it any more, its failure must not end the process.
     this.#source.catch(() => {});
     void this.#loadIdleClip();
   }
@@ -85,7 +83,7 @@ export class Session {
     return this.#viewers;
   }
 
-  /** Milliseconds since the session began. */
+  /** Milliseconds since the session started. */
   get ageMs(): number {
     return this.#options.clock.now() - this.#startedMs;
   }
@@ -95,29 +93,32 @@ export class Session {
     return this.ageMs * 1000;
   }
 
-  /** Whether there is sound to send. Known once the session is ready. */
+  /** Whether the session has sound. Valid once the session is ready. */
   get hasAudio(): boolean {
     return this.#audio !== undefined;
   }
 
-  /** Counts up while the session shows something to its viewers; `undefined` before its first picture and after its last. */
+  /**
+   * Increases while the session shows pictures to its viewers; `undefined` before the first picture and after the
+   * last.
+   */
   get turns(): number | undefined {
     return this.#isOver || this.#stop.signal.aborted ? undefined : this.#frames?.turns;
   }
 
-  /** How the renderer's session does. */
+  /** State of the renderer's session. */
   get source(): SourceHealth {
     const health = this.#frames?.health ?? UNKNOWN_HEALTH;
     return this.#isOver ? { ...health, state: "ended" } : health;
   }
 
-  /** Milliseconds since the renderer's last frame came; `undefined` before its first. */
+  /** Milliseconds since the renderer's last frame; `undefined` before its first. */
   get lastFrameAgeMs(): number | undefined {
     const { lastFrameMs } = this.source;
     return lastFrameMs === undefined ? undefined : this.#options.clock.now() - lastFrameMs;
   }
 
-  /** Settles when no frame will come any more: the renderer ended, or could not be opened. */
+  /** Settles when there will be no more frames: the renderer ended, or could not be opened. */
   get over(): Promise<void> {
     return this.#over.promise;
   }
@@ -140,20 +141,20 @@ export class Session {
     }
   }
 
-  /** Counts a viewer in and opens the encoder that it needs; frames follow with {@link start}. */
+  /** Adds a viewer and opens the encoder that it needs; {@link start} starts sending frames. */
   add(viewer: Viewer): void {
     this.#viewers.add(viewer);
     this.#video.layers(viewer.peer.codec);
   }
 
-  /** Sends to a viewer, whose connection is ready for it. */
+  /** Starts sending to a viewer whose connection is ready. */
   start({ peer }: Viewer): void {
     this.#video.layers(peer.codec).add(peer.video);
     if (peer.audio !== undefined) this.#audio?.add(peer.audio);
   }
 
   /**
-   * A further offer of a viewer was answered: sends what it takes now.
+   * Applies a further offer of a viewer that was answered.
    * @param former The codec before.
    */
   follow(viewer: Viewer, former: VideoCodec): void {
@@ -177,14 +178,14 @@ export class Session {
     if (audio !== undefined) this.#audio?.remove(audio);
   }
 
-  /** A viewer asks for a picture that depends on no other. */
+  /** Requests a keyframe for a viewer. */
   requestKeyframe(viewer: Viewer, reason: KeyframeRequestReason): void {
     this.#video.existing(viewer.peer.codec)?.requestKeyframe(viewer.peer.video, reason);
   }
 
   /**
-   * A message from a viewer for the renderer.
-   * @returns Why it was dropped; `undefined` when it was not.
+   * Passes a viewer's message to the renderer.
+   * @returns Why it was dropped; `undefined` if it was not.
    */
   message(data: PeerMessage): MessageRefusal | "not_taken" | undefined {
     const { meter } = this.#options;
@@ -195,7 +196,7 @@ export class Session {
     return reason;
   }
 
-  /** Stops the renderer, then the encoders. Viewers are the caller's to end. Called once. */
+  /** Stops the renderer, then the encoders. The caller ends the viewers. Called once. */
   async close(): Promise<void> {
     this.#stop.abort();
     const source = await this.#source.catch(() => undefined);
@@ -265,14 +266,14 @@ export class Session {
     }
   }
 
-  /** Text where the bytes are UTF-8, as nearly all messages are; pages tell the two apart by type. */
+  /** Sends text if the bytes are UTF-8, as nearly all messages are; pages tell text and bytes apart by type. */
   #tellViewers(data: Uint8Array, source: FrameSource): void {
     const { meter } = this.#options;
     let message: PeerMessage = data;
     try {
       message = new TextDecoder("utf-8", { fatal: true }).decode(data);
     } catch {
-      // Not text: goes out as it is.
+      // Not UTF-8: sent as bytes.
     }
     for (const viewer of this.#viewers) {
       const outcome = viewer.tell(message);
@@ -287,7 +288,7 @@ export class Session {
 
   async #loadIdleClip(): Promise<void> {
     const { loadIdleClip, idle, video, log } = this.#options;
-    // A named clip may have to be decoded first, which takes seconds; the usual one is there at once.
+    // A named clip may have to be decoded first, which takes seconds; the default one is ready at once.
     const names = idle === undefined ? [undefined] : [undefined, idle];
     try {
       for (const name of names) {
@@ -310,7 +311,7 @@ export class Session {
       meter,
       log,
       onRate: (kbps) => {
-        // Renderers that encode make H.264.
+        // Renderers that encode produce H.264.
         if (codec === "h264") this.#open?.setBitrate?.(Math.round(kbps * 1000));
       },
       onKeyframeDue: () => this.#open?.requestKeyframe?.(),

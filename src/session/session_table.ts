@@ -5,21 +5,21 @@ import { ViewerError } from "./door.ts";
 import type { Session, SessionWish } from "./session.ts";
 
 /**
- * How long a visit waits for the former session of its name to close, in milliseconds. A renderer that hangs keeps its
- * session for ever; who waits for it holds a place.
+ * How long a visit waits for the previous session of the same name to close, in milliseconds. A renderer that hangs
+ * never closes its session, and a waiting viewer holds a place.
  */
 const FORMER_WAIT_MS = 10_000;
 
-/** Holds a session open while somebody joins it. */
+/** Holds a session open while a viewer joins it. */
 export interface SessionVisit {
   readonly session: Session;
-  /** Ends the visit; a session that nobody watches or visits any more is closed. Idempotent. */
+  /** Ends the visit; a session without viewers and visits is closed. Idempotent. */
   leave(): void;
 }
 
 /**
- * The open sessions by name. A session is opened by its first visit and closed when it has neither viewers nor visits;
- * the next one of that name waits until the former is gone, since a renderer knows its sessions by name.
+ * The open sessions by name. A session is opened by its first visit and closed when it has no viewers and no visits.
+ * The next one of the same name waits until the previous one is closed, because renderers identify sessions by name.
  */
 export class SessionTable {
   readonly #sessions = new Map<string, Session>();
@@ -39,7 +39,7 @@ export class SessionTable {
     this.#log = options.log;
   }
 
-  /** Names in use: sessions that are open, about to open, or still closing. */
+  /** Number of names in use: sessions that are open, opening, or closing. */
   get size(): number {
     const names = [this.#sessions, this.#closing, this.#visits].flatMap((each) => [...each.keys()]);
     return new Set(names).size;
@@ -49,19 +49,19 @@ export class SessionTable {
     return this.#sessions.values();
   }
 
-  /** Whether {@link size} counts this name. */
+  /** Whether the name is in use, as {@link size} counts it. */
   has(id: string): boolean {
     return this.#sessions.has(id) || this.#closing.has(id) || this.#visits.has(id);
   }
 
-  /** Viewers of a session, those included that are joining. */
+  /** Number of viewers of a session, including those that are joining. */
   audience(id: string): number {
     return (this.#sessions.get(id)?.viewers.size ?? 0) + (this.#visits.get(id) ?? 0);
   }
 
   /**
-   * Visits the session of that name, which is opened, as its first visit wishes, if there is none.
-   * @throws {ViewerError} `renderer_failed` when the renderer does not let go of the former session of that name.
+   * Visits the session of that name; if there is none, opens it with the parameters of this first visit.
+   * @throws {ViewerError} `renderer_failed` if the renderer does not close the previous session of that name.
    */
   async visit(id: string, wish: SessionWish): Promise<SessionVisit> {
     this.#visits.set(id, (this.#visits.get(id) ?? 0) + 1);
@@ -83,14 +83,14 @@ export class SessionTable {
     };
   }
 
-  /** Closes a session if nobody watches or visits it. */
+  /** Closes a session that has no viewers and no visits. */
   closeIfUnused(session: Session): void {
     if (session.viewers.size === 0 && !this.#visits.has(session.id)) this.#close(session);
   }
 
   /** Closes every session. */
   async closeAll(): Promise<void> {
-    // A visit that waited for a session to close may open the next one meanwhile.
+    // A visit that waited for a session to close may meanwhile open the next one.
     while (this.#sessions.size > 0 || this.#closing.size > 0) {
       for (const session of [...this.#sessions.values()]) this.#close(session);
       await Promise.all(this.#closing.values());
@@ -101,12 +101,12 @@ export class SessionTable {
     const session = this.#create(id, wish);
     this.#sessions.set(id, session);
     this.#log.info("session_opened", { session: id });
-    // A renderer that says END, or fails for good, is not asked again: the next visit opens a session anew.
+    // After END or a permanent failure the renderer is not called again: the next visit opens a new session.
     void session.over.then(() => this.#close(session));
     return session;
   }
 
-  /** Waits for the session of that name to close, and those that others open and leave meanwhile. */
+  /** Waits for the session of that name to close, and for any that other visits open and leave meanwhile. */
   async #isClosed(id: string): Promise<boolean> {
     const waiting = new AbortController();
     let isLate = false;

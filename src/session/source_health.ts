@@ -1,9 +1,9 @@
 import type { IdleReason } from "../media/frame.ts";
 
 /**
- * How a session's source does. `opening`: it is not open yet. `waiting`: it was asked, and has not answered. `frames`:
- * viewers see its pictures. `idle`: it says that it has nothing to show. `failing`: its last call failed. `stalled`: a
- * call is under way for too long. `no_writer`, `silent_writer`: nothing feeds it. `ended`: no picture will come.
+ * State of a session's source. `opening`: not open yet. `waiting`: the first call has not returned. `frames`: viewers
+ * see its pictures. `idle`: it reports IDLE. `failing`: its last call failed. `stalled`: a call takes too long.
+ * `no_writer`, `silent_writer`: no program feeds the bridge. `ended`: there will be no more pictures.
  */
 export type SourceState =
   | "opening"
@@ -15,18 +15,18 @@ export type SourceState =
   | "ended"
   | IdleReason;
 
-/** What is known of a source, for operators. */
+/** Status of a source, for operators. */
 export interface SourceHealth {
   readonly state: SourceState;
-  /** When its last frame came, on the session's clock; `undefined` before the first. */
+  /** Time of its last frame, on the session's clock; `undefined` before the first. */
   readonly lastFrameMs: number | undefined;
-  /** Calls for a picture that failed since one did not. */
+  /** Number of calls for a picture that failed since the last success. */
   readonly failuresInARow: number;
-  /** What the last failure said; `undefined` since a call went well. */
+  /** Message of the last failure; `undefined` once a call has succeeded since. */
   readonly error: string | undefined;
 }
 
-/** Of a source of which nothing is known yet. */
+/** Status of a source that has not been called yet. */
 export const UNKNOWN_HEALTH: SourceHealth = {
   state: "opening",
   lastFrameMs: undefined,

@@ -16,16 +16,15 @@ import { Audience } from "./audience.ts";
 import type { Layer } from "../rate/layer_choice.ts";
 import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
-/** At most one keyframe in this time, whoever asks: each is many times the size of another frame. */
+/** Minimum time between two keyframes, because each is many times larger than other frames. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
 
-/** A picture that does not change is sent this often all the same: decoders and tunnels stay awake. */
+/** An unchanged picture is sent this often, to keep decoders and tunnels active. */
 export const REFRESH_INTERVAL_MS = 1_000;
 
-/** Smaller changes of the rate are not worth telling an encoder. */
+/** Smaller relative changes of the rate are not passed to the encoder. */
 const RATE_CHANGE_MIN = 0.03;
 
-/** What a branch needs. */
 export interface VideoBranchOptions {
   readonly codec: VideoCodec;
   /** For the log. */
@@ -35,15 +34,15 @@ export interface VideoBranchOptions {
   readonly clock: Clock;
   readonly meter: SessionMeter;
   readonly log: Logger;
-  /** The viewers' paths take this rate now, in kbit/s. */
+  /** The rate that the viewers' paths can carry changed, in kbit/s. */
   readonly onRate: (kbps: number) => void;
-  /** The encoder cannot be opened, or broke. Called once; the branch is dead then. */
+  /** The encoder could not be opened, or failed. Called once; the branch no longer works then. */
   readonly onFailed: (error: Error) => void;
 }
 
 /**
- * One codec of one session: frames in, one encoder, packets out to every viewer of that codec. No more than one
- * picture waits while another is being compressed; a newer one takes its place.
+ * One codec of one session: encodes frames and sends the packets to every viewer of that codec. At most one picture
+ * waits while another is being compressed; a newer one replaces it.
  */
 export class VideoBranch {
   readonly #options: VideoBranchOptions;
@@ -53,7 +52,7 @@ export class VideoBranch {
   /** The encoder's target. */
   #rateKbps: number;
   #waiting = false;
-  /** The picture that the encoder has, where that is one which {@link keep} brought and no frame has followed. */
+  /** The latest picture in the encoder, if it came through {@link keep}. */
   #kept: RawFrame | undefined;
   #encoding: Promise<void> | undefined;
   #keyframeWanted = true;
@@ -63,7 +62,7 @@ export class VideoBranch {
   #closed = false;
   readonly #opened: Promise<void>;
 
-  /** Begins to open the encoder at once, so that it is ready when the first viewer has connected. */
+  /** Starts opening the encoder at once, so that it is ready when the first viewer has connected. */
   constructor(options: VideoBranchOptions) {
     this.#options = options;
     this.#packetize = createPacketizer(options.codec);
@@ -71,12 +70,12 @@ export class VideoBranch {
     this.#opened = this.#open();
   }
 
-  /** Number of viewers that are sent this codec. */
+  /** Number of viewers that receive this codec. */
   get size(): number {
     return this.#audience.size;
   }
 
-  /** Whether one of the next frames is to be a keyframe. */
+  /** Whether a keyframe is due. */
   get isKeyframeWanted(): boolean {
     return this.#keyframeWanted;
   }
@@ -91,7 +90,7 @@ export class VideoBranch {
     return this.#encoder?.name;
   }
 
-  /** Sends to a viewer, from the next keyframe on. */
+  /** Starts sending to a viewer, from the next keyframe on. */
   add(sink: VideoSink): void {
     this.#audience.add(sink);
     this.requestKeyframe("join");
@@ -102,21 +101,21 @@ export class VideoBranch {
     this.#audience.remove(sink);
   }
 
-  /** Makes one of the next frames a keyframe. */
+  /** Makes one of the next frames a keyframe, subject to {@link KEYFRAME_INTERVAL_MS_MIN}. */
   requestKeyframe(reason: KeyframeReason): void {
     this.#keyframeWanted = true;
     this.#options.meter.count("keyframes_requested_total", { reason });
   }
 
-  /** Takes a frame; settles when its memory is not needed any more. Does nothing while nobody watches. */
+  /** Encodes a frame; settles when its memory is no longer needed. Does nothing while there are no viewers. */
   async take(frame: RawFrame): Promise<void> {
     await this.#load(frame, undefined);
   }
 
   /**
-   * Takes a picture that may stay for long, such as an idle picture; called over and over while it does. It is sent when
-   * the viewers have another one, which is so until it was compressed: a drop would leave them with the picture before.
-   * From then on it is sent again as {@link refresh} does.
+   * Shows a picture that may stay for long, such as an idle picture; called repeatedly while it stays. It is encoded
+   * until it was compressed once, because a dropped one would leave viewers with the previous picture. After that it
+   * is repeated like {@link refresh}.
    * @param picture The same object each time.
    * @param timestampUs The session's time now.
    */
@@ -126,9 +125,9 @@ export class VideoBranch {
   }
 
   /**
-   * Sends the last picture again if a viewer waits for a keyframe, or if nothing was sent for a second.
+   * Repeats the last picture if a viewer waits for a keyframe, or if nothing was sent for a second.
    * @param timestampUs The session's time now.
-   * @returns False when a picture is due and there is none: the caller should bring one.
+   * @returns False if a picture is due and there is none: the caller should supply one.
    */
   refresh(timestampUs: number): boolean {
     const busy = this.#waiting || this.#encoding !== undefined;
@@ -143,7 +142,7 @@ export class VideoBranch {
   }
 
   /**
-   * Sends an access unit that the renderer encoded by itself, H.264 only.
+   * Sends an access unit that the renderer encoded; H.264 only.
    * @returns Whether the renderer should make a keyframe soon.
    */
   pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
@@ -219,7 +218,7 @@ export class VideoBranch {
     }
   }
 
-  /** Sets the rate to what the viewers' paths take. */
+  /** Sets the rate to what the viewers' paths can carry. */
   #followPaths(): void {
     const { targetKbps = this.#rateKbps } = this.#audience;
     if (this.#audience.hasReturned && !this.#keyframeWanted) this.#letReturn();
@@ -244,7 +243,8 @@ export class VideoBranch {
     const { codec } = frame;
     const begun = this.#lastSentMs = clock.now();
     if (frame.keyframe) {
-      // Whoever asked, and also where nobody did: encoders make some unasked, as when they change the size.
+      // Any keyframe satisfies the requests, also one that was not requested: encoders produce some when they change
+      // the size.
       this.#keyframeWanted = false;
       this.#lastKeyframeMs = begun;
     }

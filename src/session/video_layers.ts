@@ -5,34 +5,34 @@ import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { KeyframeRequestReason } from "./metrics.ts";
 import { VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
 
-/** How often viewers are sorted anew, in milliseconds. */
+/** How often viewers are assigned to layers, in milliseconds. */
 const SORT_INTERVAL_MS = 500;
-/** A renderer whose own encoding was sent within this time makes one for all, whatever they limit themselves to. */
+/** If the renderer's own encoding was sent within this time, all viewers get it, regardless of their limits. */
 const PASSED_MS = 3_000;
 
-/** What {@link VideoLayers} need; rate and failure are those of the main layer. */
+/** `onRate` and `onFailed` are for the main layer. */
 export interface VideoLayersOptions extends Omit<VideoBranchOptions, "layer"> {
-  /** A renderer that encodes by itself should make a keyframe soon. */
+  /** The renderer, which encodes, should produce a keyframe soon. */
   readonly onKeyframeDue: () => void;
 }
 
 /**
- * One codec of one session: one encoder for all viewers, and a second one while the paths of some take much less than
- * those of the others. One bad path then does not spoil the picture of all.
+ * One codec of one session: one encoder for all viewers, and a second one while some paths carry much less than the
+ * others, so that one bad path does not reduce the quality for all.
  */
 export class VideoLayers {
   readonly #options: VideoLayersOptions;
   readonly #main: VideoBranch;
   readonly #choice = new LayerChoice<VideoSink>();
   readonly #requests: KeyframeRequests;
-  /** Every viewer, and which layer it is sent. */
+  /** Every viewer with its layer. */
   readonly #viewers = new Map<VideoSink, Layer>();
   #low: VideoBranch | undefined;
-  /** A host whose encoders are used up does with one. */
+  /** False once the host cannot open a second encoder. */
   #hasLow = true;
   #sortedAtMs = Number.NEGATIVE_INFINITY;
   #passedAtMs = Number.NEGATIVE_INFINITY;
-  /** Second encoders that are being closed. */
+  /** Settles when the second encoders that are closing have closed. */
   #closing: Promise<unknown> = Promise.resolve();
 
   constructor(options: VideoLayersOptions) {
@@ -46,7 +46,7 @@ export class VideoLayers {
     return this.#low === undefined ? [this.#main] : [this.#main, this.#low];
   }
 
-  /** Sends to a viewer, from the next keyframe on, in the layer that fits what it limits itself to. */
+  /** Starts sending to a viewer, from the next keyframe on, in the layer that fits its own limit. */
   add(sink: VideoSink): void {
     this.#viewers.set(sink, "main");
     this.placeLimited();
@@ -61,28 +61,28 @@ export class VideoLayers {
     for (const branch of this.branches) branch.remove(sink);
   }
 
-  /** Makes one of the next frames that a viewer gets a keyframe, as often as that is fair to the others. */
+  /** Requests a keyframe for a viewer, within its allowance. */
   requestKeyframe(sink: VideoSink, reason: KeyframeRequestReason): void {
     if (!this.#viewers.has(sink)) return;
     this.#requests.add({ sink, branch: this.#branchOf(sink), reason });
   }
 
   /**
-   * Gives those a lower rate at once whose own limit is too low for the others. To call when a viewer's limit may have
-   * changed: a picture for it and the others would have the lower rate.
+   * Moves viewers whose own limit is too low for the others to the low layer at once. Call when a viewer's limit may
+   * have changed: otherwise the next picture would have the lower rate for all.
    */
   placeLimited(): void {
     if (!this.#hasLow || this.#options.clock.now() - this.#passedAtMs < PASSED_MS) return;
     for (const viewer of this.#choice.limited(this.#candidates)) {
-      // It waits for its encoder, if that is not open yet, since the others should not wait for it.
+      // This viewer waits until the second encoder is open, so that the others need not wait.
       this.#openLow();
       this.#change(viewer);
     }
   }
 
   /**
-   * Takes a frame of the renderer; settles when its memory is not needed any more. An access unit, which is H.264 and
-   * one for all viewers, is sent as it is.
+   * Encodes a frame of the renderer; settles when its memory is no longer needed. An access unit (H.264, the same for
+   * all viewers) is sent unchanged.
    */
   async take(frame: SourceFrame): Promise<void> {
     if (frame.kind === "raw") {
@@ -95,12 +95,12 @@ export class VideoLayers {
     }
   }
 
-  /** Takes a picture that stays for a while: see {@link VideoBranch.keep}. */
+  /** Shows a picture that stays for a while: see {@link VideoBranch.keep}. */
   async keep(picture: RawFrame, timestampUs: number): Promise<void> {
     await Promise.all(this.#sorted().map((branch) => branch.keep(picture, timestampUs)));
   }
 
-  /** Sends the last picture once more where that is due: see {@link VideoBranch.refresh}. */
+  /** Repeats the last picture if that is due: see {@link VideoBranch.refresh}. */
   refresh(timestampUs: number): void {
     for (const branch of this.#sorted()) branch.refresh(timestampUs);
   }
@@ -113,7 +113,7 @@ export class VideoLayers {
     await this.#closing;
   }
 
-  /** The encoders that are open, after viewers have gone to the one that fits them. Cheap: called for each picture. */
+  /** The open encoders, after reassigning viewers to layers. Cheap: called for each picture. */
   #sorted(): readonly VideoBranch[] {
     this.#sort();
     return this.branches;
@@ -136,7 +136,7 @@ export class VideoLayers {
     return this.#viewers.get(sink) === "low" ? this.#low ?? this.#main : this.#main;
   }
 
-  /** Those who take pictures at present. */
+  /** The viewers that receive pictures at present. */
   get #candidates(): LayerCandidate<VideoSink>[] {
     return [...this.#viewers].filter(([viewer]) => !viewer.isPaused).map(([viewer, layer]) => {
       const { targetKbps, limitKbps } = viewer;
@@ -144,7 +144,7 @@ export class VideoLayers {
     });
   }
 
-  /** Gives a viewer the other layer, whose encoder is open or being opened. */
+  /** Moves a viewer to the other layer, whose encoder is open or opening. */
   #change(viewer: VideoSink): void {
     const to: Layer = this.#viewers.get(viewer) === "low" ? "main" : "low";
     this.#branchOf(viewer).remove(viewer);

@@ -6,21 +6,20 @@ import { IdlePictures } from "./idle_pictures.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { VideoLayers } from "./video_layers.ts";
 
-/** What a {@link VideoProgram} needs. */
 export interface VideoProgramOptions {
   readonly clock: Clock;
   /** The session's time now, in microseconds. */
   readonly timelineUs: () => number;
-  /** Opens what encodes for the viewers of a codec. */
+  /** Opens the encoders for a codec. */
   readonly openLayers: (codec: VideoCodec) => VideoLayers;
 }
 
-/** A frame may be dated this far ahead of the session's time, in microseconds, to be believed. */
+/** Frame timestamps further ahead of the session's time, in microseconds, are replaced. */
 const AHEAD_US_MAX = 500_000;
 
 /**
- * What the viewers of a session see: the renderer's frames or the idle pictures, on one timeline that never goes back,
- * in every codec that they need. Going from one to the other changes nothing but the picture.
+ * What the viewers of a session see: the renderer's frames or the idle pictures, on one monotonic timeline, in every
+ * codec that they need. Switching between the two changes only the picture.
  */
 export class VideoProgram implements PictureOutput {
   readonly #options: VideoProgramOptions;
@@ -32,7 +31,7 @@ export class VideoProgram implements PictureOutput {
     this.#options = options;
   }
 
-  /** What encodes for the viewers of a codec, opened if there is nothing. */
+  /** The encoders for a codec, opened if needed. */
   layers(codec: VideoCodec): VideoLayers {
     let layers = this.#codecs.get(codec);
     if (layers === undefined) {
@@ -42,17 +41,17 @@ export class VideoProgram implements PictureOutput {
     return layers;
   }
 
-  /** What encodes for the viewers of a codec, if it is open. */
+  /** The encoders for a codec, if they are open. */
   existing(codec: VideoCodec): VideoLayers | undefined {
     return this.#codecs.get(codec);
   }
 
-  /** Leaves a broken codec out from now on. */
+  /** Removes a codec whose encoder failed. */
   forget(codec: VideoCodec): void {
     this.#codecs.delete(codec);
   }
 
-  /** Shows these pictures while the renderer has nothing. */
+  /** Shows this clip while the renderer has no picture. */
   useIdleClip(clip: IdleClip): void {
     this.#idle.use(clip);
   }
@@ -85,7 +84,7 @@ export class VideoProgram implements PictureOutput {
     return [...this.#codecs.values()];
   }
 
-  /** The time that a picture is sent with: its own where it goes on from the last one, else the session's. */
+  /** The timestamp to send a picture with: its own if it continues from the last one, otherwise the session's time. */
   #advance(wantedUs: number): number {
     const nowUs = this.#options.timelineUs();
     const believable = wantedUs > this.#lastUs && wantedUs <= nowUs + AHEAD_US_MAX;

@@ -35,7 +35,7 @@ import {
 } from "./viewer_state.ts";
 import { DROP_WORDS, END_ERRORS } from "./viewer_words.ts";
 
-/** A viewer's session, as far as the viewer needs it. */
+/** The part of a session that its viewers use. */
 export interface ViewerSession {
   readonly id: string;
   /** The connection is ready for frames. */
@@ -43,30 +43,29 @@ export interface ViewerSession {
   /** A further offer was answered; `former` is the codec before. */
   follow(viewer: Viewer, former: VideoCodec): void;
   requestKeyframe(viewer: Viewer, reason: KeyframeRequestReason): void;
-  /** Takes a message for the renderer. @returns Why it was dropped; `undefined` when it was not. */
+  /** Passes a message to the renderer. @returns Why it was dropped; `undefined` if it was not. */
   message(data: PeerMessage): MessageRefusal | "not_taken" | undefined;
 }
 
-/** What a viewer is made of. */
 export interface ViewerOptions {
   readonly session: ViewerSession;
-  /** Makes the viewer's connection, which calls the listener from then on, and answers its offer. */
+  /** Creates the viewer's connection, which calls the listener from then on, and answers the offer. */
   readonly connect: (listener: PeerListener) => Peer;
-  /** Its way in so far. */
+  /** Record of its join so far. */
   readonly joining: Joining;
   readonly lease: Lease;
-  /** It may say nothing to the renderer. */
+  /** It may not send messages to the renderer. */
   readonly viewerOnly: boolean;
   readonly deadlines: Live<ViewerDeadlines>;
   readonly clock: Clock;
   readonly meter: SessionMeter;
   /** With the session's name. */
   readonly log: Logger;
-  /** The viewer is over; its place is free again. Called once. */
+  /** The viewer has ended and its place is free. Called once. */
   readonly onEnded: (viewer: Viewer) => void;
 }
 
-/** Who leaves sooner may just have changed his mind; who stays had no path. */
+/** A viewer that leaves sooner may have left on purpose; one that stays longer had no path. */
 const UNCONNECTED_MS = 5_000;
 
 /** One viewer of a session: ties its connection, its lease and its signalling together. */
@@ -129,7 +128,7 @@ export class Viewer implements ViewerControl {
 
   /**
    * Answers a further offer of this viewer's RTCPeerConnection.
-   * @returns False when the offer is another's: it asks for a viewer of its own.
+   * @returns False if the offer is of another RTCPeerConnection and so needs a new viewer.
    * @throws {ViewerError}
    */
   renegotiate(sdp: string): boolean {
@@ -152,15 +151,15 @@ export class Viewer implements ViewerControl {
     return this.#options.clock.now() - this.#status.joinedAtMs;
   }
 
-  /** How long until somebody else may have this viewer's place, in milliseconds; `undefined` while it is attached. */
+  /** How long until another viewer may take this place, in milliseconds; `undefined` while it is attached. */
   get reclaimableInMs(): number | undefined {
     const heardAtMs = Math.max(this.#status.heardAtMs, this.peer.heardAtMs);
     return reclaimableInMs({ ...this.#status, heardAtMs }, this.#options.clock.now());
   }
 
   /**
-   * Hands the viewer to a signalling connection. The handle of a former one does nothing from then on: a broken
-   * connection may be noticed long after the viewer was taken up again on another.
+   * Attaches the viewer to a signalling connection. The handle of the previous one does nothing from then on: a broken
+   * connection may be detected long after the viewer was resumed on another.
    */
   attach(listener: ViewerListener): ViewerHandle {
     this.#listener = listener;
@@ -168,18 +167,21 @@ export class Viewer implements ViewerControl {
     return new Attachment(this, listener);
   }
 
-  /** Whether this signalling connection has the viewer, which has not ended. */
+  /** Whether the viewer is attached to this signalling connection and has not ended. */
   isAttachedTo(listener: ViewerListener): boolean {
     return this.#listener === listener;
   }
 
-  /** The signalling connection broke off. */
+  /** The signalling connection broke. */
   detach(): void {
     this.#listener = undefined;
     this.#advance({ type: "detached" });
   }
 
-  /** The viewer says something to the renderer, by whatever way it came; it is told of what is dropped. */
+  /**
+   * Passes a message of the viewer to the renderer, over whichever channel it came; notifies the viewer if it is
+   * dropped.
+   */
   say(data: PeerMessage): void {
     const { clock, meter, viewerOnly, session } = this.#options;
     if (viewerOnly) {
@@ -196,16 +198,16 @@ export class Viewer implements ViewerControl {
   }
 
   /**
-   * The renderer says something: over the data channel where there is one, else text over signalling. The viewer is
-   * told of what is dropped.
-   * @returns `sent` when it is on its way; `not_asked` when the viewer has never opened a way for messages.
+   * Sends a message of the renderer: over the data channel if there is one, otherwise text over signalling. Notifies
+   * the viewer if it is dropped.
+   * @returns `sent` if it was queued; `not_asked` if the viewer never opened a channel for messages.
    */
   tell(data: PeerMessage): "sent" | "missed" | "not_asked" {
     if (this.peer.sendMessage(data)) {
       this.#hasChannel = true;
       return "sent";
     }
-    // Beside a channel that is full, text would overtake what waits in it.
+    // If the data channel is full, text over signalling would overtake the messages queued in it.
     if (!this.#hasChannel && this.#listener !== undefined) {
       if (this.#listener.message === undefined) return "not_asked";
       if (typeof data === "string" && this.#listener.message(data)) return "sent";
@@ -214,17 +216,17 @@ export class Viewer implements ViewerControl {
     return "missed";
   }
 
-  /** Tells the viewer something, while a signalling connection has it. */
+  /** Sends the viewer a notice, if it is attached to a signalling connection. */
   notify(notice: ViewerNotice): void {
     this.#listener?.notice(notice);
   }
 
-  /** Whether its browser and we have agreed on keys, now or before it ended. */
+  /** Whether the DTLS keys were negotiated, now or before it ended. */
   get hasKeys(): boolean {
     return this.#hasKeys;
   }
 
-  /** Checks the deadlines. It never throws: the viewer ends instead, since the same would happen each time. */
+  /** Checks the deadlines. Never throws: on an error the viewer ends, because it would recur each time. */
   tick(): void {
     const isSound = this.#guarded(() =>
       this.#advance({ type: "tick", heardAtMs: this.peer.heardAtMs })
@@ -232,12 +234,12 @@ export class Viewer implements ViewerControl {
     if (!isSound) this.end("internal_error");
   }
 
-  /** Gives the place up if nobody seems to need it any more. */
+  /** Ends the viewer if it seems to be gone, so that another can have the place. */
   yieldPlace(): void {
     this.#advance({ type: "place_wanted", heardAtMs: this.peer.heardAtMs });
   }
 
-  /** Ends the viewer at once. Idempotent. `words` say more of the reason, for people. */
+  /** Ends the viewer at once. Idempotent. `words` describe the reason for people. */
   end(reason: EndReason, words?: string): void {
     this.#advance({ type: "ended", reason }, words);
   }
@@ -270,7 +272,7 @@ export class Viewer implements ViewerControl {
     this.#status = advanceViewer(before, event, { nowMs: clock.now(), deadlines: deadlines() });
     const { phase, endReason = "bye" } = this.#status;
     if (phase === before.phase) return;
-    // An error says more than the state that comes of it, and a page acts on whatever comes first.
+    // An error is more specific than the state that results from it, and a page acts on whichever comes first.
     if (phase !== "ended" || END_ERRORS[endReason] === undefined) {
       this.#guarded(() => this.#listener?.state(this.state, words));
     }
@@ -283,11 +285,11 @@ export class Viewer implements ViewerControl {
     const { meter, log, lease, joining, onEnded } = this.#options;
     const ageMs = Math.round(this.ageMs);
     const error = END_ERRORS[reason];
-    // A step that fails must not cost the others: a place that is not given back is lost until the next start.
+    // Every step must run even if another fails: a lease that is not released is lost until the next start.
     const steps = [
       () => {
         if (!wasConnecting || ageMs < UNCONNECTED_MS) return;
-        // Otherwise its end looks like that of any visit.
+        // Otherwise its end looks like an ordinary one.
         const heard = this.peer.heardAtMs > this.#status.joinedAtMs;
         log.warn("viewer_not_connected", { port: this.port, age_ms: ageMs, packets_came: heard });
       },
@@ -305,7 +307,7 @@ export class Viewer implements ViewerControl {
     for (const step of steps) this.#guarded(step);
   }
 
-  /** Does what must cost nobody but this viewer anything when it fails. */
+  /** Runs work whose failure must affect only this viewer. */
   #guarded(work: () => void): boolean {
     const { log, meter } = this.#options;
     return guarded(work, { log, meter, part: "viewer" });

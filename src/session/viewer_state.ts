@@ -7,43 +7,43 @@ export interface ViewerDeadlines {
   readonly idleTimeoutMs: number;
 }
 
-/** What is known of one viewer. A plain value: {@link advanceViewer} makes the next one. */
+/** Status of one viewer. A plain value: {@link advanceViewer} returns the next one. */
 export interface ViewerStatus {
   readonly phase: "connecting" | "connected" | "disconnected" | "ended";
   readonly joinedAtMs: number;
-  /** When the last authenticated packet came; `joinedAtMs` before the first. */
+  /** Time of the last authenticated packet; `joinedAtMs` before the first. */
   readonly heardAtMs: number;
-  /** Whether a signalling connection holds this viewer. */
+  /** Whether the viewer is attached to a signalling connection. */
   readonly attached: boolean;
   readonly endReason?: EndReason;
 }
 
-/** What may happen to a viewer. */
+/** Events of a viewer. */
 export type ViewerEvent =
   /** The DTLS handshake is done. */
   | { readonly type: "secured" }
-  /** Time passed; `heardAtMs` is when the last authenticated packet came. */
+  /** Time passed; `heardAtMs` is the time of the last authenticated packet. */
   | { readonly type: "tick"; readonly heardAtMs: number }
-  /** The signalling connection broke off without a word. */
+  /** The signalling connection broke. */
   | { readonly type: "detached" }
-  /** A signalling connection took the viewer up again. */
+  /** A signalling connection resumed the viewer. */
   | { readonly type: "attached" }
-  /** Somebody else needs the place. */
+  /** Another viewer needs the place. */
   | { readonly type: "place_wanted"; readonly heardAtMs: number }
   | { readonly type: "ended"; readonly reason: EndReason };
 
-/** A connected viewer that was silent for this long is shown as disconnected: Chrome's checks come each 2.5 s. */
+/** A connected viewer that was silent this long is shown as disconnected. Chrome sends a check every 2.5 s. */
 export const DISCONNECTED_AFTER_MS = 6_000;
 
-/** How long a viewer without signalling may be silent before somebody else gets its place. */
+/** How long a viewer without signalling may be silent before another viewer may take its place. */
 export const RECLAIM_AFTER_MS = 5_000;
 
-/** The status of a viewer that just got its answer. */
+/** The status of a viewer when its offer is answered. */
 export function newViewerStatus(nowMs: number): ViewerStatus {
   return { phase: "connecting", joinedAtMs: nowMs, heardAtMs: nowMs, attached: true };
 }
 
-/** What a viewer is after an event. An ended viewer stays as it is. */
+/** Returns the status after an event. An ended viewer stays ended. */
 export function advanceViewer(
   status: ViewerStatus,
   event: ViewerEvent,
@@ -73,13 +73,13 @@ export function advanceViewer(
   }
 }
 
-/** How long until the place of a viewer may be given away, in milliseconds; `undefined` while it is attached. */
+/** How long until another viewer may take the place, in milliseconds; `undefined` while the viewer is attached. */
 export function reclaimableInMs(status: ViewerStatus, nowMs: number): number | undefined {
   if (status.attached) return undefined;
   return Math.max(0, status.heardAtMs + RECLAIM_AFTER_MS - nowMs);
 }
 
-/** The state that browsers are told, in RTCPeerConnection's words. */
+/** The state to report to browsers, as in RTCPeerConnection.connectionState. */
 export function shownState(status: ViewerStatus): ViewerState {
   if (status.phase !== "ended") return status.phase;
   switch (status.endReason) {

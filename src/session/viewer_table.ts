@@ -3,15 +3,15 @@ import { type JoinRequest, ViewerError } from "./door.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**
- * Viewers that have ended and are known again: a page that goes on with its RTCPeerConnection does so at once, or when its
+ * How many ended viewers are remembered: a page that reuses its RTCPeerConnection does so at once, or when its
  * computer wakes up. Half a kilobyte each.
  */
 const ENDED_MAX = 256;
 
-/** The viewers of all sessions, and those that ended lately. */
+/** The viewers of all sessions, and those that ended recently. */
 export class ViewerTable {
   readonly #viewers = new Map<string, Viewer>();
-  /** Of viewers that have ended, the latest last. */
+  /** Identities of ended viewers, the latest last. */
   readonly #ended: OfferIdentity[] = [];
   #emptied = Promise.withResolvers<void>();
 
@@ -19,12 +19,12 @@ export class ViewerTable {
     return this.#viewers.size;
   }
 
-  /** The living viewers; they may end while the caller goes through them. */
+  /** The viewers that have not ended; a copy, since they may end during the iteration. */
   get all(): Viewer[] {
     return [...this.#viewers.values()];
   }
 
-  /** Settles when there is no viewer, now or for the first time from now on. */
+  /** Settles as soon as there are no viewers. */
   get empty(): Promise<void> {
     if (this.#viewers.size === 0) return Promise.resolve();
     this.#emptied = Promise.withResolvers();
@@ -35,7 +35,7 @@ export class ViewerTable {
     this.#viewers.set(viewer.id, viewer);
   }
 
-  /** Forgets a viewer that has ended, but for what its further offers are known by. */
+  /** Removes a viewer that has ended, and remembers the identity of its offers. */
   remove(viewer: Viewer): void {
     this.#viewers.delete(viewer.id);
     if (viewer.hasKeys) this.#ended.push(viewer.peer.identity);
@@ -49,10 +49,11 @@ export class ViewerTable {
   }
 
   /**
-   * Answers an offer that a viewer's RTCPeerConnection makes by another signalling connection: a page whose WebSocket
-   * broke off may know nothing of `resume`. Only of a viewer that has keys: its browser would use them with no other.
-   * @returns That viewer; `undefined` when the offer is of a new RTCPeerConnection.
-   * @throws {ViewerError} `no_such_viewer` when that viewer has ended, and the keys with it.
+   * Answers a further offer of a viewer's RTCPeerConnection that comes over another signalling connection, because a
+   * page whose WebSocket broke may not support `resume`. Only for a viewer that has DTLS keys, which its browser can
+   * use with no other viewer.
+   * @returns That viewer; `undefined` if the offer is of a new RTCPeerConnection.
+   * @throws {ViewerError} `no_such_viewer` if that viewer has ended, because its keys are gone.
    */
   renegotiate({ sessionId, sdp }: JoinRequest, offer: ReadOffer): Viewer | undefined {
     for (const viewer of this.#viewers.values()) {

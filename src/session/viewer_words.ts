@@ -1,7 +1,7 @@
 import type { ViewerErrorCode } from "./door.ts";
 import type { EndReason } from "../base/codes.ts";
 
-/** What a viewer is told when it did not end by itself. */
+/** Error for a viewer by the reason for its end; reasons on the viewer's side have none. */
 export const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErrorCode, string]>>> =
   {
     renderer_failed: ["renderer_failed", "The renderer failed"],
@@ -10,7 +10,7 @@ export const END_ERRORS: Readonly<Partial<Record<EndReason, readonly [ViewerErro
     shutting_down: ["shutting_down", "The server is shutting down"],
   };
 
-/** What a viewer is told of messages that were dropped. */
+/** Text of the notices on dropped messages. */
 export const DROP_WORDS = {
   viewer_only: "The token of this viewer allows watching only",
   over_budget: "A viewer may send 120 messages and 256 KiB a second; more is dropped",
