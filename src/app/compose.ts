@@ -19,13 +19,13 @@ import {
   type ServerCertificate,
 } from "../transport/dtls/secure_channel.ts";
 import { type ConnectionLimits, shareDescriptors } from "./descriptors.ts";
-import { LiveSettings } from "./live.ts";
+import { LiveSettings } from "./live_settings.ts";
 import { createPathChecks } from "./path_checks.ts";
 import { publicAddressesOf, type PublicAddressFinder, publicPortOf } from "./public_address.ts";
 import { openRenderer } from "./renderer.ts";
-import type { ConfigChanges } from "./reload.ts";
+import type { ConfigChanges } from "./reload_plan.ts";
 import { type Listeners, serveHttp } from "./serve_http.ts";
-import type { Observers, Setting } from "./setting.ts";
+import type { Observers, Setting } from "./server_context.ts";
 import { warmUp } from "./warm_up.ts";
 
 /** A session that has shown nothing for so long will not come to itself again. */

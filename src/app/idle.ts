@@ -2,7 +2,7 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/load.ts";
 import type { IdleClip, IdleFormat } from "../media/idle/clip.ts";
-import { IdleLibrary } from "../media/idle/library.ts";
+import { IdleLibrary } from "../media/idle/idle_library.ts";
 
 /**
  * Opens the idle sources of the configuration. Each is looked at now: a broken file is an error at start, not a black

@@ -10,7 +10,7 @@ import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
 import { ClientStream, type ClientStreamOptions } from "./client_stream.ts";
-import { HttpDoor } from "./http_door.ts";
+import { HttpDoor } from "./http_connections.ts";
 import {
   readTlsFiles,
   type TlsCertificate,

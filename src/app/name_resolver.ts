@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
-import { ViewerError } from "../session/door.ts";
+import { ViewerError } from "../session/session_api.ts";
 
 /**
  * Names of clients that are looked up at one time. Each holds one of the 32 threads that Deno has for work that blocks,

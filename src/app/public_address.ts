@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Config } from "../config/config.ts";
-import { ViewerError } from "../session/door.ts";
+import { ViewerError } from "../session/session_api.ts";
 import { HOST_RESOLVER, type Resolve } from "./name_resolver.ts";
 
 /** How viewers are told where the media ports are. */

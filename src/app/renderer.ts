@@ -5,7 +5,7 @@ import { openBridge } from "../renderer/bridge/bridge.ts";
 import { openIsolatedLibrary } from "../renderer/bridge/isolated_library.ts";
 import { openRendererLibrary } from "../renderer/library.ts";
 import { createTestPattern } from "../renderer/test_pattern.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./server_context.ts";
 
 /**
  * Opens what the configuration names: a library in this process or in one of its own, a bridge that another process

@@ -9,8 +9,8 @@ import type { PathCheckDoor } from "../signalling/path_check.ts";
 import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
 import type { ConnectionLimits } from "./descriptors.ts";
 import { Listener } from "./listener.ts";
-import type { LiveSettings } from "./live.ts";
-import type { Observers } from "./setting.ts";
+import type { LiveSettings } from "./live_settings.ts";
+import type { Observers } from "./server_context.ts";
 import type { TlsFiles } from "./tls_files.ts";
 
 /** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */

@@ -1,7 +1,7 @@
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
-import { rehearseHandshake } from "../transport/dtls/rehearsal.ts";
+import { rehearseHandshake } from "../transport/dtls/handshake_warm_up.ts";
 import type { ServerCertificate } from "../transport/dtls/secure_channel.ts";
 
 /** Frames that are encoded for practice: after two, threads and memory are in place. */

@@ -1,7 +1,7 @@
 import { readServiceVariables } from "../config/service_variables.ts";
 import { isStderrJournal } from "../observability/journal.ts";
 import { createLogSink } from "../observability/log_sink.ts";
-import { runBridgeHost } from "../renderer/bridge/host.ts";
+import { runBridgeHost } from "../renderer/bridge/library_host.ts";
 import { printError } from "./print.ts";
 
 /**

@@ -2,7 +2,7 @@ import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import { examine } from "../doctor/doctor.ts";
+import { examine } from "../doctor/diagnosis.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";
 import { type CheckResult, countResults, failed } from "../doctor/result.ts";
 import { loadUsableConfig } from "./check.ts";

@@ -6,7 +6,7 @@ import { readEnvironment } from "../config/variables.ts";
 import { findAdminConflict, findServerConflict, type HostListener } from "../tunnel/conflicts.ts";
 import { formatFrpcToml } from "../tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../tunnel/frps_toml.ts";
-import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/mapping.ts";
+import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/port_mapping.ts";
 import { formatPlainLines } from "../tunnel/plain_lines.ts";
 import { defaultServerPort, type Endpoint, type TunnelProtocol } from "../tunnel/settings.ts";
 import { printOut } from "./print.ts";

@@ -3,7 +3,7 @@ import { type RunningServer, startServer } from "../app/compose.ts";
 import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { publicPortOf } from "../app/public_address.ts";
 import { openServiceLink, type ServiceLink } from "../app/service.ts";
-import type { Setting } from "../app/setting.ts";
+import type { Setting } from "../app/server_context.ts";
 import type { LogFields } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { readServiceVariables } from "../config/service_variables.ts";

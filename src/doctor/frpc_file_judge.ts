@@ -1,4 +1,4 @@
-import type { ExpectedProxy } from "./frpc.ts";
+import type { ExpectedProxy } from "./frpc_status.ts";
 import { type FileEntry, type FileProxy, type FrpcFile, valueOf } from "./frpc_file.ts";
 import { type CheckResult, failed, warning } from "./result.ts";
 

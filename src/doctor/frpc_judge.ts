@@ -1,5 +1,5 @@
 import { formatHostPort } from "../base/host_port.ts";
-import type { ExpectedProxy, FrpcAnswer, FrpcClient, RunningProxy } from "./frpc.ts";
+import type { ExpectedProxy, FrpcAnswer, FrpcClient, RunningProxy } from "./frpc_status.ts";
 import { judgeFile } from "./frpc_file_judge.ts";
 import { type CheckResult, failed, ok, warning } from "./result.ts";
 

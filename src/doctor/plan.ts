@@ -1,4 +1,4 @@
-import type { ExpectedProxy } from "./frpc.ts";
+import type { ExpectedProxy } from "./frpc_status.ts";
 import type { RendererFound } from "./source.ts";
 
 /** A server that the doctor started for its checks. */

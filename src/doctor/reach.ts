@@ -1,6 +1,6 @@
 import { checkTcpPath, checkUdpPath, type PathOutcome, type PathTarget } from "./path_client.ts";
 import { within } from "./deadline.ts";
-import type { Site } from "./host.ts";
+import type { Site } from "./host_checks.ts";
 import { type CheckedPath, PACKET_SIZES } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
 import { type Arrivals, openCheck, readArrivals } from "./server.ts";

@@ -4,7 +4,7 @@ import type {
   ViewerHandle,
   ViewerListener,
   ViewerState,
-} from "./door.ts";
+} from "./session_api.ts";
 
 /** A viewer as its attachments use it. */
 interface AttachedViewer extends Omit<ViewerHandle, "message" | "candidate"> {

@@ -1,5 +1,5 @@
 import type { PortLeases } from "../ports/leases.ts";
-import type { ViewerState } from "./door.ts";
+import type { ViewerState } from "./session_api.ts";
 import { SESSION_METRICS, type SessionMeter } from "./metrics.ts";
 
 /** Sets the gauges for the number of sessions, viewers and places in use. */

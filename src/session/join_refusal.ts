@@ -1,5 +1,5 @@
 import { AppError } from "../base/errors.ts";
-import { ViewerError } from "./door.ts";
+import { ViewerError } from "./session_api.ts";
 
 /** Codes that transport errors and viewer errors have in common. */
 const OFFER_CODES = new Set(["bad_sdp", "unsupported_codec"] as const);

@@ -14,10 +14,10 @@ import {
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
-} from "./door.ts";
+} from "./session_api.ts";
 import { Heartbeat, type Standstill } from "./heartbeat.ts";
 import { joinRefusal } from "./join_refusal.ts";
-import { Joining } from "./joining.ts";
+import { Joining } from "./join_record.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
 import { Session, type SessionOptions, type SessionWish, type VideoSettings } from "./session.ts";
 import { SessionTable } from "./session_table.ts";

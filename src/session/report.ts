@@ -1,4 +1,4 @@
-import type { ViewerState } from "./door.ts";
+import type { ViewerState } from "./session_api.ts";
 import type { Session } from "./session.ts";
 import type { SourceState } from "./source_health.ts";
 

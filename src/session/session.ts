@@ -9,7 +9,7 @@ import type { IdleClip } from "../media/idle/clip.ts";
 import type { PeerMessage } from "../transport/peer_transport.ts";
 import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
-import { ViewerError } from "./door.ts";
+import { ViewerError } from "./session_api.ts";
 import { FrameLoop } from "./frame_loop.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";

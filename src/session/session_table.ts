@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { ViewerError } from "./door.ts";
+import { ViewerError } from "./session_api.ts";
 import type { Session, SessionWish } from "./session.ts";
 
 /**

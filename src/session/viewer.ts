@@ -19,9 +19,9 @@ import {
   type ViewerListener,
   type ViewerNotice,
   type ViewerState,
-} from "./door.ts";
+} from "./session_api.ts";
 import { joinRefusal } from "./join_refusal.ts";
-import type { Joining } from "./joining.ts";
+import type { Joining } from "./join_record.ts";
 import { MessageBudget } from "./message_budget.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import {

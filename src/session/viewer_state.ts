@@ -1,5 +1,5 @@
 import type { EndReason } from "../base/codes.ts";
-import type { ViewerState } from "./door.ts";
+import type { ViewerState } from "./session_api.ts";
 
 /** Deadlines of a viewer, in milliseconds. */
 export interface ViewerDeadlines {

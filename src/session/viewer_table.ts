@@ -1,5 +1,5 @@
 import type { OfferIdentity, ReadOffer } from "../transport/peer_transport.ts";
-import { type JoinRequest, ViewerError } from "./door.ts";
+import { type JoinRequest, ViewerError } from "./session_api.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ViewerErrorCode } from "./door.ts";
+import type { ViewerErrorCode } from "./session_api.ts";
 import type { EndReason } from "../base/codes.ts";
 
 /** Error for a viewer by the reason for its end; reasons on the viewer's side have none. */

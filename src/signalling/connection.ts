@@ -1,9 +1,9 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
-import { type SessionDoor, ViewerError } from "../session/door.ts";
+import { type SessionDoor, ViewerError } from "../session/session_api.ts";
 import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
-import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./errors.ts";
+import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./refusals.ts";
 import {
   BUFFERED_BYTES_MAX,
   CLOSE_LINGER_MS,

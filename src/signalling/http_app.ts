@@ -1,11 +1,17 @@
 import { type Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { SessionDoor } from "../session/door.ts";
+import type { SessionDoor } from "../session/session_api.ts";
 import type { Access } from "./access.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import { type Asset, assetResponder } from "./assets.ts";
-import { failureText, HOST_REFUSED, originRefusal, type Refusal, TOKEN_REFUSED } from "./errors.ts";
+import { type Asset, assetResponder } from "./asset_responder.ts";
+import {
+  failureText,
+  HOST_REFUSED,
+  originRefusal,
+  type Refusal,
+  TOKEN_REFUSED,
+} from "./refusals.ts";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 import type { SignallingMeter } from "./metrics.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../base/codes.ts";
-import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/door.ts";
-import type { Refusal } from "./errors.ts";
+import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/session_api.ts";
+import type { Refusal } from "./refusals.ts";
 import {
   CANDIDATE_CHARS_MAX,
   CANDIDATE_FIELD_CHARS_MAX,

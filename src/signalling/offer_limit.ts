@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
-import { type SessionDoor, ViewerError } from "../session/door.ts";
+import { type SessionDoor, ViewerError } from "../session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "./limits.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Context, Hono } from "hono";
 import type { AccessCheck, Purpose } from "./access.ts";
-import { hostRefusalText } from "./errors.ts";
+import { hostRefusalText } from "./refusals.ts";
 import { mayBeRebound, type SiteOptions } from "./origins.ts";
 
 /** What operators can look at. */

@@ -3,7 +3,7 @@ import type { Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
 import type { AccessCheck } from "./access.ts";
-import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./errors.ts";
+import { ERROR_TABLE, HOST_REFUSED, originRefusal, type Refusal, refusalOf } from "./refusals.ts";
 import { PATH_CHECKS } from "./limits.ts";
 import type { SignallingMeter } from "./metrics.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";

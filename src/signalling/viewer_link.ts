@@ -4,7 +4,7 @@ import type {
   ViewerListener,
   ViewerNotice,
   ViewerState,
-} from "../session/door.ts";
+} from "../session/session_api.ts";
 import { EARLY_MESSAGES_MAX } from "./limits.ts";
 import type { ServerMessage } from "./messages.ts";
 

@@ -5,7 +5,7 @@ import {
   ViewerConnection,
   type ViewerConnectionOptions,
 } from "./connection.ts";
-import type { Refusal } from "./errors.ts";
+import type { Refusal } from "./refusals.ts";
 import { CLOSE_REASON_BYTES_MAX, WEB_SOCKET_IDLE_S, WEB_SOCKETS_MAX } from "./limits.ts";
 import type { Departure } from "./viewer_link.ts";
 

@@ -1,7 +1,7 @@
 import { type Context, Hono, type Next } from "hono";
 import { cors } from "hono/cors";
 import type { Logger } from "../base/log.ts";
-import { type SessionDoor, ViewerError, type ViewerListener } from "../session/door.ts";
+import { type SessionDoor, ViewerError, type ViewerListener } from "../session/session_api.ts";
 import type { AccessCheck } from "./access.ts";
 import { type BodyFailure, readBody } from "./body.ts";
 import {
@@ -12,7 +12,7 @@ import {
   type Refusal,
   refusalOf,
   TOKEN_REFUSED,
-} from "./errors.ts";
+} from "./refusals.ts";
 import {
   MESSAGE_BYTES_MAX,
   REQUEST_BODY_WAIT_MS,

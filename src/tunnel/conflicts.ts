@@ -4,7 +4,7 @@ import {
   type MappedPort,
   type Mapping,
   SIGNALLING_NAME,
-} from "./mapping.ts";
+} from "./port_mapping.ts";
 import { bindPortOf, type Endpoint, type TunnelSettings } from "./settings.ts";
 
 /** TCP ports in a row of this host, and the key of the configuration that sets them. */

@@ -1,4 +1,4 @@
-import type { MappedPort, Mapping } from "./mapping.ts";
+import type { MappedPort, Mapping } from "./port_mapping.ts";
 import { type Endpoint, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
 import { fromVariable, quote } from "./toml.ts";
 

@@ -1,4 +1,4 @@
-import { allPorts, formatPorts, type Mapping, toRanges } from "./mapping.ts";
+import { allPorts, formatPorts, type Mapping, toRanges } from "./port_mapping.ts";
 import {
   bindPortOf,
   type TunnelProtocol,

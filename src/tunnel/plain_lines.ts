@@ -1,4 +1,4 @@
-import { formatPorts, type MappedRange, type Mapping, toRanges } from "./mapping.ts";
+import { formatPorts, type MappedRange, type Mapping, toRanges } from "./port_mapping.ts";
 
 /** What the lines are made of. */
 export interface PlainOptions {

@@ -2,7 +2,7 @@ import assert from "assert";
 import { fileURLToPath } from "node:url";
 import { ADMIN_PASSWORD_VARIABLE, formatFrpcToml } from "../../src/tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../../src/tunnel/frps_toml.ts";
-import { mapPorts } from "../../src/tunnel/mapping.ts";
+import { mapPorts } from "../../src/tunnel/port_mapping.ts";
 import { TUNNEL_PROTOCOLS } from "../../src/tunnel/settings.ts";
 import { eventually } from "../support/deadline.ts";
 import { frpTest } from "../support/frp.ts";

@@ -5,7 +5,7 @@ import { type AccessCheck, createAccessCheck, mintToken } from "../../src/signal
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor, NO_CONNECTION, serveApp } from "../support/fake_door.ts";
+import { FakeDoor, NO_CONNECTION, serveApp } from "../support/fake_sessions.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 

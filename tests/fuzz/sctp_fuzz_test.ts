@@ -1,7 +1,7 @@
 import assert from "assert";
 import { type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import type { Chunk } from "../../src/transport/sctp/chunks.ts";
-import { parsePacket } from "../../src/transport/sctp/parse.ts";
+import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
 import type { Random } from "../support/random.ts";
 import { RawViewer } from "../support/raw_viewer.ts";

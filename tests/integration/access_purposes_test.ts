@@ -2,7 +2,7 @@ import assert from "assert";
 import { SignJWT } from "jose";
 import type { LogFields, Logger } from "../../src/base/log.ts";
 import { createAccessCheck, mintToken, type Purpose } from "../../src/signalling/access.ts";
-import { serveFakeDoor } from "../support/fake_door.ts";
+import { serveFakeDoor } from "../support/fake_sessions.ts";
 import { within } from "../support/deadline.ts";
 import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
 import { startTestServer } from "../support/test_server.ts";

@@ -3,7 +3,7 @@ import { SignJWT } from "jose";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { readSecret, SecretError } from "../../src/app/secret.ts";
 import { createAccessCheck, mintToken } from "../../src/signalling/access.ts";
-import { serveFakeDoor } from "../support/fake_door.ts";
+import { serveFakeDoor } from "../support/fake_sessions.ts";
 import { startTestServer } from "../support/test_server.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";

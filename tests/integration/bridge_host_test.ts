@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
-import type { HostJob } from "../../src/renderer/bridge/host.ts";
+import type { HostJob } from "../../src/renderer/bridge/library_host.ts";
 import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
 import { LogRecord, nextFrame, openSource } from "../support/bridge.ts";
 import { compileTestRenderer } from "../support/native.ts";

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
 import { probeLibrary } from "../../src/cli/renderer_probe.ts";
-import { examine } from "../../src/doctor/doctor.ts";
+import { examine } from "../../src/doctor/diagnosis.ts";
 import type { DoctorPlan } from "../../src/doctor/plan.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { SOON_MS, within } from "../support/deadline.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
-import { examine } from "../../src/doctor/doctor.ts";
+import { examine } from "../../src/doctor/diagnosis.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
 import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/tunnelled_site.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { IdleSources } from "../../src/app/idle.ts";
-import { LiveSettings } from "../../src/app/live.ts";
+import { LiveSettings } from "../../src/app/live_settings.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { ConfigError } from "../../src/config/load.ts";
 import { IdleFiles, lumaAt } from "../support/idle_library.ts";

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { LiveSettings } from "../../src/app/live.ts";
+import { LiveSettings } from "../../src/app/live_settings.ts";
 import { SecretError } from "../../src/app/secret.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { freePortRange, startTestServer, testConfig } from "../support/test_server.ts";

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { type FakeDoorServer, serveFakeDoor, until } from "../support/fake_door.ts";
+import { type FakeDoorServer, serveFakeDoor, until } from "../support/fake_sessions.ts";
 
 const UTF8 = new TextEncoder();
 

@@ -1,8 +1,8 @@
 import assert from "assert";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
-import { FAKE_CANDIDATE, serveFakeDoor, until } from "../support/fake_door.ts";
+import { FAKE_CANDIDATE, serveFakeDoor, until } from "../support/fake_sessions.ts";
 import { Random } from "../support/random.ts";
 
 /** Signalling on a free port of loopback. */

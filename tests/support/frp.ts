@@ -1,5 +1,5 @@
 import type { Browser } from "playwright-core";
-import { type Mapping, mapPorts } from "../../src/tunnel/mapping.ts";
+import { type Mapping, mapPorts } from "../../src/tunnel/port_mapping.ts";
 import { browserTest } from "./browser.ts";
 import { PUBLIC_ADDRESS, PublicPorts } from "./frp_ports.ts";
 import { findFrp, frpAdvice } from "./frp_programs.ts";

@@ -1,4 +1,4 @@
-import { type Mapping, mapPorts } from "../../src/tunnel/mapping.ts";
+import { type Mapping, mapPorts } from "../../src/tunnel/port_mapping.ts";
 import { eventually, within } from "./deadline.ts";
 import { PUBLIC_ADDRESS, type PublicPorts } from "./frp_ports.ts";
 

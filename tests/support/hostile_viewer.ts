@@ -1,6 +1,6 @@
 import assert from "assert";
 import type { Chunk } from "../../src/transport/sctp/chunks.ts";
-import { parsePacket } from "../../src/transport/sctp/parse.ts";
+import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { eventually } from "./deadline.ts";
 import { chunk, data, dcepOpen, init, packet, sack } from "./sctp_attacker.ts";
 import { WeriftViewer } from "./werift_viewer.ts";

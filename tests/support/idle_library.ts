@@ -1,6 +1,6 @@
 import { type LogFields, type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
-import { IdleLibrary, type IdleLibraryOptions } from "../../src/media/idle/library.ts";
+import { IdleLibrary, type IdleLibraryOptions } from "../../src/media/idle/idle_library.ts";
 import type { Size } from "./idle_media.ts";
 
 /** A folder for test files, and libraries over them. Disposing of it closes the libraries and removes the folder. */

@@ -7,7 +7,7 @@ import {
   type ViewerListener,
   type ViewerNotice,
   type ViewerState,
-} from "../../src/session/door.ts";
+} from "../../src/session/session_api.ts";
 import type { RoomLimits } from "../../src/session/admission.ts";
 import { type RegistryOptions, SessionRegistry } from "../../src/session/registry.ts";
 import { FakeClock, settle } from "./fake_clock.ts";

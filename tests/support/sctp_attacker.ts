@@ -2,7 +2,7 @@ import assert from "assert";
 import { type ChannelEvent, Channels } from "../../src/transport/sctp/channels.ts";
 import type { Chunk } from "../../src/transport/sctp/chunks.ts";
 import { CHECKSUM_IS_LITTLE_ENDIAN, packetChecksum } from "../../src/transport/sctp/crc32c.ts";
-import { parsePacket } from "../../src/transport/sctp/parse.ts";
+import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { Random } from "./random.ts";
 
 /** Both sides' port. */

@@ -4,7 +4,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { AnyMeter } from "../../src/base/meter.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { CLOSE_LINGER_MS } from "../../src/signalling/limits.ts";
-import { FakeDoor, type FakeViewer } from "./fake_door.ts";
+import { FakeDoor, type FakeViewer } from "./fake_sessions.ts";
 
 /** A clock that moves when a test says so. Wall-clock time begins at one million seconds after 1970. */
 export class ManualClock implements Clock {

@@ -5,7 +5,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import type { Config } from "../../src/config/config.ts";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
-import { examine } from "../../src/doctor/doctor.ts";
+import { examine } from "../../src/doctor/diagnosis.ts";
 import { request } from "../../src/doctor/http.ts";
 import type { CheckResult } from "../../src/doctor/result.ts";
 import { eventually, SOON_MS } from "./deadline.ts";

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { type FakeDoor, type FakeDoorServer, serveFakeDoor } from "./fake_door.ts";
+import { type FakeDoor, type FakeDoorServer, serveFakeDoor } from "./fake_sessions.ts";
 import { RecordingMeter } from "./recording_meter.ts";
 
 /** Media types of offers and answers, and of pieces of them. */

@@ -6,7 +6,7 @@ import { ENTRIES, fromFileUrl, readModules, ROOT } from "./modules.ts";
 /** Files behind which a folder hides the rest of itself from some of its users. */
 const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
   { from: "session", to: "transport", allowed: /\/peer_transport\.ts$/ },
-  { from: "signalling", to: "session", allowed: /\/door\.ts$/ },
+  { from: "signalling", to: "session", allowed: /\/session_api\.ts$/ },
   { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
   { from: "doctor", to: "transport", allowed: /\/(ice\/stun|ice\/stun_format|test_viewer)\.ts$/ },
   { from: "doctor", to: "ports", allowed: /\/(rfc4571|udp_port)\.ts$/ },

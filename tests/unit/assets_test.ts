@@ -1,6 +1,6 @@
 import assert from "assert";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { assetResponder, chooseCoding } from "../../src/signalling/assets.ts";
+import { assetResponder, chooseCoding } from "../../src/signalling/asset_responder.ts";
 
 const BODY = "export const text = 'a module of some length';\n".repeat(40);
 const respond = assetResponder({ type: "text/javascript; charset=utf-8", body: BODY });

@@ -5,7 +5,7 @@ import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
 import type { PeerMessage } from "../../src/transport/peer_transport.ts";
 import { type ChannelEvent, Channels } from "../../src/transport/sctp/channels.ts";
 import type { AssociationEnd } from "../../src/transport/sctp/events.ts";
-import { parsePacket } from "../../src/transport/sctp/parse.ts";
+import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import type { ChannelRequest } from "../../src/transport/sctp/dcep.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";

@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { ExpectedProxy } from "../../src/doctor/frpc.ts";
+import type { ExpectedProxy } from "../../src/doctor/frpc_status.ts";
 import { readFrpcFile } from "../../src/doctor/frpc_file.ts";
 import { judgeFile } from "../../src/doctor/frpc_file_judge.ts";
 import { frpsOf } from "../../src/doctor/frps.ts";

@@ -1,5 +1,9 @@
 import assert from "assert";
-import { type ExpectedProxy, type FrpcAnswer, readFrpcStatus } from "../../src/doctor/frpc.ts";
+import {
+  type ExpectedProxy,
+  type FrpcAnswer,
+  readFrpcStatus,
+} from "../../src/doctor/frpc_status.ts";
 import { judgeFrpc } from "../../src/doctor/frpc_judge.ts";
 import type { CheckResult } from "../../src/doctor/result.ts";
 

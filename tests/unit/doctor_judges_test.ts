@@ -1,5 +1,5 @@
 import assert from "assert";
-import { judgeClock } from "../../src/doctor/clock.ts";
+import { judgeClock } from "../../src/doctor/clock_check.ts";
 import { judgeFirewall } from "../../src/doctor/firewall.ts";
 import {
   type CheckedPath,
@@ -7,12 +7,12 @@ import {
   judgePacketSizes,
   judgePaths,
 } from "../../src/doctor/paths.ts";
-import { judgePublicAddress, type ReachFound } from "../../src/doctor/public_address.ts";
+import { judgePublicAddress, type ReachFound } from "../../src/doctor/public_address_check.ts";
 import type { CheckResult } from "../../src/doctor/result.ts";
 import { judgeAbsence, judgeServer } from "../../src/doctor/server.ts";
 import { judgeSignalling } from "../../src/doctor/signalling_judge.ts";
 import { judgeEncoder, judgeRenderer } from "../../src/doctor/source.ts";
-import { judgeViewer } from "../../src/doctor/viewer.ts";
+import { judgeViewer } from "../../src/doctor/viewer_probe.ts";
 import type { Viewing } from "../../src/transport/test_viewer.ts";
 
 function statuses(results: readonly CheckResult[]): string[] {

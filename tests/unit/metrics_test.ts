@@ -19,7 +19,7 @@ import {
 } from "../../src/session/metrics.ts";
 import { SIGNALLING_METRICS } from "../../src/signalling/metrics.ts";
 import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
-import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import type { RenderResult } from "../../src/media/frame.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { NameResolver } from "../../src/app/name_resolver.ts";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 
 const OF_CLIENT = { isConfigured: false } as const;

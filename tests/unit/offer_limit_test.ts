@@ -1,8 +1,8 @@
 import assert from "assert";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "../../src/signalling/limits.ts";
 import { limitOffers } from "../../src/signalling/offer_limit.ts";
-import { FakeDoor } from "../support/fake_door.ts";
+import { FakeDoor } from "../support/fake_sessions.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 
 const { perSecond: OFFERS_PER_SECOND, burst: OFFERS_AT_ONCE = 0 } = OFFERS;

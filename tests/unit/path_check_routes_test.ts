@@ -1,10 +1,10 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import { createHttpApp } from "../../src/signalling/http_app.ts";
 import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor, NO_CONNECTION } from "../support/fake_door.ts";
+import { FakeDoor, NO_CONNECTION } from "../support/fake_sessions.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 
 const CHECK = {

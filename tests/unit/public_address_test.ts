@@ -4,7 +4,7 @@ import {
   type PublicAddressOptions,
 } from "../../src/app/public_address.ts";
 import { HOST_RESOLVER } from "../../src/app/name_resolver.ts";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 
 function finder(options: Partial<PublicAddressOptions> = {}) {
   return createPublicAddressFinder({

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { PortLeases } from "../../src/ports/leases.ts";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
 import { settle } from "../support/fake_clock.ts";
 import { FakeListener, refusal, RegistrySetUp } from "../support/registry_set_up.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { stringify } from "toml";
-import { planReload } from "../../src/app/reload.ts";
+import { planReload } from "../../src/app/reload_plan.ts";
 import type { Config } from "../../src/config/config.ts";
 import { SCHEMA_KEYS } from "../../src/config/keys.ts";
 import { parseConfig } from "../../src/config/parse.ts";

@@ -12,7 +12,7 @@ import {
   formatSack,
   PacketBuilder,
 } from "../../src/transport/sctp/format.ts";
-import { parsePacket } from "../../src/transport/sctp/parse.ts";
+import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { isTsnAfter, tsnDistance, tsnPlus } from "../../src/transport/sctp/serial.ts";
 import { chunk, data, init, packet } from "../support/sctp_attacker.ts";
 

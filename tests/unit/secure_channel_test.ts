@@ -8,7 +8,7 @@ import {
   SignatureAlgorithm,
 } from "werift";
 import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
-import { rehearseHandshake } from "../../src/transport/dtls/rehearsal.ts";
+import { rehearseHandshake } from "../../src/transport/dtls/handshake_warm_up.ts";
 import {
   createServerCertificate,
   SecureChannel,

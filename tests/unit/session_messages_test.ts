@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { ViewerListener } from "../../src/session/door.ts";
+import type { ViewerListener } from "../../src/session/session_api.ts";
 import { settle } from "../support/fake_clock.ts";
 import { RegistrySetUp } from "../support/registry_set_up.ts";
 

@@ -2,7 +2,7 @@ import assert from "assert";
 import { settle } from "../support/fake_clock.ts";
 import { rawFrame } from "../support/fake_source.ts";
 import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 
 /** Timestamps, in milliseconds, of the pictures that a viewer got. */
 function seen({ peer }: Joined): number[] {

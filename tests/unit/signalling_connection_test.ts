@@ -1,6 +1,10 @@
 import assert from "assert";
-import { type JoinRequest, ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
-import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import {
+  type JoinRequest,
+  ViewerError,
+  type ViewerErrorCode,
+} from "../../src/session/session_api.ts";
+import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import {
   CONNECTION_OFFERS,
   EARLY_MESSAGES_MAX,
@@ -8,7 +12,7 @@ import {
   QUEUED_MESSAGES_MAX,
   RENDERER_BUFFERED_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
-import { FAKE_CANDIDATE } from "../support/fake_door.ts";
+import { FAKE_CANDIDATE } from "../support/fake_sessions.ts";
 import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/signalling_set_up.ts";
 
 const { perSecond: PER_SECOND, burst: AT_ONCE = 0 } = CONNECTION_OFFERS;

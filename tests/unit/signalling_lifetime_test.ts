@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ViewerError } from "../../src/session/door.ts";
+import { ViewerError } from "../../src/session/session_api.ts";
 import {
   BUFFERED_BYTES_MAX,
   CLOSE_LINGER_MS,

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import * as limits from "../../src/signalling/limits.ts";
 
 const REFERENCE = await Deno.readTextFile(new URL("../../docs/signalling.md", import.meta.url));

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
 

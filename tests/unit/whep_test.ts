@@ -1,6 +1,6 @@
 import assert from "assert";
-import { ViewerError, type ViewerErrorCode } from "../../src/session/door.ts";
-import { ERROR_TABLE } from "../../src/signalling/errors.ts";
+import { ViewerError, type ViewerErrorCode } from "../../src/session/session_api.ts";
+import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import {
   IDLE_NAME_CHARS_MAX,
   MESSAGE_BYTES_MAX,

@@ -20,7 +20,7 @@ import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
 import { sourceOf } from "./session_source.ts";
 import type { Pace, SessionFeatures } from "./writer_messages.ts";
-import { type BridgeHall, type RingOwner, type Writer, WriterVisit } from "./writer_visit.ts";
+import { type BridgeHall, type RingOwner, type Writer, WriterVisit } from "./writer_connection.ts";
 
 /** What a bridge is opened with. */
 export interface BridgeOptions {

@@ -4,7 +4,7 @@ import type { FrameSource, FrameSourceFactory, FrameSourceOptions } from "../../
 import { RendererError, type RendererErrorCode } from "../renderer_error.ts";
 import { Bridge, type BridgeOptions, type BridgeParts } from "./bridge.ts";
 import { BridgeError } from "./bridge_error.ts";
-import type { HostJob } from "./host.ts";
+import type { HostJob } from "./library_host.ts";
 
 /** What an isolated library is opened with. */
 export interface IsolatedLibraryOptions extends Omit<BridgeOptions, "name"> {

@@ -6,7 +6,7 @@ import type { Libc } from "./libc.ts";
 import { SLOT_BYTES_STEP } from "./limits.ts";
 import { Ring, ringBytes, type RingLayout } from "./ring.ts";
 import { planRing, slotsNeeded, slotsThatFit } from "./ring_room.ts";
-import type { RingOwner } from "./writer_visit.ts";
+import type { RingOwner } from "./writer_connection.ts";
 
 /** What rings are made with. */
 export interface RingMakerOptions {

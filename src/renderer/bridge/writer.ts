@@ -4,7 +4,7 @@ import { FORMAT_H264, PIXEL_FORMAT_CODES } from "../pixel_layout.ts";
 import { BridgeError } from "./bridge_error.ts";
 import { Libc, LINUX } from "./libc.ts";
 import { BRIDGE_VERSION, RING_BYTES_MAX, SLOTS_MAX } from "./limits.ts";
-import { Mapping } from "./mapping.ts";
+import { Mapping } from "./memory_mapping.ts";
 import { ringBytes } from "./ring.ts";
 import { parseServerMessage, type RingMessage, type ServerMessage } from "./server_messages.ts";
 import { UnixConnection } from "./unix_socket.ts";

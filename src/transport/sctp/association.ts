@@ -14,8 +14,8 @@ import { CONTROL_RETRANSMISSIONS_MAX, HEARTBEAT_BYTES_MAX, STREAMS_MAX } from ".
 import { Outgoing } from "./outgoing.ts";
 import { PacketBudget } from "./packet_budget.ts";
 import { packChunks, type PackingState } from "./packing.ts";
-import { parsePacket } from "./parse.ts";
-import type { OutgoingMessage } from "./send_queue.ts";
+import { parsePacket } from "./parse_packet.ts";
+import type { OutgoingMessage } from "./message_queue.ts";
 import { StreamResets } from "./stream_resets.ts";
 
 /** What an {@link Association} is made of. */

@@ -1,6 +1,6 @@
 import type { HandshakeDrop } from "./handshake.ts";
 import type { IncomingDrop, IncomingFault } from "./incoming.ts";
-import type { PacketFault } from "./parse.ts";
+import type { PacketFault } from "./parse_packet.ts";
 import type { IncomingMessage } from "./reassembly.ts";
 
 /** Why a packet, or a chunk of one, was dropped. The association goes on. */

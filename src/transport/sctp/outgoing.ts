@@ -3,7 +3,7 @@ import { CongestionWindow } from "./congestion_window.ts";
 import { DATA_HEADER_BYTES, type OutgoingPiece } from "./format.ts";
 import { PACKET_BYTES_MAX, RETRANSMISSIONS_MAX, SENT_CHUNKS_MAX } from "./limits.ts";
 import { RoundTrip } from "./round_trip.ts";
-import { type OutgoingMessage, type QueuedMessage, SendQueue } from "./send_queue.ts";
+import { type OutgoingMessage, type QueuedMessage, SendQueue } from "./message_queue.ts";
 import { tsnDistance, tsnPlus } from "./serial.ts";
 
 /** Reports that miss a piece until it counts as lost (RFC 9260 §7.2.4). */

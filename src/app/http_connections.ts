@@ -10,7 +10,7 @@ import { type HttpApp, shownPath } from "../signalling/http_app.ts";
 import { CLIENT_WINDOW_BYTES, HEAD_BYTES_MAX } from "../signalling/limits.ts";
 import { ClientStream } from "./client_stream.ts";
 import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
-import { WebSocketDoor } from "./web_socket_door.ts";
+import { WebSocketDoor } from "./web_socket_upgrade.ts";
 
 /** What an {@link HttpDoor} works with. */
 export interface HttpDoorOptions {

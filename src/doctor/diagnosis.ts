@@ -1,15 +1,15 @@
 import { errorText } from "../base/errors.ts";
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
-import { isClockSynchronized, judgeClock } from "./clock.ts";
+import { isClockSynchronized, judgeClock } from "./clock_check.ts";
 import { judgeFirewall, readFirewalls } from "./firewall.ts";
-import { askFrpc, type FrpcAnswer } from "./frpc.ts";
+import { askFrpc, type FrpcAnswer } from "./frpc_status.ts";
 import { judgeFrpc } from "./frpc_judge.ts";
 import { untilDeadline } from "./deadline.ts";
-import { examineHost, type Site } from "./host.ts";
+import { examineHost, type Site } from "./host_checks.ts";
 import { request } from "./http.ts";
 import { type CheckedPath, judgeMapping, judgePacketSizes, judgePaths } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
-import { judgePublicAddress, type ReachFound } from "./public_address.ts";
+import { judgePublicAddress, type ReachFound } from "./public_address_check.ts";
 import { type Checked, checkLocally, checkPaths, checkSizes, findAnswering } from "./reach.ts";
 import { type CheckResult, failed, ok, skipped } from "./result.ts";
 import { judgeAbsence, judgeLoopback, lookForServer, readArrivals } from "./server.ts";
@@ -22,7 +22,7 @@ import {
 } from "./session_renderer.ts";
 import { probeSignalling, type SignallingFound } from "./signalling.ts";
 import { judgeSignalling } from "./signalling_judge.ts";
-import { judgeViewer, probeViewer } from "./viewer.ts";
+import { judgeViewer, probeViewer } from "./viewer_probe.ts";
 
 /** Time limit of each kind of check, in milliseconds: far above the round trip of any working tunnel. */
 const DEADLINES_MS = { frpc: 4_000, warm: 3_000, viewer: 8_000 };

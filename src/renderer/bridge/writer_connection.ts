@@ -16,7 +16,7 @@ import {
 import type { Ring, RingLayout } from "./ring.ts";
 import type { ByeCode, ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
-import { WriterLink } from "./writer_link.ts";
+import { WriterLink } from "./writer_stream.ts";
 import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
 

@@ -2,7 +2,7 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { type AccessCheck, createAccessCheck } from "../signalling/access.ts";
 import { IdleSources } from "./idle.ts";
-import { type ConfigChanges, planReload } from "./reload.ts";
+import { type ConfigChanges, planReload } from "./reload_plan.ts";
 import { readSecret, SecretError } from "./secret.ts";
 
 /** Without a secret everybody may do everything. */

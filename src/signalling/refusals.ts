@@ -1,7 +1,7 @@
 import { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "../base/codes.ts";
 import { errorText } from "../base/errors.ts";
 import { isOfHostItself } from "./origins.ts";
-import { ViewerError } from "../session/door.ts";
+import { ViewerError } from "../session/session_api.ts";
 
 /** The one place where error codes become close codes and HTTP statuses. */
 export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorCodeInfo>> = ERROR_CODES;

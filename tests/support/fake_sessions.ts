@@ -13,7 +13,7 @@ import {
   type ViewerListener,
   type ViewerNotice,
   type ViewerState,
-} from "../../src/session/door.ts";
+} from "../../src/session/session_api.ts";
 import type { ClientConnection } from "../../src/signalling/client_connection.ts";
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
