@@ -25,7 +25,7 @@ import { publicAddressesOf, type PublicAddressFinder, publicPortOf } from "./pub
 import { openRenderer } from "./renderer.ts";
 import type { ConfigChanges } from "./reload_plan.ts";
 import { type Listeners, serveHttp } from "./serve_http.ts";
-import type { Observers, Setting } from "./server_context.ts";
+import type { Observers, ServerContext } from "./server_context.ts";
 import { warmUp } from "./warm_up.ts";
 
 /** A session that has shown nothing for so long will not come to itself again. */
@@ -64,15 +64,15 @@ export interface RunningServer {
  * Builds the whole server and starts it: ports first, then the renderer, then HTTP, so that whoever reaches it finds
  * it whole.
  * @throws {AppError} When no port can be bound, the renderer cannot be opened, or the HTTP address is taken.
- * @throws The reason of `setting.unwanted`, when that is aborted before HTTP listens.
+ * @throws The reason of `context.unwanted`, when that is aborted before HTTP listens.
  */
-export async function startServer(config: Config, setting: Setting): Promise<RunningServer> {
-  const { observers, version = "unknown" } = setting;
+export async function startServer(config: Config, context: ServerContext): Promise<RunningServer> {
+  const { observers, version = "unknown" } = context;
   await using started = new AsyncDisposableStack();
   const live = started.use(await LiveSettings.open(config, observers.log));
   const connections = shareDescriptors(readDescriptorLimit(), config);
-  const parts = await openParts(live, { setting, started, connections });
-  setting.unwanted?.throwIfAborted();
+  const parts = await openParts(live, { context, started, connections });
+  context.unwanted?.throwIfAborted();
   const registry = createRegistry(live, { parts, observers });
   started.defer(() => registry.close());
   const lag = measureEventLoopLag(observers.meter);
@@ -161,14 +161,14 @@ interface Parts {
 
 async function openParts(
   live: LiveSettings,
-  { setting, started, connections }: {
-    setting: Setting;
+  { context, started, connections }: {
+    context: ServerContext;
     started: AsyncDisposableStack;
     connections: ConnectionLimits;
   },
 ): Promise<Parts> {
   const { config } = live;
-  const { log, meter } = setting.observers;
+  const { log, meter } = context.observers;
   const { listen, portMin, portMax, tcp } = config.webrtc;
   const range = { hostname: listen, portMin, portMax, tcp };
   const { perMediaPort: connectionsMax, unprovenPerMediaPort: unprovenMax } = connections;
@@ -178,7 +178,7 @@ async function openParts(
     await Promise.all(ports.map((port) => port.close()));
   });
   for (const each of failed) log.error("port_not_bound", { ...each });
-  const renderer = await openRenderer(config, setting);
+  const renderer = await openRenderer(config, context);
   started.defer(() => renderer.close());
   return {
     ports,

@@ -10,10 +10,10 @@ import { type HttpApp, shownPath } from "../signalling/http_app.ts";
 import { CLIENT_WINDOW_BYTES, HEAD_BYTES_MAX } from "../signalling/limits.ts";
 import { ClientStream } from "./client_stream.ts";
 import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
-import { WebSocketDoor } from "./web_socket_upgrade.ts";
+import { WebSocketUpgrader } from "./web_socket_upgrade.ts";
 
-/** What an {@link HttpDoor} works with. */
-export interface HttpDoorOptions {
+/** What an {@link HttpConnections} works with. */
+export interface HttpConnectionsOptions {
   readonly app: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,18 +29,18 @@ const BAD_REQUEST = 400;
 const HEAD_TOO_LONG = 431;
 
 /** Reads requests from connections that were accepted elsewhere, and writes what the app answers. */
-export class HttpDoor {
+export class HttpConnections {
   readonly #app: HttpApp;
   readonly #log: Logger;
   readonly #tracer: Tracer;
-  readonly #webSockets: WebSocketDoor;
+  readonly #webSockets: WebSocketUpgrader;
   readonly #server: Server;
 
-  constructor({ app, clock, log, tracer = NULL_TRACER }: HttpDoorOptions) {
+  constructor({ app, clock, log, tracer = NULL_TRACER }: HttpConnectionsOptions) {
     this.#app = app;
     this.#log = log;
     this.#tracer = tracer;
-    this.#webSockets = new WebSocketDoor(clock);
+    this.#webSockets = new WebSocketUpgrader(clock);
     // Its own deadlines stay off: those of the streams are finer, and hold before a head and on WebSockets too.
     const server = createServer({
       maxHeaderSize: HEAD_BYTES_MAX,

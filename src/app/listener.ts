@@ -10,7 +10,7 @@ import type { HttpApp } from "../signalling/http_app.ts";
 import { BACKLOG_BYTES_MAX, CONNECTIONS_MAX } from "../signalling/limits.ts";
 import { Backlog } from "./backlog.ts";
 import { ClientStream, type ClientStreamOptions } from "./client_stream.ts";
-import { HttpDoor } from "./http_connections.ts";
+import { HttpConnections } from "./http_connections.ts";
 import {
   readTlsFiles,
   type TlsCertificate,
@@ -59,11 +59,11 @@ const FORMER_MS = 4_000;
 /**
  * One address where HTTP is served. It accepts the connections, with TLS where that is configured, so that it can
  * change its certificate and lives through a lack of descriptors; the streams that it makes of them have deadlines, and
- * an {@link HttpDoor} reads HTTP from them.
+ * an {@link HttpConnections} reads HTTP from them.
  */
 export class Listener implements AsyncDisposable {
   readonly #options: ListenerOptions;
-  readonly #http: HttpDoor;
+  readonly #http: HttpConnections;
   readonly #closing = new AbortController();
   readonly #streams = new Set<ClientStream>();
   readonly #backlog: Backlog;
@@ -88,7 +88,7 @@ export class Listener implements AsyncDisposable {
     this.#backlog = new Backlog(options.backlogBytesMax ?? BACKLOG_BYTES_MAX);
     this.#listener = this.#listen(options.port, certificate);
     this.#cutter = certificate === undefined ? undefined : new ConnectionCutter();
-    this.#http = new HttpDoor(options);
+    this.#http = new HttpConnections(options);
     this.#accept(this.#listener);
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
     if (certificate !== undefined) {

@@ -1,4 +1,4 @@
-import type { PathCheckDoor } from "../signalling/path_check.ts";
+import type { PathCheckApi } from "../signalling/path_check.ts";
 import { PATH_CHECK_TTL_MS, type PathProbe } from "../transport/ice/path_probe.ts";
 import type { PublicAddressFinder } from "./public_address.ts";
 
@@ -14,7 +14,7 @@ export function createPathChecks(
     publicAddress: PublicAddressFinder;
     publicPort: (localPort: number) => number;
   },
-): PathCheckDoor {
+): PathCheckApi {
   const announce = async (reachedHost: string) =>
     new Map(
       await Promise.all(ports.map(async ({ port, takesTcp }) => {

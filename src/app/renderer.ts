@@ -5,7 +5,7 @@ import { openBridge } from "../renderer/bridge/bridge.ts";
 import { openIsolatedLibrary } from "../renderer/bridge/isolated_library.ts";
 import { openRendererLibrary } from "../renderer/library.ts";
 import { createTestPattern } from "../renderer/test_pattern.ts";
-import type { Setting } from "./server_context.ts";
+import type { ServerContext } from "./server_context.ts";
 
 /**
  * Opens what the configuration names: a library in this process or in one of its own, a bridge that another process
@@ -13,7 +13,7 @@ import type { Setting } from "./server_context.ts";
  */
 export async function openRenderer(
   config: Config,
-  { observers: { log, meter }, bridgeHostCommand: command }: Setting,
+  { observers: { log, meter }, bridgeHostCommand: command }: ServerContext,
 ): Promise<FrameSourceFactory> {
   const { library: path, bridge, isolation, options } = config.renderer;
   const shared = { log, meter, clock: SYSTEM_CLOCK };

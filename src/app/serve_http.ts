@@ -5,7 +5,7 @@ import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
 import type { Site } from "../signalling/origins.ts";
-import type { PathCheckDoor } from "../signalling/path_check.ts";
+import type { PathCheckApi } from "../signalling/path_check.ts";
 import { ALL_ASSETS, STATUS_ASSETS, VIEWER_ASSETS } from "../viewer/assets.ts";
 import type { ConnectionLimits } from "./descriptors.ts";
 import { Listener } from "./listener.ts";
@@ -26,7 +26,7 @@ export interface Listeners {
 /** What HTTP shows and leads to. */
 export interface ServeHttpOptions {
   readonly registry: SessionRegistry;
-  readonly pathChecks: PathCheckDoor;
+  readonly pathChecks: PathCheckApi;
   readonly observers: Observers;
   readonly version: string;
   /** Why the server is not ready, one reason in words each; empty when it is. */
@@ -78,7 +78,7 @@ export async function serveHttp(
   const app = createHttpApp({
     ...shared,
     operators: admin === undefined ? "here" : "elsewhere",
-    door: limitOffers(registry, SYSTEM_CLOCK),
+    sessions: limitOffers(registry, SYSTEM_CLOCK),
     assets: admin === undefined ? ALL_ASSETS : VIEWER_ASSETS,
     pathChecks,
     meter,

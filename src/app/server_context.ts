@@ -13,7 +13,7 @@ export interface Observers {
 }
 
 /** What surrounds a server. */
-export interface Setting {
+export interface ServerContext {
   readonly observers: Observers;
   /** This program's own, for operators. Default: "unknown". */
   readonly version?: string;

@@ -1,7 +1,7 @@
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
-import { rehearseHandshake } from "../transport/dtls/handshake_warm_up.ts";
+import { warmUpHandshake } from "../transport/dtls/handshake_warm_up.ts";
 import type { ServerCertificate } from "../transport/dtls/secure_channel.ts";
 
 /** Frames that are encoded for practice: after two, threads and memory are in place. */
@@ -19,8 +19,8 @@ export async function warmUp(options: {
   log: Logger;
 }): Promise<void> {
   const tasks = [
-    rehearseHandshake(options.certificate),
-    rehearseEncoding(options),
+    warmUpHandshake(options.certificate),
+    warmUpEncoder(options),
   ];
   for (const result of await Promise.allSettled(tasks)) {
     if (result.status === "rejected") {
@@ -29,7 +29,7 @@ export async function warmUp(options: {
   }
 }
 
-async function rehearseEncoding(
+async function warmUpEncoder(
   options: { encoders: EncoderFactory; codecs: readonly VideoCodec[]; video: EncoderSettings },
 ): Promise<void> {
   const [codec] = options.codecs;

@@ -25,7 +25,7 @@ export interface Handshake {
 }
 
 /** Turns requests into WebSockets. */
-export class WebSocketDoor {
+export class WebSocketUpgrader {
   readonly #clock: Clock;
   readonly #server: WebSocketServer;
   #subprotocol: string | undefined;

@@ -2,7 +2,7 @@ import { formatHostPort } from "../base/host_port.ts";
 import { startServer } from "../app/compose.ts";
 import { publicAddressesOf } from "../app/public_address.ts";
 import { readSecret } from "../app/secret.ts";
-import type { Setting } from "../app/server_context.ts";
+import type { ServerContext } from "../app/server_context.ts";
 import { SYSTEM_CLOCK } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { NULL_LOGGER } from "../base/log.ts";
@@ -35,7 +35,7 @@ const TOKEN_TTL_S = 120;
 /** Default time limit of the whole run, in milliseconds. */
 const DEADLINE_MS = 20_000;
 
-const SETTING: Setting = {
+const CONTEXT: ServerContext = {
   observers: {
     log: NULL_LOGGER,
     meter: NULL_METER,
@@ -141,7 +141,7 @@ async function startOwn(
     ? { ...config.renderer, library: undefined, bridge: undefined }
     // A crash of the library must not end the doctor.
     : { ...config.renderer, isolation: "process" };
-  const server = await startServer({ ...config, renderer }, SETTING);
+  const server = await startServer({ ...config, renderer }, CONTEXT);
   return { origin: originOf(config, server.address), close: () => server.close() };
 }
 

@@ -3,7 +3,7 @@ import { type RunningServer, startServer } from "../app/compose.ts";
 import { ownDescriptorWarning } from "../app/descriptors.ts";
 import { publicPortOf } from "../app/public_address.ts";
 import { openServiceLink, type ServiceLink } from "../app/service.ts";
-import type { Setting } from "../app/server_context.ts";
+import type { ServerContext } from "../app/server_context.ts";
 import type { LogFields } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { readServiceVariables } from "../config/service_variables.ts";
@@ -57,9 +57,9 @@ export async function serve(
   const few = ownDescriptorWarning(config);
   if (few !== undefined) log.warn("descriptors_few", { problem: few.text, fix: few.fix });
   const observers = { log, meter, metricsText, tracer: openTracer(version) };
-  const setting = { observers, version, bridgeHostCommand: hostCommand("bridge-host") };
+  const context = { observers, version, bridgeHostCommand: hostCommand("bridge-host") };
   using service = openServiceLink(variables);
-  const server = await startUnlessStopped(config, { setting, stopped, service });
+  const server = await startUnlessStopped(config, { context, stopped, service });
   if (server === undefined) return log.info("stopped");
   // Not before: what goes wrong during start-up is to end it.
   using _net = openSafetyNet({ log, meter });
@@ -88,8 +88,8 @@ export async function serve(
  */
 async function startUnlessStopped(
   config: Config,
-  { setting, stopped, service }: {
-    setting: Setting;
+  { context, stopped, service }: {
+    context: ServerContext;
     stopped: Promise<Deno.Signal>;
     service: ServiceLink;
   },
@@ -98,12 +98,12 @@ async function startUnlessStopped(
   let isStarting = true;
   void stopped.then((signal) => {
     if (!isStarting) return;
-    setting.observers.log.info("stopping", { signal, waits_for: "renderer" });
+    context.observers.log.info("stopping", { signal, waits_for: "renderer" });
     service.stopping(CLOSE_DEADLINE_MS + EXIT_MARGIN_MS);
     unwanted.abort();
   });
   try {
-    return await startServer(config, { ...setting, unwanted: unwanted.signal });
+    return await startServer(config, { ...context, unwanted: unwanted.signal });
   } catch (error) {
     if (error === unwanted.signal.reason) return undefined;
     throw error;

@@ -5,10 +5,10 @@ import type { RateLimits } from "../rate/rate_controller.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
 import type { PublicAddress, ReadOffer } from "../transport/peer_transport.ts";
 import { type JoinRequest, ViewerError } from "./session_api.ts";
-import type { Joining } from "./join_record.ts";
+import type { JoinRecord } from "./join_record.ts";
 import type { SessionMeter } from "./metrics.ts";
 import type { Session } from "./session.ts";
-import type { SessionTable, SessionVisit } from "./session_table.ts";
+import type { SessionHold, SessionTable } from "./session_table.ts";
 import { Viewer } from "./viewer.ts";
 import { RECLAIM_AFTER_MS, type ViewerDeadlines } from "./viewer_state.ts";
 import type { ViewerTable } from "./viewer_table.ts";
@@ -50,7 +50,7 @@ export interface Applicant {
   readonly request: JoinRequest;
   readonly offer: ReadOffer;
   readonly signal: AbortSignal | undefined;
-  readonly joining: Joining;
+  readonly record: JoinRecord;
 }
 
 /** Admits viewers: leases a place on a port, opens the session if needed, and answers the offer. */
@@ -95,13 +95,13 @@ export class Admission {
     const lease = this.#lease();
     // A renderer may take many seconds to open; a reloaded page must not hold its old place that long.
     signal?.addEventListener("abort", lease.release);
-    let visit: SessionVisit | undefined;
+    let hold: SessionHold | undefined;
     try {
       this.#assertRoom(sessionId);
       // A viewer that may only watch must not control the renderer with `params` either.
       const wish = request.viewerOnly ? { ...request, params: {} } : request;
-      visit = await this.#sessions.visit(sessionId, wish);
-      const { session } = visit;
+      hold = await this.#sessions.hold(sessionId, wish);
+      const { session } = hold;
       const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
       await session.ready();
       signal?.throwIfAborted();
@@ -112,7 +112,7 @@ export class Admission {
       throw error;
     } finally {
       signal?.removeEventListener("abort", lease.release);
-      visit?.leave();
+      hold?.release();
     }
   }
 
@@ -157,7 +157,7 @@ export class Admission {
   }
 
   #connect(
-    { request, offer, joining }: Applicant,
+    { request, offer, record }: Applicant,
     { session, lease, publicAddress, onEnded }: {
       session: Session;
       lease: Lease;
@@ -178,7 +178,7 @@ export class Admission {
           rateLimits,
           listener,
         }),
-      joining,
+      record,
       viewerOnly: request.viewerOnly ?? false,
       lease,
       deadlines,
@@ -198,7 +198,7 @@ export class Admission {
     const { codec } = viewer.peer;
     log.info("viewer_joined", { port, codec });
     for (const section of offer.unused) log.info("offer_section_unused", { port, ...section });
-    joining.answered({ port, codec });
+    record.answered({ port, codec });
     return viewer;
   }
 }

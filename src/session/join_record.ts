@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { NULL_TRACER, type Span, type SpanAttributes, type Tracer } from "../base/tracer.ts";
 import type { SessionMeter } from "./metrics.ts";
 
-export interface JoiningOptions {
+export interface JoinRecordOptions {
   readonly sessionId: string;
   readonly clock: Clock;
   readonly meter: SessionMeter;
@@ -13,9 +13,9 @@ export interface JoiningOptions {
 /**
  * Records one viewer's join, from its offer to its first picture, as metrics and as the trace `viewer_join` with the
  * spans `open_session`, `connect` and `first_frame`. Nothing is recorded after the last of them, or after
- * {@link Joining.failed}.
+ * {@link JoinRecord.failed}.
  */
-export class Joining {
+export class JoinRecord {
   readonly #clock: Clock;
   readonly #meter: SessionMeter;
   readonly #offeredMs: number;
@@ -25,7 +25,7 @@ export class Joining {
   #isOver = false;
 
   /** Starts the record when the offer arrives. */
-  constructor({ sessionId, clock, meter, tracer = NULL_TRACER }: JoiningOptions) {
+  constructor({ sessionId, clock, meter, tracer = NULL_TRACER }: JoinRecordOptions) {
     this.#clock = clock;
     this.#meter = meter;
     this.#offeredMs = this.#answeredMs = clock.now();

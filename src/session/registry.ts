@@ -10,14 +10,14 @@ import { showCounts } from "./counts.ts";
 import {
   type JoinOptions,
   type JoinRequest,
-  type SessionDoor,
+  type SessionApi,
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
 } from "./session_api.ts";
 import { Heartbeat, type Standstill } from "./heartbeat.ts";
 import { joinRefusal } from "./join_refusal.ts";
-import { Joining } from "./join_record.ts";
+import { JoinRecord } from "./join_record.ts";
 import { type SessionReport, sessionReport } from "./report.ts";
 import { Session, type SessionOptions, type SessionWish, type VideoSettings } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
@@ -38,7 +38,7 @@ export interface RegistryOptions
 const TICK_MS = 500;
 
 /** All sessions and their viewers: admits viewers, checks their deadlines, and closes sessions without viewers. */
-export class SessionRegistry implements SessionDoor {
+export class SessionRegistry implements SessionApi {
   readonly #options: RegistryOptions;
   readonly #sessions: SessionTable;
   readonly #viewers = new ViewerTable();
@@ -80,7 +80,7 @@ export class SessionRegistry implements SessionDoor {
     { signal }: JoinOptions = {},
   ): Promise<ViewerHandle> {
     const { clock, meter, log, peers, tracer } = this.#options;
-    const joining = new Joining({
+    const record = new JoinRecord({
       sessionId: request.sessionId,
       clock,
       meter,
@@ -91,11 +91,11 @@ export class SessionRegistry implements SessionDoor {
       const offer = peers.read(request.sdp);
       const known = this.#viewers.renegotiate(request, offer);
       if (known !== undefined) {
-        joining.continued();
+        record.continued();
         return this.#takeUp(known, listener);
       }
       const viewer = await this.#admission.admit(
-        { request, offer, signal, joining },
+        { request, offer, signal, record },
         () => this.#showCounts(),
       );
       meter.count("viewers_joined_total");
@@ -103,7 +103,7 @@ export class SessionRegistry implements SessionDoor {
       return viewer.attach(listener);
     } catch (error) {
       const refusal = joinRefusal(error);
-      joining.failed(signal?.aborted ? "client_left" : refusal.code);
+      record.failed(signal?.aborted ? "client_left" : refusal.code);
       if (refusal.code === "internal" && !signal?.aborted) {
         log.error("join_failed", { session: request.sessionId, error: errorText(error) });
       }

@@ -118,14 +118,14 @@ export interface ViewerHandle extends ViewerControl {
   /** Sends UTF-8 text to the renderer's session. */
   message(data: string): void;
   /**
-   * The signalling connection broke: the viewer continues as long as its media does, and {@link SessionDoor.resume}
+   * The signalling connection broke: the viewer continues as long as its media does, and {@link SessionApi.resume}
    * can resume it. The listener is no longer called.
    */
   detach(): void;
 }
 
 /** The interface of sessions for signalling. */
-export interface SessionDoor {
+export interface SessionApi {
   /**
    * Leases a place for a viewer and answers its offer. A further offer of a connected viewer's RTCPeerConnection
    * resumes that viewer instead, like {@link resume}.

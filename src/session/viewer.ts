@@ -21,7 +21,7 @@ import {
   type ViewerState,
 } from "./session_api.ts";
 import { joinRefusal } from "./join_refusal.ts";
-import type { Joining } from "./join_record.ts";
+import type { JoinRecord } from "./join_record.ts";
 import { MessageBudget } from "./message_budget.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import {
@@ -52,7 +52,7 @@ export interface ViewerOptions {
   /** Creates the viewer's connection, which calls the listener from then on, and answers the offer. */
   readonly connect: (listener: PeerListener) => Peer;
   /** Record of its join so far. */
-  readonly joining: Joining;
+  readonly record: JoinRecord;
   readonly lease: Lease;
   /** It may not send messages to the renderer. */
   readonly viewerOnly: boolean;
@@ -245,10 +245,10 @@ export class Viewer implements ViewerControl {
   }
 
   #peerListener(): PeerListener {
-    const { session, joining, log } = this.#options;
+    const { session, record, log } = this.#options;
     return {
       secured: () => {
-        const ms = Math.round(joining.connected());
+        const ms = Math.round(record.connected());
         log.info("peer_connected", { port: this.port, ms });
         this.#hasKeys = true;
         this.#advance({ type: "secured" });
@@ -260,7 +260,7 @@ export class Viewer implements ViewerControl {
         this.end("dtls_failed", reason);
       },
       closed: () => this.end("peer_closed"),
-      firstFrame: () => joining.firstFrame(),
+      firstFrame: () => record.firstFrame(),
       message: (data) => this.say(data),
       keyframeRequested: (reason) => session.requestKeyframe(this, reason),
     };
@@ -282,7 +282,7 @@ export class Viewer implements ViewerControl {
   }
 
   #release(reason: EndReason, { wasConnecting }: { wasConnecting: boolean }): void {
-    const { meter, log, lease, joining, onEnded } = this.#options;
+    const { meter, log, lease, record, onEnded } = this.#options;
     const ageMs = Math.round(this.ageMs);
     const error = END_ERRORS[reason];
     // Every step must run even if another fails: a lease that is not released is lost until the next start.
@@ -301,7 +301,7 @@ export class Viewer implements ViewerControl {
       () => log.info("viewer_ended", { port: this.port, reason, age_ms: ageMs }),
       () => this.#listener?.ended(error === undefined ? undefined : new ViewerError(...error)),
       () => this.#listener = undefined,
-      () => joining.failed(this.state),
+      () => record.failed(this.state),
       () => onEnded(this),
     ];
     for (const step of steps) this.#guarded(step);

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
-import { type SessionDoor, ViewerError } from "../session/session_api.ts";
+import { type SessionApi, ViewerError } from "../session/session_api.ts";
 import { PREFIXED_DIALECT, startsDialect } from "./dialect.ts";
 import { ERROR_TABLE, failureText, type Refusal, refusalOf } from "./refusals.ts";
 import {
@@ -41,7 +41,7 @@ export interface ViewerConnectionOptions {
   readonly reachedHost: string;
   /** The viewer may say nothing to the renderer. Default: false. */
   readonly viewerOnly?: boolean;
-  readonly door: SessionDoor;
+  readonly sessions: SessionApi;
   readonly clock: Clock;
   readonly log: Logger;
   readonly meter: SignallingMeter;
@@ -157,7 +157,7 @@ export class ViewerConnection {
 
   /** Answers an offer, then what came meanwhile. Never rejects. */
   async #join({ sdp, params, idle }: Extract<ClientMessage, { type: "offer" }>): Promise<void> {
-    const { door, sessionId, reachedHost, viewerOnly } = this.#options;
+    const { sessions, sessionId, reachedHost, viewerOnly } = this.#options;
     const former = this.#link;
     const link = this.#link = this.#newLink();
     try {
@@ -165,7 +165,7 @@ export class ViewerConnection {
       const shared = { sessionId, reachedHost, sdp, params };
       const offer = viewerOnly === undefined ? shared : { ...shared, viewerOnly };
       const request = idle === undefined ? offer : { ...offer, idle };
-      const handle = await door.join(request, link, { signal: link.departed });
+      const handle = await sessions.join(request, link, { signal: link.departed });
       link.open(handle, answerOf(handle));
       this.#drain();
     } catch (error) {
@@ -174,9 +174,9 @@ export class ViewerConnection {
   }
 
   #resume(viewerId: string): void {
-    const { door, sessionId } = this.#options;
+    const { sessions, sessionId } = this.#options;
     const link = this.#newLink();
-    const handle = door.resume(sessionId, viewerId, link);
+    const handle = sessions.resume(sessionId, viewerId, link);
     // Only now, as the client may name the very viewer that it has here: the sessions have made that handle void.
     this.#link?.leave("clean");
     this.#link = link;

@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-import type { SessionDoor } from "../session/session_api.ts";
+import type { SessionApi } from "../session/session_api.ts";
 import type { Access } from "./access.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { type Asset, assetResponder } from "./asset_responder.ts";
@@ -16,14 +16,14 @@ import { SESSION_ID_PATTERN } from "./limits.ts";
 import type { SignallingMeter } from "./metrics.ts";
 import { addOperators, type OperatorsOptions } from "./operators.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
-import { addPathCheck, type PathCheckDoor } from "./path_check.ts";
+import { addPathCheck, type PathCheckApi } from "./path_check.ts";
 import { protectVisitors, RESOURCE_POLICY } from "./response_headers.ts";
 import { createWhepApp } from "./whep.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
 /** What the HTTP side of the server is made of. */
 export interface HttpAppOptions extends OperatorsOptions, SiteOptions {
-  readonly door: SessionDoor;
+  readonly sessions: SessionApi;
   /** Static files by path; `/` is the viewer page. */
   readonly assets: ReadonlyMap<string, Asset>;
   /** Why the server is not ready, one reason in words each; empty when it is. */
@@ -32,7 +32,7 @@ export interface HttpAppOptions extends OperatorsOptions, SiteOptions {
   readonly operators?: "here" | "elsewhere";
   /** Whether clients come over TLS. Default: false. */
   readonly isTls?: boolean;
-  readonly pathChecks: PathCheckDoor;
+  readonly pathChecks: PathCheckApi;
   readonly log: Logger;
   readonly meter: SignallingMeter;
   /** Default: the host's clock. */
@@ -130,9 +130,9 @@ async function openSignalling(
     options.log.warn("web_sockets_full");
     return c.text("Too many connections; try again later\n", 503, { "Retry-After": "5" });
   }
-  const { door, log, meter, clock = SYSTEM_CLOCK } = options;
+  const { sessions, log, meter, clock = SYSTEM_CLOCK } = options;
   const admission = await admit(c, { ...options, sessionId });
-  const connection = { sessionId, reachedHost, door, clock, log, meter, ...admission };
+  const connection = { sessionId, reachedHost, sessions, clock, log, meter, ...admission };
   try {
     sockets.accept(c.req.raw, { ...connection, client: connectionOf(c) });
     return c.body(null);

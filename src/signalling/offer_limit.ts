@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { takeFromAll, TokenBucket } from "../base/token_bucket.ts";
-import { type SessionDoor, ViewerError } from "../session/session_api.ts";
+import { type SessionApi, ViewerError } from "../session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "./limits.ts";
 
 /**
@@ -16,32 +16,32 @@ export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): vo
 }
 
 /**
- * Lets offers through to `door` as fast as {@link OFFERS} and {@link SESSION_OFFERS} say. What turns out to be no
+ * Lets offers through to `sessions` as fast as {@link OFFERS} and {@link SESSION_OFFERS} say. What turns out to be no
  * usable offer opens nothing, and counts for nothing.
  */
-export function limitOffers(door: SessionDoor, clock: Clock): SessionDoor {
+export function limitOffers(sessions: SessionApi, clock: Clock): SessionApi {
   // Whoever opens sessions without end keeps nobody out of those that are open.
   const watched = new TokenBucket(OFFERS);
   const unwatched = new TokenBucket(OFFERS);
-  const sessions = new Map<string, TokenBucket>();
+  const ofSession = new Map<string, TokenBucket>();
   return {
     async join(request, listener, options) {
       const nowMs = clock.now();
-      forgetWhole(sessions, nowMs);
-      const own = sessions.get(request.sessionId) ?? new TokenBucket(SESSION_OFFERS);
-      const all = door.isWatched(request.sessionId) ? watched : unwatched;
+      forgetWhole(ofSession, nowMs);
+      const own = ofSession.get(request.sessionId) ?? new TokenBucket(SESSION_OFFERS);
+      const all = sessions.isWatched(request.sessionId) ? watched : unwatched;
       takeOffer([own, all], nowMs);
-      sessions.set(request.sessionId, own);
+      ofSession.set(request.sessionId, own);
       try {
-        return await door.join(request, listener, options);
+        return await sessions.join(request, listener, options);
       } catch (error) {
         if (isUnusable(error)) { for (const each of [own, all]) each.giveBack(); }
         throw error;
       }
     },
-    resume: (...args) => door.resume(...args),
-    find: (...args) => door.find(...args),
-    isWatched: (...args) => door.isWatched(...args),
+    resume: (...args) => sessions.resume(...args),
+    find: (...args) => sessions.find(...args),
+    isWatched: (...args) => sessions.isWatched(...args),
   };
 }
 

@@ -46,7 +46,7 @@ export interface PortReport {
 }
 
 /** What signalling needs of path checks. */
-export interface PathCheckDoor {
+export interface PathCheckApi {
   /**
    * Starts a check for somebody who reached the server by `reachedHost`.
    * @throws {ViewerError} When no public address is known.
@@ -58,7 +58,7 @@ export interface PathCheckDoor {
 
 /** How {@link addPathCheck} lets people in. */
 export interface PathCheckOptions extends SiteOptions {
-  readonly pathChecks: PathCheckDoor;
+  readonly pathChecks: PathCheckApi;
   readonly access?: AccessCheck;
   readonly meter: SignallingMeter;
   readonly clock?: Clock;

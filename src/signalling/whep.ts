@@ -1,7 +1,7 @@
 import { type Context, Hono, type Next } from "hono";
 import { cors } from "hono/cors";
 import type { Logger } from "../base/log.ts";
-import { type SessionDoor, ViewerError, type ViewerListener } from "../session/session_api.ts";
+import { type SessionApi, ViewerError, type ViewerListener } from "../session/session_api.ts";
 import type { AccessCheck } from "./access.ts";
 import { type BodyFailure, readBody } from "./body.ts";
 import {
@@ -26,7 +26,7 @@ import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
 
 /** What WHEP is made of. */
 export interface WhepOptions extends SiteOptions {
-  readonly door: SessionDoor;
+  readonly sessions: SessionApi;
   readonly access?: AccessCheck;
   readonly log: Logger;
   readonly meter: SignallingMeter;
@@ -107,7 +107,7 @@ export function createWhepApp(options: WhepOptions): Hono {
   return whep;
 }
 
-async function join(c: Context, { access, door }: WhepOptions): Promise<Outcome> {
+async function join(c: Context, { access, sessions }: WhepOptions): Promise<Outcome> {
   const sessionId = c.req.param("session") ?? "";
   if (!SESSION_ID_PATTERN.test(sessionId)) {
     return badMessage("A session id is 1 to 64 of A-Z a-z 0-9 _ -");
@@ -122,7 +122,7 @@ async function join(c: Context, { access, door }: WhepOptions): Promise<Outcome>
   const body = await readBody(c.req.raw);
   if (typeof body !== "string") return BODY_REFUSED[body.failure];
   const request = { sessionId, reachedHost, sdp: body, ...wishes, ...granted };
-  const viewer = await door.join(request, SILENT, { signal: c.req.raw.signal });
+  const viewer = await sessions.join(request, SILENT, { signal: c.req.raw.signal });
   // From here on only its packets show that the client is there.
   viewer.detach();
   return c.body(viewer.answerSdp, 201, {
@@ -172,9 +172,9 @@ function leave(c: Context, options: WhepOptions): Outcome {
   return c.body(null, 200);
 }
 
-function find(c: Context, { door }: WhepOptions): ReturnType<SessionDoor["find"]> {
+function find(c: Context, { sessions }: WhepOptions): ReturnType<SessionApi["find"]> {
   const [session = "", viewer = ""] = [c.req.param("session"), c.req.param("viewer")];
-  return viewer.length > VIEWER_ID_CHARS_MAX ? undefined : door.find(session, viewer);
+  return viewer.length > VIEWER_ID_CHARS_MAX ? undefined : sessions.find(session, viewer);
 }
 
 /** What an offer over a WebSocket brings beside its SDP comes in the query: `?idle=NAME&params={…}`. */

@@ -5,7 +5,7 @@ import { type AccessCheck, createAccessCheck, mintToken } from "../../src/signal
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor, NO_CONNECTION, serveApp } from "../support/fake_sessions.ts";
+import { FakeSessions, NO_CONNECTION, serveApp } from "../support/fake_sessions.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 
@@ -102,11 +102,11 @@ function hostileHeaders(random: Random): Headers {
 /** An app whose every part answers, and what it logged as its own failure. */
 function open(
   access: AccessCheck = createAccessCheck(SECRET),
-): { app: HttpApp; door: FakeDoor; failures: unknown[] } {
-  const door = new FakeDoor();
+): { app: HttpApp; sessions: FakeSessions; failures: unknown[] } {
+  const sessions = new FakeSessions();
   const failures: unknown[] = [];
   const options: HttpAppOptions = {
-    door,
+    sessions,
     assets: VIEWER_ASSETS,
     health: () => ["warming up"],
     metricsText: () => Promise.resolve("metrics 1\n"),
@@ -128,7 +128,7 @@ function open(
     // A handshake that is right by chance has no connection behind it, and its deadline would outlast the test.
     clock: new FakeClock(),
   };
-  return { app: createHttpApp(options), door, failures };
+  return { app: createHttpApp(options), sessions, failures };
 }
 
 fuzz("createHttpApp: any path, method and header gets an answer that is no failure of the server", {
@@ -251,7 +251,7 @@ fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
     assert.deepEqual(failures, []);
     return outcomes.shift() ?? "begun";
   },
-  async close({ server, door, failures, talks }) {
+  async close({ server, sessions, failures, talks }) {
     while (talks.length > 0) {
       for (const talk of talks) talk.giveUp();
       await Promise.race(talks.map(({ over }) => over));
@@ -260,7 +260,7 @@ fuzz("createHttpApp: bytes that are hardly HTTP leave the server serving", {
     const response = await fetch(`http://127.0.0.1:${server.address.port}/healthz`);
     assert.equal(await response.text(), "ok\n");
     await server.close();
-    assert.ok(door.viewers.every(({ fate }) => fate !== "attached"));
+    assert.ok(sessions.viewers.every(({ fate }) => fate !== "attached"));
     assert.deepEqual(failures, []);
   },
   reaches: ["200", "400", "404", "503", "left"],

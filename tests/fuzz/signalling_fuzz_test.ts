@@ -6,7 +6,7 @@ import { ViewerError } from "../../src/session/session_api.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import { CLOSE_LINGER_MS, QUEUED_MESSAGES_MAX } from "../../src/signalling/limits.ts";
-import { FakeDoor } from "../support/fake_sessions.ts";
+import { FakeSessions } from "../support/fake_sessions.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 import { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
@@ -53,7 +53,7 @@ class FuzzSocket implements SignallingSocket {
 interface Connected {
   readonly connection: ViewerConnection;
   readonly socket: FuzzSocket;
-  readonly door: FakeDoor;
+  readonly sessions: FakeSessions;
   readonly clock: ManualClock;
   /** Lets offers that wait be answered, or refused. */
   readonly release: (random: Random) => void;
@@ -64,10 +64,10 @@ interface Connected {
 }
 
 function open(random: Random): Connected {
-  const door = new FakeDoor();
+  const sessions = new FakeSessions();
   const waiting: PromiseWithResolvers<void>[] = [];
   if (random.oneIn(3)) {
-    door.gate = () => {
+    sessions.gate = () => {
       const gate = Promise.withResolvers<void>();
       waiting.push(gate);
       return gate.promise;
@@ -75,18 +75,26 @@ function open(random: Random): Connected {
   }
   const socket = new FuzzSocket();
   const clock = new ManualClock();
-  const connection = new ViewerConnection(socket, options(door, clock));
+  const connection = new ViewerConnection(socket, options(sessions, clock));
   const release = (random: Random) => {
     for (const gate of waiting.splice(0)) {
       if (random.oneIn(3)) gate.reject(refusal(random));
       else gate.resolve();
     }
   };
-  return { connection, socket, door, clock, release, isPrefixed: random.oneIn(2), isGone: false };
+  return {
+    connection,
+    socket,
+    sessions,
+    clock,
+    release,
+    isPrefixed: random.oneIn(2),
+    isGone: false,
+  };
 }
 
-function options(door: FakeDoor, clock: Clock) {
-  const shared = { door, clock, log: NULL_LOGGER, meter: NULL_METER };
+function options(sessions: FakeSessions, clock: Clock) {
+  const shared = { sessions, clock, log: NULL_LOGGER, meter: NULL_METER };
   return { sessionId: "main", reachedHost: "203.0.113.7", ...shared };
 }
 
@@ -127,7 +135,7 @@ const FIELDS = [
 ];
 
 /** A message that is good, but for what is thrown in. */
-function nearMessage(random: Random, { isPrefixed, door }: Connected): Record<string, unknown> {
+function nearMessage(random: Random, { isPrefixed, sessions }: Connected): Record<string, unknown> {
   const type = random.oneIn(40)
     ? random.pick(["bye", "answer", "webrtc_answer", ""])
     : random.pick(isPrefixed ? PREFIXED_TYPES : TYPES);
@@ -136,7 +144,7 @@ function nearMessage(random: Random, { isPrefixed, door }: Connected): Record<st
     type,
     sdp: random.oneIn(4) ? { type: "offer", sdp: "v=0" } : "v=0",
     candidate: random.oneIn(4) ? null : { candidate: line, sdpMid: "0", sdpMLineIndex: 0 },
-    viewer: door.viewers.at(-1)?.id ?? "nobody",
+    viewer: sessions.viewers.at(-1)?.id ?? "nobody",
     data: "hello",
     avatar_id: random.pick(["a", 7, "", null]),
   };
@@ -165,7 +173,7 @@ function hostileMessage(random: Random, state: Connected): unknown {
 
 /** What may happen between two messages. */
 function happen(random: Random, state: Connected): void {
-  const viewer = random.oneIn(2) ? state.door.viewers.at(-1) : state.door.viewers[0];
+  const viewer = random.oneIn(2) ? state.sessions.viewers.at(-1) : state.sessions.viewers[0];
   switch (random.below(12)) {
     case 0:
       return state.release(random);
@@ -193,19 +201,19 @@ function happen(random: Random, state: Connected): void {
   }
 }
 
-/** An empty turn of all promises that the connection and its door chain. */
+/** An empty turn of all promises that the connection and its sessions chain. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 12; turn++) await Promise.resolve();
 }
 
 /** The client is gone: nothing of it may be left. */
-async function leave({ connection, release, clock, door }: Connected): Promise<void> {
+async function leave({ connection, release, clock, sessions }: Connected): Promise<void> {
   connection.disconnected("clean");
   release(new Random(0));
   await settled();
   clock.advance(CLOSE_LINGER_MS);
   assert.equal(clock.pending, 0, "a timer is left");
-  assert.ok(door.viewers.every(({ fate }) => fate !== "attached"), "a viewer is left");
+  assert.ok(sessions.viewers.every(({ fate }) => fate !== "attached"), "a viewer is left");
 }
 
 fuzz("ViewerConnection: no message throws, leaves a viewer behind, or is answered out of turn", {
@@ -217,13 +225,13 @@ fuzz("ViewerConnection: no message throws, leaves a viewer behind, or is answere
     happen(random, client);
     client.connection.receive(hostileMessage(random, client));
     await settled();
-    const attached = client.door.viewers.filter(({ fate }) => fate === "attached");
+    const attached = client.sessions.viewers.filter(({ fate }) => fate === "attached");
     // The one that the connection has, and one whose offer waits behind the gate.
     assert.ok(attached.length <= 2, `${attached.length} viewers are attached`);
     const { said, isClosed, wrong } = client.socket;
     assert.deepEqual(wrong, []);
     const isOver = isClosed || client.isGone || said.some((word) => word in ERROR_TABLE);
-    if (isOver || client.door.viewers.length > 50) {
+    if (isOver || client.sessions.viewers.length > 50) {
       await leave(client);
       state.client = open(random);
     }
@@ -243,7 +251,7 @@ fuzz("ViewerConnection: what waits for an answer stays within its limit", {
   perRound: 200,
   open: (random) => {
     const state = open(random);
-    state.door.gate = () => new Promise(() => {});
+    state.sessions.gate = () => new Promise(() => {});
     state.connection.receive('{"type":"offer","sdp":"v=0"}');
     return Object.assign(state, { said: 0 });
   },

@@ -2,7 +2,7 @@ import assert from "assert";
 import { SignJWT } from "jose";
 import type { LogFields, Logger } from "../../src/base/log.ts";
 import { createAccessCheck, mintToken, type Purpose } from "../../src/signalling/access.ts";
-import { serveFakeDoor } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/fake_sessions.ts";
 import { within } from "../support/deadline.ts";
 import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
 import { startTestServer } from "../support/test_server.ts";
@@ -91,7 +91,7 @@ Deno.test("access: a token whose claims name no session or no end opens nothing"
 });
 
 Deno.test("access: a token may stand beside the subprotocol, which alone is answered", async () => {
-  await using server = await serveFakeDoor({ access: check });
+  await using server = await serveFakeSessions({ access: check });
   const url = `ws://127.0.0.1:${server.port}/ws/demo`;
   const token = await mintToken(key, { session: "demo", ttlS: 60 });
   assert.equal(await opened(url, ["pinhole", `bearer.${token}`]), "pinhole");
@@ -103,7 +103,7 @@ Deno.test("access: a token may stand beside the subprotocol, which alone is answ
 });
 
 Deno.test("access: with a secret, metrics and the session list take tokens of their own", async () => {
-  await using server = await serveFakeDoor({ access: check });
+  await using server = await serveFakeSessions({ access: check });
   const url = (path: string) => `http://127.0.0.1:${server.port}${path}`;
   const one = await mintToken(key, { session: "demo", ttlS: 60 });
   const all = await mintToken(key, { session: "*", ttlS: 60 });
@@ -146,7 +146,7 @@ Deno.test("viewer_only: such a viewer says nothing to the renderer, by no way, a
 });
 
 Deno.test("viewer_only: the claim of a token reaches the sessions over WebSocket and WHEP", async () => {
-  await using server = await serveFakeDoor({ access: check });
+  await using server = await serveFakeSessions({ access: check });
   const at = `127.0.0.1:${server.port}`;
   for (const viewerOnly of [true, false]) {
     const token = await mintToken(key, { session: "demo", viewerOnly, ttlS: 60 });
@@ -164,7 +164,7 @@ Deno.test("viewer_only: the claim of a token reaches the sessions over WebSocket
     });
     await response.body?.cancel();
     assert.equal(response.status, 201);
-    const requests = server.door.requests.splice(0);
+    const requests = server.sessions.requests.splice(0);
     assert.deepEqual(requests.map((request) => request.viewerOnly), [viewerOnly, viewerOnly]);
   }
 });

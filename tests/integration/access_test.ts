@@ -3,7 +3,7 @@ import { SignJWT } from "jose";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { readSecret, SecretError } from "../../src/app/secret.ts";
 import { createAccessCheck, mintToken } from "../../src/signalling/access.ts";
-import { serveFakeDoor } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/fake_sessions.ts";
 import { startTestServer } from "../support/test_server.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
@@ -113,7 +113,7 @@ Deno.test("readSecret: short, readable and missing files are refused in words", 
 Deno.test("access: a Host header that makes no address is refused like any other without a token", async () => {
   const failures: unknown[] = [];
   const log = { ...NULL_LOGGER, error: (event: string) => failures.push(event) };
-  await using server = await serveFakeDoor({ access: createAccessCheck(key), log });
+  await using server = await serveFakeSessions({ access: createAccessCheck(key), log });
   using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const head = "GET /api/sessions?token=x HTTP/1.1\r\nHost: example.com:99999\r\n";
   await connection.write(new TextEncoder().encode(`${head}Connection: close\r\n\r\n`));

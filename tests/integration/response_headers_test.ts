@@ -1,6 +1,6 @@
 import assert from "assert";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
-import { serveFakeDoor } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/fake_sessions.ts";
 
 /** A request for every kind of answer that the server has. */
 const REQUESTS: readonly { path: string; method?: string; status: number }[] = [
@@ -19,7 +19,7 @@ const REQUESTS: readonly { path: string; method?: string; status: number }[] = [
 ];
 
 Deno.test("protectVisitors: every answer forbids what it does not need", async () => {
-  await using server = await serveFakeDoor({ assets: VIEWER_ASSETS });
+  await using server = await serveFakeSessions({ assets: VIEWER_ASSETS });
   for (const { path, method = "GET", status } of REQUESTS) {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
     await response.body?.cancel();
@@ -42,7 +42,7 @@ Deno.test("protectVisitors: every answer forbids what it does not need", async (
 });
 
 Deno.test("protectVisitors: over TLS, browsers are told to stay there", async () => {
-  await using server = await serveFakeDoor({ assets: VIEWER_ASSETS, isTls: true });
+  await using server = await serveFakeSessions({ assets: VIEWER_ASSETS, isTls: true });
   for (const { path, method = "GET" } of REQUESTS) {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
     await response.body?.cancel();
@@ -52,7 +52,7 @@ Deno.test("protectVisitors: over TLS, browsers are told to stay there", async ()
 });
 
 Deno.test("protectVisitors: nothing of another origin may read what is not public", async () => {
-  await using server = await serveFakeDoor({
+  await using server = await serveFakeSessions({
     assets: VIEWER_ASSETS,
     site: () => ({ allowedOrigins: ["https://ok.example"] }),
   });
@@ -69,7 +69,7 @@ Deno.test("protectVisitors: nothing of another origin may read what is not publi
 
 Deno.test("protectVisitors: pages that may connect may show the page in a frame", async () => {
   const frames = async (allowedOrigins: string[]) => {
-    await using server = await serveFakeDoor({
+    await using server = await serveFakeSessions({
       assets: VIEWER_ASSETS,
       site: () => ({ allowedOrigins }),
     });
@@ -88,7 +88,7 @@ Deno.test("protectVisitors: pages that may connect may show the page in a frame"
 
 Deno.test("operators: a page under a name that the server does not know reads nothing, and is told why", async () => {
   const publicUrl = "https://pinhole.example";
-  await using server = await serveFakeDoor({ site: () => ({ allowedOrigins: [], publicUrl }) });
+  await using server = await serveFakeSessions({ site: () => ({ allowedOrigins: [], publicUrl }) });
   const ask = async (path: string, host: string, headers: Record<string, string>) => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const lines = Object.entries({ Host: host, Connection: "close", ...headers });

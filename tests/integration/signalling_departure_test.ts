@@ -1,5 +1,5 @@
 import assert from "assert";
-import { type FakeDoorServer, serveFakeDoor, until } from "../support/fake_sessions.ts";
+import { type FakeSessionsServer, serveFakeSessions, until } from "../support/fake_sessions.ts";
 
 const UTF8 = new TextEncoder();
 
@@ -23,7 +23,7 @@ class RawClient implements Disposable {
 
   /** Opens a WebSocket and has an offer answered, or says `first` instead. */
   static async open(
-    { port, door }: FakeDoorServer,
+    { port, sessions }: FakeSessionsServer,
     first = '{"type":"offer","sdp":""}',
   ): Promise<RawClient> {
     const client = new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
@@ -39,7 +39,7 @@ class RawClient implements Disposable {
     await client.read(/101 Switching Protocols/);
     await client.write(textFrame(first));
     await client.read(/"type":"state"/);
-    assert.equal(door.latest.fate, "attached");
+    assert.equal(sessions.latest.fate, "attached");
     return client;
   }
 
@@ -65,7 +65,7 @@ class RawClient implements Disposable {
 }
 
 Deno.test("departureOf: 1000, 1001 and a close without a code end the viewer", async () => {
-  await using server = await serveFakeDoor();
+  await using server = await serveFakeSessions();
   const frames = [
     [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8],
     GOING_AWAY,
@@ -74,20 +74,20 @@ Deno.test("departureOf: 1000, 1001 and a close without a code end the viewer", a
   for (const frame of frames) {
     using client = await RawClient.open(server);
     await client.write(new Uint8Array(frame));
-    await until(() => server.door.latest.fate === "bye");
+    await until(() => server.sessions.latest.fate === "bye");
   }
 });
 
 Deno.test("departureOf: any other code lets go of the viewer", async () => {
-  await using server = await serveFakeDoor();
+  await using server = await serveFakeSessions();
   using client = await RawClient.open(server);
   // 4000
   await client.write(new Uint8Array([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa0]));
-  await until(() => server.door.latest.fate === "detached");
+  await until(() => server.sessions.latest.fate === "detached");
 });
 
 Deno.test("departureOf: a connection that breaks off lets go of its viewer", async () => {
-  await using server = await serveFakeDoor();
+  await using server = await serveFakeSessions();
   const lastBytes = [
     [],
     // The head of a frame whose rest never comes.
@@ -102,20 +102,20 @@ Deno.test("departureOf: a connection that breaks off lets go of its viewer", asy
       using client = await RawClient.open(server);
       await client.write(new Uint8Array(bytes));
     }
-    await until(() => server.door.latest.fate === "detached");
+    await until(() => server.sessions.latest.fate === "detached");
   }
 });
 
 Deno.test("departureOf: a client that answers no ping counts as broken off", async () => {
-  await using server = await serveFakeDoor({ webSockets: { idleS: 0.5 } });
+  await using server = await serveFakeSessions({ webSockets: { idleS: 0.5 } });
   using _silent = await RawClient.open(server);
-  await until(() => server.door.latest.fate === "detached");
+  await until(() => server.sessions.latest.fate === "detached");
 });
 
 Deno.test("ViewerConnection: a broken-off viewer is taken up again on a new socket, then ended by it", async () => {
-  await using server = await serveFakeDoor();
+  await using server = await serveFakeSessions();
   const former = await RawClient.open(server);
-  const viewer = server.door.latest;
+  const viewer = server.sessions.latest;
   // The former connection is still open on this side when the page is back: a tunnel broke, and nobody said so.
   const resume = JSON.stringify({ type: "resume", viewer: viewer.id });
   using second = await RawClient.open(server, resume);
@@ -124,5 +124,5 @@ Deno.test("ViewerConnection: a broken-off viewer is taken up again on a new sock
   assert.match(await second.read(/connected/), /"state":"connected"/);
   await second.write(GOING_AWAY);
   await until(() => viewer.fate === "bye");
-  assert.equal(server.door.viewers.length, 1);
+  assert.equal(server.sessions.viewers.length, 1);
 });

@@ -2,12 +2,12 @@ import assert from "assert";
 import { ViewerError } from "../../src/session/session_api.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
-import { FAKE_CANDIDATE, serveFakeDoor, until } from "../support/fake_sessions.ts";
+import { FAKE_CANDIDATE, serveFakeSessions, until } from "../support/fake_sessions.ts";
 import { Random } from "../support/random.ts";
 
 /** Signalling on a free port of loopback. */
 async function serve(options: Partial<HttpAppOptions> = {}) {
-  const server = await serveFakeDoor(options);
+  const server = await serveFakeSessions(options);
   return { ...server, url: `ws://127.0.0.1:${server.port}` };
 }
 
@@ -73,13 +73,13 @@ Deno.test("WebSockets: a whole conversation over a real socket", async () => {
   await using server = await serve();
   const client = await Client.open(`${server.url}/ws/main`);
   const answer = await client.join();
-  assert.deepEqual(answer, { type: "answer", sdp: "v=0\r\n", viewer: server.door.latest.id });
-  assert.equal(server.door.requests[0]?.reachedHost, "127.0.0.1");
-  server.door.latest.become("connected");
+  assert.deepEqual(answer, { type: "answer", sdp: "v=0\r\n", viewer: server.sessions.latest.id });
+  assert.equal(server.sessions.requests[0]?.reachedHost, "127.0.0.1");
+  server.sessions.latest.become("connected");
   assert.deepEqual(await client.next(), { type: "state", state: "connected" });
   client.say({ type: "bye" });
   assert.equal((await client.closed).code, 1000);
-  assert.equal(server.door.latest.fate, "bye");
+  assert.equal(server.sessions.latest.fate, "bye");
 });
 
 Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
@@ -96,11 +96,11 @@ Deno.test("WebSockets: the dialect of existing pages, end to end", async () => {
   assert.equal((await client.next()).type, "webrtc_state");
   client.say({ type: "webrtc_ice_candidate", candidate: FAKE_CANDIDATE });
   client.say({ type: "text_input", text: "hello" });
-  await until(() => server.door.latest.heard.length > 0);
-  assert.deepEqual(server.door.latest.heard, ['{"type":"text_input","text":"hello"}']);
-  server.door.latest.say('{"type":"asr","text":"hi"}');
+  await until(() => server.sessions.latest.heard.length > 0);
+  assert.deepEqual(server.sessions.latest.heard, ['{"type":"text_input","text":"hello"}']);
+  server.sessions.latest.say('{"type":"asr","text":"hi"}');
   assert.deepEqual(await client.next(), { type: "asr", text: "hi" });
-  server.door.latest.end(new ViewerError("renderer_failed", "The renderer failed"));
+  server.sessions.latest.end(new ViewerError("renderer_failed", "The renderer failed"));
   const { type, content, code } = await client.next();
   assert.deepEqual([type, content, code], ["error", "The renderer failed", "renderer_failed"]);
   assert.equal((await client.closed).code, 4500);
@@ -133,13 +133,13 @@ Deno.test("WebSockets: an oversized message closes its own socket only", async (
     assert.equal((await client.closed).code, 4400);
   }
   bystander.say({ type: "message", data: "x".repeat(MESSAGE_BYTES_MAX - 100) });
-  await until(() => server.door.latest.heard.length === 1);
+  await until(() => server.sessions.latest.heard.length === 1);
   await bystander.leave();
 });
 
 Deno.test("WebSockets: long reasons are cut to what a close frame holds", async () => {
   await using server = await serve();
-  server.door.gate = () => Promise.reject(new ViewerError("bad_sdp", "ü".repeat(500)));
+  server.sessions.gate = () => Promise.reject(new ViewerError("bad_sdp", "ü".repeat(500)));
   const client = await Client.open(`${server.url}/ws/main`);
   client.say({ type: "offer", sdp: "" });
   assert.equal((await client.next()).message, "ü".repeat(500));
@@ -157,7 +157,7 @@ Deno.test("WebSockets: thousands of garbage messages, and then a normal connecti
   for (let round = 0; round < 8; round++) {
     await Promise.all(Array.from({ length: 40 }, misbehave));
   }
-  await until(() => server.door.viewers.every(({ isAlive }) => !isAlive));
+  await until(() => server.sessions.viewers.every(({ isAlive }) => !isAlive));
   const client = await Client.open(`${server.url}/ws/main`);
   await client.join();
   await client.leave();
@@ -267,5 +267,5 @@ Deno.test("WebSockets: when the server goes down, every socket is told", async (
     assert.equal((await client.next()).code, "shutting_down");
     assert.equal((await client.closed).code, 1001);
   }
-  assert.equal(server.door.latest.fate, "bye");
+  assert.equal(server.sessions.latest.fate, "bye");
 });

@@ -119,7 +119,7 @@ Deno.test("WHEP: a client that disconnects before its answer frees its place", a
   const opening = Promise.withResolvers<void>();
   setUp.renderer.gate = () => opening.promise;
   const parts = { log: NULL_LOGGER, meter: NULL_METER, site: () => ({ allowedOrigins: [] }) };
-  const whep = createWhepApp({ door: setUp.registry, ...parts });
+  const whep = createWhepApp({ sessions: setUp.registry, ...parts });
   await using listener = await Listener.open({
     hostname: "127.0.0.1",
     port: 0,

@@ -6,7 +6,7 @@ import {
   type AnnouncedCandidate,
   type JoinOptions,
   type JoinRequest,
-  type SessionDoor,
+  type SessionApi,
   type ViewerControl,
   ViewerError,
   type ViewerHandle,
@@ -16,9 +16,9 @@ import {
 } from "../../src/session/session_api.ts";
 import type { ClientConnection } from "../../src/signalling/client_connection.ts";
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
-import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
+import type { PathCheckApi } from "../../src/signalling/path_check.ts";
 
-/** The candidate that every viewer of a {@link FakeDoor} gets. */
+/** The candidate that every viewer of a {@link FakeSessions} gets. */
 export const FAKE_CANDIDATE: AnnouncedCandidate = {
   candidate: "candidate:1 1 udp 2130706431 203.0.113.7 10111 typ host",
   sdpMid: "0",
@@ -122,7 +122,7 @@ export class FakeViewer implements ViewerControl {
 }
 
 /** Sessions without renderer, encoder and ports. */
-export class FakeDoor implements SessionDoor {
+export class FakeSessions implements SessionApi {
   readonly requests: JoinRequest[] = [];
   readonly viewers: FakeViewer[] = [];
   /** Sessions that have viewers. */
@@ -176,7 +176,7 @@ export class FakeDoor implements SessionDoor {
 }
 
 /** Has no ports to check. */
-const NO_PATH_CHECKS: PathCheckDoor = {
+const NO_PATH_CHECKS: PathCheckApi = {
   open: () => Promise.resolve({ id: "none", expiresInMs: 0, ports: [] }),
   report: () => undefined,
 };
@@ -194,20 +194,20 @@ export function serveApp(app: HttpApp): Promise<Listener> {
   return Listener.open({ ...at, app, clock: SYSTEM_CLOCK, log: NULL_LOGGER });
 }
 
-/** A signalling server in front of a fake door. */
-export interface FakeDoorServer extends AsyncDisposable {
-  readonly door: FakeDoor;
+/** A signalling server in front of fake sessions. */
+export interface FakeSessionsServer extends AsyncDisposable {
+  readonly sessions: FakeSessions;
   /** On loopback. */
   readonly port: number;
 }
 
 /** Serves signalling on a free port, with as much of the rest as the test brings. */
-export async function serveFakeDoor(
+export async function serveFakeSessions(
   options: Partial<HttpAppOptions> = {},
-): Promise<FakeDoorServer> {
-  const door = new FakeDoor();
+): Promise<FakeSessionsServer> {
+  const sessions = new FakeSessions();
   const app = createHttpApp({
-    door,
+    sessions,
     assets: new Map(),
     health: () => [],
     metricsText: () => Promise.resolve(""),
@@ -220,7 +220,7 @@ export async function serveFakeDoor(
     ...options,
   });
   const server = await serveApp(app);
-  return { door, port: server.address.port, [Symbol.asyncDispose]: () => server.close() };
+  return { sessions, port: server.address.port, [Symbol.asyncDispose]: () => server.close() };
 }
 
 /** Waits for something that the other end of a loopback connection brings about. */

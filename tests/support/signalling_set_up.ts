@@ -4,7 +4,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { AnyMeter } from "../../src/base/meter.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { CLOSE_LINGER_MS } from "../../src/signalling/limits.ts";
-import { FakeDoor, type FakeViewer } from "./fake_sessions.ts";
+import { FakeSessions, type FakeViewer } from "./fake_sessions.ts";
 
 /** A clock that moves when a test says so. Wall-clock time begins at one million seconds after 1970. */
 export class ManualClock implements Clock {
@@ -75,12 +75,12 @@ export class FakeSocket implements SignallingSocket {
 /** What a test of a connection may choose. */
 export interface SetUpOptions {
   readonly sessionId?: string;
-  readonly door?: FakeDoor;
+  readonly sessions?: FakeSessions;
 }
 
 /** One connection with everything around it. */
 export interface ConnectionSetUp {
-  readonly door: FakeDoor;
+  readonly sessions: FakeSessions;
   readonly clock: ManualClock;
   readonly socket: FakeSocket;
   /** Codes that the refusals were counted under. */
@@ -94,7 +94,7 @@ export interface ConnectionSetUp {
 
 /** Opens a connection on a socket that exists in memory only. */
 export function setUpConnection(
-  { sessionId = "main", door = new FakeDoor() }: SetUpOptions = {},
+  { sessionId = "main", sessions = new FakeSessions() }: SetUpOptions = {},
 ): ConnectionSetUp {
   const socket = new FakeSocket();
   const clock = new ManualClock();
@@ -105,14 +105,14 @@ export function setUpConnection(
     observe() {},
   };
   const reachedHost = "203.0.113.7";
-  const parts = { sessionId, reachedHost, door, clock, log: NULL_LOGGER, meter };
+  const parts = { sessionId, reachedHost, sessions, clock, log: NULL_LOGGER, meter };
   const connection = new ViewerConnection(socket, parts);
   const say = (message: unknown) => connection.receive(JSON.stringify(message));
   const closeCode = () => {
     clock.advance(CLOSE_LINGER_MS);
     return socket.closedWith?.code;
   };
-  return { door, clock, socket, refused, connection, say, closeCode };
+  return { sessions, clock, socket, refused, connection, say, closeCode };
 }
 
 /** Opens a connection and has its offer answered. */
@@ -123,7 +123,7 @@ export async function setUpJoined(
   parts.say({ type: "offer", sdp: "v=0" });
   await settle();
   assert.deepEqual(parts.socket.types(), ["answer", "candidate", "state"]);
-  return { ...parts, viewer: parts.door.latest };
+  return { ...parts, viewer: parts.sessions.latest };
 }
 
 /** Lets every promise that is ready go on. */
@@ -131,10 +131,10 @@ export function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-/** Holds the door's offers back until the function that it returns is called. */
-export function holdOffers(door: FakeDoor): () => Promise<void> {
+/** Holds the sessions' offers back until the function that it returns is called. */
+export function holdOffers(sessions: FakeSessions): () => Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  door.gate = () => promise;
+  sessions.gate = () => promise;
   return () => {
     resolve();
     return settle();

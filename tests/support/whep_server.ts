@@ -1,7 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { type FakeDoor, type FakeDoorServer, serveFakeDoor } from "./fake_sessions.ts";
+import { type FakeSessions, type FakeSessionsServer, serveFakeSessions } from "./fake_sessions.ts";
 import { RecordingMeter } from "./recording_meter.ts";
 
 /** Media types of offers and answers, and of pieces of them. */
@@ -46,9 +46,12 @@ export class WhepServer implements AsyncDisposable {
   readonly meter: RecordingMeter;
   readonly log: { readonly event: string; readonly fields: unknown }[];
   readonly errors: string[];
-  readonly #server: FakeDoorServer;
+  readonly #server: FakeSessionsServer;
 
-  private constructor(server: FakeDoorServer, seen: Pick<WhepServer, "meter" | "log" | "errors">) {
+  private constructor(
+    server: FakeSessionsServer,
+    seen: Pick<WhepServer, "meter" | "log" | "errors">,
+  ) {
     this.#server = server;
     this.meter = seen.meter;
     this.log = seen.log;
@@ -60,7 +63,7 @@ export class WhepServer implements AsyncDisposable {
     const meter = new RecordingMeter();
     const log: { readonly event: string; readonly fields: unknown }[] = [];
     const errors: string[] = [];
-    const server = await serveFakeDoor({
+    const server = await serveFakeSessions({
       meter,
       log: {
         ...NULL_LOGGER,
@@ -72,8 +75,8 @@ export class WhepServer implements AsyncDisposable {
     return new WhepServer(server, { meter, log, errors });
   }
 
-  get door(): FakeDoor {
-    return this.#server.door;
+  get sessions(): FakeSessions {
+    return this.#server.sessions;
   }
 
   get port(): number {
@@ -102,7 +105,7 @@ export class WhepServer implements AsyncDisposable {
   /** Has an offer answered. @returns The resource's path. */
   async join(): Promise<string> {
     const { headers } = await this.offer();
-    this.door.latest.answerSdp = ANSWER;
+    this.sessions.latest.answerSdp = ANSWER;
     return headers.get("Location") ?? "";
   }
 

@@ -21,7 +21,7 @@ class RecordingTracer implements Tracer {
   }
 }
 
-Deno.test("Joining: each part of the way is measured from where it begins", async () => {
+Deno.test("JoinRecord: each part of the way is measured from where it begins", async () => {
   await using setUp = new RegistrySetUp();
   const { clock, meter } = setUp;
   const opened = Promise.withResolvers<void>();

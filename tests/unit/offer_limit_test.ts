@@ -2,18 +2,18 @@ import assert from "assert";
 import { ViewerError } from "../../src/session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "../../src/signalling/limits.ts";
 import { limitOffers } from "../../src/signalling/offer_limit.ts";
-import { FakeDoor } from "../support/fake_sessions.ts";
+import { FakeSessions } from "../support/fake_sessions.ts";
 import { ManualClock } from "../support/signalling_set_up.ts";
 
 const { perSecond: OFFERS_PER_SECOND, burst: OFFERS_AT_ONCE = 0 } = OFFERS;
 const { perSecond: SESSION_OFFERS_PER_SECOND, burst: SESSION_OFFERS_AT_ONCE = 0 } = SESSION_OFFERS;
 const LISTENER = { state() {}, message: () => true, notice() {}, ended() {} };
 
-/** A limited door, and what becomes of offers. */
+/** Limited sessions, and what becomes of offers. */
 function setUp() {
   const clock = new ManualClock();
-  const door = new FakeDoor();
-  const limited = limitOffers(door, clock);
+  const sessions = new FakeSessions();
+  const limited = limitOffers(sessions, clock);
   /** How long to wait, or what else became of it. */
   const offer = async (sessionId: string): Promise<number | string> => {
     try {
@@ -32,11 +32,11 @@ function setUp() {
     for (let at = 0; at < count; at++) if (await offer(name(at)) === "in") taken++;
     return taken;
   };
-  return { clock, door, offer, offers };
+  return { clock, sessions, offer, offers };
 }
 
 Deno.test("limitOffers: one session that offers on and on does not keep another out", async () => {
-  const { clock, door, offer, offers } = setUp();
+  const { clock, sessions, offer, offers } = setUp();
   assert.equal(await offers(150, () => "loud"), SESSION_OFFERS_AT_ONCE);
   assert.equal(await offer("quiet"), "in");
   const waitMs = await offer("loud");
@@ -44,12 +44,12 @@ Deno.test("limitOffers: one session that offers on and on does not keep another 
   clock.advance(Number(waitMs));
   assert.equal(await offer("loud"), "in");
   assert.notEqual(await offer("loud"), "in");
-  assert.equal(door.requests.length, SESSION_OFFERS_AT_ONCE + 2);
+  assert.equal(sessions.requests.length, SESSION_OFFERS_AT_ONCE + 2);
 });
 
 Deno.test("limitOffers: sessions that are opened without end keep nobody out of those that are watched", async () => {
-  const { door, offer, offers } = setUp();
-  door.watched.add("main");
+  const { sessions, offer, offers } = setUp();
+  sessions.watched.add("main");
   assert.equal(await offers(2 * OFFERS_AT_ONCE, (at) => `session-${at}`), OFFERS_AT_ONCE);
   assert.notEqual(await offer("another"), "in");
   assert.equal(await offer("main"), "in");
@@ -74,22 +74,22 @@ Deno.test("limitOffers: a refused offer costs its session nothing", async () => 
 });
 
 Deno.test("limitOffers: offers that cannot be used take no place of others", async () => {
-  const { door, offer, offers } = setUp();
+  const { sessions, offer, offers } = setUp();
   for (const code of ["bad_sdp", "unsupported_codec"] as const) {
-    door.gate = () => Promise.reject(new ViewerError(code, "No"));
+    sessions.gate = () => Promise.reject(new ViewerError(code, "No"));
     for (let at = 0; at < 2 * OFFERS_AT_ONCE; at++) assert.equal(await offer("main"), code);
   }
   // One that is good and finds no renderer has cost what the limit is for.
-  door.gate = () => Promise.reject(new ViewerError("renderer_failed", "No"));
+  sessions.gate = () => Promise.reject(new ViewerError("renderer_failed", "No"));
   assert.equal(await offer("main"), "renderer_failed");
-  door.gate = () => Promise.resolve();
+  sessions.gate = () => Promise.resolve();
   assert.equal(await offers(2 * SESSION_OFFERS_AT_ONCE, () => "main"), SESSION_OFFERS_AT_ONCE - 1);
 });
 
 Deno.test("limitOffers: offers that cannot be used are still refused when they come too fast at once", async () => {
-  const { door, offer } = setUp();
+  const { sessions, offer } = setUp();
   const { promise, reject } = Promise.withResolvers<void>();
-  door.gate = () => promise;
+  sessions.gate = () => promise;
   const pending = Array.from({ length: SESSION_OFFERS_AT_ONCE }, () => offer("main"));
   assert.notEqual(await offer("main"), "bad_sdp");
   reject(new ViewerError("bad_sdp", "No"));
@@ -98,8 +98,8 @@ Deno.test("limitOffers: offers that cannot be used are still refused when they c
 
 Deno.test("limitOffers: viewers are resumed and found as if there were no limit", async () => {
   const clock = new ManualClock();
-  const door = new FakeDoor();
-  const limited = limitOffers(door, clock);
+  const sessions = new FakeSessions();
+  const limited = limitOffers(sessions, clock);
   const request = { sessionId: "demo", sdp: "", params: {}, reachedHost: "203.0.113.7" };
   const { id } = await limited.join(request, LISTENER);
   assert.equal(limited.resume("demo", id, LISTENER).id, id);

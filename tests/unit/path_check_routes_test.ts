@@ -2,9 +2,9 @@ import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 import { createHttpApp } from "../../src/signalling/http_app.ts";
-import type { PathCheckDoor } from "../../src/signalling/path_check.ts";
+import type { PathCheckApi } from "../../src/signalling/path_check.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { FakeDoor, NO_CONNECTION } from "../support/fake_sessions.ts";
+import { FakeSessions, NO_CONNECTION } from "../support/fake_sessions.ts";
 import { RecordingMeter } from "../support/recording_meter.ts";
 
 const CHECK = {
@@ -20,13 +20,13 @@ const CHECK = {
 } as const;
 
 function setUp(
-  door: Partial<PathCheckDoor> = {},
+  checks: Partial<PathCheckApi> = {},
 ) {
   const clock = new FakeClock();
   const meter = new RecordingMeter();
   const hosts: string[] = [];
   const app = createHttpApp({
-    door: new FakeDoor(),
+    sessions: new FakeSessions(),
     assets: new Map(),
     health: () => [],
     metricsText: () => Promise.resolve(""),
@@ -38,7 +38,7 @@ function setUp(
         return Promise.resolve(CHECK);
       },
       report: () => undefined,
-      ...door,
+      ...checks,
     },
     site: () => ({ allowedOrigins: [] }),
     log: NULL_LOGGER,

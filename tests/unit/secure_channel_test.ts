@@ -8,7 +8,7 @@ import {
   SignatureAlgorithm,
 } from "werift";
 import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
-import { rehearseHandshake } from "../../src/transport/dtls/handshake_warm_up.ts";
+import { warmUpHandshake } from "../../src/transport/dtls/handshake_warm_up.ts";
 import {
   createServerCertificate,
   SecureChannel,
@@ -189,8 +189,8 @@ Deno.test("SecureChannel: after close nothing goes out or in", async () => {
   assert.equal(sent.length, before);
 });
 
-Deno.test("rehearseHandshake: comes to its end, and leaves nothing behind", async () => {
-  await rehearseHandshake(server);
+Deno.test("warmUpHandshake: comes to its end, and leaves nothing behind", async () => {
+  await warmUpHandshake(server);
   await new Promise((resolve) => setTimeout(resolve, 700));
 });
 

@@ -18,10 +18,10 @@ import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/sig
 const { perSecond: PER_SECOND, burst: AT_ONCE = 0 } = CONNECTION_OFFERS;
 
 Deno.test("ViewerConnection: answers an offer with answer, candidate and state, in that order", async () => {
-  const { door, socket, say } = setUpConnection();
+  const { sessions, socket, say } = setUpConnection();
   say({ type: "offer", sdp: "v=0", idle: "smile", params: { voice: 2 } });
   await settle();
-  assert.deepEqual(door.requests, [
+  assert.deepEqual(sessions.requests, [
     {
       sessionId: "main",
       reachedHost: "203.0.113.7",
@@ -31,7 +31,7 @@ Deno.test("ViewerConnection: answers an offer with answer, candidate and state, 
     },
   ]);
   assert.deepEqual(socket.sent, [
-    { type: "answer", sdp: "v=0\r\n", viewer: door.latest.id },
+    { type: "answer", sdp: "v=0\r\n", viewer: sessions.latest.id },
     { type: "candidate", candidate: FAKE_CANDIDATE },
     { type: "state", state: "connecting" },
   ]);
@@ -51,8 +51,8 @@ Deno.test("ViewerConnection: forwards states once each, and messages both ways",
 });
 
 Deno.test("ViewerConnection: candidates are taken at any time and answered by nothing", async () => {
-  const { socket, say, door, closeCode } = setUpConnection();
-  const release = holdOffers(door);
+  const { socket, say, sessions, closeCode } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "candidate", candidate: null });
   say({ type: "offer", sdp: "" });
   for (let i = 0; i < 1000; i++) say({ type: "candidate", candidate: FAKE_CANDIDATE });
@@ -63,22 +63,22 @@ Deno.test("ViewerConnection: candidates are taken at any time and answered by no
 });
 
 Deno.test("ViewerConnection: what comes while the offer is pending is handled in order afterwards", async () => {
-  const { door, socket, say } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, socket, say } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "first" });
   say({ type: "message", data: "1" });
   say({ type: "message", data: "2" });
   say({ type: "offer", sdp: "second" });
   say({ type: "message", data: "3" });
   await release();
-  const [first, second] = door.viewers;
+  const [first, second] = sessions.viewers;
   assert.deepEqual([first?.heard, first?.fate], [["1", "2"], "bye"]);
   assert.deepEqual([second?.heard, second?.fate], [["3"], "attached"]);
   assert.equal(socket.types().filter((type) => type === "answer").length, 2);
 });
 
 Deno.test("ViewerConnection: a further offer of its viewer's is answered in the same order, and ends nobody", async () => {
-  const { door, socket, say, viewer } = await setUpJoined();
+  const { sessions, socket, say, viewer } = await setUpJoined();
   viewer.become("connected");
   socket.sent.length = 0;
   say({ type: "offer", sdp: "further" });
@@ -87,27 +87,27 @@ Deno.test("ViewerConnection: a further offer of its viewer's is answered in the 
     { type: "candidate", candidate: FAKE_CANDIDATE },
     { type: "state", state: "connected" },
   ]);
-  assert.deepEqual([door.viewers.length, viewer.fate], [1, "attached"]);
+  assert.deepEqual([sessions.viewers.length, viewer.fate], [1, "attached"]);
   say({ type: "offer", sdp: "of another connection" });
   await settle();
-  assert.deepEqual(door.viewers.map(({ fate }) => fate), ["bye", "attached"]);
+  assert.deepEqual(sessions.viewers.map(({ fate }) => fate), ["bye", "attached"]);
 });
 
 Deno.test("ViewerConnection: further offers that come before the answer are answered one by one", async () => {
-  const { door, socket, say } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, socket, say } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "first" });
   say({ type: "offer", sdp: "further 1" });
   say({ type: "offer", sdp: "further 2" });
   await release();
   const answers = socket.sent.filter(({ type }) => type === "answer").map(({ sdp }) => sdp);
   assert.deepEqual(answers, ["v=0\r\n", "answer to further 1", "answer to further 2"]);
-  assert.equal(door.viewers.length, 1);
+  assert.equal(sessions.viewers.length, 1);
 });
 
 Deno.test("ViewerConnection: a further offer after a resume is its viewer's, and counts as an offer", async () => {
-  const { door, socket, say, closeCode } = setUpConnection();
-  const handle = await door.join({ sessionId: "main" } as JoinRequest, {
+  const { sessions, socket, say, closeCode } = setUpConnection();
+  const handle = await sessions.join({ sessionId: "main" } as JoinRequest, {
     state() {},
     notice() {},
     ended() {},
@@ -129,7 +129,7 @@ Deno.test("ViewerConnection: a further offer that cannot be read is told, and cl
 
 Deno.test("ViewerConnection: messages that wait have a limit in number and in bytes", async () => {
   const many = setUpConnection();
-  holdOffers(many.door);
+  holdOffers(many.sessions);
   many.say({ type: "offer", sdp: "" });
   for (let i = 0; i < QUEUED_MESSAGES_MAX; i++) many.say({ type: "message", data: "x" });
   assert.equal(many.closeCode(), undefined);
@@ -137,7 +137,7 @@ Deno.test("ViewerConnection: messages that wait have a limit in number and in by
   assert.equal(many.closeCode(), 4400);
 
   const large = setUpConnection();
-  holdOffers(large.door);
+  holdOffers(large.sessions);
   large.say({ type: "offer", sdp: "" });
   large.say({ type: "message", data: "x".repeat(QUEUED_BYTES_MAX / 2) });
   assert.equal(large.closeCode(), undefined);
@@ -147,9 +147,9 @@ Deno.test("ViewerConnection: messages that wait have a limit in number and in by
 });
 
 Deno.test("ViewerConnection: the room for messages that wait is there again after the answer", async () => {
-  const { door, say, closeCode } = setUpConnection();
+  const { sessions, say, closeCode } = setUpConnection();
   for (let round = 0; round < 3; round++) {
-    const release = holdOffers(door);
+    const release = holdOffers(sessions);
     say({ type: "offer", sdp: "" });
     for (let i = 0; i < 2; i++) say({ type: "message", data: "x".repeat(QUEUED_BYTES_MAX / 3) });
     await release();
@@ -158,11 +158,11 @@ Deno.test("ViewerConnection: the room for messages that wait is there again afte
 });
 
 Deno.test("ViewerConnection: what the renderer says before the answer comes after it, up to a limit", async () => {
-  const { door, socket, say } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, socket, say } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "" });
-  door.latest.become("connected");
-  for (let i = 0; i <= EARLY_MESSAGES_MAX; i++) door.latest.say(String(i));
+  sessions.latest.become("connected");
+  for (let i = 0; i <= EARLY_MESSAGES_MAX; i++) sessions.latest.say(String(i));
   assert.deepEqual(socket.sent, []);
   await release();
   assert.deepEqual(socket.sent[2], { type: "state", state: "connected" });
@@ -182,8 +182,8 @@ Deno.test("ViewerConnection: every refusal of the sessions is told and closes wi
     "internal",
   ];
   for (const code of codes) {
-    const { door, socket, say, refused, closeCode } = setUpConnection();
-    door.gate = () => Promise.reject(new ViewerError(code, "Because", { retryAfterMs: 700 }));
+    const { sessions, socket, say, refused, closeCode } = setUpConnection();
+    sessions.gate = () => Promise.reject(new ViewerError(code, "Because", { retryAfterMs: 700 }));
     say({ type: "offer", sdp: "" });
     await settle();
     assert.deepEqual(socket.sent, [
@@ -199,7 +199,7 @@ Deno.test("ViewerConnection: every refusal of the sessions is told and closes wi
 });
 
 Deno.test("ViewerConnection: one that offers on and on is refused, and the sessions hear no more of it", async () => {
-  const { door, clock, socket, say, closeCode } = setUpConnection();
+  const { sessions, clock, socket, say, closeCode } = setUpConnection();
   const offer = async () => {
     say({ type: "offer", sdp: "v=0" });
     await settle();
@@ -216,14 +216,14 @@ Deno.test("ViewerConnection: one that offers on and on is refused, and the sessi
     [refusal?.code, refusal?.retry_after_ms],
     ["too_many_offers", 1000 / PER_SECOND],
   );
-  assert.equal(door.requests.length, AT_ONCE + 1);
-  assert.equal(door.latest.fate, "bye");
+  assert.equal(sessions.requests.length, AT_ONCE + 1);
+  assert.equal(sessions.latest.fate, "bye");
   assert.equal(closeCode(), ERROR_TABLE.too_many_offers.closeCode);
 });
 
 Deno.test("ViewerConnection: the text of an unexpected failure stays in the log", async () => {
-  const { door, socket, say, closeCode } = setUpConnection();
-  door.gate = () => Promise.reject(new Error("secret path"));
+  const { sessions, socket, say, closeCode } = setUpConnection();
+  sessions.gate = () => Promise.reject(new Error("secret path"));
   say({ type: "offer", sdp: "" });
   await settle();
   assert.equal(socket.sent[0]?.code, "internal");
@@ -232,10 +232,10 @@ Deno.test("ViewerConnection: the text of an unexpected failure stays in the log"
 });
 
 Deno.test("ViewerConnection: the first message decides the dialect for good", async () => {
-  const { socket, connection, say, door } = setUpConnection();
+  const { socket, connection, say, sessions } = setUpConnection();
   say({ type: "webrtc_offer", sdp: { type: "offer", sdp: "v=0" }, user_id: "u", avatar_id: "a" });
   await settle();
-  assert.deepEqual(door.requests[0], {
+  assert.deepEqual(sessions.requests[0], {
     sessionId: "main",
     reachedHost: "203.0.113.7",
     sdp: "v=0",
@@ -244,7 +244,7 @@ Deno.test("ViewerConnection: the first message decides the dialect for good", as
   });
   assert.deepEqual(socket.types(), ["webrtc_answer", "webrtc_ice_candidate", "webrtc_state"]);
   connection.receive('{"type":"bye", "to":"the renderer"}');
-  assert.deepEqual(door.latest.heard, ['{"type":"bye", "to":"the renderer"}']);
+  assert.deepEqual(sessions.latest.heard, ['{"type":"bye", "to":"the renderer"}']);
   connection.receive("garbage");
   assert.deepEqual(Object.keys(socket.sent[0] ?? {}), ["type", "content", "code", "timestamp"]);
 
@@ -265,13 +265,13 @@ Deno.test("ViewerConnection: a notice is told and ends nothing", async () => {
 });
 
 Deno.test("ViewerConnection: pages of the older dialect are sent no notices, as they would not know them", async () => {
-  const { door, socket, say } = setUpConnection();
+  const { sessions, socket, say } = setUpConnection();
   say({ type: "webrtc_offer", sdp: "v=0" });
   await settle();
   socket.types();
-  door.latest.notify({ code: "messages_missed", message: "Too much", count: 3 });
+  sessions.latest.notify({ code: "messages_missed", message: "Too much", count: 3 });
   assert.deepEqual(socket.types(), []);
-  assert.ok(door.latest.say("{}"));
+  assert.ok(sessions.latest.say("{}"));
 });
 
 Deno.test("ViewerConnection: a page that does not read misses messages of the renderer before it is given up", async () => {
@@ -286,11 +286,11 @@ Deno.test("ViewerConnection: a page that does not read misses messages of the re
 });
 
 Deno.test("ViewerConnection: of what the renderer says before the answer a limited number waits", async () => {
-  const { door, socket, say } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, socket, say } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "" });
   await settle();
-  const taken = Array.from({ length: EARLY_MESSAGES_MAX + 1 }, () => door.latest.say("early"));
+  const taken = Array.from({ length: EARLY_MESSAGES_MAX + 1 }, () => sessions.latest.say("early"));
   assert.equal(taken.filter((isTaken) => isTaken).length, EARLY_MESSAGES_MAX);
   await release();
   const messages = socket.types().filter((type) => type === "message");

@@ -26,41 +26,41 @@ Deno.test("ViewerConnection: bye and a clean close end the viewer, a broken sock
 
 Deno.test("ViewerConnection: a socket that goes while its offer is pending frees the viewer", async () => {
   for (const [departure, fate] of [["clean", "bye"], ["broken", "detached"]] as const) {
-    const { door, connection, say, socket } = setUpConnection();
-    const release = holdOffers(door);
+    const { sessions, connection, say, socket } = setUpConnection();
+    const release = holdOffers(sessions);
     say({ type: "offer", sdp: "" });
     connection.disconnected(departure);
     await release();
-    assert.equal(door.latest.fate, fate);
+    assert.equal(sessions.latest.fate, fate);
     assert.deepEqual(socket.sent, []);
   }
 });
 
 Deno.test("ViewerConnection: a bye while the offer is pending frees the viewer", async () => {
-  const { door, say, socket } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, say, socket } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "" });
   say({ type: "bye" });
   assert.equal(socket.closedWith?.code, 1000);
   await release();
-  assert.equal(door.latest.fate, "bye");
+  assert.equal(sessions.latest.fate, "bye");
   assert.deepEqual(socket.sent, []);
 });
 
 Deno.test("ViewerConnection: a second offer ends the former viewer before it asks for a new one", async () => {
-  const { door, socket, say, viewer } = await setUpJoined();
-  door.gate = () => {
+  const { sessions, socket, say, viewer } = await setUpJoined();
+  sessions.gate = () => {
     assert.equal(viewer.fate, "bye");
     return Promise.resolve();
   };
   say({ type: "offer", sdp: "again" });
   await settle();
-  assert.notEqual(door.latest, viewer);
+  assert.notEqual(sessions.latest, viewer);
   assert.deepEqual(socket.types(), ["answer", "candidate", "state"]);
   viewer.become("failed");
   assert.deepEqual(socket.types(), [], "the former viewer is heard no more");
   say({ type: "message", data: "hello" });
-  assert.deepEqual([viewer.heard, door.latest.heard], [[], ["hello"]]);
+  assert.deepEqual([viewer.heard, sessions.latest.heard], [[], ["hello"]]);
 });
 
 Deno.test("ViewerConnection: a broken rule ends the viewer and closes with 4400", async () => {
@@ -102,34 +102,34 @@ Deno.test("ViewerConnection: a viewer that ends by an error takes the connection
 });
 
 Deno.test("ViewerConnection: a viewer that ends without one leaves room for another offer", async () => {
-  const { socket, say, viewer, door, closeCode } = await setUpJoined();
+  const { socket, say, viewer, sessions, closeCode } = await setUpJoined();
   viewer.end();
   assert.deepEqual(socket.sent.splice(0), [{ type: "state", state: "closed" }]);
   say({ type: "message", data: "into the void" });
   say({ type: "offer", sdp: "" });
   await settle();
   assert.deepEqual(socket.types(), ["answer", "candidate", "state"]);
-  assert.notEqual(door.latest, viewer);
+  assert.notEqual(sessions.latest, viewer);
 
-  door.latest.become("failed");
-  door.latest.end();
+  sessions.latest.become("failed");
+  sessions.latest.end();
   assert.deepEqual(socket.sent, [{ type: "state", state: "failed" }], "the last word was said");
   assert.equal(closeCode(), undefined);
 });
 
 Deno.test("ViewerConnection: a viewer that ends before its answer is told as ended", async () => {
-  const { door, socket, say, closeCode } = setUpConnection();
-  const release = holdOffers(door);
+  const { sessions, socket, say, closeCode } = setUpConnection();
+  const release = holdOffers(sessions);
   say({ type: "offer", sdp: "" });
-  door.latest.end(new ViewerError("renderer_failed", "Gone already"));
+  sessions.latest.end(new ViewerError("renderer_failed", "Gone already"));
   await release();
   assert.deepEqual(socket.types(), ["error"]);
   assert.equal(closeCode(), 4500);
 });
 
 Deno.test("ViewerConnection: resume takes a viewer up on a new socket, and the former one has no say", async () => {
-  const { door, connection: former, socket, viewer } = await setUpJoined();
-  const next = setUpConnection({ door });
+  const { sessions, connection: former, socket, viewer } = await setUpJoined();
+  const next = setUpConnection({ sessions });
   viewer.state = "connected";
   next.say({ type: "resume", viewer: viewer.id });
   assert.deepEqual(next.socket.sent, [
@@ -151,9 +151,9 @@ Deno.test("ViewerConnection: resume of the viewer that the connection has keeps 
 });
 
 Deno.test("ViewerConnection: resume is refused for an ended, unknown or other session's viewer", async () => {
-  const { door, viewer } = await setUpJoined();
+  const { sessions, viewer } = await setUpJoined();
   const refusedWith = (sessionId: string, id: unknown) => {
-    const { socket, say, closeCode } = setUpConnection({ door, sessionId });
+    const { socket, say, closeCode } = setUpConnection({ sessions, sessionId });
     say({ type: "resume", viewer: id });
     return [socket.sent[0]?.code, closeCode()];
   };
@@ -194,9 +194,9 @@ Deno.test("ViewerConnection: a client that does not read is let go of with its v
   assert.equal(viewer.fate, "detached");
 });
 
-Deno.test("ViewerConnection: a door that throws where it should not costs one connection, no more", async () => {
-  const { door, say, connection, socket } = await setUpJoined();
-  door.resume = () => {
+Deno.test("ViewerConnection: sessions that throw where they should not cost one connection, no more", async () => {
+  const { sessions, say, connection, socket } = await setUpJoined();
+  sessions.resume = () => {
     throw new TypeError("bug");
   };
   say({ type: "resume", viewer: "x" });

@@ -21,8 +21,8 @@ Deno.test("PATCH: candidates are taken with the ETag or *, and change nothing", 
       assert.deepEqual([status, headers.get("ETag"), text], [204, null, ""], match);
     }
   }
-  assert.equal(server.door.latest.iceUfrag, "ufrag0");
-  assert.equal(server.door.latest.fate, "detached");
+  assert.equal(server.sessions.latest.iceUfrag, "ufrag0");
+  assert.equal(server.sessions.latest.fate, "detached");
 });
 
 Deno.test("PATCH: of a resource that is not there no body is waited for", async () => {
@@ -82,7 +82,7 @@ Deno.test("PATCH: without If-Match 428, with that of another ICE session 412, an
   const pwd = `a=ice-pwd:${"p".repeat(24)}`;
   const bodies = ["", "nonsense", "a=ice-ufrag:abcd", pwd, `a=ice-ufrag:ab\n${pwd}`, "{}\r\n"];
   for (const body of bodies) await refused({ "If-Match": "*", body }, 400);
-  assert.equal(server.door.latest.iceUfrag, "ufrag0");
+  assert.equal(server.sessions.latest.iceUfrag, "ufrag0");
   // No offer was refused.
   assert.deepEqual(server.log, []);
 });
@@ -92,7 +92,7 @@ Deno.test("DELETE: ends the viewer with 200, whatever If-Match says; then there 
   const resource = await server.join();
   const { status } = await server.ask("DELETE", resource, { "If-Match": '"other"' });
   assert.equal(status, 200);
-  assert.equal(server.door.latest.fate, "bye");
+  assert.equal(server.sessions.latest.fate, "bye");
   assert.deepEqual(problem(await server.ask("DELETE", resource)), [404, "no_such_viewer"]);
   assert.deepEqual(problem(await server.patch(resource)), [404, "no_such_viewer"]);
   assert.deepEqual(problem(await server.ask("GET", resource)), [404, "no_such_viewer"]);
@@ -101,7 +101,7 @@ Deno.test("DELETE: ends the viewer with 200, whatever If-Match says; then there 
 Deno.test("resource: is found under its session and its whole id only", async () => {
   await using server = await WhepServer.open();
   const resource = await server.join();
-  const { id } = server.door.latest;
+  const { id } = server.sessions.latest;
   const paths = [
     `/whep/other/${id}`,
     `/whep/main/${id}x`,
@@ -115,7 +115,7 @@ Deno.test("resource: is found under its session and its whole id only", async ()
   for (const path of ["/whep", "/whep/", `${resource}/more`]) {
     assert.equal((await server.offer(path)).status, 404, path);
   }
-  assert.equal(server.door.latest.fate, "detached");
+  assert.equal(server.sessions.latest.fate, "detached");
 });
 
 Deno.test("GET: endpoint and resource have no content; other methods are 405 with those that go", async () => {
@@ -187,8 +187,8 @@ Deno.test("origins: a page that is allowed may read answers and refusals, anothe
       for (const name of ["Location", "ETag", "Retry-After"]) assert.ok(exposed.includes(name));
     }
   }
-  const { id } = server.door.latest;
-  const joined = server.door.viewers.length;
+  const { id } = server.sessions.latest;
+  const joined = server.sessions.viewers.length;
   for (const Origin of ["https://b.example", "null", "https://a.example.b.example"]) {
     const requests = [["POST", "/whep/main"], ["DELETE", `/whep/main/${id}`]] as const;
     for (const [method, path] of requests) {
@@ -199,7 +199,10 @@ Deno.test("origins: a page that is allowed may read answers and refusals, anothe
     const preflight = await server.ask("OPTIONS", "/whep/main", { Origin });
     assert.equal(preflight.headers.get("Access-Control-Allow-Origin"), null);
   }
-  assert.deepEqual([server.door.viewers.length, server.door.latest.fate], [joined, "detached"]);
+  assert.deepEqual([server.sessions.viewers.length, server.sessions.latest.fate], [
+    joined,
+    "detached",
+  ]);
   assert.equal(server.meter.value("viewers_refused_total", { code: "origin_not_allowed" }), 3);
 });
 
@@ -230,7 +233,7 @@ Deno.test("tokens: an offer needs one for its session, what Location names needs
   const refused = await server.offer("/whep/main", { Authorization: "Bearer wrong" });
   assert.deepEqual(problem(refused), [401, "unauthorized"]);
   assert.equal(refused.headers.get("WWW-Authenticate"), 'Bearer realm="pinhole"');
-  assert.deepEqual(server.door.requests, []);
+  assert.deepEqual(server.sessions.requests, []);
   assert.equal(server.meter.value("viewers_refused_total", { code: "unauthorized" }), 1);
   const granted = await server.offer("/whep/main", { Authorization: "Bearer right" });
   assert.equal(granted.status, 201);

@@ -14,7 +14,7 @@ Deno.test("POST: 201 with the answer, its resource and its ETag; only the media 
   const { status, headers, text } = await server.offer("/whep/main", {
     "Content-Type": "Application/SDP; charset=utf-8",
   });
-  const viewer = server.door.latest;
+  const viewer = server.sessions.latest;
   assert.equal(status, 201);
   assert.equal(text, viewer.answerSdp);
   assert.deepEqual(
@@ -22,7 +22,7 @@ Deno.test("POST: 201 with the answer, its resource and its ETag; only the media 
       .map((name) => headers.get(name)),
     [SDP, `/whep/main/${viewer.id}`, `"ufrag0"`, FRAGMENT, "no-store", "nosniff"],
   );
-  assert.deepEqual(server.door.requests, [
+  assert.deepEqual(server.sessions.requests, [
     { sessionId: "main", reachedHost: "127.0.0.1", sdp: "v=0\r\n", params: {} },
   ]);
   assert.equal(viewer.fate, "detached");
@@ -33,7 +33,7 @@ Deno.test("POST: idle and params of the query reach the sessions", async () => {
   await using server = await WhepServer.open();
   const params = encodeURIComponent(JSON.stringify({ voice: "å", n: [1] }));
   assert.equal((await server.offer(`/whep/main?idle=anna&params=${params}&token=x`)).status, 201);
-  const { idle, params: given } = server.door.requests[0] ?? {};
+  const { idle, params: given } = server.sessions.requests[0] ?? {};
   assert.deepEqual([idle, given], ["anna", { voice: "å", n: [1] }]);
 });
 
@@ -67,21 +67,21 @@ Deno.test("POST: bad queries, types, bodies and names are refused, counted and l
   assert.equal(server.log.length, refusals.length);
   // What names no session is no session's, and not for the log.
   assert.ok(!JSON.stringify(server.log).includes("a.b"));
-  assert.deepEqual([server.door.requests, server.errors], [[], []]);
+  assert.deepEqual([server.sessions.requests, server.errors], [[], []]);
 });
 
 Deno.test("POST: a body of the longest length is taken, and one of no announced length that is longer is not", async () => {
   await using server = await WhepServer.open();
   const longest = "x".repeat(MESSAGE_BYTES_MAX);
   assert.equal((await server.offer("/whep/main", { body: longest })).status, 201);
-  assert.equal(server.door.requests[0]?.sdp.length, MESSAGE_BYTES_MAX);
+  assert.equal(server.sessions.requests[0]?.sdp.length, MESSAGE_BYTES_MAX);
   for (const [body, status] of [["v=0\r\nå\r\n", 201], [`${longest}x`, 413]] as const) {
     const length = new TextEncoder().encode(body).length.toString(16);
     const head = `${HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n`;
     const answer = await server.tell(`${head}${length}\r\n${body}\r\n0\r\n\r\n`);
     assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
   }
-  assert.equal(server.door.requests[1]?.sdp, "v=0\r\nå\r\n");
+  assert.equal(server.sessions.requests[1]?.sdp, "v=0\r\nå\r\n");
   assert.deepEqual(server.errors, []);
 });
 
@@ -92,7 +92,7 @@ Deno.test("POST: what the sessions refuse is told by status, Retry-After and cod
       continue;
     }
     const code = name as ViewerErrorCode;
-    server.door.gate = () =>
+    server.sessions.gate = () =>
       Promise.reject(
         new ViewerError(code, "No", { retryAfterMs: 1_200 }),
       );
@@ -109,7 +109,7 @@ Deno.test("POST: what the sessions refuse is told by status, Retry-After and cod
 
 Deno.test("POST: a defect of ours is told without its text, and logged with it", async () => {
   await using server = await WhepServer.open();
-  server.door.gate = () => Promise.reject(new Error("a secret"));
+  server.sessions.gate = () => Promise.reject(new Error("a secret"));
   const answer = await server.offer();
   assert.deepEqual(problem(answer), [500, "internal"]);
   assert.ok(!answer.text.includes("secret"));
@@ -119,7 +119,7 @@ Deno.test("POST: a defect of ours is told without its text, and logged with it",
 Deno.test("POST: a client that leaves before its answer is neither refused nor a failure", async () => {
   await using server = await WhepServer.open();
   const hold = Promise.withResolvers<void>();
-  server.door.gate = () => hold.promise;
+  server.sessions.gate = () => hold.promise;
   const leaving = new AbortController();
   const asked = fetch(`http://127.0.0.1:${server.port}/whep/main`, {
     method: "POST",
@@ -127,11 +127,11 @@ Deno.test("POST: a client that leaves before its answer is neither refused nor a
     body: "v=0\r\n",
     signal: leaving.signal,
   });
-  await eventually(() => server.door.departure !== undefined, { what: "for the offer" });
-  assert.ok(!server.door.departure?.aborted);
+  await eventually(() => server.sessions.departure !== undefined, { what: "for the offer" });
+  assert.ok(!server.sessions.departure?.aborted);
   leaving.abort();
   await assert.rejects(asked);
-  await eventually(() => server.door.departure?.aborted === true, { what: "to hear of it" });
+  await eventually(() => server.sessions.departure?.aborted === true, { what: "to hear of it" });
   hold.reject(new ViewerError("internal", "Gone"));
   // A request of its own, behind everything that the other one brings about.
   await server.ask("GET", "/whep/main");
@@ -145,7 +145,7 @@ Deno.test("POST: a client that leaves within its body is no failure of the serve
     await connection.write(new TextEncoder().encode(`${HEAD}${framing}\r\n\r\n5\r\n`));
   }
   assert.equal((await server.offer()).status, 201);
-  assert.deepEqual([server.errors, server.door.requests.length], [[], 1]);
+  assert.deepEqual([server.errors, server.sessions.requests.length], [[], 1]);
 });
 
 Deno.test("POST: a Host header that makes no address is 400", async () => {
@@ -153,5 +153,5 @@ Deno.test("POST: a Host header that makes no address is 400", async () => {
   const head = HEAD.replace("localhost", "a b:99999");
   const answer = await server.tell(`${head}Content-Length: 0\r\nConnection: close\r\n\r\n`);
   assert.match(answer, /^HTTP\/1\.1 400 /);
-  assert.deepEqual([server.errors, server.door.requests], [[], []]);
+  assert.deepEqual([server.errors, server.sessions.requests], [[], []]);
 });

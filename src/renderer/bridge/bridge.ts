@@ -20,7 +20,12 @@ import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
 import { sourceOf } from "./session_source.ts";
 import type { Pace, SessionFeatures } from "./writer_messages.ts";
-import { type BridgeHall, type RingOwner, type Writer, WriterVisit } from "./writer_connection.ts";
+import {
+  type BridgeContext,
+  type RingOwner,
+  type Writer,
+  WriterConnection,
+} from "./writer_connection.ts";
 
 /** What a bridge is opened with. */
 export interface BridgeOptions {
@@ -68,7 +73,7 @@ const ALL_FEATURES: SessionFeatures = {
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** The server's side of a bridge. */
-export class Bridge implements FrameSourceFactory, BridgeHall {
+export class Bridge implements FrameSourceFactory, BridgeContext {
   readonly name: string;
   readonly pace: Pace;
   readonly clock: Clock;
@@ -79,13 +84,13 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   readonly #sessions = new Map<number, BridgeSession>();
-  readonly #visits = new Set<WriterVisit>();
+  readonly #connections = new Set<WriterConnection>();
   readonly #rings: RingMaker;
   /** Of all writers: one that connects again has no more. */
   readonly #ringRate: RingRate = new RingRate();
   readonly #makingRings = new Set<Promise<void>>();
   readonly #probation: Probation<BridgeSession>;
-  #writer: WriterVisit | undefined;
+  #writer: WriterConnection | undefined;
   #lastSession = 0;
   #features: SessionFeatures = ALL_FEATURES;
   #closed: Promise<void> | undefined;
@@ -184,10 +189,10 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     return this.#closed;
   }
 
-  /** See {@link BridgeHall}. */
-  admit(visit: WriterVisit): { code: ByeCode; text: string } | undefined {
+  /** See {@link BridgeContext}. */
+  admit(connection: WriterConnection): { code: ByeCode; text: string } | undefined {
     const { name, log, mayWrite, onWriter } = this.#parts;
-    if (mayWrite?.(visit.pid) === false) {
+    if (mayWrite?.(connection.pid) === false) {
       return { code: "not_expected", text: "This bridge accepts only the library's process" };
     }
     if (this.#writer !== undefined) {
@@ -195,25 +200,25 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
       const text = `Another writer feeds the bridge "${name}": ${writer}, process ${pid}`;
       return { code: "taken", text };
     }
-    this.#writer = visit;
-    visit.send({ type: "welcome", version: BRIDGE_VERSION, sound_ms: AUDIO_AHEAD_MS_MAX });
+    this.#writer = connection;
+    connection.send({ type: "welcome", version: BRIDGE_VERSION, sound_ms: AUDIO_AHEAD_MS_MAX });
     log.info("bridge_writer_connected", {
       bridge: name,
-      writer: visit.name,
-      pid: visit.pid,
+      writer: connection.name,
+      pid: connection.pid,
     });
     this.#probation.begin(this.#sessions.values());
     onWriter?.();
     return undefined;
   }
 
-  /** See {@link BridgeHall}. */
+  /** See {@link BridgeContext}. */
   session(number: number): BridgeSession | "closed" | undefined {
     const known = number > 0 && number <= this.#lastSession;
     return this.#sessions.get(number) ?? (known ? "closed" : undefined);
   }
 
-  /** See {@link BridgeHall}. */
+  /** See {@link BridgeContext}. */
   makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void {
     this.#ringRate.take(slots.bytes * slots.count, this.clock.now());
     const making = this.#makeRing(slots, owner).catch(owner.onFailed)
@@ -221,30 +226,30 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
     this.#makingRings.add(making);
   }
 
-  /** See {@link BridgeHall}. */
+  /** See {@link BridgeContext}. */
   refused({ name: writer, pid }: Writer, code: ByeCode, reason: string): void {
     const { name: bridge, meter } = this.#parts;
     meter.count("renderer_errors_total", { call: "bridge" });
     this.#parts.log.warn("bridge_writer_refused", { bridge, writer, pid, code, reason });
   }
 
-  /** See {@link BridgeHall}. */
+  /** See {@link BridgeContext}. */
   failed({ pid }: Writer, failure: { readonly code: string; readonly text: string }): void {
     const { name: bridge, mayWrite, onFailed } = this.#parts;
     this.#parts.log.warn("bridge_writer_failed", { bridge, pid, error: failure.text });
     if (mayWrite?.(pid) !== false) onFailed?.(failure);
   }
 
-  /** See {@link BridgeHall}. */
-  left(visit: WriterVisit, violation: string | undefined): void {
+  /** See {@link BridgeContext}. */
+  left(connection: WriterConnection, violation: string | undefined): void {
     const { name: bridge, meter } = this.#parts;
-    const { name: writer, pid } = visit;
-    this.#visits.delete(visit);
+    const { name: writer, pid } = connection;
+    this.#connections.delete(connection);
     if (violation !== undefined) {
       meter.count("renderer_errors_total", { call: "bridge" });
       this.#parts.log.warn("bridge_violated", { bridge, writer, pid, reason: violation });
     }
-    if (this.#writer !== visit) return;
+    if (this.#writer !== connection) return;
     this.#writer = undefined;
     if (!this.#closing.signal.aborted) {
       this.#parts.log.warn("bridge_writer_gone", { bridge, writer, pid });
@@ -287,17 +292,19 @@ export class Bridge implements FrameSourceFactory, BridgeHall {
   }
 
   async #receive(connection: UnixConnection): Promise<void> {
-    if (this.#closing.signal.aborted || this.#visits.size >= CONNECTIONS_MAX) {
+    if (this.#closing.signal.aborted || this.#connections.size >= CONNECTIONS_MAX) {
       return await connection.close();
     }
-    this.#visits.add(new WriterVisit(connection, this));
+    this.#connections.add(new WriterConnection(connection, this));
   }
 
   async #close(): Promise<void> {
     this.#closing.abort();
     await this.#listener.close();
     await this.#accepting;
-    const goodbyes = [...this.#visits].map((visit) => visit.end("closing", "The server stops"));
+    const goodbyes = [...this.#connections].map((connection) =>
+      connection.end("closing", "The server stops")
+    );
     await Promise.all(goodbyes);
     await Promise.all([...this.#sessions.values()].map((session) => session.close()));
     await Promise.all(this.#makingRings);

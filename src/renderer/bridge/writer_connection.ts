@@ -16,7 +16,7 @@ import {
 import type { Ring, RingLayout } from "./ring.ts";
 import type { ByeCode, ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
-import { WriterLink } from "./writer_stream.ts";
+import { WriterStream } from "./writer_stream.ts";
 import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
 
@@ -28,12 +28,14 @@ export interface Writer {
   readonly pid: number;
 }
 
-/** What a visit finds at its bridge. */
-export interface BridgeHall {
+/** The bridge, as its connections see it. */
+export interface BridgeContext {
   readonly pace: Pace;
   readonly clock: Clock;
   /** Lets a writer in and tells it of the sessions, unless there is a reason not to. */
-  admit(visit: WriterVisit): { readonly code: ByeCode; readonly text: string } | undefined;
+  admit(
+    connection: WriterConnection,
+  ): { readonly code: ByeCode; readonly text: string } | undefined;
   /** A session by its number; `"closed"` for one that there was, `undefined` for one that there never was. */
   session(number: number): BridgeSession | "closed" | undefined;
   /** @throws {BridgeViolation} When too many rings were asked for. */
@@ -42,8 +44,8 @@ export interface BridgeHall {
   refused(writer: Writer, code: ByeCode, reason: string): void;
   /** A writer says why it cannot begin. */
   failed(writer: Writer, failure: { readonly code: string; readonly text: string }): void;
-  /** The visit is over. `violation` says what the writer did, where that is why. */
-  left(visit: WriterVisit, violation: string | undefined): void;
+  /** The connection is over. `violation` says what the writer did, where that is why. */
+  left(connection: WriterConnection, violation: string | undefined): void;
 }
 
 /** Who has asked for a ring. One of the first three functions is called, once. */
@@ -64,10 +66,10 @@ export interface RingOwner {
 }
 
 /** One connection to a bridge, from its first message to its end. */
-export class WriterVisit implements WriterPort, Writer {
+export class WriterConnection implements WriterPort, Writer {
   readonly pid: number;
-  readonly #hall: BridgeHall;
-  readonly #link: WriterLink;
+  readonly #bridge: BridgeContext;
+  readonly #stream: WriterStream;
   #cancelTimeout: () => void;
   #state: "new" | "waiting" | "in" = "new";
   #name = "";
@@ -76,19 +78,19 @@ export class WriterVisit implements WriterPort, Writer {
   #makingRing = false;
   #over = false;
 
-  constructor(connection: UnixConnection, hall: BridgeHall) {
+  constructor(connection: UnixConnection, bridge: BridgeContext) {
     this.pid = connection.peerPid;
-    this.#hall = hall;
-    this.#link = new WriterLink({
+    this.#bridge = bridge;
+    this.#stream = new WriterStream({
       connection,
-      clock: hall.clock,
+      clock: bridge.clock,
       onMessage: (message) => this.#onMessage(message),
       onOver: (violation) => this.#onOver(violation),
     });
     // A writer that the server starts itself says hello when its library is open, which may take minutes.
-    this.#cancelTimeout = hall.pace === "server" ? () => {} : hall.clock.after(
+    this.#cancelTimeout = bridge.pace === "server" ? () => {} : bridge.clock.after(
       HELLO_TIMEOUT_MS,
-      () => this.#link.violate(`it sent no hello within ${HELLO_TIMEOUT_MS / 1000} s`),
+      () => this.#stream.violate(`it sent no hello within ${HELLO_TIMEOUT_MS / 1000} s`),
     );
   }
 
@@ -106,17 +108,17 @@ export class WriterVisit implements WriterPort, Writer {
   }
 
   send(message: ServerMessage): void {
-    this.#link.send(message);
+    this.#stream.send(message);
   }
 
   trySend(message: ServerMessage): boolean {
-    return this.#link.trySend(message);
+    return this.#stream.trySend(message);
   }
 
   /** Says why and disconnects. Idempotent. */
   async end(code: ByeCode, text: string): Promise<void> {
     this.send({ type: "bye", code, text });
-    await this.#link.close();
+    await this.#stream.close();
   }
 
   #onMessage(message: WriterMessage): void {
@@ -131,7 +133,7 @@ export class WriterVisit implements WriterPort, Writer {
         return this.#takeFrame(message);
       case "ready":
       case "refused":
-        if (this.#hall.pace === "writer") {
+        if (this.#bridge.pace === "writer") {
           throw new BridgeViolation(`it sent "${message.type}", which the server did not request`);
         }
     }
@@ -145,8 +147,8 @@ export class WriterVisit implements WriterPort, Writer {
     }
     this.#cancelTimeout();
     if (message.type === "failed") {
-      this.#hall.failed(this, message);
-      return void this.#link.close();
+      this.#bridge.failed(this, message);
+      return void this.#stream.close();
     }
     if (message.type !== "hello") {
       throw new BridgeViolation(`its first message is "${message.type}", not "hello"`);
@@ -160,7 +162,7 @@ export class WriterVisit implements WriterPort, Writer {
           `use the pinhole_bridge.py of this server`,
       );
     }
-    if (pace !== this.#hall.pace) {
+    if (pace !== this.#bridge.pace) {
       return this.#refuse(
         writer,
         "not_expected",
@@ -168,25 +170,25 @@ export class WriterVisit implements WriterPort, Writer {
       );
     }
     this.#name = writer;
-    this.#clockOffsetUs = this.#hall.clock.now() * 1000 - clockUs;
+    this.#clockOffsetUs = this.#bridge.clock.now() * 1000 - clockUs;
     this.#enter({ mayWait: true });
   }
 
   #enter({ mayWait }: { mayWait: boolean }): void {
-    const refusal = this.#hall.admit(this);
+    const refusal = this.#bridge.admit(this);
     if (refusal === undefined) {
       this.#state = "in";
     } else if (refusal.code === "taken" && mayWait) {
       this.#state = "waiting";
       const again = () => this.#enter({ mayWait: false });
-      this.#cancelTimeout = this.#hall.clock.after(FORMER_WAIT_MS, again);
+      this.#cancelTimeout = this.#bridge.clock.after(FORMER_WAIT_MS, again);
     } else {
       this.#refuse(this.#name, refusal.code, refusal.text);
     }
   }
 
   #refuse(name: string, code: ByeCode, text: string): void {
-    this.#hall.refused({ name, pid: this.pid }, code, text);
+    this.#bridge.refused({ name, pid: this.pid }, code, text);
     void this.end(code, text);
   }
 
@@ -203,7 +205,7 @@ export class WriterVisit implements WriterPort, Writer {
       );
     }
     this.#makingRing = true;
-    this.#hall.makeRing({ bytes, count }, {
+    this.#bridge.makeRing({ bytes, count }, {
       former: this.#ring,
       isOver: () => this.#over,
       onMade: (ring) => this.#useRing(ring),
@@ -213,7 +215,7 @@ export class WriterVisit implements WriterPort, Writer {
         const { generation } = ring.layout;
         if (ring === this.#ring) this.send({ type: "release", generation, slot });
       },
-      onShort: () => this.#link.violate("the file of the ring was made shorter"),
+      onShort: () => this.#stream.violate("the file of the ring was made shorter"),
     });
   }
 
@@ -234,7 +236,7 @@ export class WriterVisit implements WriterPort, Writer {
     if (this.#ring === undefined) {
       throw new BridgeViolation("a picture arrived before a ring was made");
     }
-    if (message.format === FORMAT_H264 && this.#hall.pace === "writer") {
+    if (message.format === FORMAT_H264 && this.#bridge.pace === "writer") {
       // Of pictures that a writer sends as it likes some are dropped, and then the others cannot be decoded.
       throw new BridgeViolation("it sent an access unit, which only a library may send");
     }
@@ -246,7 +248,7 @@ export class WriterVisit implements WriterPort, Writer {
 
   /** @returns `undefined` for a session that has been closed: its writer may not know yet. */
   #session(number: number): BridgeSession | undefined {
-    const session = this.#hall.session(number);
+    const session = this.#bridge.session(number);
     if (session === undefined) throw new BridgeViolation(`session ${number} does not exist`);
     return session === "closed" ? undefined : session;
   }
@@ -255,7 +257,7 @@ export class WriterVisit implements WriterPort, Writer {
     this.#over = true;
     this.#cancelTimeout();
     // Pictures that wait in the ring are dropped first: they would be read.
-    this.#hall.left(this, violation);
+    this.#bridge.left(this, violation);
     this.#ring?.retire();
   }
 }

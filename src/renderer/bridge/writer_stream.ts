@@ -12,7 +12,7 @@ import { parseWriterMessage, type WriterMessage } from "./writer_messages.ts";
 const READ_BYTES = 64 * 1024;
 
 /** What a connection is watched by. */
-export interface WriterLinkOptions {
+export interface WriterStreamOptions {
   readonly connection: UnixConnection;
   readonly clock: Clock;
   /** @throws {BridgeViolation} What the message says cannot be. */
@@ -25,8 +25,8 @@ export interface WriterLinkOptions {
  * One connection of a writer, whoever that is: messages in, held to their layouts and to a rate; messages out, kept in
  * order without ever waiting.
  */
-export class WriterLink {
-  readonly #options: WriterLinkOptions;
+export class WriterStream {
+  readonly #options: WriterStreamOptions;
   readonly #rate: WriterRate;
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
@@ -36,7 +36,7 @@ export class WriterLink {
   readonly #reading: Promise<void>;
 
   /** Reads from now on. */
-  constructor(options: WriterLinkOptions) {
+  constructor(options: WriterStreamOptions) {
     this.#options = options;
     this.#rate = new WriterRate(options.clock);
     this.#reading = this.#read();

@@ -6,7 +6,7 @@ import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
  * Does one DTLS handshake with ourselves. The first one in a process takes a quarter of a second, because the
  * elliptic-curve code is not compiled yet; better now than while the first viewer waits.
  */
-export async function rehearseHandshake(certificate: ServerCertificate): Promise<void> {
+export async function warmUpHandshake(certificate: ServerCertificate): Promise<void> {
   let toClient: (packet: Buffer) => void = () => {};
   const server = new SecureChannel({
     certificate,
