@@ -4,12 +4,15 @@ import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts"
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { PictureLadder } from "../rate/picture_ladder.ts";
 
-/** After a host has refused another encoder (hardware has so many and no more), it is asked again no sooner. */
+/**
+ * Time until the next try after the host refused another encoder (hardware supports a limited number), in
+ * microseconds.
+ */
 const REFUSAL_US = 10_000_000;
 
 /**
- * Compresses pictures at the size that the rate allows. For another size a second encoder is opened while the first goes
- * on; between two pictures it takes over, with a keyframe. Calls of `compress` must not overlap.
+ * Compresses pictures at the size that the rate allows. For another size it opens a second encoder while the first
+ * continues, and switches between two pictures, with a keyframe. Calls of `compress` must not overlap.
  */
 export class AdaptiveCompressor {
   readonly #recipe: EncoderRecipe;
@@ -29,7 +32,7 @@ export class AdaptiveCompressor {
   }
 
   /**
-   * @param settings The rate is the ceiling, and what it begins with.
+   * @param settings The rate is the maximum and the initial rate.
    * @throws When no encoder can be opened on this host.
    */
   static async open(
@@ -51,7 +54,7 @@ export class AdaptiveCompressor {
     return compressed;
   }
 
-  /** Frees every encoder, after one that is being opened. Not while `compress` is under way. */
+  /** Frees every encoder; waits for one that is opening. Not during `compress`. */
   async close(): Promise<void> {
     await Promise.all([this.#opening, this.#freeing]);
     this.#next?.close();
@@ -84,7 +87,7 @@ export class AdaptiveCompressor {
   }
 }
 
-/** It may take some milliseconds, which no picture has to wait for. */
+/** Frees an encoder without delaying the next picture by the few milliseconds that this takes. */
 function freeSoon(compressor: Compressor): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(() => {

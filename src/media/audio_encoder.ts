@@ -1,12 +1,12 @@
 import type { AudioChunk } from "./frame.ts";
 
-/** Opus' own rate: its RTP timestamps count at 48 kHz whatever the sound's rate is (RFC 7587 §4.1). */
+/** The clock rate of Opus in RTP, 48 kHz at every sample rate of the sound (RFC 7587 §4.1). */
 export const OPUS_SAMPLE_RATE = 48_000;
 
-/** Samples of one packet for each channel: 20 ms. */
+/** Samples per channel in one packet: 20 ms. */
 export const OPUS_PACKET_SAMPLES = 960;
 
-/** One Opus packet. The bytes are a copy that belongs to whoever receives it. */
+/** One Opus packet. The receiver owns the bytes. */
 export interface EncodedAudio {
   readonly data: Uint8Array;
   /** Time of the first sample on the session's timeline, in microseconds. */
@@ -15,14 +15,14 @@ export interface EncodedAudio {
   readonly startsTalkspurt: boolean;
 }
 
-/** The sound of one session. Calls do not overlap. */
+/** Encodes the sound of one session. Calls must not overlap. */
 export interface AudioEncoder {
   /**
-   * Takes the next piece of sound, of any rate; silence gives fewer packets (discontinuous transmission).
-   * @returns Packets of 20 ms, as many as have become whole.
-   * @throws When the encoder broke.
+   * Encodes the next chunk, of any sample rate; silence yields fewer packets (discontinuous transmission).
+   * @returns The packets of 20 ms that are complete.
+   * @throws When the encoder failed.
    */
   encode(chunk: AudioChunk): Promise<EncodedAudio[]>;
-  /** Frees the encoder, after a call that is under way. Idempotent. */
+  /** Frees the encoder, after a call in progress. Idempotent. */
   close(): Promise<void>;
 }

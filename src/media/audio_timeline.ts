@@ -1,14 +1,14 @@
 /**
- * A piece of sound whose time differs from where the last one ended by more than this is taken at its word; below, the
- * pieces are joined, since renderers round their timestamps and a sample clock drifts only slowly.
+ * If a chunk's timestamp differs from the end of the previous chunk by more than this, the timestamp is used. Below
+ * that the chunks are joined, because renderers round timestamps and a sample clock drifts only slowly.
  */
 const JUMP_US = 60_000;
 
-/** Ties a stream of samples, cut into pieces of any length, to the session's timeline. Pure bookkeeping. */
+/** Maps a stream of samples, in chunks of any length, to the session's timeline. Pure. */
 export class AudioTimeline {
   readonly #sampleRate: number;
   #anchorUs: number | undefined;
-  /** Samples since the anchor that came in, and that went out. */
+  /** Samples received and sent since the anchor. */
   #samplesIn = 0;
   #samplesOut = 0;
 
@@ -18,14 +18,14 @@ export class AudioTimeline {
   }
 
   /**
-   * Whether a piece at `timestampUs` begins a new stretch, so that what is left of the old one has to go first. It does
-   * if it is the first one, or comes after a gap; sound that comes too early is joined on.
+   * Whether a chunk at `timestampUs` begins a new section, so that the rest of the old one has to be sent first. True
+   * for the first chunk and after a gap; chunks with an early timestamp are joined.
    */
   isNewStretch(timestampUs: number): boolean {
     return this.#anchorUs === undefined || timestampUs - this.#timeOf(this.#samplesIn) > JUMP_US;
   }
 
-  /** Begins a stretch at `timestampUs`, never before what already went out. */
+  /** Begins a section at `timestampUs`, never earlier than the samples already sent. */
   begin(timestampUs: number): void {
     const earliestUs = this.#anchorUs === undefined
       ? Number.NEGATIVE_INFINITY

@@ -26,44 +26,45 @@ import { RateSteps } from "../rate/rate_steps.ts";
 import { readVp8Quantizer } from "./vp8_quantizer.ts";
 
 /**
- * A keyframe is made when one is asked for, never by the clock or for a cut: each is a burst that a thin tunnel has to
- * queue.
+ * Keyframes are made on request only, never periodically or at a scene change, because each is a burst that a narrow
+ * tunnel has to queue.
  */
 const KEYFRAME_INTERVAL_FRAMES = 1_000_000;
 
 /**
- * Of the target rate. Half of it is about what a keyframe may take, and all of it what is sent too much at once after
- * the rate has fallen: both queue up in a tunnel. With less, libvpx swings between pictures too fine and too coarse.
+ * Rate buffer, in seconds of the target rate. A keyframe may take about half of it, and after a decrease of the rate
+ * the excess may be all of it; both queue up in a tunnel. With less, libvpx oscillates between too fine and too coarse
+ * pictures.
  */
 const RATE_BUFFER_S = 0.25;
 
-/** Pictures up to this many pixels are encoded on one thread; larger ones are cut into slices for two or four. */
+/** Pictures up to this many pixels are encoded on one thread, larger ones in slices on two or four. */
 const ONE_THREAD_PIXELS_MAX = 1280 * 720;
 
 /**
- * An encoder with a {@link RateClock} is opened for its ceiling, or for so many bits for each pixel of each picture if
- * that is less, as its rate buffer stays as large as it was for that rate. A smaller one makes libvpx swing at high
- * rates; with a larger one it goes on for seconds before it believes that the rate has fallen.
+ * An encoder with a {@link RateClock} is opened for its maximum rate or this many bits per pixel, whichever is less,
+ * because its rate buffer keeps the size for that rate. With a smaller buffer libvpx oscillates at high rates; with a
+ * larger one it takes seconds to follow a decrease.
  */
 const NOMINAL_BITS_PER_PIXEL_MAX = 0.3;
 
-/** An encoder with a {@link RateClock} believes in this many pictures a second until it is told their times. */
+/** Nominal frame rate of an encoder with a {@link RateClock}, until it gets timestamps. */
 const CLOCK_FPS = 1000;
 
-/** The coarsest quantizers. */
+/** The coarsest quantizer of each codec. */
 const QUANTIZER_MAX = { h264: 51, vp8: 127 } as const;
 /** Units of FFmpeg's quality figures for one step of the quantizer (`FF_QP2LAMBDA`). */
 const QUALITY_UNITS = 118;
 
-/** A picture that was compressed. */
+/** A compressed picture. */
 export interface CompressedPicture extends EncodedFrame {
-  /** Its quantizer as a part of the codec's coarsest, 0 to about 1; 1 where the encoder does not tell. */
+  /** Its quantizer relative to the codec's coarsest, 0 to about 1; 1 if the encoder does not report it. */
   readonly coarseness: number;
 }
 
-/** One open encoder of one size. Its first picture is a keyframe. Calls of `compress` must not overlap. */
+/** One open encoder of one size. The first picture is a keyframe. Calls of `compress` must not overlap. */
 export class Compressor {
-  /** Part of the width and height of the pictures that it is given. */
+  /** Encoded width and height relative to those of the pictures. */
   readonly scale: number;
   readonly #recipe: EncoderRecipe;
   readonly #context: CodecContext;
@@ -99,10 +100,10 @@ export class Compressor {
 
   /**
    * Opens an encoder, off the event loop.
-   * @param settings Of the whole pictures; the rate is the ceiling.
-   * @param scale Part of their width and height that is encoded.
-   * @param kbps The rate to begin with.
-   * @throws When this host cannot.
+   * @param settings For the full-size pictures; the rate is the maximum.
+   * @param scale Encoded width and height relative to the full size.
+   * @param kbps The initial rate.
+   * @throws When this host cannot open it.
    */
   static async open(
     recipe: EncoderRecipe,
@@ -115,7 +116,7 @@ export class Compressor {
     const byClock = recipe.rateBy === "clock";
     const context = await openContext(recipe, {
       ...size,
-      // libvpx smooths intervals that differ little from what it was told; from these all differ a lot.
+      // libvpx smooths frame intervals close to the nominal one; with this one, all intervals differ enough.
       fps: byClock ? CLOCK_FPS : fps,
       bitrateKbps: byClock ? nominalKbps : kbps,
     });
@@ -124,8 +125,8 @@ export class Compressor {
   }
 
   /**
-   * Compresses a picture of the whole size, whose `pts` is its time in microseconds.
-   * @returns `undefined` when the rate control skipped it.
+   * Compresses a full-size picture whose `pts` is its time in microseconds.
+   * @returns `undefined` if the rate control skipped it.
    */
   async compress(
     picture: Frame,
@@ -140,7 +141,7 @@ export class Compressor {
     return await this.#receive(timestampUs);
   }
 
-  /** Frees it. Not while `compress` is under way. */
+  /** Frees the encoder. Not during `compress`. */
   close(): void {
     this.#shrinking?.converter.close();
     this.#shrinking?.picture.free();
@@ -229,7 +230,7 @@ function threadsFor({ width, height }: EncoderSettings): number {
 function setRate(context: CodecContext, kbps: number): void {
   const bitsPerSecond = Math.round(kbps * 1000);
   context.bitRate = BigInt(bitsPerSecond);
-  // All three alike is how FFmpeg asks libvpx for a constant rate.
+  // With all three equal, FFmpeg selects libvpx's constant bitrate mode.
   context.rcMinRate = BigInt(bitsPerSecond);
   context.rcMaxRate = BigInt(bitsPerSecond);
   context.rcBufferSize = Math.round(bitsPerSecond * RATE_BUFFER_S);

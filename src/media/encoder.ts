@@ -5,7 +5,7 @@ export const VIDEO_CODECS = ["h264", "vp8"] as const;
 /** One of {@link VIDEO_CODECS}. */
 export type VideoCodec = typeof VIDEO_CODECS[number];
 
-/** One compressed picture. The bytes are a copy that belongs to whoever receives it. */
+/** One compressed picture. The receiver owns the bytes. */
 export interface EncodedFrame {
   readonly codec: VideoCodec;
   /** H.264: one access unit in Annex B form, parameter sets before each keyframe. VP8: one frame. */
@@ -15,7 +15,7 @@ export interface EncodedFrame {
   readonly timestampUs: number;
 }
 
-/** What an encoder is opened for. */
+/** Settings of an encoder. */
 export interface EncoderSettings {
   /** Pixels, even. */
   readonly width: number;
@@ -23,13 +23,13 @@ export interface EncoderSettings {
   readonly height: number;
   /** Frames per second; only a hint for the rate control. */
   readonly fps: number;
-  /** The highest rate that {@link VideoEncoder.encode} will be asked for. */
+  /** The highest rate passed to {@link VideoEncoder.encode}. */
   readonly bitrateKbps: number;
-  /** Whether pictures may be made smaller while bits are too few for whole ones. Default: yes. */
+  /** Whether pictures may be encoded smaller while the rate is too low for their full size. Default: true. */
   readonly adaptiveSize?: boolean;
 }
 
-/** How one picture is compressed. */
+/** Options for one picture. */
 export interface EncodeOptions {
   readonly keyframe: boolean;
   /** The target rate from this picture on. */
@@ -37,30 +37,30 @@ export interface EncodeOptions {
 }
 
 /**
- * One encoder of one session. While the rate is too low for its size, pictures are encoded smaller, with their aspect
- * kept; each change of size begins with a keyframe. Its work runs off the event loop. `load` and `encode` may overlap (the
- * next picture is taken while the last one is compressed), but neither overlaps itself.
+ * One encoder of one session. While the rate is too low, pictures are encoded smaller with the same aspect ratio; each
+ * change of size starts with a keyframe. It works off the event loop. `load` and `encode` may overlap (the next
+ * picture is loaded while the last one is compressed), but neither may overlap itself.
  */
 export interface VideoEncoder {
   readonly codec: VideoCodec;
   /** FFmpeg's name of the encoder, such as `libx264`. */
   readonly name: string;
   /**
-   * Copies a picture in, converted to the encoder's own format and size. When the promise settles the frame's memory
-   * is not used any more. A picture that was loaded and not encoded is replaced.
+   * Copies a picture, converted to the encoder's format and size. The frame's memory is no longer used when the
+   * promise settles. Replaces a loaded picture that was not encoded.
    */
   load(frame: RawFrame): Promise<void>;
   /**
-   * Makes the last picture the loaded one once more, at another time.
-   * @returns False when there is none.
+   * Loads the last picture again, with another timestamp.
+   * @returns False if there is none.
    */
   reload(timestampUs: number): boolean;
   /**
-   * Compresses the picture that was loaded last.
-   * @returns `undefined` when the rate control skipped the picture.
+   * Compresses the last loaded picture.
+   * @returns `undefined` if the rate control skipped the picture.
    */
   encode(options: EncodeOptions): Promise<EncodedFrame | undefined>;
-  /** Frees the encoder, after calls that are under way. Idempotent. */
+  /** Frees the encoder, after calls in progress. Idempotent. */
   close(): Promise<void>;
 }
 

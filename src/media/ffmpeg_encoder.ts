@@ -19,11 +19,11 @@ export class EncoderError extends AppError<"no_encoder"> {}
 
 /**
  * Encoders of FFmpeg's libraries: NVENC, x264 and libvpx.
- * @param choice Which of them may be used.
+ * @param choice The encoders that may be used.
  */
 export function createFfmpegEncoders(choice: EncoderChoice): EncoderFactory {
   Log.setLevel(AV_LOG_QUIET);
-  // A host without NVENC says so once; later sessions do not ask again.
+  // On a host without NVENC only the first session tries it.
   const unavailable = new Set<string>();
   return {
     async open(codec, settings) {
@@ -43,7 +43,7 @@ export function createFfmpegEncoders(choice: EncoderChoice): EncoderFactory {
         "no_encoder",
         `No ${codec} encoder could be opened with video.encoder = "${choice}"${
           reasons.length > 0 ? ` (${reasons.join("; ")})` : ""
-        }${choice === "auto" ? "" : '; "auto" takes what this host has'}`,
+        }${choice === "auto" ? "" : '; "auto" uses an encoder that this host has'}`,
       );
     },
   };
@@ -54,10 +54,10 @@ class FfmpegEncoder implements VideoEncoder {
   readonly name: string;
   readonly #compressor: AdaptiveCompressor;
   readonly #converter = new PictureConverter();
-  /** Two pictures: one is being filled while the other is compressed. */
+  /** Two buffers: one is filled while the other is compressed. */
   readonly #pictures: readonly [Frame, Frame];
   #loaded: Frame | undefined;
-  /** What was loaded last, encoded or not. */
+  /** The last loaded picture, encoded or not. */
   #latest: Frame | undefined;
   #encoding: Frame | undefined;
   #pending: Promise<unknown> = Promise.resolve();
@@ -118,10 +118,10 @@ class FfmpegEncoder implements VideoEncoder {
     await this.#compressor.close();
   }
 
-  /** Remembers work that `close` has to wait for: FFmpeg's threads still use the memory that it frees. */
+  /** Registers work that `close` must wait for, because FFmpeg's threads still use the memory that it frees. */
   #track<T>(work: () => Promise<T>): Promise<T> {
     const running = work();
-    // Of no more than their end, or each frame would hold all that were before it.
+    // Keep no results: otherwise each frame would hold all previous ones.
     this.#pending = Promise.allSettled([this.#pending, running]).then(() => {});
     return running;
   }

@@ -25,8 +25,8 @@ const PIXEL_FORMAT_IDS: Readonly<Record<PixelFormat, AVPixelFormat>> = {
 };
 
 /**
- * Allocates an I420 picture for an encoder, tagged BT.601 limited range: what VP8 always means, and what swscale
- * makes of RGB.
+ * Allocates an I420 picture for an encoder, tagged BT.601 limited range, which VP8 always has and swscale converts RGB
+ * to.
  */
 export function allocatePicture(width: number, height: number): Frame {
   const picture = new Frame();
@@ -43,7 +43,7 @@ export function allocatePicture(width: number, height: number): Frame {
   return picture;
 }
 
-/** The frame that an I420 picture holds, in the picture's own memory. */
+/** Describes an I420 picture as a frame that shares its memory. */
 export function rawFrameOf(picture: Frame, timestampUs: number): RawFrame {
   const { data, linesize, width, height } = picture;
   const planes = (data ?? []).slice(0, 3).map((plane, index) => ({
@@ -53,24 +53,24 @@ export function rawFrameOf(picture: Frame, timestampUs: number): RawFrame {
   return { kind: "raw", format: "i420", width, height, planes, timestampUs };
 }
 
-/** The longest that processors have. */
+/** The longest SIMD vectors of any CPU. */
 const VECTOR_BYTES = 64;
 
 /** Black in limited range: luma, and both chromas. */
 const BLACK = [16, 128, 128] as const;
 
 /**
- * Copies frames of any format and size into I420 pictures of one size, on a worker thread: as large as they fit with
- * their aspect kept, black around. A frame is read where its source left it: there is no copy before the conversion.
+ * Converts frames of any format and size into I420 pictures of one size, on a worker thread: scaled to fit with the
+ * aspect ratio kept, with black bars. It reads the source's memory directly, without a copy.
  */
 export class PictureConverter {
   #scaler: SoftwareScaleContext | undefined;
-  /** Format and size that the scaler was made for. */
+  /** Format and size that the scaler was created for. */
   #scalerKey = "";
-  /** What is not black of the pictures that have been written to. */
+  /** The area of each written picture that is not black. */
   readonly #areas = new WeakMap<Frame, string>();
 
-  /** Settles when `frame` is not needed any more and `target` holds its picture. */
+  /** Settles when `target` has the picture and `frame` is no longer needed. */
   async convert(frame: RawFrame, target: Frame): Promise<void> {
     const { data, linesize } = target;
     if (data === null) throw new TypeError("The target picture has no memory");
@@ -93,7 +93,7 @@ export class PictureConverter {
     this.#clearSpill(area, target);
   }
 
-  /** Frees the scaler. Not while `convert` is under way. */
+  /** Frees the scaler. Not during `convert`. */
   close(): void {
     this.#scaler?.freeContext();
     this.#scaler = undefined;
@@ -107,10 +107,10 @@ export class PictureConverter {
     BLACK.forEach((value, index) => target.data?.[index]?.fill(value));
   }
 
-  /** FFmpeg writes whole vectors, and so a little beyond the right edge where they do not divide the width. */
+  /** Restores the black bar: FFmpeg writes whole vectors, so beyond the right edge if they do not divide the width. */
   #clearSpill({ x, y, width, height }: FittedArea, target: Frame): void {
     if (width % VECTOR_BYTES === 0 || x + width === target.width) return;
-    // Asking for them is not free.
+    // Read once, because the getter is slow.
     const planes = target.data;
     BLACK.forEach((value, index) => {
       const share = index === 0 ? 1 : 2;

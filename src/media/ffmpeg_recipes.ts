@@ -3,7 +3,7 @@ import type { VideoCodec } from "./encoder.ts";
 /** Which encoders may be used; `auto` tries NVENC first and falls back to the CPU. */
 export type EncoderChoice = "auto" | "nvenc" | "x264" | "vpx";
 
-/** An FFmpeg encoder with the options that make it send each picture at once. */
+/** An FFmpeg encoder with options for low latency: it outputs each picture at once. */
 export interface EncoderRecipe {
   readonly choice: Exclude<EncoderChoice, "auto">;
   readonly codec: VideoCodec;
@@ -11,14 +11,14 @@ export interface EncoderRecipe {
   readonly name: string;
   readonly options: Readonly<Record<string, string>>;
   /**
-   * How an open encoder is told another rate. `context`: FFmpeg hands on what its context says. `steps`: so it does, but
-   * resets the encoder and forces a keyframe, see `RateSteps`. `clock`: FFmpeg hands on nothing but the pictures' times,
-   * see `RateClock`.
+   * How to change the rate of an open encoder. `context`: FFmpeg applies the rate in its context. `steps`: the same,
+   * but FFmpeg resets the encoder and forces a keyframe, see `RateSteps`. `clock`: FFmpeg passes on only the pictures'
+   * timestamps, see `RateClock`.
    */
   readonly rateBy: "context" | "steps" | "clock";
 }
 
-/** In the order in which `auto` tries them. */
+/** The encoders, in the order in which `auto` tries them. */
 export const ENCODER_RECIPES: readonly EncoderRecipe[] = [
   {
     choice: "nvenc",
@@ -55,10 +55,11 @@ export const ENCODER_RECIPES: readonly EncoderRecipe[] = [
     rateBy: "clock",
     options: {
       deadline: "realtime",
-      // Below zero it is the speed itself. Above, libvpx would choose one by the pictures' times, which are not true.
+      // A negative value is the speed itself. With a positive one, libvpx would choose the speed from the timestamps,
+      // which are scaled.
       "cpu-used": "-6",
       "lag-in-frames": "0",
-      // The finest quantizer, of 0 to 63. With finer ones single pictures grow to ten times the others.
+      // The finest quantizer, of 0 to 63. With a finer one, single pictures become ten times as large as others.
       qmin: "4",
       "auto-alt-ref": "0",
       "error-resilient": "default",

@@ -1,4 +1,4 @@
-/** A rectangle of pixels; every number is even, as I420 needs it. */
+/** A rectangle in pixels; all numbers are even, as I420 requires. */
 export interface FittedArea {
   readonly x: number;
   readonly y: number;
@@ -7,10 +7,10 @@ export interface FittedArea {
 }
 
 /**
- * Where a picture lies in a frame: as large as possible with its aspect kept, in the middle. Sizes are rounded to even
- * numbers, which bends the aspect by a pixel at most and never leaves a bar that thin.
+ * Fits a picture into a frame: centred, and as large as possible with its aspect ratio kept. Sizes are rounded to even
+ * numbers, which changes the aspect by one pixel at most and never leaves a bar that thin.
  *
- * @param picture Width and height in square pixels; fractions are fine.
+ * @param picture Width and height in square pixels; may be fractions.
  * @param frame Width and height in pixels, even.
  */
 export function fitInside(
@@ -28,7 +28,7 @@ export function fitInside(
   };
 }
 
-/** A part of a size, with even sides. */
+/** Scales a size, rounded to even numbers. */
 export function scaleEvenly(
   { width, height }: { width: number; height: number },
   scale: number,

@@ -1,4 +1,4 @@
-/** How the pixels of a {@link RawFrame} lie in memory. */
+/** Pixel formats of a {@link RawFrame}. */
 export const PIXEL_FORMATS = ["i420", "nv12", "rgba", "bgra", "rgb24", "bgr24"] as const;
 /** One of {@link PIXEL_FORMATS}. */
 export type PixelFormat = typeof PIXEL_FORMATS[number];
@@ -18,8 +18,8 @@ export interface Plane {
  * (height/2 × width bytes); the rgb kinds have one plane, height × width × 3 or 4 bytes, row-major. Width and height
  * are even.
  *
- * The memory belongs to the source that made the frame. It stays valid until the next `render` or `close` of that
- * source; whoever needs it longer copies it.
+ * The memory belongs to the source of the frame. It stays valid until the next `render` or `close` of that source;
+ * copy it to keep it longer.
  */
 export interface RawFrame {
   readonly kind: "raw";
@@ -33,85 +33,85 @@ export interface RawFrame {
   readonly timestampUs: number;
 }
 
-/** One H.264 access unit that a renderer encoded by itself. Its memory follows the rule of {@link RawFrame}. */
+/** One H.264 access unit from a renderer that encodes. The memory rules are those of {@link RawFrame}. */
 export interface EncodedSourceFrame {
   readonly kind: "h264";
   /** Annex B, no B-frames. */
   readonly data: Uint8Array;
-  /** Whether it can be decoded without any earlier one. */
+  /** Whether it can be decoded without earlier ones. */
   readonly keyframe: boolean;
   /** Capture time on the session's timeline, in microseconds. */
   readonly timestampUs: number;
 }
 
-/** What a source may hand out. */
+/** A frame of a source. */
 export type SourceFrame = RawFrame | EncodedSourceFrame;
 
-/** What one call of {@link FrameSource.render} gave. */
+/** Result of {@link FrameSource.render}. */
 export type RenderResult =
   | { readonly status: "frame"; readonly frame: SourceFrame }
-  /** The last picture still holds. */
+  /** The previous picture is still current. */
   | { readonly status: "unchanged" }
-  /** There is nothing to show: viewers see the idle picture. */
+  /** There is no picture: viewers see the idle picture. */
   | { readonly status: "idle" }
-  /** The stream is over. */
+  /** The stream has ended. */
   | { readonly status: "end" }
-  /** The stream is over, as the source will never work. The source has said why. */
+  /** The stream has ended because the source can never work. The source has logged the reason. */
   | { readonly status: "failed" };
 
-/** A piece of sound. The samples belong to whoever receives it. */
+/** A chunk of sound. The receiver owns the samples. */
 export interface AudioChunk {
   /** Samples per second and channel, 8000–48000. */
   readonly sampleRate: number;
   readonly channels: 1 | 2;
-  /** 16-bit signed, left and right interleaved where there are two channels. */
+  /** 16-bit signed; two channels are interleaved. */
   readonly samples: Int16Array;
   /** The first sample's time on the session's timeline, in microseconds. */
   readonly timestampUs: number;
 }
 
-/** Why a source did not take a message: nobody is there to read it or reads as fast, or it is too long. */
+/** Why a source refused a message: it has no reader, its reader is too slow, or the message is too long. */
 export type MessageRefusal = "no_writer" | "not_read" | "too_long" | "too_many";
 
-/** Why a source can have nothing: no process brings its pictures, or one that is there has not brought any yet. */
+/** Why a source has no picture: no process is connected that supplies them, or it has not supplied any yet. */
 export type IdleReason = "no_writer" | "silent_writer";
 
-/** Where the frames of one session come from. Calls of one source never overlap. */
+/** The source of one session's frames. Calls of one source never overlap. */
 export interface FrameSource {
   /**
-   * Waits for the picture of `timestampUs` (microseconds since the session began, never going back).
+   * Waits for the picture of `timestampUs` (microseconds since the session began, never decreasing).
    * @throws When the source failed; the session decides what its viewers see then.
    */
   render(timestampUs: number): Promise<RenderResult>;
   /**
-   * The sound since the last call, up to `timestampUs`; `undefined` when there is none. Sources without sound leave the
-   * function out.
+   * The sound since the last call, up to `timestampUs`; `undefined` if there is none. Missing for sources without
+   * sound.
    * @throws When the source failed.
    */
   audio?(timestampUs: number): Promise<AudioChunk | undefined>;
   /**
-   * Takes bytes from a viewer (UTF-8 text or binary), which it copies. Sources that take none leave it out.
-   * @returns Why they were dropped; `undefined` when they were not.
+   * Sends bytes from a viewer (UTF-8 text or binary), which are copied. Missing for sources that accept no messages.
+   * @returns Why they were dropped; `undefined` if they were not.
    */
   message?(data: Uint8Array): MessageRefusal | undefined;
-  /** The next message to the viewers, which belongs to the caller; `undefined` when there is none. */
+  /** The next message to the viewers, owned by the caller; `undefined` if there is none. */
   pollMessage?(): Promise<Uint8Array | undefined>;
-  /** Hears of messages of its own that did not reach a viewer. Sources that cannot be told leave it out. */
+  /** Reports messages of the source that did not reach a viewer. Missing for sources that cannot use this. */
   messagesDropped?(count: number): void;
   /** For sources that encode: the rate of the access units from now on. */
   setBitrate?(bitsPerSecond: number): void;
-  /** For sources that encode: one of the next access units shall be a keyframe. */
+  /** For sources that encode: requests that one of the next access units is a keyframe. */
   requestKeyframe?(): void;
   /**
-   * Why it has nothing to show, where that is not its own word; `undefined` where it is. Sources that render by themselves
-   * leave it out.
+   * Why there is no picture if no writer supplies one; `undefined` if the source itself reported IDLE. Missing for
+   * sources in this process.
    */
   idleReason?(): IdleReason | undefined;
-  /** Frees the source. Called once, with no `render` under way. */
+  /** Frees the source. Called once, with no `render` in progress. */
   close(): Promise<void>;
 }
 
-/** What a source needs to know of its session. */
+/** Parameters of a source from its session. */
 export interface FrameSourceOptions {
   readonly sessionId: string;
   /** Pixels, even. */
@@ -129,6 +129,6 @@ export interface FrameSourceFactory {
   /** Short name for logs and metrics, such as the library's file name. */
   readonly name: string;
   open(options: FrameSourceOptions): Promise<FrameSource>;
-  /** Frees the renderer. Called once, with every source closed. */
+  /** Frees the renderer. Called once, after all sources are closed. */
   close(): Promise<void>;
 }

@@ -20,18 +20,18 @@ const STAP_A_LENGTH_BYTES = 2;
 const FU_A_HEADER_BYTES = 2;
 const FU_A_START = 0x80;
 const FU_A_END = 0x40;
-/** The 16-bit lengths of STAP-A say no more. */
+/** The limit of STAP-A's 16-bit lengths. */
 const PAYLOAD_BYTES_LIMIT = 65_535;
 
 function nalType(nal: Uint8Array): number {
   return (nal[0] ?? 0) & TYPE_MASK;
 }
 
-/** Index of the first `00 00 01` at or behind `from`, or the length of `data`. */
+/** Index of the first `00 00 01` at or after `from`, or the length of `data`. */
 function startCodeIndex(data: Uint8Array, from: number): number {
   let index = from;
   while (index + 2 < data.length) {
-    // The third byte tells most: unless it is 0, no start code begins at either of the two bytes behind `index`.
+    // The third byte allows a skip: unless it is 0, no start code begins at either of the two bytes after `index`.
     const third = data[index + 2];
     if (third === 0) index += 1;
     else if (third === 1 && data[index] === 0 && data[index + 1] === 0) return index;
@@ -55,21 +55,20 @@ function* nalUnits(accessUnit: Uint8Array): Generator<Uint8Array, void> {
 /**
  * Finds the NAL units of an H.264 byte stream (ITU-T H.264 Annex B), with start codes of three or four bytes.
  *
- * @returns Views into `accessUnit`, without start codes and trailing zero bytes; empty units are left out, and so is
- * whatever precedes the first start code.
+ * @returns Views into `accessUnit`, without start codes and trailing zero bytes. Empty units and bytes before the
+ * first start code are omitted.
  */
 export function splitAnnexB(accessUnit: Uint8Array): Uint8Array[] {
   return [...nalUnits(accessUnit)];
 }
 
 /**
- * Cuts one access unit into RTP payloads (RFC 6184, packetization-mode 1).
+ * Splits one access unit into RTP payloads (RFC 6184, packetization-mode 1).
  *
- * NAL units that fit side by side share a STAP-A (§5.7.1), parameter sets with what follows them above all; one that
- * fits alone is sent as it is (§5.6); a larger one becomes FU-A fragments (§5.8) whose sizes differ by one byte at most,
- * so that no packet is spent on a small rest. Access unit delimiters and filler say nothing that RTP does not, and
- * types 0 and 24–31 mean something else inside RTP: none of them is sent. The last payload is the one whose packet
- * carries the marker bit.
+ * Small NAL units share a STAP-A (§5.7.1), which usually combines parameter sets with the next unit. A unit that fits
+ * alone is sent unchanged (§5.6). A larger one becomes FU-A fragments (§5.8) whose sizes differ by one byte at most,
+ * so that no packet carries a small rest. Access unit delimiters and filler are redundant in RTP, and types 0 and
+ * 24–31 have another meaning there; none of them is sent. The packet of the last payload carries the marker bit.
  *
  * @param accessUnit Annex B, one picture.
  * @returns Payloads in sending order. Some are views into `accessUnit`, so it must stay unchanged while they are used.
@@ -111,7 +110,7 @@ function isSent(type: number): boolean {
   return type > 0 && type < TYPE_STAP_A && type !== TYPE_DELIMITER && type !== TYPE_FILLER;
 }
 
-/** One STAP-A of `bytes` bytes. Its header is as important, and as damaged, as the worst of its units (§5.3, §5.7.1). */
+/** Makes one STAP-A of `bytes` bytes. Its header has the highest NRI and F bits of its units (§5.3, §5.7.1). */
 function aggregate(nals: readonly Uint8Array[], bytes: number): Uint8Array {
   const payload = new Uint8Array(bytes);
   let forbidden = 0;
@@ -130,7 +129,7 @@ function aggregate(nals: readonly Uint8Array[], bytes: number): Uint8Array {
   return payload;
 }
 
-/** The FU-A fragments of one NAL unit, in one buffer. The unit's own header byte travels inside theirs. */
+/** Appends the FU-A fragments of one NAL unit, in one buffer. Their headers contain the unit's header byte. */
 function pushFragments(
   payloads: Uint8Array[],
   { nal, payloadBytesMax }: { nal: Uint8Array; payloadBytesMax: number },
@@ -153,19 +152,19 @@ function pushFragments(
 }
 
 /**
- * Makes each keyframe of a stream decodable by itself: encoders may send their parameter sets once, but viewers join
- * later. It remembers the sets that pass and puts them in front of an IDR picture that comes without.
+ * Makes each keyframe of a stream decodable by itself: an encoder may send its parameter sets only once, but viewers
+ * join later. Keeps the sets of the stream and inserts them before an IDR picture that has none.
  */
 export class ParameterSetCache {
-  /** By parameter set id, so that the newest of each is kept and their number is bounded by the ids. */
+  /** By parameter set id: keeps the newest of each, and the ids limit their number. */
   readonly #sps = new Map<number, Uint8Array>();
   readonly #pps = new Map<number, Uint8Array>();
 
   /**
-   * Takes the next access unit of the stream (Annex B), which is read up to its first slice and not kept.
+   * Processes the next access unit of the stream (Annex B), which is parsed up to its first slice and not kept.
    *
-   * @returns `accessUnit` itself, or, for an IDR picture without SPS or without PPS, a copy with all remembered sets
-   * before its first unit other than an access unit delimiter.
+   * @returns `accessUnit` itself; or, for an IDR picture without SPS or PPS, a copy with all kept sets before its
+   * first unit that is not an access unit delimiter.
    */
   complete(accessUnit: Uint8Array): Uint8Array {
     let insertAt: number | undefined;
@@ -177,11 +176,11 @@ export class ParameterSetCache {
       insertAt ??= nal.byteOffset - accessUnit.byteOffset - START_CODE_BYTES;
       if (type === TYPE_SPS) {
         hasSps = true;
-        // Behind the header, profile, constraints and level: seq_parameter_set_id (ITU-T H.264 §7.3.2.1.1).
+        // After the header, profile, constraints and level: seq_parameter_set_id (ITU-T H.264 §7.3.2.1.1).
         remember(this.#sps, { nal, idIndex: 4 });
       } else if (type === TYPE_PPS) {
         hasPps = true;
-        // Behind the header: pic_parameter_set_id (§7.3.2.2).
+        // After the header: pic_parameter_set_id (§7.3.2.2).
         remember(this.#pps, { nal, idIndex: 1 });
       } else if (type >= TYPE_SLICE && type <= TYPE_IDR) {
         return type === TYPE_IDR && !(hasSps && hasPps)

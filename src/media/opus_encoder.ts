@@ -25,15 +25,15 @@ import {
 import { AudioTimeline } from "./audio_timeline.ts";
 import type { AudioChunk } from "./frame.ts";
 
-/** In-band FEC is only added for the loss that is expected; a tunnel drops little, so some is enough. */
+/** Amount of in-band FEC; a tunnel drops few packets, so little is enough. */
 const EXPECTED_LOSS_PERCENT = "10";
 
-/** libopus marks a packet that need not be sent by making it this short (RFC 6716 §2.1.9, RFC 7587 §3.1.3). */
+/** libopus makes a packet that need not be sent this short (RFC 6716 §2.1.9, RFC 7587 §3.1.3). */
 const DTX_BYTES_MAX = 2;
 
 const BYTES_PER_SAMPLE = 2;
 
-/** What an Opus encoder is opened for. */
+/** Settings of an Opus encoder. */
 export interface OpusSettings {
   readonly bitrateKbps: number;
 }
@@ -98,7 +98,7 @@ async function openStream(
   }
 }
 
-/** Sound of one rate and channel count on its way through resampler and encoder. */
+/** Resampler and encoder for one sample rate and channel count. */
 class OpusStream {
   readonly #format: SoundFormat;
   readonly #context: CodecContext;
@@ -106,7 +106,7 @@ class OpusStream {
   readonly #frame = new Frame();
   readonly #packet = new Packet();
   readonly #timeline = new AudioTimeline(OPUS_SAMPLE_RATE);
-  /** Samples at 48 kHz that do not fill a packet yet. */
+  /** Remaining samples at 48 kHz that do not fill a packet. */
   #rest = new Int16Array(0);
   #samplesEncoded = 0;
   #silent = true;
@@ -155,7 +155,7 @@ class OpusStream {
     this.#context.freeContext();
   }
 
-  /** Sends what is left before a gap, filled up with silence, so that no word loses its end. */
+  /** Before a gap, sends the remaining samples padded with silence, so that speech is not cut off. */
   async #finishStretch(packets: EncodedAudio[]): Promise<void> {
     if (this.#rest.length === 0) return;
     const last = new Int16Array(OPUS_PACKET_SAMPLES * this.#format.channels);

@@ -1,8 +1,8 @@
-/** How large the pieces may be that a packetizer cuts one encoded frame into. */
+/** Options of packetizers. */
 export interface PacketizeOptions {
   /**
-   * Most bytes of one RTP payload, a whole number: the packet limit less the RTP header and its extensions. What SRTP
-   * adds behind the payload is the caller's to leave room for.
+   * Maximum bytes of one RTP payload, an integer: the packet limit minus the RTP header and its extensions. The caller
+   * also subtracts what SRTP appends.
    */
   readonly payloadBytesMax: number;
 }

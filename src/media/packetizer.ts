@@ -9,10 +9,10 @@ import { packetizeVp8 } from "./vp8.ts";
  */
 export const RTP_HEADER_BYTES_MAX = 24;
 
-/** Cuts one encoded frame into RTP payloads, the last of which gets the marker bit. */
+/** Splits one encoded frame into RTP payloads, the last of which gets the marker bit. */
 export type Packetizer = (frame: Uint8Array) => Uint8Array[];
 
-/** A packetizer for one stream. It may keep state between frames, such as VP8's picture number. */
+/** Creates a packetizer for one stream. It may keep state between frames, such as VP8's picture id. */
 export function createPacketizer(codec: VideoCodec): Packetizer {
   const payloadBytesMax = RTP_PACKET_BYTES_MAX - RTP_HEADER_BYTES_MAX;
   switch (codec) {

@@ -1,6 +1,6 @@
 import type { PacketizeOptions } from "./packet.ts";
 
-/** One byte each of flags and extension flags, two of picture id. */
+/** Size of the descriptor: one byte of flags, one of extension flags, two of picture id. */
 const DESCRIPTOR_BYTES = 4;
 /** The X bit: an extension byte follows. */
 const EXTENDED = 0x80;
@@ -13,19 +13,19 @@ const LONG_PICTURE_ID = 0x80;
 
 /** Options of {@link packetizeVp8}. */
 export interface PacketizeVp8Options extends PacketizeOptions {
-  /** One more than that of the frame before; only its low 15 bits are sent. */
+  /** One more than that of the previous frame; only the low 15 bits are sent. */
   readonly pictureId: number;
 }
 
 /**
- * Cuts one VP8 frame into RTP payloads (RFC 7741 §4.2): each begins with a descriptor that holds a 15-bit picture id.
+ * Splits one VP8 frame into RTP payloads (RFC 7741 §4.2): each begins with a descriptor that has a 15-bit picture id.
  *
- * The whole frame travels as partition 0, as §4.4 allows, in payloads that differ by one byte at most, so that no
- * packet is spent on a small rest. The last payload is the one whose packet carries the marker bit.
+ * The whole frame is sent as partition 0, as §4.4 allows, in payloads whose sizes differ by one byte at most, so that
+ * no packet carries a small rest. The packet of the last payload carries the marker bit.
  *
- * @param frame One frame as the encoder made it; it is copied and not kept.
+ * @param frame One encoded frame; it is copied and not kept.
  * @returns Payloads that share one new buffer; none for an empty frame.
- * @throws {RangeError} When `payloadBytesMax` leaves no room behind the descriptor.
+ * @throws {RangeError} When `payloadBytesMax` leaves no room after the descriptor.
  */
 export function packetizeVp8(frame: Uint8Array, options: PacketizeVp8Options): Uint8Array[] {
   const { payloadBytesMax, pictureId } = options;

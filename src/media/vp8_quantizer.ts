@@ -6,7 +6,7 @@ const SEGMENTS = 4;
 const SEGMENT_TREE_NODES = 3;
 const LOOP_FILTER_DELTAS = 8;
 
-/** Reads what an arithmetic coder wrote with even chances (RFC 6386 §7.3); zeros follow the end. */
+/** Decodes bits of even probability from the boolean coder (RFC 6386 §7.3); reads zeros beyond the end. */
 class LiteralReader {
   readonly #data: Uint8Array;
   #at: number;
@@ -39,7 +39,7 @@ class LiteralReader {
     return value;
   }
 
-  /** Passes over values that have a flag of their own each. */
+  /** Skips values that are each preceded by a flag. */
   skipOptional(count: number, bits: number): void {
     for (let index = 0; index < count; index++) if (this.flag()) this.literal(bits);
   }
@@ -51,7 +51,7 @@ class LiteralReader {
 
 /**
  * The base quantizer index of a VP8 frame, 0 (finest) to 127 (RFC 6386 §9.3 to §9.6 and §19.2).
- * @param frame As an encoder made it.
+ * @param frame One encoded frame.
  */
 export function readVp8Quantizer(frame: Uint8Array): number {
   const isKeyframe = ((frame[0] ?? 0) & 1) === 0;

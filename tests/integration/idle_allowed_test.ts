@@ -22,7 +22,7 @@ async function expectRefused(
 Deno.test("idle check: playlists and lists that name other files are refused, and read none", async () => {
   await using files = new IdleFiles();
   const secret = await files.write("secret.png", GREY);
-  const words = /none of those that idle pictures may have|no image or video/;
+  const words = /not supported for idle pictures|not a readable image or video/;
   const cases = {
     "list.ffconcat": `ffconcat version 1.0\nfile '${secret}'\n`,
     "list.txt": `file '${secret}'\nfile '${secret}'\n`,

@@ -78,11 +78,11 @@ Deno.test("idle check: pictures that are put together in another way, or of too 
     [replaced(heic, letters("grid"), letters("iovl")), /derived from others \("iovl"\)/],
     [
       replaced(heic, GRID, [0, 0, 2, 1, 2, 0, 2, 0]),
-      /its grid of 2x3 has 4 tiles|no image or video/,
+      /its grid of 2x3 has 4 tiles|not a readable image or video/,
     ],
     [
       replaced(heic, GRID, [0, 0, 1, 1, 255, 255, 2, 0]),
-      /65535x512 pixels are above the limit|no image or video/,
+      /65535x512 pixels are above the limit|not a readable image or video/,
     ],
   ] as const;
   for (const [index, [bytes, words]] of cases.entries()) {

@@ -163,5 +163,5 @@ Deno.test("idle video: a recording whose clock jumps by an hour has its own leng
   assert.deepEqual(log.all("idle_clip_ready").map(({ pictures, seconds }) => [pictures, seconds]), [
     [100, 4],
   ]);
-  assert.match(String(log.all("idle_source_damaged")[0]?.reason), /times jump by 3600 s/);
+  assert.match(String(log.all("idle_source_damaged")[0]?.reason), /timestamps jump by 3600 s/);
 });

@@ -1,8 +1,9 @@
 import type { Codec } from "node-av/lib";
 
 /**
- * What idle pictures may be, by FFmpeg's names. FFmpeg reads hundreds of formats, among them playlists and vector
- * pictures that name other files, and decoders that few have looked at: these are what cameras, phones and editors write.
+ * Formats of idle pictures, by FFmpeg's names. FFmpeg supports hundreds of formats, including playlists and vector
+ * graphics that refer to other files, and rarely reviewed decoders. These are the ones that cameras, phones and
+ * editors write.
  */
 const FORMATS = [
   ...["image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegxl_pipe"],
@@ -33,10 +34,10 @@ const DECODERS: ReadonlySet<string> = new Set([
 /** For FFmpeg's option `format_whitelist`. */
 export const FORMAT_WHITELIST: string = FORMATS.join(",");
 
-/** For FFmpeg's option `codec_whitelist`: what may be opened to learn what streams are. */
+/** For FFmpeg's option `codec_whitelist`: the decoders that may be opened to probe streams. */
 export const CODEC_WHITELIST: string = [...DECODERS].join(",");
 
-/** Whether idle pictures may be decoded by this. */
+/** Whether idle pictures may be decoded with this codec. */
 export function isAllowed(codec: Codec): boolean {
   return DECODERS.has(codec.name ?? "");
 }

@@ -1,40 +1,43 @@
 import type { RawFrame } from "../frame.ts";
 
-/** Rows are drawn in slices of about this many pixels, a millisecond or two each, with the event loop in between. */
+/**
+ * Rows are drawn in slices of about this many pixels, one or two milliseconds each, and the event loop runs in
+ * between.
+ */
 const SLICE_PIXELS = 200_000;
 
-/** The ground at the top and at the bottom edge, in BT.601 limited range. */
+/** Luma of the background at the top and bottom edges, in BT.601 limited range. */
 const GROUND_TOP_LUMA = 34;
 const GROUND_BOTTOM_LUMA = 22;
 const GROUND_U = 137;
 const GROUND_V = 124;
 
-/** What the glow adds where it is brightest. */
+/** Maximum luma that the glow adds. */
 const GLOW_LUMA = 34;
 const GLOW_U = 12;
 const GLOW_V = -7;
-/** What the ring adds, and what the point in the middle is: white, but not glaring. */
+/** Luma that the ring adds, and that of the point in the middle: white, but not glaring. */
 const RING_LUMA = 52;
 const POINT_LUMA = 216;
 const NEUTRAL = 128;
 
-/** Radii as parts of the shorter side. */
+/** Radii relative to the shorter side. */
 const POINT_RADIUS = 0.018;
 const RING_RADIUS = 0.11;
 const RING_WIDTH = 0.004;
 const GLOW_RADIUS = 0.42;
 
-/** Entries of the tables of light for each pixel of distance from the centre. */
+/** Entries of the light tables per pixel of distance from the centre. */
 const STEPS_PER_PIXEL = 4;
 
-/** Ordered dither of 4 × 4, in sixteenths of a step; without it dark gradients show bands. */
+/** Ordered 4 × 4 dither, in sixteenths of a step; without it dark gradients show bands. */
 const DITHER: readonly number[] = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5];
 
 /**
- * Draws the built-in idle picture: a point of light in a thin ring on a dark ground, still and calm.
+ * Draws the built-in idle picture: a point of light in a thin ring on a dark background.
  *
  * @param size Pixels, even.
- * @returns I420 in BT.601 limited range, in memory of its own.
+ * @returns I420 in BT.601 limited range, in new memory.
  */
 export async function drawIdleCard(
   { width, height }: { width: number; height: number },
@@ -56,7 +59,7 @@ export async function drawIdleCard(
   return { kind: "raw", format: "i420", width, height, planes: [y, u, v], timestampUs: 0 };
 }
 
-/** What is added to the ground, by distance from the centre in {@link STEPS_PER_PIXEL}ths of a pixel. */
+/** Value added to the background, by distance from the centre in units of 1/{@link STEPS_PER_PIXEL} pixel. */
 type LightTable = Float32Array;
 
 function lightOf(
@@ -87,7 +90,7 @@ function lightOf(
   return { luma, u, v };
 }
 
-/** How much of a pixel lies inside of an edge that is `depth` pixels away from it. */
+/** Fraction of a pixel inside an edge that is `depth` pixels away from it. */
 function coverage(depth: number): number {
   return Math.min(1, Math.max(0, depth + 0.5));
 }
@@ -96,7 +99,7 @@ function blend(from: number, { part, to }: { part: number; to: number }): number
   return from + (to - from) * part;
 }
 
-/** Draws rows of one plane: ground, light and dither. */
+/** Draws rows of one plane: background, light and dither. */
 function drawPlane(
   { data, strideBytes: width }: { data: Uint8Array; strideBytes: number },
   { top, bottom, height, light, ground: [groundTop, groundBottom], pixel = 1 }: {
@@ -105,7 +108,7 @@ function drawPlane(
     height: number;
     light: LightTable;
     ground: readonly [number, number];
-    /** Pixels of the picture from one sample of the plane to the next. */
+    /** Pixels between two samples of the plane. */
     pixel?: number;
   },
 ): void {

@@ -12,40 +12,40 @@ export interface IdleFormat {
   readonly fps: number;
 }
 
-/** An idle source ready to be shown, leased from an `IdleLibrary`. */
+/** A decoded idle source, leased from an `IdleLibrary`. */
 export interface IdleClip {
   /** Name of the source in the config, `default`, or `card`. */
   readonly name: string;
-  /** Whether it is one picture for ever. */
+  /** Whether it is a single picture. */
   readonly still: boolean;
   /**
-   * The picture that is on `elapsedUs` microseconds (any number) after the loop began; the loop goes round without end.
+   * The picture at `elapsedUs` microseconds (any number) after the start; the loop repeats without end.
    *
-   * I420 in BT.601 limited range, exactly as large as was asked for. Its memory is the clip's, never changes and may be
-   * read at any time, even after `release`. The same picture is the same object each time, so that who got it before
-   * knows that nothing changed; its `timestampUs` is its place in the loop, not on the session's timeline.
+   * I420 in BT.601 limited range, in exactly the requested size. The clip owns the memory; it never changes and may be
+   * read at any time, even after `release`. The same picture is always the same object, so a caller can detect that
+   * nothing changed. Its `timestampUs` is the position in the loop, not on the session's timeline.
    */
   frameAt(elapsedUs: number): RawFrame;
-  /** Ends the lease: its memory may go to other clips. Idempotent. */
+  /** Ends the lease: the memory may be reused for other clips. Idempotent. */
   release(): void;
 }
 
-/** What is common to all leases of a clip. */
+/** The part that all leases of a clip share. */
 export interface ClipPictures {
   readonly still: boolean;
   frameAt(elapsedUs: number): RawFrame;
 }
 
-/** One picture for ever. */
+/** Wraps a single picture. */
 export function stillPicture(frame: RawFrame): ClipPictures {
   return { still: true, frameAt: () => frame };
 }
 
 /**
- * Makes a loop of a recording; one that was cut runs there and back.
+ * Makes a loop of a recording; one that was cut plays forward and backward.
  * @param recording At least one picture.
- * @param options.fps Rate of the session. A picture is on from half a frame before its time, so that the session, which
- * asks at its own times, shows each in the frame that is nearest to it and is not thrown by a jitter of its clock.
+ * @param options.fps Rate of the session. A picture starts half a frame before its time, so that the session shows
+ * each in the nearest of its frames, regardless of jitter.
  */
 export function loopPictures(
   recording: Recording<RawFrame>,

@@ -40,19 +40,19 @@ import {
 import { PictureTimes, type PictureTimestamps } from "./picture_times.ts";
 import { decodeTiles, readTileGrid } from "./tiles.ts";
 
-/** One picture of a file, as its decoder gives it. */
+/** One decoded picture of a file. */
 export interface DecodedPicture {
-  /** Valid until the next picture is asked for; it may be emptied, not freed. */
+  /** Valid until the next picture is requested; it may be unreferenced, but not freed. */
   readonly frame: Frame;
-  /** When it begins, in microseconds from the file's first picture, which begins at 0; always above the last one. */
+  /** Its start, in microseconds from the file's first picture, which starts at 0; strictly increasing. */
   readonly startUs: number;
   readonly endUs: number;
 }
 
-/** How long a picture is on that is alone: it stays for ever. */
+/** Nominal duration of a single picture, in microseconds; it is shown without end. */
 const STILL_US = 40_000;
 
-/** Decoders that give pictures with their transparency. */
+/** Decoders that output transparency. */
 const ALPHA_DECODERS: ReadonlyMap<AVCodecID, FFDecoderCodec> = new Map<AVCodecID, FFDecoderCodec>([
   [AV_CODEC_ID_VP8, FF_DECODER_LIBVPX_VP8],
   [AV_CODEC_ID_VP9, FF_DECODER_LIBVPX_VP9],
@@ -62,13 +62,13 @@ const ALPHA_DECODERS: ReadonlyMap<AVCodecID, FFDecoderCodec> = new Map<AVCodecID
 const IMAGE_FORMAT = /^image2$|_pipe$/;
 
 /**
- * Decodes an image, or the first video stream of a file, picture after picture in the order of display. The work runs off
- * the event loop, on one thread: live sessions need the others.
+ * Decodes an image, or the first video stream of a file, picture by picture in display order. It works off the event
+ * loop, on one thread, to leave the others to live sessions.
  *
  * @param path An existing file.
- * @param options.onDamaged Told with the reason when a part of a video is left out because it cannot be decoded, and when
- * a jump of its times is; each once.
- * @throws {IdleError} Before the first picture, when there is none, or it is too large. An image is whole or it is
+ * @param options.onDamaged Called with the reason when a part of a video is skipped because it cannot be decoded, and
+ * when a jump in its timestamps is removed; once each.
+ * @throws {IdleError} Before the first picture, if there is none or it is too large. A partly damaged image is
  * refused.
  */
 export async function* decodePictures(
@@ -92,7 +92,9 @@ export async function* decodePictures(
 
   let jumped = false;
   const times = timesOf(stream, (jumpUs) => {
-    if (!jumped) onDamaged(`its times jump by ${Math.round(jumpUs / 1e6)} s, which is left out`);
+    if (!jumped) {
+      onDamaged(`its timestamps jump by ${Math.round(jumpUs / 1e6)} s; the jump is removed`);
+    }
     jumped = true;
   });
   let failure = 0;
@@ -108,7 +110,7 @@ export async function* decodePictures(
       packet.unref();
       continue;
     }
-    // A packet of which the file has only a part would show half a picture.
+    // A truncated packet would show half a picture.
     const whole = ended || !packet.hasFlags(AV_PKT_FLAG_CORRUPT);
     const sent = whole ? await decoder.sendPacket(ended ? null : packet) : AVERROR_INVALIDDATA;
     packet.unref();
@@ -117,7 +119,7 @@ export async function* decodePictures(
     while ((received = await decoder.receiveFrame(frame)) >= 0) {
       yield { frame, ...times.next(stampsOf(frame, stream)) };
       frame.unref();
-      // Photos may have a preview or a second view behind them.
+      // A photo may be followed by a preview or a second view.
       if (image) return;
     }
     if (received !== AVERROR_EAGAIN && received !== AVERROR_EOF) failure ||= received;
@@ -129,7 +131,7 @@ export async function* decodePictures(
   if (failure < 0) onDamaged(FFmpegError.strerror(failure));
 }
 
-/** @returns The picture of a HEIF file that is put together of tiles; `undefined` for any other file. */
+/** @returns The picture of a tiled HEIF file; `undefined` for any other file. */
 async function decodeTiled(
   path: string,
   { input, opened }: { input: FormatContext; opened: AsyncDisposableStack },
@@ -167,7 +169,7 @@ async function decodeTile(
   throw new Error(`a tile cannot be decoded (${FFmpegError.strerror(status)})`);
 }
 
-/** Holds a file to the limit before FFmpeg takes memory for its pixels. */
+/** Checks the size of an image before FFmpeg allocates memory for its pixels. */
 async function checkHead(path: string): Promise<void> {
   using file = await Deno.open(path);
   const head = new Uint8Array(IMAGE_HEAD_BYTES);
@@ -178,7 +180,7 @@ async function checkHead(path: string): Promise<void> {
 async function openInput(path: string, opened: AsyncDisposableStack): Promise<FormatContext> {
   const input = new FormatContext();
   using options = Dictionary.fromObject({
-    // A playlist must not reach for the network, nor a name with % for other files.
+    // A playlist must not access the network, and a name with % must not match other files.
     protocol_whitelist: "file",
     format_whitelist: FORMAT_WHITELIST,
     codec_whitelist: CODEC_WHITELIST,
@@ -187,8 +189,8 @@ async function openInput(path: string, opened: AsyncDisposableStack): Promise<Fo
   const status = await input.openInput(`file:${path}`, null, options);
   if (status < 0) {
     const reason = status === AVERROR_EINVAL
-      ? "its format is none of those that idle pictures may have, such as PNG, JPEG, mp4 or WebM"
-      : `it is no image or video that can be read (${FFmpegError.strerror(status)})`;
+      ? "its format is not supported for idle pictures; use PNG, JPEG, mp4 or WebM"
+      : `it is not a readable image or video (${FFmpegError.strerror(status)})`;
     throw new IdleError("not_decodable", { path, reason });
   }
   opened.defer(() => input.closeInput());
@@ -200,10 +202,10 @@ function videoStream(path: string, input: FormatContext): Stream {
   const streams = input.streams;
   const stream = streams[input.findBestStream(AVMEDIA_TYPE_VIDEO)];
   if (stream === undefined) {
-    throw new IdleError("not_decodable", { path, reason: "there is no video in it" });
+    throw new IdleError("not_decodable", { path, reason: "it contains no video" });
   }
   for (const other of streams) if (other.index !== stream.index) other.discard = AVDISCARD_ALL;
-  // Its headers say this much; nothing of the picture has been decoded yet.
+  // From the headers, before anything is decoded.
   checkSize(path, stream.codecpar);
   return stream;
 }
@@ -229,7 +231,7 @@ async function openDecoder(
     throw new IdleError("not_decodable", { path, reason });
   }
   if (!isAllowed(codec)) {
-    const reason = `its codec "${codec.name}" is none of those that idle pictures may have`;
+    const reason = `its codec "${codec.name}" is not supported for idle pictures`;
     throw new IdleError("not_decodable", { path, reason });
   }
   const decoder = new CodecContext();
@@ -239,9 +241,9 @@ async function openDecoder(
   decoder.pktTimebase = stream.timeBase;
   decoder.threadCount = 1;
   using options = Dictionary.fromObject({
-    // Headers may lie about the size; the decoder then refuses the picture itself.
+    // If the headers have a wrong size, the decoder refuses the picture.
     max_pixels: IDLE_PICTURE_PIXELS_MAX,
-    // Half an image is a broken file; a player goes on behind a bad packet of a video, and so does this.
+    // Refuse an incomplete image. In a video, continue after a bad packet, as players do.
     ...(image ? { err_detect: "crccheck+bitstream+buffer+explode" } : {}),
   });
   const status = await decoder.open2(codec, options);
@@ -252,7 +254,7 @@ async function openDecoder(
   return decoder;
 }
 
-/** FFmpeg's own decoders of VP8 and VP9 leave WebM's second stream with the transparency out; those of libvpx do not. */
+/** FFmpeg's own VP8 and VP9 decoders ignore WebM's alpha stream; those of libvpx do not. */
 function findDecoder({ codecpar: { codecId }, metadata }: Stream): Codec | null {
   const withAlpha = metadata?.get("alpha_mode") === "1" ? ALPHA_DECODERS.get(codecId) : undefined;
   return withAlpha === undefined
@@ -260,12 +262,14 @@ function findDecoder({ codecpar: { codecId }, metadata }: Stream): Codec | null 
     : Codec.findDecoderByName(withAlpha) ?? Codec.findDecoder(codecId);
 }
 
-/** Which limit a source goes beyond that has given so many pictures in this time. */
+/** Describes the limit that a source exceeds after so many pictures and this time; `undefined` if none. */
 function excessOf(pictures: number, ms: number): string | undefined {
   const msMax = pictures === 0 ? IDLE_FIRST_PICTURE_MS_MAX : IDLE_DECODE_MS_MAX;
   if (ms > msMax) {
-    const what = pictures === 0 ? "its first picture" : `what is behind its ${pictures} pictures`;
-    return `${what} would take more than the limit of ${msMax / 1000} s to decode`;
+    const what = pictures === 0
+      ? "its first picture"
+      : `the rest after its first ${pictures} pictures`;
+    return `${what} takes more than the limit of ${msMax / 1000} s to decode`;
   }
   if (pictures < IDLE_SOURCE_PICTURES_MAX) return undefined;
   return `it has more pictures than the limit of ${IDLE_SOURCE_PICTURES_MAX}`;

@@ -2,24 +2,24 @@ import { errorText } from "../../base/errors.ts";
 import { IdleError } from "./idle_error.ts";
 import { IDLE_FOLDER_FILES_MAX } from "./limits.ts";
 
-/** Where the pictures of an idle source are. */
+/** The files of an idle source. */
 export interface IdleFiles {
-  /** A folder's images are played one after the other; a single file has its own times. */
+  /** The images of a folder are played in order; a single file has timestamps. */
   readonly kind: "file" | "folder";
   /** Paths in playing order; at least one. */
   readonly paths: readonly [string, ...string[]];
 }
 
-/** Names of images in a folder, whatever their case; hidden files are none. */
+/** Names of images in a folder, case-insensitive, without hidden files. */
 const IMAGE_NAME = /^[^.].*\.(png|jpe?g)$/i;
 
-/** Numbers within names count as numbers: 2 comes before 10. */
+/** Sorts numbers within names by value: 2 before 10. */
 const BY_NAME = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 /**
- * Finds the pictures of an idle source.
- * @param path A file, or a folder of PNG and JPEG images; other files in the folder do not count.
- * @throws {IdleError} When there is nothing to show.
+ * Finds the files of an idle source.
+ * @param path A file, or a folder of PNG and JPEG images; other files in the folder are ignored.
+ * @throws {IdleError} When there is no file to show.
  */
 export async function findIdleFiles(path: string): Promise<IdleFiles> {
   const info = await read(path, () => Deno.stat(path));

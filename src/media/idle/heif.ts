@@ -1,47 +1,44 @@
-/**
- * The picture of a HEIF file (HEIC, AVIF) that is put together of tiles: ISO/IEC 23008-12 §6.6.2.3. FFmpeg gives the tiles as
- * streams, one by one.
- */
+/** The tiled picture of a HEIF file (HEIC, AVIF): ISO/IEC 23008-12 §6.6.2.3. FFmpeg outputs each tile as a stream. */
 export interface TileGrid {
-  /** Items of the tiles, row by row; FFmpeg's streams have the same ids. */
+  /** Item ids of the tiles, row by row; FFmpeg's streams have the same ids. */
   readonly tiles: readonly number[];
   readonly columns: number;
-  /** Pixels of the whole picture; what tiles have beyond is cut off. */
+  /** Size of the whole picture in pixels; tiles are cropped to it. */
   readonly width: number;
   readonly height: number;
-  /** Quarter turns against the clock, done first. */
+  /** Quarter turns counter-clockwise, applied first. */
   readonly turns: number;
   readonly flip: "none" | "vertical" | "horizontal";
 }
 
-/** What the first picture of a HEIF file is. */
+/** The first picture of a HEIF file. */
 export interface HeifPicture {
   /** Four letters: `hvc1`, `av01`, `grid`, `iovl`, … */
   readonly type: string;
-  /** Of `grid`. */
+  /** Only for `grid`. */
   readonly grid?: TileGrid;
 }
 
-/** Reads bytes of the file; fewer at its end. */
+/** Reads bytes of the file; returns fewer at its end. */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
 
-/** Largest description of items that is read: one of 10,000 tiles has less. */
+/** Maximum size of the item description; 10,000 tiles need less. */
 const META_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Boxes at the file's top before the description. */
+/** Maximum number of top-level boxes before the description. */
 const TOP_BOXES_MAX = 64;
 
-/** Bytes of a box's length and type, and of those with a length of 64 bits. */
+/** Bytes of a box header, with a 32-bit and a 64-bit length. */
 const HEAD_BYTES = 8;
 const LONG_HEAD_BYTES = 16;
 
-/** Bytes of a grid's own data, at most. */
+/** Maximum bytes of a grid's data. */
 const GRID_BYTES = 12;
 
 /**
- * Reads what the first picture of a file is.
- * @returns `undefined` for a file that is no HEIF picture.
- * @throws {RangeError} When its boxes lie outside of each other.
+ * Reads the type of a file's first picture.
+ * @returns `undefined` if the file is not a HEIF picture.
+ * @throws {RangeError} When a box exceeds the one that contains it.
  */
 export async function readHeifPicture(readAt: ReadAt): Promise<HeifPicture | undefined> {
   const meta = await findMeta(readAt);
@@ -71,7 +68,7 @@ class Box {
     return this.bytes.byteLength - this.#at;
   }
 
-  /** An unsigned number of 0 to 8 bytes. */
+  /** Reads an unsigned number of 0 to 8 bytes. */
   number(length: number): number {
     let value = 0;
     for (let index = 0; index < length; index++) {
@@ -84,7 +81,7 @@ class Box {
     return String.fromCharCode(this.number(1), this.number(1), this.number(1), this.number(1));
   }
 
-  /** The boxes within the rest of this one. */
+  /** Iterates over the boxes in the rest of this one. */
   *boxes(): Generator<Box> {
     while (this.left >= 8) {
       const begin = this.#at;
@@ -97,7 +94,7 @@ class Box {
         : size;
       const end = begin + length;
       if (end < this.#at || end > this.bytes.byteLength) {
-        throw new RangeError(`the box "${type}" ends outside of the one around it`);
+        throw new RangeError(`the box "${type}" exceeds the box that contains it`);
       }
       yield new Box(type, this.bytes.subarray(this.#at, end));
       this.#at = end;
@@ -116,9 +113,9 @@ async function findMeta(readAt: ReadAt): Promise<Box | undefined> {
     const isLong = size === 1 && head.left >= 8;
     const length = isLong ? head.number(8) : size;
     const headLength = isLong ? LONG_HEAD_BYTES : HEAD_BYTES;
-    // A film, and not a picture: FFmpeg shows that.
+    // A video, not a picture: FFmpeg handles it.
     if (type === "moov" || (offset === 0 && type !== "ftyp")) return undefined;
-    // Of length 0, it reaches to the end.
+    // Length 0: the box extends to the end of the file.
     if (length < headLength) break;
     if (type === "meta") {
       if (length > META_BYTES_MAX) throw new RangeError(`its description has ${length} bytes`);
@@ -129,13 +126,13 @@ async function findMeta(readAt: ReadAt): Promise<Box | undefined> {
   return meta;
 }
 
-/** What a `meta` box says. */
+/** Content of a `meta` box. */
 interface Items {
   primary: number;
   readonly types: Map<number, string>;
-  /** Items that an item is made of. */
+  /** Items from which an item is derived. */
   readonly parts: Map<number, readonly number[]>;
-  /** Where an item's data is: in the file, or in `idat`. */
+  /** Position of an item's data: in the file, or in `idat`. */
   readonly places: Map<number, { readonly inside: boolean; readonly offset: number }>;
   readonly properties: Box[];
   /** Numbers of an item's properties, from 1, in the order in which they apply. */
@@ -161,7 +158,7 @@ function readItems(meta: Box): Items {
   return items;
 }
 
-/** Reads the version of a full box and steps over its flags. */
+/** Reads the version of a full box and skips its flags. */
 function version(box: Box): number {
   const value = box.number(1);
   box.number(3);
@@ -260,7 +257,7 @@ function readGrid(items: Items, data: Uint8Array): TileGrid {
     const property = properties[number - 1];
     const value = property?.bytes[0] ?? 0;
     if (property?.type === "irot") turns = value & 3;
-    // Axis 0 exchanges top and bottom (ISO/IEC 23008-12:2022 §6.5.12).
+    // Axis 0 swaps top and bottom (ISO/IEC 23008-12:2022 §6.5.12).
     if (property?.type === "imir") flip = (value & 1) === 0 ? "vertical" : "horizontal";
   }
   return { tiles, columns, width, height, turns, flip };

@@ -1,6 +1,6 @@
 import { AppError } from "../../base/errors.ts";
 
-/** What is wrong with an idle source. */
+/** Kinds of failures of an idle source. */
 export type IdleErrorCode =
   | "not_found"
   | "not_readable"

@@ -17,9 +17,8 @@ import { type Holding, PictureMemory } from "./memory.ts";
 import { PictureRecorder, type Recording } from "./picture_recorder.ts";
 import { decodeFirst, type PictureSink, recordPictures } from "./record.ts";
 
-/** What an {@link IdleLibrary} is made of. */
 export interface IdleLibraryOptions {
-  /** Path of what is shown unless another one is asked for; left out: the built-in card. */
+  /** Path of the default source; missing: the built-in card. */
   readonly source?: string | undefined;
   /** Paths by name. */
   readonly sources: Readonly<Record<string, string>>;
@@ -34,7 +33,7 @@ export interface IdleProblem {
   readonly key: string;
   readonly path: string;
   readonly code: IdleErrorCode;
-  /** The end of a sentence about the path. */
+  /** The reason as the end of a sentence about the path. */
   readonly reason: string;
 }
 
@@ -44,11 +43,11 @@ interface Source {
   readonly path: string;
 }
 
-/** A source in one size, while it is made and after. */
+/** A source in one size, decoding or decoded. */
 interface Entry extends Holding {
   /** Rejects when the source cannot be shown. */
   readonly pictures: Promise<ClipPictures>;
-  /** Others held memory that it would have needed. */
+  /** It was reduced because others held memory that it needed. */
   squeezed: boolean;
 }
 
@@ -56,8 +55,8 @@ const CARD = "card";
 const DEFAULT = "default";
 
 /**
- * The pictures that viewers see while there is nothing else. Each source is decoded once for each size and frame rate,
- * one source at a time, and shared by all who show it.
+ * The pictures that viewers see while the renderer has none. Each source is decoded once per size and frame rate, one
+ * source at a time, and shared by all sessions.
  */
 export class IdleLibrary {
   readonly #default: Source | undefined;
@@ -66,7 +65,7 @@ export class IdleLibrary {
   readonly #memoryBytesMax: number;
   readonly #log: Logger;
   readonly #stop = new AbortController();
-  /** Settles when the last decoding that was asked for is over. */
+  /** Settles when the last requested decoding is done. */
   #decoded: Promise<unknown> = Promise.resolve();
 
   constructor({ source, sources, memoryBytesMax, log }: IdleLibraryOptions) {
@@ -80,12 +79,15 @@ export class IdleLibrary {
     this.#log = log;
   }
 
-  /** Bytes of decoded pictures that are kept now. */
+  /** Bytes of decoded pictures in memory. */
   get memoryBytes(): number {
     return this.#memory.bytes;
   }
 
-  /** Decodes the first picture of each source. @returns What is wrong, in the order of the config; empty when all is well. */
+  /**
+   * Decodes the first picture of each source. @returns The problems, in the order of the config; empty if there are
+   * none.
+   */
   async check(): Promise<IdleProblem[]> {
     const keys = [
       ...(this.#default === undefined ? [] : [{ key: "idle.source", ...this.#default }]),
@@ -104,10 +106,10 @@ export class IdleLibrary {
   }
 
   /**
-   * Leases the clip of a source. It comes when all of it is decoded: at once, or in seconds when it is a video that nobody
-   * showed yet. A source that cannot be shown any more is logged, and the built-in card comes instead.
+   * Leases the clip of a source. Settles when all of it is decoded: at once, or after seconds for a video that was not
+   * shown before. If a source can no longer be shown, that is logged, and the clip is the built-in card.
    *
-   * @param name From the config; any other, and none, is the default source.
+   * @param name A name from the config; any other, or none, selects the default source.
    */
   async clip(name: string | undefined, format: IdleFormat): Promise<IdleClip> {
     const source = (name === undefined ? undefined : this.#named.get(name)) ?? this.#default;
@@ -123,7 +125,7 @@ export class IdleLibrary {
     }
   }
 
-  /** Stops what is being decoded and waits for it. Leased clips stay as they are. Idempotent. */
+  /** Stops decoding and waits for it. Leased clips stay valid. Idempotent. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#decoded;
@@ -151,7 +153,7 @@ export class IdleLibrary {
       if (!used) return;
       used = false;
       this.#memory.release(key, entry);
-      // With more room it would have been better: the next one gets another try.
+      // It was reduced for lack of memory: decode it again for the next lease.
       if (entry.squeezed && entry.users === 0) this.#memory.remove(key, entry);
     };
     try {
@@ -200,14 +202,14 @@ export class IdleLibrary {
     const fields = { ...summary(recording), bytes: entry.bytes };
     log.info("idle_clip_ready", { ...fields, ms: Math.round(performance.now() - begunMs) });
     if (recording.step > 1 || recording.cut) {
-      // Alone it would fill more than half: it gives up every second picture only when it needs all.
+      // If it fills more than half the memory now, it was not reduced because of others.
       entry.squeezed = 2 * entry.bytes <= this.#memoryBytesMax;
       log.warn("idle_clip_reduced", { ...fields, memory_bytes_max: this.#memoryBytesMax });
     }
     return loopPictures(recording, format);
   }
 
-  /** Runs one decoding after the other: they may take seconds, and the processor belongs to live sessions. */
+  /** Decodes one source at a time: decoding may take seconds, and live sessions need the CPU. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#decoded.then(work);
     this.#decoded = run.catch(() => {});

@@ -1,7 +1,7 @@
-/** Bytes of a file's head that {@link readImageSize} looks at: photos have their size behind a preview of 64 KiB at most. */
+/** How many bytes of a file {@link readImageSize} needs: in photos the size follows a preview of 64 KiB at most. */
 export const IMAGE_HEAD_BYTES = 80 * 1024;
 
-/** Width and height in pixels, as a file claims them. */
+/** Width and height in pixels, from a file's header. */
 export interface ClaimedSize {
   readonly width: number;
   readonly height: number;
@@ -9,10 +9,10 @@ export interface ClaimedSize {
 
 const LITTLE_ENDIAN = true;
 
-/** Bytes that the shortest of the heads below has. */
+/** Size of the shortest header below. */
 const HEAD_BYTES_MIN = 30;
 
-/** How formats begin, and where their sizes are. */
+/** Signatures of formats, and readers of their sizes. */
 const READERS: readonly {
   readonly begins: readonly (number | undefined)[];
   readonly read: (head: DataView) => ClaimedSize | undefined;
@@ -25,9 +25,8 @@ const READERS: readonly {
 ];
 
 /**
- * Reads the size of an image from its head. FFmpeg decodes images to learn it, and takes memory for all pixels that they
- * claim.
- * @returns `undefined` for other files, and where the size lies further back.
+ * Reads the size of an image from its header. FFmpeg would decode the image and allocate memory for all its pixels.
+ * @returns `undefined` for other files, and if the size is beyond `head`.
  */
 export function readImageSize(head: Uint8Array): ClaimedSize | undefined {
   if (head.byteLength < HEAD_BYTES_MIN) return undefined;
@@ -49,20 +48,20 @@ function readGif(head: DataView): ClaimedSize {
   return { width: head.getUint16(6, LITTLE_ENDIAN), height: head.getUint16(8, LITTLE_ENDIAN) };
 }
 
-/** A negative height says that the rows go from top to bottom. */
+/** A negative height means that the rows go from top to bottom. */
 function readBmp(head: DataView): ClaimedSize {
   const [width, height] = [head.getInt32(18, LITTLE_ENDIAN), head.getInt32(22, LITTLE_ENDIAN)];
   return { width: Math.abs(width), height: Math.abs(height) };
 }
 
-/** Each less one, in 24 bits. */
+/** Width and height minus one, 24 bits each. */
 function readWebp(head: DataView): ClaimedSize {
   const side = (at: number) =>
     1 + (head.getUint16(at, LITTLE_ENDIAN) | head.getUint8(at + 2) << 16);
   return { width: side(24), height: side(27) };
 }
 
-/** The size is in the header of the frame (SOF), behind other segments (ITU-T T.81 §B.1 and §B.2.2). */
+/** The size is in the frame header (SOF), after other segments (ITU-T T.81 §B.1 and §B.2.2). */
 function readJpeg(head: DataView): ClaimedSize | undefined {
   for (let at = 2; at + 9 <= head.byteLength;) {
     if (head.getUint8(at) !== 0xff) return undefined;

@@ -1,12 +1,12 @@
-/** When the pictures of a loop begin. */
+/** Start times of the pictures of a loop. */
 export interface LoopTimes {
   /** Microseconds from the loop's start, ascending, the first 0; at least one. */
   readonly startsUs: readonly number[];
-  /** Length of one round, in microseconds, above the last start. */
+  /** Duration of the loop, in microseconds, above the last start. */
   readonly durationUs: number;
 }
 
-/** Which picture of a loop is on at a time. Each look-up is a binary search that allocates nothing. */
+/** Finds the picture of a loop at a time, by a binary search without allocation. */
 export class Loop {
   readonly #startsUs: Float64Array;
   readonly #durationUs: number;
@@ -16,7 +16,7 @@ export class Loop {
     this.#durationUs = durationUs;
   }
 
-  /** Index of the last picture that has begun `elapsedUs` microseconds after a round began; any number is fine. */
+  /** Index of the picture at `elapsedUs` microseconds, which may be any number. */
   indexAt(elapsedUs: number): number {
     const phaseUs = elapsedUs - Math.floor(elapsedUs / this.#durationUs) * this.#durationUs;
     let low = 0;
@@ -31,10 +31,10 @@ export class Loop {
 }
 
 /**
- * Times of a loop that runs to its last picture and back to its first, for pictures that were cut off in the middle of a
- * movement: nothing jumps. Round `i` of {@link LoopTimes.startsUs} shows picture `order[i]`.
+ * Times of a loop that plays forward and then backward, so that a source that was cut in the middle of a movement has
+ * no visible jump. Entry `i` of {@link LoopTimes.startsUs} shows picture `order[i]`.
  *
- * @param startsUs As in {@link LoopTimes}, for the way there; at least two.
+ * @param startsUs As in {@link LoopTimes}, for playing forward; at least two.
  */
 export function thereAndBack(
   startsUs: readonly number[],

@@ -1,12 +1,12 @@
-/** Something that holds decoded pictures. */
+/** An entry that holds decoded pictures. */
 export interface Holding {
-  /** Bytes of its pictures. {@link PictureMemory} alone changes it. */
+  /** Bytes of its pictures. Only {@link PictureMemory} changes it. */
   bytes: number;
-  /** How many use it now. {@link PictureMemory} alone changes it. */
+  /** Number of current users. Only {@link PictureMemory} changes it. */
   users: number;
 }
 
-/** Most recently used things that hold pictures, within a limit of bytes. */
+/** LRU cache of entries that hold pictures, with a limit in bytes. */
 export class PictureMemory<H extends Holding> {
   readonly #bytesMax: number;
   /** By key, least recently used first. */
@@ -23,23 +23,23 @@ export class PictureMemory<H extends Holding> {
     return sum;
   }
 
-  /** What is kept under a key. */
+  /** The entry of a key. */
   get(key: string): H | undefined {
     return this.#holdings.get(key);
   }
 
-  /** Keeps something new, and counts its first user in. */
+  /** Adds an entry with its first user. */
   add(key: string, holding: H): void {
     this.#holdings.set(key, holding);
     this.use(holding);
   }
 
-  /** Counts a user in. */
+  /** Adds a user. */
   use(holding: H): void {
     holding.users += 1;
   }
 
-  /** Counts a user out. What nobody uses stays until its room is needed. */
+  /** Removes a user. An unused entry stays until its memory is needed. */
   release(key: string, holding: H): void {
     holding.users -= 1;
     if (this.#holdings.get(key) !== holding) return;
@@ -48,14 +48,14 @@ export class PictureMemory<H extends Holding> {
     this.#makeRoom(0);
   }
 
-  /** Forgets something, whoever uses it; a later one of the same key is left alone. */
+  /** Removes an entry even if it is in use, but not a later entry of the same key. */
   remove(key: string, holding: H): void {
     if (this.#holdings.get(key) === holding) this.#holdings.delete(key);
   }
 
   /**
-   * Takes room for more pictures of a holding; what nobody uses goes for it, least recently used first.
-   * @returns False when there is none; but one that holds nothing yet always gets it, so that it has something to show.
+   * Reserves memory for more pictures of an entry; evicts unused entries, least recently used first.
+   * @returns False if there is none. An entry without pictures always gets it, so that it has something to show.
    */
   reserve(holding: H, bytes: number): boolean {
     if (!this.#makeRoom(bytes) && holding.bytes > 0) return false;
@@ -63,12 +63,12 @@ export class PictureMemory<H extends Holding> {
     return true;
   }
 
-  /** Gives back room that was reserved. */
+  /** Releases reserved memory. */
   free(holding: H, bytes: number): void {
     holding.bytes -= bytes;
   }
 
-  /** Forgets what nobody uses, as far as it takes. @returns Whether so many bytes fit now. */
+  /** Evicts unused entries as needed. @returns Whether so many bytes fit now. */
   #makeRoom(bytes: number): boolean {
     let over = this.bytes + bytes - this.#bytesMax;
     for (const [key, other] of this.#holdings) {

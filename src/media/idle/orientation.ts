@@ -1,12 +1,12 @@
-/** What to do with a picture before it is shown upright, as FFmpeg's filters, in this order. */
+/** FFmpeg filters that turn a picture upright, in this order. */
 export interface Orientation {
-  /** Filters; none when the picture is upright as it lies in memory. */
+  /** None if the picture is upright already. */
   readonly filters: readonly string[];
-  /** Whether its width becomes its height. */
+  /** Whether width and height are swapped. */
   readonly transposed: boolean;
 }
 
-/** Index of the four numbers in the 3 × 3 matrix that a turn by right angles consists of. */
+/** Indices of the four numbers of a rotation by right angles in the 3 × 3 matrix. */
 const X_FROM_X = 0;
 const Y_FROM_X = 1;
 const X_FROM_Y = 3;
@@ -16,11 +16,10 @@ const Y_FROM_Y = 4;
 export const ORIENTATION_BYTES = 36;
 
 /**
- * Reads how a camera was held: phones store pictures as the sensor saw them, with a display matrix (ISO/IEC 14496-12
- * §8.2.2; FFmpeg makes one of EXIF's orientation too) that says how to turn them. Only right angles and reflections
- * count; others are left as they are.
+ * Reads a display matrix (ISO/IEC 14496-12 §8.2.2; FFmpeg converts EXIF orientation to one too), which says how to
+ * turn a picture that is stored in the sensor's orientation. Only right angles and reflections are applied.
  *
- * @param matrix Nine 32-bit numbers in the order of the host, row by row; `null` when there is none.
+ * @param matrix Nine 32-bit numbers in the host's byte order, row by row; `null` if there is none.
  */
 export function readOrientation(matrix: Uint8Array | null): Orientation {
   if (matrix === null || matrix.byteLength < ORIENTATION_BYTES) {
@@ -38,10 +37,10 @@ export function readOrientation(matrix: Uint8Array | null): Orientation {
 /** One in the fixed-point numbers of a display matrix. */
 const ONE = 1 << 16;
 
-/** Coefficients of x and y in the new x, and in the new y, for each number of quarter turns against the clock. */
+/** Coefficients of x and y in the new x, and in the new y, by the number of quarter turns counter-clockwise. */
 const TURNS = [[1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0]] as const;
 
-/** Makes the display matrix of a picture that is turned and then flipped, as {@link readOrientation} reads it. */
+/** Makes the display matrix for {@link readOrientation} of a picture that is turned and then flipped. */
 export function orientationMatrix(
   { turns, flip }: { turns: number; flip: "none" | "vertical" | "horizontal" },
 ): Uint8Array {

@@ -5,12 +5,12 @@ import { fitInside } from "../fit.ts";
 import { lightFilters } from "./light.ts";
 import { type Orientation, readOrientation } from "./orientation.ts";
 
-/** Names of FFmpeg's pixel formats that may hold transparent pixels. */
+/** Names of FFmpeg's pixel formats with transparency. */
 const WITH_ALPHA = /^(pal8|ya|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya)/;
 
-/** A chain of filters for pictures of one kind. */
+/** A filter graph for pictures of one kind. */
 interface Chain {
-  /** What the pictures have in common. */
+  /** Format and size of the pictures. */
   readonly key: string;
   readonly graph: FilterGraph;
   readonly input: FilterContext;
@@ -18,15 +18,15 @@ interface Chain {
 }
 
 /**
- * Turns decoded pictures of any kind and size into frames of one size, off the event loop: upright, scaled with the
- * aspect kept, black where there is nothing, I420 in BT.601 limited range.
+ * Converts decoded pictures of any kind and size into frames of one size, off the event loop: upright, scaled with the
+ * aspect ratio kept, with black bars, I420 in BT.601 limited range.
  */
 export class PictureFitter {
   readonly #size: { readonly width: number; readonly height: number };
   readonly #output: Frame;
   #chain: Chain | undefined;
 
-  /** @param size Of the frames: pixels, even. */
+  /** @param size Size of the frames in pixels, even. */
   constructor(size: { width: number; height: number }) {
     this.#size = size;
     this.#output = new Frame();
@@ -35,9 +35,9 @@ export class PictureFitter {
 
   /**
    * Makes one frame. Calls must not overlap.
-   * @param picture Emptied by this.
-   * @returns A frame in memory of its own, whose time is 0.
-   * @throws When FFmpeg has no way to convert the picture.
+   * @param picture Unreferenced by this call.
+   * @returns A frame in new memory, with timestamp 0.
+   * @throws When FFmpeg cannot convert the picture.
    */
   async fit(picture: Frame): Promise<RawFrame> {
     const { input, output } = await this.#chainFor(picture);
@@ -50,7 +50,7 @@ export class PictureFitter {
     }
   }
 
-  /** Frees the filters. Not while `fit` is under way. */
+  /** Frees the filters. Not during `fit`. */
   close(): void {
     this.#chain?.graph.free();
     this.#chain = undefined;
@@ -68,7 +68,7 @@ export class PictureFitter {
   }
 }
 
-/** The filters for pictures of this kind, in FFmpeg's own language. */
+/** The filters for pictures of this kind, in FFmpeg's syntax. */
 function describeChain(
   picture: Frame,
   { orientation, size }: {
@@ -87,11 +87,11 @@ function describeChain(
   );
   const light = lightFilters(picture);
   return [
-    // Pictures come one by one, so that their time is nobody's concern here.
+    // Pictures are filtered one by one, so timestamps do not matter.
     `buffer=video_size=${width}x${height}:pix_fmt=${format}:time_base=1/1` +
     `:colorspace=${picture.colorSpace}:range=${picture.colorRange}`,
     ...orientation.filters,
-    // The scaler blends over black only from formats like this.
+    // The scaler blends over black only from such formats.
     ...(WITH_ALPHA.test(format) ? ["format=rgba"] : []),
     ...(light.length === 0 ? [] : [
       `scale=w=${area.width}:h=${area.height}:flags=bicubic:alphablend=uniform_color`,

@@ -1,34 +1,34 @@
 import { IDLE_PICTURES_PER_S_MIN } from "./limits.ts";
 
-/** The room that a {@link PictureRecorder} may fill, counted in pictures. */
+/** Memory for a {@link PictureRecorder}, counted in pictures. */
 export interface PictureRoom {
-  /** Takes room for one more picture; false when there is none. The first one always finds room. */
+  /** Reserves memory for one more picture; false if there is none. The first picture always gets it. */
   reserve(): boolean;
-  /** Gives room back. */
+  /** Releases memory. */
   free(pictures: number): void;
 }
 
-/** The pictures of one source that found room. */
+/** The recorded pictures of one source. */
 export interface Recording<P> {
   readonly pictures: readonly P[];
-  /** When each begins, in microseconds; the first is 0. */
+  /** Start of each, in microseconds; the first is 0. */
   readonly startsUs: readonly number[];
   /** End of the source's last picture, or where the recording was cut. */
   readonly durationUs: number;
-  /** Every how many-th picture of the source was kept: 1, 2, 4, … */
+  /** Every `step`-th picture of the source was kept: 1, 2, 4, … */
   readonly step: number;
-  /** Whether the source goes on behind the last picture. */
+  /** Whether the source continues after the last picture. */
   readonly cut: boolean;
 }
 
 /**
- * Keeps as many pictures of a source as there is room for. When the room is full, every second one goes, so that the
- * loop keeps its length and its speed; below {@link IDLE_PICTURES_PER_S_MIN} it is cut short instead.
+ * Records as many pictures of a source as fit into memory. When it is full, every second picture is dropped, so that
+ * the loop keeps its length and speed; below {@link IDLE_PICTURES_PER_S_MIN} it is cut instead.
  */
 export class PictureRecorder<P> {
   readonly #room: PictureRoom;
   #kept: { readonly picture: P; readonly startUs: number }[] = [];
-  /** Pictures of the source so far. */
+  /** Number of pictures of the source so far. */
   #seen = 0;
   #step = 1;
   #endUs = 0;
@@ -39,9 +39,9 @@ export class PictureRecorder<P> {
   }
 
   /**
-   * Tells of the next picture of the source.
-   * @param endUs When it ends.
-   * @returns Whether to {@link add} it; the others need not even be converted.
+   * Announces the next picture of the source.
+   * @param endUs End of the picture.
+   * @returns Whether to {@link add} it; others need not be converted.
    */
   advance(endUs: number): boolean {
     this.#endUs = endUs;
@@ -49,8 +49,8 @@ export class PictureRecorder<P> {
   }
 
   /**
-   * Keeps the picture that was told of last.
-   * @returns False when the recording is over: there is no room for this picture nor for those behind it.
+   * Adds the picture that was announced last.
+   * @returns False if the recording is complete: there is no memory for this and later pictures.
    */
   add(picture: P, startUs: number): boolean {
     while (!this.#room.reserve()) {
@@ -66,7 +66,7 @@ export class PictureRecorder<P> {
     return true;
   }
 
-  /** What was kept. */
+  /** The recording so far. */
   finish(): Recording<P> {
     return {
       pictures: this.#kept.map(({ picture }) => picture),

@@ -1,53 +1,52 @@
 import { IDLE_GAP_INTERVALS_MIN, IDLE_GAP_US_MIN, IDLE_STEP_BACK_US_MIN } from "./limits.ts";
 
-/** Of a picture in a file that says nothing about its rate. */
+/** Duration of a picture if the file has no frame rate. */
 const DURATION_US = 40_000;
 
-/** What a stream says about the times of its pictures, all in microseconds. */
+/** Timing of a stream, in microseconds. */
 export interface StreamTimes {
-  /** Average time from one picture to the next; `undefined` where the file does not tell. */
+  /** Average frame interval; `undefined` if unknown. */
   readonly intervalUs?: number | undefined;
-  /** End of the stream on its own clock; `undefined` where the file does not tell. */
+  /** End of the stream on its own clock; `undefined` if unknown. */
   readonly endUs?: number | undefined;
 }
 
-/** What a file says about one picture, in microseconds. */
+/** Timing of one picture, in microseconds. */
 export interface PictureTimestamps {
-  /** When it is shown, on the stream's own clock, which may begin anywhere; `undefined` where the file does not tell. */
+  /** Presentation time on the stream's own clock, which may start anywhere; `undefined` if unknown. */
   readonly stampUs: number | undefined;
-  /** How long; 0 where the file does not tell. */
+  /** Duration; 0 if unknown. */
   readonly durationUs: number;
 }
 
-/** When a picture is on, in microseconds from the first one. */
+/** Start and end of a picture, in microseconds from the first one. */
 export interface PictureInterval {
   readonly startUs: number;
   readonly endUs: number;
 }
 
 /**
- * Turns a stream's timestamps into times from its first picture, which always rise. It makes up for those that are
- * missing or go back a little, and leaves jumps out: a recording whose clock was set, or that was joined of two, goes
- * on where it was.
+ * Converts a stream's timestamps into strictly increasing times from its first picture. It repairs timestamps that are
+ * missing or slightly out of order, and removes jumps, as in recordings whose clock was set or that were joined.
  */
 export class PictureTimes {
   readonly #stream: StreamTimes;
   readonly #onJump: (jumpUs: number) => void;
-  /** What brings the stream's clock to the time from the first picture. */
+  /** Offset from the stream's clock to the time from the first picture. */
   #shiftUs: number | undefined;
-  /** The last interval between two pictures that was none of a jump. */
+  /** The last interval between two pictures without a jump. */
   #intervalUs: number | undefined;
   #last = { startUs: -1, endUs: 0 };
-  /** Pictures so far. */
+  /** Number of pictures so far. */
   count = 0;
 
-  /** @param onJump Told of each jump that is left out, with its length. */
+  /** @param onJump Called with the length of each removed jump. */
   constructor(stream: StreamTimes, onJump: (jumpUs: number) => void) {
     this.#stream = stream;
     this.#onJump = onJump;
   }
 
-  /** Times of the next picture in the order of display. */
+  /** Interval of the next picture in display order. */
   next({ stampUs, durationUs }: PictureTimestamps): PictureInterval {
     if (stampUs !== undefined) this.#shiftUs ??= -stampUs;
     const saidUs = (stampUs ?? NaN) + (this.#shiftUs ?? 0);
@@ -55,7 +54,8 @@ export class PictureTimes {
     if (this.count > 0) this.#intervalUs = startUs - this.#last.startUs;
     const lastsUs = durationUs > 0 && !this.#isGap(durationUs) ? durationUs : this.#usualUs;
     const endUs = startUs + lastsUs;
-    // Formats that store times in the order of decoding may know the length of the last picture only by the stream's.
+    // Formats with timestamps in decoding order may give the duration of the last picture only through the end of the
+    // stream.
     const streamEndUs = (this.#stream.endUs ?? Infinity) + (this.#shiftUs ?? 0);
     this.#last = { startUs, endUs: streamEndUs > startUs ? Math.min(endUs, streamEndUs) : endUs };
     this.count += 1;
@@ -74,12 +74,12 @@ export class PictureTimes {
     return stepUs > 0 ? saidUs : endUs;
   }
 
-  /** Whether a picture that stays so long is one before a jump. */
+  /** Whether such a duration means a jump. */
   #isGap(us: number): boolean {
     return us > IDLE_GAP_US_MIN && us > IDLE_GAP_INTERVALS_MIN * this.#usualUs;
   }
 
-  /** A jump makes the average too long, and a pause the last interval. */
+  /** The smaller of both, because a jump makes the average too long, and a pause the last interval. */
   get #usualUs(): number {
     const { intervalUs = DURATION_US } = this.#stream;
     return Math.min(intervalUs, this.#intervalUs ?? Infinity);

@@ -8,20 +8,20 @@ import { IdleError } from "./idle_error.ts";
 import type { PictureRecorder } from "./picture_recorder.ts";
 import { PictureFitter } from "./picture_fitter.ts";
 
-/** Where the pictures of a source go. */
+/** Receives the pictures of a source. */
 export interface PictureSink {
   readonly recorder: PictureRecorder<RawFrame>;
-  /** Ends the recording, after the picture that is under way. */
+  /** Ends the recording after the current picture. */
   readonly signal: AbortSignal;
-  /** A part of the source was left out because it cannot be decoded. */
+  /** Called when a part of the source is skipped because it cannot be decoded. */
   readonly onDamaged: (reason: string) => void;
 }
 
-/** Any size shows whether a picture can be scaled. */
+/** Size of the trial; any size shows whether a picture can be scaled. */
 const TRIAL_SIZE = { width: 64, height: 64 };
 
 /**
- * Decodes and scales the first picture of an idle source, to see that it can be shown.
+ * Decodes and scales the first picture of an idle source, to check that it can be shown.
  * @throws {IdleError} When it cannot.
  */
 export async function decodeFirst(path: string): Promise<void> {
@@ -35,9 +35,9 @@ export async function decodeFirst(path: string): Promise<void> {
 }
 
 /**
- * Decodes an idle source and records its pictures, scaled to the format's size. The images of a folder last 1/fps seconds
- * each; a broken one behind the first is left out.
- * @throws {IdleError} When there is nothing to show.
+ * Decodes an idle source and records its pictures, scaled to the format's size. The images of a folder last 1/fps
+ * seconds each; a broken one after the first is skipped.
+ * @throws {IdleError} When there is no picture to show.
  * @throws {DOMException} When `signal` aborts.
  */
 export async function recordPictures(

@@ -13,13 +13,13 @@ import { readHeifPicture, type TileGrid } from "./heif.ts";
 import { IDLE_TILE_PIXELS_MAX, IDLE_TILES_MAX } from "./limits.ts";
 import { ORIENTATION_BYTES, orientationMatrix } from "./orientation.ts";
 
-/** Decodes the one picture of a stream from its packet; the frame is the caller's to free. */
+/** Decodes the single picture of a stream from its packet; the caller frees the frame. */
 export type DecodeTile = (stream: Stream, packet: Packet) => Promise<Frame>;
 
 /**
- * Reads how the picture of a HEIF file is put together.
- * @returns `undefined` where the file has its picture whole, or is no HEIF picture.
- * @throws {Error} When it is put together in another way than by a grid of tiles, or of too many.
+ * Reads the tile grid of a HEIF file.
+ * @returns `undefined` if the picture is not tiled, or the file is not a HEIF picture.
+ * @throws {Error} When the picture is derived in another way than as a grid, or has too many tiles.
  */
 export async function readTileGrid(path: string): Promise<TileGrid | undefined> {
   using file = await Deno.open(path);
@@ -44,7 +44,7 @@ export async function readTileGrid(path: string): Promise<TileGrid | undefined> 
 }
 
 /**
- * Decodes the tiles of a picture and puts them together.
+ * Decodes the tiles of a picture and joins them.
  * @returns The whole picture with its display matrix; the caller frees it.
  * @throws {Error} When a tile is missing, or cannot be decoded.
  */
@@ -115,7 +115,7 @@ async function joinTiles(grid: TileGrid, tiles: readonly (Frame | undefined)[]):
   }
 }
 
-/** The filters that put tiles beside each other, in FFmpeg's own language. */
+/** The filters that join tiles, in FFmpeg's syntax. */
 function describeJoin({ tiles, columns, width, height }: TileGrid, tile: Frame): string {
   const format = avGetPixFmtName(tile.format as AVPixelFormat) ?? "";
   const buffer = `buffer=video_size=${tile.width}x${tile.height}:pix_fmt=${format}:time_base=1/1` +
@@ -135,9 +135,9 @@ async function feed(input: FilterContext | undefined, tile: Frame | undefined): 
   if (input === undefined || tile === undefined) {
     throw new Error("a tile of its picture is missing");
   }
-  // A tile may be used more than once, and a filter empties what it is given.
+  // A tile may be used more than once, and a filter unreferences its input.
   const copy = tile.clone();
-  if (copy === null) throw new Error("cannot put its tiles together (no memory)");
+  if (copy === null) throw new Error("its tiles cannot be joined (no memory)");
   copy.pts = 0n;
   copy.pktDts = AV_NOPTS_VALUE;
   try {
@@ -150,6 +150,6 @@ async function feed(input: FilterContext | undefined, tile: Frame | undefined): 
 
 function check(status: number): void {
   if (status < 0) {
-    throw new Error(`cannot put its tiles together (${FFmpegError.strerror(status)})`);
+    throw new Error(`its tiles cannot be joined (${FFmpegError.strerror(status)})`);
   }
 }
