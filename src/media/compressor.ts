@@ -18,7 +18,7 @@ import {
   type FFEncoderCodec,
 } from "node-av/constants";
 import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts";
-import { allocatePicture, PictureConverter, rawFrameOf } from "./ffmpeg_frames.ts";
+import { allocatePicture, PictureConverter, rawFrameOf } from "./picture_converter.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { scaleEvenly } from "./fit.ts";
 import { RateClock } from "../rate/rate_clock.ts";

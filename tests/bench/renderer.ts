@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
-import { allocatePicture, PictureConverter } from "../../src/media/ffmpeg_frames.ts";
+import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import type { FrameSource, FrameSourceFactory, RawFrame } from "../../src/media/frame.ts";
 import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";

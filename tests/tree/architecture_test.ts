@@ -38,5 +38,5 @@ Deno.test("architecture: files and folders that the page names are there", () =>
 Deno.test("architecture: the path of a frame is short", () => {
   const section = page.split("## The path of a frame")[1]?.split("\n## ")[0] ?? "";
   const files = [...section.matchAll(/^\| `(src\/[\w/]+\.ts)`/gm)].map((match) => match[1] ?? "");
-  assert.ok(files.length > 10 && files.length <= 17, `${files.length} files`);
+  assert.ok(files.length > 10 && files.length <= 14, `${files.length} files`);
 });

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { AdaptiveCompressor } from "../../src/media/adaptive_compressor.ts";
-import { allocatePicture, PictureConverter } from "../../src/media/ffmpeg_frames.ts";
+import { AdaptiveCompressor } from "../../src/media/ffmpeg_encoder.ts";
+import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import { ENCODER_RECIPES, type EncoderRecipe } from "../../src/media/ffmpeg_recipes.ts";
 import { decodeFrames } from "../support/decoder.ts";
 import { MovingScene } from "../support/moving_scene.ts";

@@ -1,6 +1,6 @@
 import assert from "assert";
 import type { Frame } from "node-av/lib";
-import { allocatePicture, PictureConverter } from "../../src/media/ffmpeg_frames.ts";
+import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import { PIXEL_FORMATS, type PixelFormat, type RawFrame } from "../../src/media/frame.ts";
 
 const SIZE = { width: 320, height: 180 } as const;

@@ -6,7 +6,7 @@ import {
   AV_PIX_FMT_YUV420P,
   FF_ENCODER_LIBVPX_VP8,
 } from "node-av/constants";
-import { allocatePicture, PictureConverter } from "../../src/media/ffmpeg_frames.ts";
+import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import { readVp8Quantizer } from "../../src/media/vp8_quantizer.ts";
 import { MovingScene } from "../support/moving_scene.ts";
 import { Random } from "../support/random.ts";
