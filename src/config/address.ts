@@ -9,12 +9,12 @@ export function isIpAddress(text: string): boolean {
   return isIPv4(text) || (isIPv6(text) && !text.includes("%"));
 }
 
-/** Whether the text is the address that means "any address": fit to listen on, unfit to send to. */
+/** Whether the text is the unspecified address (`0.0.0.0`, `::`), which is valid only for listening. */
 export function isUnspecified(ip: string): boolean {
   return ip === "0.0.0.0" || (isIPv6(ip) && /^[0:.]+$/.test(ip));
 }
 
-/** Whether only this host reaches what listens on the address or name. */
+/** Whether the address or name is on loopback, reachable only from this host. */
 export function isLoopback(host: string): boolean {
   return (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && /^[0:]*1$/.test(host)) ||
     host.toLowerCase() === "localhost";
@@ -25,7 +25,7 @@ export function isHost(text: string): boolean {
   return isIpAddress(text) || isDnsName(text);
 }
 
-/** Reads `host:port`, with brackets around an IPv6 address; `undefined` when it is something else. */
+/** Parses `host:port`, with brackets around an IPv6 address; `undefined` if it is something else. */
 export function parseSocketAddress(text: string): SocketAddress | undefined {
   const [, ipv6, other, digits] = /^(?:\[(.+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const hostname = ipv6 ?? other ?? "";
@@ -35,11 +35,11 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
 }
 
 /**
- * Reads an http or https URL that is an origin alone (one slash at its end is taken), as browsers write it in their
- * Origin header: lower case, without the scheme's own port. `undefined` when it is something else.
+ * Parses an http or https URL that is only an origin (one trailing slash is allowed), and returns it as browsers write
+ * it in the Origin header: lower case, without the scheme's default port. `undefined` if it is something else.
  */
 export function parseOrigin(text: string): string | undefined {
-  // The pattern refuses what the URL parser would repair: spaces, backslashes, credentials, an empty query.
+  // The URL parser would repair or accept these, so the pattern refuses them: spaces, backslashes, credentials, a query.
   if (!/^https?:\/\/[^\s/\\?#@]+\/?$/i.test(text)) return undefined;
   return URL.parse(text)?.origin;
 }

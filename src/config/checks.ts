@@ -6,18 +6,18 @@ import type { KeyName } from "./keys.ts";
 /** Most UDP ports in the range: each is a bound socket, and more places come from peers_per_port. */
 const PORTS_MAX = 1000;
 
-/** Says how a key stands: its name, its value and, where that helps, where the value came from. */
+/** Formats a key with its value and, if it differs from the problem's source, the source of the value. */
 export type Mention = (key: KeyName) => string;
 
-/** A rule over several keys. It is asked only when each of the keys is valid by itself. */
+/** A rule over several keys. It is checked only if each of the keys is valid by itself. */
 export interface Check {
-  /** The keys that it looks at. A broken rule is reported at the first. */
+  /** The keys that it reads. A violation is reported at the first. */
   readonly keys: readonly [KeyName, ...KeyName[]];
-  /** The rule in words that follow the first key and its value, or `undefined` where it holds. */
+  /** The violated rule, in words that follow the first key and its value; `undefined` if it holds. */
   readonly broken: (config: Config, mention: Mention) => string | undefined;
 }
 
-/** Every rule over several keys. They see the keys that 0 stands for something in as they were written. */
+/** Every rule over several keys. A 0 that stands for another value is not resolved yet. */
 export const CHECKS: readonly Check[] = [
   {
     keys: ["server.tls_cert", "server.tls_key"],
@@ -110,7 +110,7 @@ function isBetween(value: number, min: number, max: number): boolean {
   return value >= min && value <= max;
 }
 
-/** Whether two addresses to listen on would meet at the same port. */
+/** Whether two listening addresses conflict on the same port. */
 function overlap(a: string, b: string): boolean {
   return a === b || isUnspecified(a) || isUnspecified(b);
 }

@@ -9,10 +9,10 @@ type Schema = typeof SCHEMA;
 
 /**
  * The resolved configuration: every section and key of the schema table in camelCase, with parsed values. Units are
- * in the names. Optional text that was left empty is `undefined`.
+ * in the names. Empty optional text is `undefined`.
  *
  * Two keys whose 0 stands for another value are resolved: `webrtc.publicPortMin` is the first public port, and
- * `sessions.max` is the number of places of the configured range.
+ * `sessions.max` is the number of places in the configured port range.
  */
 export type Config = {
   readonly [Section in keyof Schema as CamelCase<Section>]: {

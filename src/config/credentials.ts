@@ -1,6 +1,6 @@
 /**
- * User and password that two variables hold, as `user:password`; `undefined` when neither is set. They come by variables
- * alone, since a command line is seen by every user of the host. It needs the permission to read the environment.
+ * Reads user and password from two environment variables, as `user:password`; `undefined` if neither is set. There is no
+ * option for them, since every user of the host can read a command line. Needs permission to read the environment.
  */
 export function readCredentials(
   variables: { readonly user: string; readonly password: string },

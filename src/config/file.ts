@@ -5,12 +5,12 @@ import { SCHEMA_KEYS, sectionNames } from "./keys.ts";
 import { readToml } from "./syntax.ts";
 import { isTable } from "./values.ts";
 
-/** What a file holds; `isToml` is false when it could not be read as TOML at all. */
+/** The contents of a file; `isToml` is false if it could not be parsed as TOML. */
 export interface FileInput extends Input {
   readonly isToml: boolean;
 }
 
-/** Sorts the text of config.toml into known keys and problems. It never throws, whatever the text is. */
+/** Sorts the text of config.toml into known keys and problems. Never throws. */
 export function readFileText(text: string, fileName: string): FileInput {
   const source = showSource(fileName);
   const read = readToml(text, source);
@@ -63,7 +63,7 @@ function unknownTop(name: string, value: unknown, source: string): Problem {
 function unknownKey(
   { section, name, raw, source }: { section: string; name: string; raw: unknown; source: string },
 ): Problem {
-  // A key of another section that has this very name is near too: it was put into the wrong section.
+  // A key with this name in another section is a candidate too: it was written in the wrong section.
   const keys = SCHEMA_KEYS.map((known) => ({
     word: known.key,
     shown: known.name,

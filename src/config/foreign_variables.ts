@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** What Kubernetes and Docker call protocols. */
+/** The protocol names of Kubernetes and Docker. */
 const PROTOCOL = "(?:tcp|udp|sctp)";
 
 const isAddress = (value: string) => isIP(value.replace(/^\[(.*)\]$/, "$1")) !== 0;
@@ -9,9 +9,9 @@ const isProtocol = (value: string) => new RegExp(`^${PROTOCOL}$`, "i").test(valu
 const isEndpoint = (value: string) => new RegExp(`^${PROTOCOL}://\\S+:\\d{1,5}$`, "i").test(value);
 
 /**
- * Ends of names, and what their values look like. Kubernetes sets those of a Service called `pinhole`, or `pinhole-web`,
- * in every pod of its namespace; a link of Docker sets most of them for a container with such a name. The values count
- * too, so that `PINHOLE_WEBRTC_PORT = 10111` is still told from a key.
+ * Name suffixes with the form of their values. Kubernetes sets these for a Service called `pinhole`, or `pinhole-web`,
+ * in every pod of its namespace; a Docker link sets most of them for a container with such a name. The value must match
+ * too, so that `PINHOLE_WEBRTC_PORT = 10111` is still reported as an unknown variable.
  */
 const KINDS: readonly (readonly [end: RegExp, fits: (value: string) => boolean])[] = [
   [/_SERVICE_HOST$/, isAddress],
@@ -22,11 +22,11 @@ const KINDS: readonly (readonly [end: RegExp, fits: (value: string) => boolean])
   [/_PORT_\d+_(?:TCP|UDP|SCTP)_PORT(?:_START|_END)?$/, isPort],
   [/_PORT_\d+_(?:TCP|UDP|SCTP)_ADDR$/, isAddress],
   [/_NAME$/, (value) => value.startsWith("/")],
-  // The other container's own variables: they can be anything.
+  // The environment of the other container, with any names and values.
   [/^PINHOLE_(?:\d+_)?ENV_/, () => true],
 ];
 
-/** Whether a variable is set by a container's host for a service of this name, and says nothing about the configuration. */
+/** Whether Kubernetes or Docker sets this variable for another service, so that it is not part of the configuration. */
 export function isOfOtherService(name: string, value: string): boolean {
   return KINDS.some(([end, fits]) => end.test(name) && fits(value));
 }

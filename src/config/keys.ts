@@ -39,7 +39,7 @@ export function keysOf(section: SectionName): SchemaKey[] {
   }));
 }
 
-/** A name of config.toml as the `Config` type has it: `port_min` is `portMin` there. */
+/** Converts a name of config.toml to that of the `Config` type: `port_min` to `portMin`. */
 export function camelCase(name: string): string {
   return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }

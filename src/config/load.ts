@@ -4,13 +4,13 @@ import { parseConfig } from "./parse.ts";
 import { formatProblem, type Problem, showSource } from "./problem.ts";
 import type { Environment } from "./variables.ts";
 
-/** The file that is read when none is named, if it is there. */
+/** The file that is read by default, if it exists. */
 export const DEFAULT_CONFIG_FILE = "config.toml";
 
-/** Longest file that is read, in bytes: far above any real one, and an end where the path is a device without one. */
+/** Largest file that is read, in bytes: far above any real one; also a limit if the path is an endless device. */
 const FILE_BYTES_MAX = 1 << 20;
 
-/** A configuration that cannot be used. The message is one line; `problems` has them all. */
+/** A configuration that cannot be used. The message has the first problem on one line; `problems` has all. */
 export class ConfigError extends AppError<"bad_config"> {
   /** Everything that is wrong, at least one problem. */
   readonly problems: readonly Problem[];
@@ -25,18 +25,18 @@ export class ConfigError extends AppError<"bad_config"> {
   }
 }
 
-/** What {@link loadConfig} gives. */
+/** Result of {@link loadConfig}. */
 export interface LoadedConfig {
   readonly config: Config;
-  /** The file that was read; `undefined` when there was none and the defaults hold. */
+  /** The file that was read; `undefined` if there was none and the defaults apply. */
   readonly file: string | undefined;
 }
 
 /**
- * Reads the configuration from a file and from variables.
- * @param options.path The file; `undefined` reads `./config.toml` if it is there, and takes the defaults otherwise.
- * @param options.env The `PINHOLE_*` variables, as `readEnvironment` gives them.
- * @throws {ConfigError} When the file cannot be read, or anything in it or in the variables is wrong.
+ * Reads the configuration from a file and from environment variables.
+ * @param options.path The file; `undefined` reads `./config.toml` if it exists, and uses the defaults otherwise.
+ * @param options.env The `PINHOLE_*` variables, as `readEnvironment` returns them.
+ * @throws {ConfigError} If the file cannot be read, or the file or a variable has a problem.
  */
 export async function loadConfig(
   options: { readonly path: string | undefined; readonly env: Environment },

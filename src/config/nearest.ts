@@ -1,20 +1,20 @@
-/** A word that would have been right. */
+/** A valid word. */
 export interface Candidate {
-  /** What the given word is compared with. */
+  /** Compared with the given word. */
   readonly word: string;
-  /** How it is proposed. */
+  /** Shown as the suggestion. */
   readonly shown: string;
-  /** Slips that it is behind from the start; 0 unless told. */
+  /** Typing errors added to its distance. Default: 0. */
   readonly handicap?: number;
 }
 
 /**
- * The candidate that the word was most likely meant to be, as it is shown; the first of those equally near, and
- * `undefined` when none is near.
+ * Finds the most likely intended candidate, as `shown`; the first of several at the same distance, and `undefined` if
+ * none is near.
  *
- * Near is one slip of the keyboard (a letter too many, missing, wrong, or swapped with its neighbour) for every
- * three letters, at least one and at most three. A word that only lacks the candidate's first or last parts (`bitrate` for
- * `bitrate_kbps`) counts as one slip away.
+ * The limit is one typing error (an extra, missing, wrong or transposed letter) for every three letters, at least one
+ * and at most three. A word that lacks only the candidate's first or last parts (`bitrate` for `bitrate_kbps`) counts as
+ * one error.
  */
 export function nearest(word: string, candidates: readonly Candidate[]): string | undefined {
   const given = word.toLowerCase();
@@ -36,7 +36,7 @@ function slipsBetween(given: string, known: string, slipsMax: number): number {
   return isPart ? Math.min(1, distance) : distance;
 }
 
-/** Optimal string alignment distance, or Infinity when the lengths alone put it above `distanceMax`. */
+/** Optimal string alignment distance; Infinity if the difference in length exceeds `distanceMax`. */
 function editDistance(a: string, b: string, distanceMax: number): number {
   if (Math.abs(a.length - b.length) > distanceMax) return Infinity;
   // Rows of the distance matrix: `row[j]` is the distance of the first i letters of a and the first j of b.

@@ -8,7 +8,7 @@ import { showValue } from "./show.ts";
 import { type Fault, readValue } from "./values.ts";
 import { type Environment, readVariables } from "./variables.ts";
 
-/** What {@link parseConfig} reads. */
+/** Input of {@link parseConfig}. */
 export interface ConfigInput {
   /** Text of config.toml; an empty text gives the defaults. */
   readonly text: string;
@@ -18,13 +18,13 @@ export interface ConfigInput {
   readonly env: Environment;
 }
 
-/** A configuration without problems, or everything that is wrong with it (at least one problem). */
+/** A valid configuration, or all its problems (at least one). */
 export type ParsedConfig = { readonly config: Config } | { readonly problems: readonly Problem[] };
 
-/** What one key is set to. */
+/** The value of one key. */
 interface Setting {
   readonly value: unknown;
-  /** As TOML has it. */
+  /** As parsed from TOML. */
   readonly raw: unknown;
   /** File or variable; `undefined` for the default. */
   readonly source: string | undefined;
@@ -33,9 +33,8 @@ interface Setting {
 type Settings = ReadonlyMap<KeyName, Setting>;
 
 /**
- * Reads a configuration: the file's text, overridden by variables, with defaults for all else. It reports all
- * problems at once and never throws, whatever the input is. A value of the file that a variable overrides has to be
- * valid all the same.
+ * Parses a configuration: the file's text, overridden by variables, with defaults for all other keys. Reports all
+ * problems at once, and never throws. A value in the file must be valid even if a variable overrides it.
  */
 export function parseConfig({ text, fileName, env }: ConfigInput): ParsedConfig {
   const file = readFileText(text, fileName);
@@ -54,7 +53,7 @@ export function parseConfig({ text, fileName, env }: ConfigInput): ParsedConfig 
     }
   }
   const config = assemble(settings);
-  // Without the file's values a rule over several keys would compare with defaults that nobody chose.
+  // Without the file's values, rules over several keys would compare with defaults instead.
   const checks = file.isToml
     ? CHECKS.filter(({ keys }) => !keys.some((key) => failed.has(key)))
     : [];
@@ -89,7 +88,7 @@ function checkProblem(check: Check, config: Config, settings: Settings): Problem
     if (found === undefined) throw new TypeError(`No setting for ${key}`);
     return found;
   };
-  // All defaults together break no rule, so a broken one has a key that somebody set.
+  // The defaults break no rule, so at least one key of a broken rule was set.
   const source = check.keys.map((key) => setting(key).source).find((each) => each !== undefined);
   const shown = (key: KeyName) => {
     const { raw, source: own } = setting(key);
@@ -108,7 +107,7 @@ function assemble(settings: Settings): Config {
     );
     return [camelCase(section), Object.fromEntries(values)] as const;
   });
-  // The type is made from the same table as these entries, which the compiler cannot follow.
+  // The type is derived from the same table as these entries, which the compiler cannot verify.
   return Object.fromEntries(sections) as unknown as Config;
 }
 

@@ -1,29 +1,29 @@
 import { showKey, showText, showValue } from "./show.ts";
 
-/** One thing that is wrong with a configuration. All texts are fit to print, whatever the input held. */
+/** One problem of a configuration. All texts are escaped and safe to print. */
 export interface Problem {
   /** Name of the file or of the environment variable. */
   readonly source: string;
-  /** Line in the file, from 1; only for text that is no TOML. */
+  /** Line in the file, from 1; only for text that is not valid TOML. */
   readonly line?: number;
   /** Column in the line, from 1, in UTF-16 code units; only with `line`. */
   readonly column?: number;
-  /** `section.key`, with the path to the entry inside its value, or `[section]`; absent when the whole source is meant. */
+  /** `section.key`, with the path to the entry inside its value, or `[section]`; absent for the whole source. */
   readonly key?: string;
-  /** The value that was given, on one short line; absent where there is none to show. */
+  /** The given value, on one short line; absent if there is none to show. */
   readonly value?: string;
-  /** The rule that was broken. */
+  /** The violated rule. */
   readonly rule: string;
-  /** For something unknown: the nearest known key, section or variable. */
+  /** For an unknown name: the nearest known key, section or variable. */
   readonly nearest?: string;
 }
 
 const SECRET_NAME = /secret|token|passw|key$/i;
 const SHOWN_PATH_MAX = 6;
-const SOURCE_LENGTH_MAX = 250; // paths are long, and their end says the most
+const SOURCE_LENGTH_MAX = 250; // paths are long, and the file name is at the end
 
 /**
- * One line for people, such as
+ * Formats one line for people, such as
  * `config.toml: webrtc.port_mni = 10111: unknown key; did you mean webrtc.port_min?`.
  */
 export function formatProblem(problem: Problem): string {
@@ -34,12 +34,12 @@ export function formatProblem(problem: Problem): string {
   return [place, given, `${rule}${hint}`].filter((part) => part !== "").join(": ");
 }
 
-/** How the name of a file or variable stands in {@link Problem.source}. */
+/** Formats the name of a file or variable for {@link Problem.source}. */
 export function showSource(name: string): string {
   return showText(name, SOURCE_LENGTH_MAX);
 }
 
-/** How a place in a configuration is written: keys joined by dots, indices in brackets. */
+/** Formats a path in a configuration: keys joined by dots, indices in brackets. */
 export function showPath(path: readonly (string | number)[]): string {
   const parts = path.slice(0, SHOWN_PATH_MAX).map((part, index) =>
     typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${showKey(part)}`
@@ -47,7 +47,7 @@ export function showPath(path: readonly (string | number)[]): string {
   return `${parts.join("")}${path.length > SHOWN_PATH_MAX ? "…" : ""}`;
 }
 
-/** How a refused value is written; hidden where the name says that it may be a secret. */
+/** Formats a refused value; hidden if the name suggests a secret. */
 export function showRefused(name: string, value: unknown): string {
   return SECRET_NAME.test(name) ? "(hidden)" : showValue(value);
 }

@@ -4,7 +4,7 @@ import type { SectionSpec } from "./spec.ts";
 
 /**
  * Every section and key of config.toml, in the order of the file. Parsing, the resolved `Config` type, the
- * commented default file and the reference page are all made from this table.
+ * commented default file and the reference page are all derived from this table.
  */
 export const SCHEMA = {
   server: {

@@ -1,10 +1,10 @@
-/** What a service manager tells a service (sd_notify(3), sd_watchdog_enabled(3), sd-daemon(3)). */
+/** Variables that systemd sets for a service (sd_notify(3), sd_watchdog_enabled(3), sd-daemon(3)). */
 const NAMES = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"] as const;
 
 /** The variables of the service manager; those that are not set are `undefined`. */
 export type ServiceVariables = Readonly<Record<typeof NAMES[number], string | undefined>>;
 
-/** The process's own variables of that kind. It needs the permission to read the environment. */
+/** Reads them from the process's environment. Needs permission to read the environment. */
 export function readServiceVariables(): ServiceVariables {
   const entries = NAMES.map((name) => [name, Deno.env.get(name)]);
   return Object.fromEntries(entries) as ServiceVariables;

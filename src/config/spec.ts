@@ -1,4 +1,4 @@
-/** A value that JSON can hold. Numbers are finite. */
+/** A JSON value. Numbers are finite. */
 export type JsonValue =
   | string
   | number
@@ -7,22 +7,22 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** Where a TCP server listens. */
+/** Listening address of a TCP server. */
 export interface SocketAddress {
   /** IPv4 address, IPv6 address without brackets, or DNS name. */
   readonly hostname: string;
-  /** 0–65535; 0 asks the host for any free port. */
+  /** 0–65535; 0 means any free port. */
   readonly port: number;
 }
 
 /**
- * When a changed key takes effect in a server that reads its file again: `live` at once, `sessions` for sessions that
- * are opened from then on, `restart` not before the server starts anew.
+ * When a changed key takes effect after a reload: `live` at once, `sessions` for new sessions, `restart` after the
+ * server is restarted.
  */
 export type Effect = "live" | "sessions" | "restart";
 
 interface CommonSpec {
-  /** What the key does, for the operator; whole sentences. */
+  /** What the key does, for operators; whole sentences. */
   readonly help: string;
   /** When a change of the key takes effect. */
   readonly effect: Effect;
@@ -76,7 +76,7 @@ interface TableSpec extends CommonSpec {
   readonly example: string;
 }
 
-/** What is known of one key: the type and range of its value, its default as TOML has it, and its help text. */
+/** Definition of one key: the type and range of its value, its default in TOML, and its help text. */
 export type KeySpec =
   | IntegerSpec
   | ChoiceSpec
@@ -87,18 +87,18 @@ export type KeySpec =
 
 /** One `[section]` of config.toml. */
 export interface SectionSpec {
-  /** What the section is about, for the operator. */
+  /** What the section is about, for operators. */
   readonly help: string;
-  /** Its keys, in the order of the file; those that are tables of their own stand last. */
+  /** Its keys, in the order of the file; those that are tables come last. */
   readonly keys: Readonly<Record<string, KeySpec>>;
 }
 
-/** What a value of each type is after parsing. Where the empty string is allowed, it becomes `undefined`. */
+/** Parsed type of each value type. If the empty string is allowed, it becomes `undefined`. */
 interface ParsedValues {
   integer: number;
   choice: string;
   boolean: boolean;
-  /** A path as it was written; relative ones start at the working directory. */
+  /** A path as written; relative to the working directory. */
   path: string | undefined;
   name: string | undefined;
   /** `scheme://host` or `scheme://host:port`, normalized, without a slash at the end. */

@@ -3,12 +3,12 @@ import { type Problem, showPath } from "./problem.ts";
 import { showText } from "./show.ts";
 import { isTable } from "./values.ts";
 
-/** What a text holds as TOML, or why it is none. */
+/** A parsed TOML document, or why the text is not valid TOML. */
 export type ReadToml =
   | { readonly document: Readonly<Record<string, unknown>> }
   | { readonly problem: Problem };
 
-/** Reads a text as TOML. It never throws, whatever the text is. */
+/** Parses a text as TOML. Never throws. */
 export function readToml(text: string, source: string): ReadToml {
   try {
     return { document: parseToml(text) };
@@ -23,12 +23,12 @@ export function readToml(text: string, source: string): ReadToml {
 type Explanation = Pick<Problem, "key" | "rule">;
 
 function explain(error: TomlError): Explanation {
-  // After the first line the parser shows the lines around the place, which may hold secrets.
+  // After its first line the parser's message quotes surrounding lines, which may contain secrets.
   const [summary = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   return { rule: `not valid TOML: ${showText(summary)}` };
 }
 
-/** For what stands in the file twice the parser has neither a name nor the first of the two lines. */
+/** Explains a duplicate, for which the parser reports neither the name nor the first of the two lines. */
 function explainTwice(text: string, error: TomlError): Explanation | undefined {
   if (!error.message.includes("redefine")) return undefined;
   const lines = text.split(/\r?\n/);

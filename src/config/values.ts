@@ -2,22 +2,22 @@ import { isHost, isIpAddress, isUnspecified, parseOrigin, parseSocketAddress } f
 import type { IntegerSpec, JsonValue, KeySpec, ParsedValue } from "./spec.ts";
 import { showValue } from "./show.ts";
 
-/** Deepest table or array in `[renderer.options]`: more than options need, little enough to walk by recursion. */
+/** Maximum nesting in `[renderer.options]`: more than options need, and safe for recursion. */
 const JSON_DEPTH_MAX = 32;
 
-/** What is wrong with a value, or with one entry of it. */
+/** A problem of a value, or of one entry of it. */
 export interface Fault {
-  /** Keys and indices that lead from the value to the entry; empty when it is the value itself. */
+  /** Keys and indices from the value to the entry; empty for the value itself. */
   readonly path: readonly (string | number)[];
   readonly value: unknown;
-  /** The rule that it breaks, in words that follow "must be". */
+  /** The violated rule, in words that follow "must be". */
   readonly rule: string;
 }
 
-/** A parsed value, or what is wrong with it (at least one fault). */
+/** A parsed value, or its faults (at least one). */
 export type Read<T> = { readonly value: T } | { readonly faults: readonly Fault[] };
 
-/** Reads a key's value as TOML gives it. It never throws, whatever the value is. */
+/** Parses a key's value from TOML. Never throws. */
 export function readValue(spec: KeySpec, raw: unknown): Read<ParsedValue> {
   switch (spec.type) {
     case "origins":
@@ -33,7 +33,7 @@ export function readValue(spec: KeySpec, raw: unknown): Read<ParsedValue> {
   }
 }
 
-/** What a value has to be, in words that follow "must be". */
+/** The rule for a value, in words that follow "must be". */
 export function ruleOf(spec: KeySpec): string {
   switch (spec.type) {
     case "integer":
@@ -65,7 +65,7 @@ export function ruleOf(spec: KeySpec): string {
   }
 }
 
-/** Whether the value is a table of TOML (or an object of JSON). */
+/** Whether the value is a TOML table or a JSON object. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     !(value instanceof Date);

@@ -5,29 +5,29 @@ import { type Problem, showRefused, showSource } from "./problem.ts";
 import { SCHEMA_KEYS } from "./keys.ts";
 import type { KeySpec } from "./spec.ts";
 
-/** Variables by name, as the process has them. */
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
-/** What the names of all of Pinhole's variables begin with. */
+/** Prefix of all of Pinhole's variables. */
 const PREFIX = "PINHOLE_";
 
-/** Variables that the tests and build tasks read; they say nothing about the configuration. */
+/** Variables that only the tests and build tasks read. */
 export const RESERVED_VARIABLES: readonly string[] = [
   "PINHOLE_BROWSER",
   "PINHOLE_FIREFOX",
   "PINHOLE_CC",
 ];
 
-/** What further variables of the tests begin with. */
+/** Prefix of other variables that only the tests read. */
 export const RESERVED_PREFIX = "PINHOLE_TEST_";
 
-/** The process's own `PINHOLE_*` variables. It needs the permission to read the environment. */
+/** Reads the process's `PINHOLE_*` variables. Needs permission to read the environment. */
 export function readEnvironment(): Environment {
   const entries = Object.entries(Deno.env.toObject());
   return Object.fromEntries(entries.filter(([name]) => name.startsWith(PREFIX)));
 }
 
-/** Sorts `PINHOLE_*` variables into known keys and problems. It never throws, whatever they hold. */
+/** Sorts `PINHOLE_*` variables into known keys and problems. Never throws. */
 export function readVariables(env: Environment): Input {
   const given: Given[] = [];
   const problems: Problem[] = [];
@@ -41,7 +41,7 @@ export function readVariables(env: Environment): Input {
   return { given, problems };
 }
 
-/** A variable's text as the value that TOML would have; the text itself where it is no such value. */
+/** Converts a variable's text to the value that TOML would give; the text itself if that is not possible. */
 function fromVariable(spec: KeySpec, text: string): { readonly raw: unknown; form?: string } {
   switch (spec.type) {
     case "integer":

@@ -2,10 +2,10 @@ import { formatHostPort } from "../base/host_port.ts";
 import { isLoopback } from "./address.ts";
 import type { Config } from "./config.ts";
 
-/** What a valid configuration says that is hardly meant: one line each, with the keys, their values and the fix. Pure. */
+/** Warns about valid settings that are probably a mistake: one line each, with keys, values and the fix. Pure. */
 export function warningsOf({ server, webrtc }: Config): string[] {
   const { hostname, port } = server.listen;
-  // With a public address something on this host, such as frpc, has to pass media on, as intended.
+  // With a public address, a program on this host, such as frpc, forwards media to loopback.
   const isReachable = webrtc.publicIp !== undefined || !isLoopback(webrtc.listen) ||
     isLoopback(hostname);
   if (isReachable) return [];

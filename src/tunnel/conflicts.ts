@@ -7,7 +7,7 @@ import {
 } from "./port_mapping.ts";
 import { bindPortOf, type Endpoint, type TunnelSettings } from "./settings.ts";
 
-/** TCP ports in a row of this host, and the key of the configuration that sets them. */
+/** A range of TCP ports of this host, and the configuration key that sets it. */
 export interface HostListener {
   readonly key: string;
   /** IP address or host name. */
@@ -16,17 +16,17 @@ export interface HostListener {
   readonly portMax: number;
 }
 
-/** Two that want one port. */
+/** Two programs that use the same port. */
 export interface PortConflict {
-  /** Key of the configuration that can be changed. */
+  /** Configuration key that can be changed. */
   readonly key: string;
-  /** Names both, and what else could be changed. */
+  /** Names both, and the alternative fix. */
   readonly rule: string;
 }
 
 /**
- * Finds a public port of the mapping that frps itself listens on. Pure.
- * @param publicKeys Keys that set the public port of signalling, and those of media.
+ * Finds a public port of the mapping on which frps itself listens. Pure.
+ * @param publicKeys Keys that set the public ports of signalling and of media.
  */
 export function findServerConflict(
   mapping: Mapping,
@@ -34,7 +34,7 @@ export function findServerConflict(
     publicKeys: { readonly signalling: string; readonly media: string };
   },
 ): PortConflict | undefined {
-  // By wss a web server has the port of `server`, which may pass what it gets on to the page as well as to frps.
+  // With wss a web server uses the port of `server`, and may forward both the page and frps.
   const tcpPort = bindPortOf({ server, protocol });
   const bound: Partial<Record<MappedPort["protocol"], { key: string; port: number }>> = {
     tcp: { key: "bindPort", port: tcpPort },
@@ -55,7 +55,7 @@ export function findServerConflict(
   };
 }
 
-/** Finds a listener of this host that has the port of frpc's admin API. Pure. */
+/** Finds a listener of this host that uses the port of frpc's admin API. Pure. */
 export function findAdminConflict(
   admin: Endpoint,
   listeners: readonly HostListener[],
@@ -68,14 +68,14 @@ export function findAdminConflict(
   const { key, portMin, portMax } = rival;
   return {
     key,
-    rule: `has TCP ${portMin === portMax ? "port" : "ports"} ` +
+    rule: `uses TCP ${portMin === portMax ? "port" : "ports"} ` +
       `${formatPorts(portMin, portMax - portMin + 1)}, but frpc's admin API listens on ` +
       `${admin.port} of the same host; change it, or give the API another port with ` +
       "--admin ADDRESS:PORT",
   };
 }
 
-/** Whether two listeners of one port number get in each other's way: one takes every address, or both the same. */
+/** Whether two listeners on one port number conflict: one has a wildcard address, or both have the same address. */
 function overlap(one: string, other: string): boolean {
   return one === other || takesEveryAddress(one) || takesEveryAddress(other);
 }

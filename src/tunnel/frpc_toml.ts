@@ -2,20 +2,20 @@ import type { MappedPort, Mapping } from "./port_mapping.ts";
 import { type Endpoint, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
 import { fromVariable, quote } from "./toml.ts";
 
-/** Variable that holds the password of frpc's admin API, for frpc and for `pinhole doctor`. */
+/** Environment variable with the password of frpc's admin API, for frpc and `pinhole doctor`. */
 export const ADMIN_PASSWORD_VARIABLE = "FRPC_ADMIN_PASSWORD";
 
-/** Variable that holds the user name of frpc's admin API; it may be left out. */
+/** Environment variable with the user name of frpc's admin API; optional. */
 export const ADMIN_USER_VARIABLE = "FRPC_ADMIN_USER";
 
-/** What frpc's file is made of. */
+/** Options of {@link formatFrpcToml}. */
 export interface FrpcOptions extends TunnelSettings {
   readonly mapping: Mapping;
-  /** Where frpc's admin API listens, once it has a password. */
+  /** Listening address of frpc's admin API, which is on only with a password. */
   readonly admin: Endpoint;
 }
 
-/** frpc.toml for a mapping, with the reasons of each choice in comments. Pure. */
+/** Formats frpc.toml for a mapping, with the reason for each setting in comments. Pure. */
 export function formatFrpcToml(options: FrpcOptions): string {
   const { mapping } = options;
   const blocks = [formatHead(options), formatTransport(options), formatAdmin(options.admin)];
@@ -30,44 +30,44 @@ export function formatFrpcToml(options: FrpcOptions): string {
 function formatHead({ mapping, server, tokenVariable }: FrpcOptions): string {
   const { signalling, media } = mapping;
   const carries = signalling === undefined
-    ? "media alone"
+    ? "media only"
     : media.length === 0
-    ? "signalling alone"
+    ? "signalling only"
     : "signalling and media";
-  return `# frpc's side of the tunnel, for ${carries}, made by \`pinhole frpc\`. Start: frpc -c FILE (frp 0.66 or later).
-# The other side: pinhole frpc --frps.
+  return `# The file of frpc, for ${carries}, made by \`pinhole frpc\`. Start: frpc -c FILE (frp 0.66 or later).
+# The file of frps: pinhole frpc --frps.
 
 serverAddr = ${quote(server.hostname)}
 serverPort = ${server.port}
 
-# Of this variable; empty without it, as for an frps that asks for no token.
+# From this environment variable; empty if it is not set, for an frps without a token.
 auth.token = ${fromVariable(tokenVariable)}
 
-# Tries again while frps or the network is not there, after a reboot say.
+# Retry while frps or the network is not up yet, for example after a reboot.
 loginFailExit = false`;
 }
 
 const MUX_REMARKS = {
   tcp:
-    `# true: one TCP connection carries all proxies, and a packet that it lost holds up everything behind it, media and
-# signalling alike. false gives every proxy a connection of its own. frps must have the same value; true is its default.
-# Without touching frps: two clients, one started with the file of --media-only, one with that of --signalling-only.`,
+    `# true: one TCP connection carries all proxies, so a lost packet delays media and signalling alike. false: each
+# proxy has a separate connection. frps must have the same value; true is its default. Without a change to frps: two
+# clients, one with the file of --media-only and one with the file of --signalling-only.`,
   kcp:
-    `# true: one KCP connection carries all proxies, and a packet that it lost holds up everything behind it. frps must
-# have the same value; true is its default.`,
+    `# true: one KCP connection carries all proxies, so a lost packet delays all of them. frps must have the same value;
+# true is its default.`,
 } as const;
 
 const SILENCE_REMARKS =
-  `# A connection that died without a word is noticed within 20 s, before Pinhole gives its viewers up (30 s).`;
+  `# A dead connection is detected within 20 s, before Pinhole ends its viewers (30 s).`;
 
 function formatTransport({ protocol, mapping }: FrpcOptions): string {
   const lines = [`transport.protocol = ${quote(protocol)}`];
   if (protocol === "wss") {
-    lines.unshift("# frps does not end TLS for this: a web server before it has to.");
+    lines.unshift("# frps does not terminate TLS for wss: a web server in front must do it.");
   }
   if (protocol === "quic") {
-    lines.unshift("# Proxies do not hold each other up here: each has a QUIC stream of its own.");
-    // A keep-alive that is sent into silence starts QUIC's idle time anew, once (RFC 9000 §10.1): 5 s and 15 s.
+    lines.unshift("# Proxies do not delay each other: each has a separate QUIC stream.");
+    // The first unanswered keep-alive restarts QUIC's idle timer once (RFC 9000 §10.1): 5 s + 15 s.
     lines.push(
       "",
       SILENCE_REMARKS,
@@ -87,22 +87,22 @@ function formatTransport({ protocol, mapping }: FrpcOptions): string {
   if (mapping.signalling !== undefined) {
     lines.push(
       "",
-      "# Connections kept ready: a page opens several at once, and each saves a round trip. Media needs none of them.",
+      "# Idle connections kept ready: a page opens several at once, and each saves a round trip. Media needs none.",
       "transport.poolCount = 5",
     );
   }
   lines.push(
     "",
-    "# Longer datagrams are cut without a word; browsers and Pinhole stay below. Must be the same in frps.",
+    "# Longer datagrams are truncated silently; browsers and Pinhole stay below. Must be the same in frps.",
     `udpPacketSize = ${UDP_PACKET_SIZE}`,
   );
   return lines.join("\n");
 }
 
-/** The template's own words stand in comments, so that the file is TOML before and after it is filled in. */
+/** Template actions are in comments, so that the file is valid TOML before and after expansion. */
 function formatAdmin({ hostname, port }: Endpoint): string {
-  return `# Status and reload, for \`frpc status -c FILE\` and \`pinhole doctor\`. On only where ${ADMIN_PASSWORD_VARIABLE} is
-# set, since whoever reaches it can read and change this file. {{ if .Envs.${ADMIN_PASSWORD_VARIABLE} }}
+  return `# Status and reload, for \`frpc status -c FILE\` and \`pinhole doctor\`. On only if ${ADMIN_PASSWORD_VARIABLE} is set,
+# because anyone who reaches it can read and change this file. {{ if .Envs.${ADMIN_PASSWORD_VARIABLE} }}
 webServer.addr = ${quote(hostname)}
 webServer.port = ${port}
 webServer.user = ${fromVariable(ADMIN_USER_VARIABLE)}
@@ -110,10 +110,10 @@ webServer.password = ${fromVariable(ADMIN_PASSWORD_VARIABLE)}
 # {{ end }}`;
 }
 
-const MEDIA_REMARKS = `# Media. What is left out below is left out on purpose:
-# - transport.useEncryption, useCompression: media is encrypted already, and does not get smaller.
-# - transport.proxyProtocolVersion: on UDP, frp 0.66 puts it before each packet, and no browser connects.
-# - transport.bandwidthLimit: makes packets wait instead of dropping them; video.bitrate_kbps is the place for a limit.`;
+const MEDIA_REMARKS = `# Media. Do not set these here:
+# - transport.useEncryption, useCompression: media is already encrypted and compressed.
+# - transport.proxyProtocolVersion: on UDP, frp 0.66 adds a header to each packet, and no browser can connect.
+# - transport.bandwidthLimit: packets are queued instead of dropped; limit the rate with video.bitrate_kbps.`;
 
 function formatProxy({ name, protocol, localIp, localPort, publicPort }: MappedPort): string {
   return `[[proxies]]

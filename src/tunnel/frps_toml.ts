@@ -7,20 +7,20 @@ import {
 } from "./settings.ts";
 import { fromVariable, quote } from "./toml.ts";
 
-/** What frps's fragment is made of. */
+/** Options of {@link formatFrpsToml}. */
 export interface FrpsOptions extends TunnelSettings {
   readonly mapping: Mapping;
-  /** Address that browsers are told for media; `undefined` where the configuration does not say. */
+  /** Public address of the media ports; `undefined` if it is not configured. */
   readonly publicIp?: string | undefined;
 }
 
-/** Further ports that frps listens on, by protocol; the others arrive at `bindPort`. */
+/** Keys of additional frps ports, by protocol; the other protocols use `bindPort`. */
 const BIND_KEYS: Partial<Record<TunnelProtocol, string>> = {
   kcp: "kcpBindPort",
   quic: "quicBindPort",
 };
 
-/** The lines of frps.toml that a mapping needs, with the reasons of each choice in comments. Pure. */
+/** Formats the lines of frps.toml that a mapping needs, with the reason for each setting in comments. Pure. */
 export function formatFrpsToml(options: FrpsOptions): string {
   const { mapping, server, protocol, tokenVariable } = options;
   const bindKey = BIND_KEYS[protocol];
@@ -30,12 +30,12 @@ export function formatFrpsToml(options: FrpsOptions): string {
     .map((range) =>
       `${range.protocol.toUpperCase()} ${formatPorts(range.publicPort, range.count)}`
     );
-  return `# frps's side of the tunnel, made by \`pinhole frpc --frps\`. Start: frps -c FILE (frp 0.66 or later), or put these lines
-# into the file that is there. The firewall must let in: ${[way, ...open].join(", ")}.
+  return `# The file of frps, made by \`pinhole frpc --frps\`. Start: frps -c FILE (frp 0.66 or later), or add these lines to an
+# existing file. The firewall must allow: ${[way, ...open].join(", ")}.
 
 ${protocol === "wss" ? formatWebServer(server.port, bindPort) : ""}bindPort = ${bindPort}
 ${bindKey === undefined ? "" : `${bindKey} = ${server.port}\n`}
-# Of this variable; without it, everybody may open tunnels here.
+# From this environment variable; if it is not set, anyone may open tunnels here.
 auth.token = ${fromVariable(tokenVariable)}
 
 ${formatBindAddress(options)}
@@ -43,15 +43,15 @@ ${formatBindAddress(options)}
 transport.tcpMux = true
 udpPacketSize = ${UDP_PACKET_SIZE}
 
-# The public ports that clients may take.
+# The public ports that clients may use.
 allowPorts = [${formatAllowed(mapping)}]
 `;
 }
 
-/** frps takes WebSockets at its one port, but no TLS around them; their path is frp's own. */
+/** frps accepts WebSockets on its port, at a fixed path, but does not terminate TLS for them. */
 function formatWebServer(publicPort: number, bindPort: number): string {
-  return `# A web server of yours has port ${publicPort}, where it ends TLS. It has to pass WebSockets with the path /~!frp on to this
-# port, and nobody else needs it. For nginx, in the server's block:
+  return `# Your web server listens on port ${publicPort} and terminates TLS. It must forward WebSockets with the path /~!frp to
+# bindPort, which needs no other access. For nginx, in the server block:
 #   location = /~!frp {
 #     proxy_pass http://127.0.0.1:${bindPort};
 #     proxy_http_version 1.1;
@@ -62,15 +62,15 @@ function formatWebServer(publicPort: number, bindPort: number): string {
 }
 
 /**
- * Left to whoever knows the machine: on the only address it changes nothing, and where the public address is that of a
- * provider's NAT, frps could not bind it.
+ * Commented out, because it depends on the machine: with one address it changes nothing, and behind a provider's NAT frps
+ * cannot bind the public address.
  */
 function formatBindAddress({ publicIp, server }: FrpsOptions): string {
   const name = publicIp ?? server.hostname;
   const isAddress = /^[\d.]+$/.test(name) || name.includes(":");
   const address = isAddress ? name : `the IP address of ${name}`;
-  return `# Where this machine has several addresses, take the "#" away: frps then answers from the one that browsers asked, and
-# they drop answers from another one. Not where the address is a provider's, which this machine has not: \`ip addr\`.
+  return `# If this machine has several addresses, remove the "#": frps then answers from the address that browsers sent to, and
+# browsers drop answers from another one. Keep the "#" if \`ip addr\` does not list this address (a provider's NAT).
 # proxyBindAddr = ${quote(address)}
 `;
 }

@@ -1,13 +1,13 @@
 import { formatPorts, type MappedRange, type Mapping, toRanges } from "./port_mapping.ts";
 
-/** What the lines are made of. */
+/** Options of {@link formatPlainLines}. */
 export interface PlainOptions {
   readonly mapping: Mapping;
-  /** Keys of the configuration that listen on loopback, where only a tunnel on this host arrives. */
+  /** Configuration keys that listen on loopback, which only a tunnel on this host can reach. */
   readonly loopbackKeys: readonly string[];
 }
 
-/** The mapping for those who have no frp: a table, and the commands for DNAT behind a router or WireGuard. Pure. */
+/** Formats the mapping for use without frp: a table, and DNAT commands for a router or WireGuard. Pure. */
 export function formatPlainLines({ mapping, loopbackKeys }: PlainOptions): string {
   const ranges = toRanges(mapping);
   const blocks = [
@@ -26,17 +26,17 @@ export function formatPlainLines({ mapping, loopbackKeys }: PlainOptions): strin
 function formatLoopback(keys: readonly string[]): string {
   return `# First: ${
     keys.join(" and ")
-  } must not be on loopback; "0.0.0.0" takes what arrives from outside.`;
+  } must not be on loopback; set "0.0.0.0" to accept packets from other hosts.`;
 }
 
 const FORWARDING_REMARKS =
-  `# Linux machine with the public address: run this as root, with HOST as this machine reaches it. Replies find their way
-# back because their packets seem to come from this machine; Pinhole tells its viewers apart all the same.
+  `# Linux machine with the public address: run this as root, with HOST as seen from this machine. Masquerading makes
+# replies return through this machine; Pinhole does not need the viewers' own addresses.
 sysctl -w net.ipv4.ip_forward=1
 HOST=10.66.0.2`;
 
 const WIREGUARD_REMARKS =
-  `# HOST behind NAT: let it dial the public machine by WireGuard. On HOST, /etc/wireguard/wg0.conf:
+  `# HOST behind NAT: connect it to the public machine with WireGuard. On HOST, /etc/wireguard/wg0.conf:
 #   [Interface]
 #   Address = 10.66.0.2/24
 #   PrivateKey = (of HOST: wg genkey)
@@ -92,11 +92,11 @@ function formatIptables(ranges: readonly MappedRange[]): string[] {
 interface Rule {
   readonly protocol: string;
   readonly publicPorts: string;
-  /** `:PORT`, or nothing where the number stays as it is. */
+  /** `:PORT`; empty if the number does not change. */
   readonly localPort: string;
 }
 
-/** One rule for ports that keep their number; else one for each, since a range as target would be drawn lots from. */
+/** One rule for ports that keep their number; otherwise one for each, since DNAT picks any port of a target range. */
 function toRules({ protocol, localPort, publicPort, count }: MappedRange): Rule[] {
   if (localPort === publicPort) {
     return [{ protocol, publicPorts: formatPorts(publicPort, count), localPort: "" }];

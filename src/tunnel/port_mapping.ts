@@ -1,11 +1,11 @@
-/** Which of the ports a tunnel maps: all of them, or those of one of two tunnels side by side. */
+/** The ports that a tunnel maps: all, or those of one of two separate tunnels. */
 export type TunnelPart = "all" | "media" | "signalling";
 
-/** What the mapping follows from. */
+/** Options of {@link mapPorts}. */
 export interface MappingOptions {
-  /** Where HTTP and WebSocket listen; port 1 to 65535. */
+  /** Listening address of HTTP and WebSocket; port 1 to 65535. */
   readonly signalling: { readonly hostname: string; readonly port: number };
-  /** Where viewers open the page, an http or https origin; `undefined` when it is not configured. */
+  /** The public http or https origin of the page; `undefined` if it is not configured. */
   readonly publicUrl: string | undefined;
   /** The range of media ports, inclusive, and whether each is mapped for TCP too. */
   readonly media: {
@@ -18,7 +18,7 @@ export interface MappingOptions {
   readonly part: TunnelPart;
 }
 
-/** One port of this host and the public port that leads to it. */
+/** One port of this host, with the public port that maps to it. */
 export interface MappedPort {
   /** Name of frp's proxy, such as `udp_10111`: the protocol and the public port. */
   readonly name: string;
@@ -30,13 +30,13 @@ export interface MappedPort {
 
 /** The ports of one tunnel. */
 export interface Mapping {
-  /** HTTP and WebSocket; `undefined` in a tunnel for media alone. */
+  /** HTTP and WebSocket; `undefined` in a tunnel for media only. */
   readonly signalling: MappedPort | undefined;
-  /** By port, UDP before TCP; empty in a tunnel for signalling alone. */
+  /** By port, UDP before TCP; empty in a tunnel for signalling only. */
   readonly media: readonly MappedPort[];
 }
 
-/** Ports of one protocol in a row, public and local ones alike. */
+/** Consecutive ports of one protocol, both public and local. */
 export interface MappedRange {
   readonly protocol: "tcp" | "udp";
   readonly localPort: number;
@@ -48,7 +48,7 @@ export interface MappedRange {
 /** Name of the proxy for signalling. */
 export const SIGNALLING_NAME = "gpu_server_api";
 
-/** Which public port leads to which port of this host. Pure. */
+/** Maps public ports to ports of this host. Pure. */
 export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions): Mapping {
   const api: MappedPort = {
     name: SIGNALLING_NAME,
@@ -64,8 +64,8 @@ export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions)
 }
 
 /**
- * The public port of signalling: that of the public URL, and without a URL the one below the first public media port,
- * as in the mapping of 10110 before 10111. 0 when there is none below.
+ * The public port of signalling: that of the public URL; without a URL, the port below the first public media port, such
+ * as 10110 below 10111. 0 if there is none below.
  */
 export function signallingPublicPort(
   { publicUrl, publicPortMin }: { publicUrl: string | undefined; publicPortMin: number },
@@ -76,12 +76,12 @@ export function signallingPublicPort(
   return protocol === "https:" ? 443 : 80;
 }
 
-/** Every port of the mapping, signalling first. */
+/** All ports of the mapping, signalling first. */
 export function allPorts({ signalling, media }: Mapping): readonly MappedPort[] {
   return signalling === undefined ? media : [signalling, ...media];
 }
 
-/** The ports of the mapping as few ranges, signalling first. */
+/** The ports of the mapping, joined to ranges, signalling first. */
 export function toRanges(mapping: Mapping): readonly MappedRange[] {
   const ranges: MappedRange[] = [];
   const byProtocol = [...mapping.media].sort((a, b) => b.protocol.localeCompare(a.protocol));
@@ -95,7 +95,7 @@ export function toRanges(mapping: Mapping): readonly MappedRange[] {
   return ranges;
 }
 
-/** `10110`, or `10111-10115` for several ports in a row. */
+/** Formats one port as `10110`, and consecutive ports as `10111-10115`. */
 export function formatPorts(first: number, count: number): string {
   return count === 1 ? `${first}` : `${first}-${first + count - 1}`;
 }
@@ -115,7 +115,7 @@ function mapMedia(
   );
 }
 
-/** An address that a program on this host reaches a listener by. */
+/** The address for connecting to a listener from this host. */
 function reachable(listen: string): string {
   if (listen === "0.0.0.0") return "127.0.0.1";
   return /^[0:]+$/.test(listen) ? "::1" : listen;

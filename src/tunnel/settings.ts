@@ -1,7 +1,7 @@
-/** Ways from frpc to frps. */
+/** Transport protocols from frpc to frps. */
 export const TUNNEL_PROTOCOLS = ["tcp", "kcp", "quic", "websocket", "wss"] as const;
 
-/** A way from frpc to frps. */
+/** A transport protocol from frpc to frps. */
 export type TunnelProtocol = typeof TUNNEL_PROTOCOLS[number];
 
 /** A host and a TCP or UDP port. */
@@ -11,15 +11,15 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Where frps listens when nothing else is said. */
+/** Default port of frps. */
 export const FRPS_PORT = 7000;
 
-/** Where frpc arrives when no port is named: by wss at a web server, which ends TLS. */
+/** Default port that frpc connects to; with wss that of a web server, which terminates TLS. */
 export function defaultServerPort(protocol: TunnelProtocol): number {
   return protocol === "wss" ? 443 : FRPS_PORT;
 }
 
-/** The TCP port of frps itself: where frpc arrives, except by wss, where that port is a web server's. */
+/** The TCP port of frps itself: the one that frpc connects to, except with wss, where a web server uses that port. */
 export function bindPortOf(
   { server, protocol }: Pick<TunnelSettings, "server" | "protocol">,
 ): number {
@@ -27,17 +27,17 @@ export function bindPortOf(
   return server.port === FRPS_PORT ? FRPS_PORT + 1 : FRPS_PORT;
 }
 
-/** What both ends of an frp tunnel have to agree about, besides the ports. */
+/** Settings that must be the same on both ends of an frp tunnel, besides the ports. */
 export interface TunnelSettings {
-  /** Where frpc finds frps, or the web server before it. */
+  /** Address of frps, or of the web server in front of it. */
   readonly server: Endpoint;
   readonly protocol: TunnelProtocol;
-  /** Variable that holds the token on both ends; a name of letters, digits and `_`. */
+  /** Environment variable with the token on both ends; a name of letters, digits and `_`. */
   readonly tokenVariable: string;
 }
 
 /**
- * Longest datagram that frp passes on whole, in bytes; it cuts longer ones without a word. Its default, and above all
- * that Pinhole and browsers send.
+ * Largest datagram that frp forwards, in bytes; it truncates larger ones silently. This is frp's default, and more than
+ * Pinhole and browsers send.
  */
 export const UDP_PACKET_SIZE = 1500;

@@ -1,9 +1,9 @@
 /**
- * A text as TOML's basic string, quotes included, which frp reads as that very text whatever it holds. Before frp
- * parses a file it fills it in as a Go template, so an opening pair of braces is escaped as well.
+ * Formats a text as a TOML basic string, quotes included, so that frp reads exactly that text. frp expands a file as a Go
+ * template before it parses it, so an opening pair of braces is escaped as well.
  */
 export function quote(text: string): string {
-  // Control characters are not allowed as they are (TOML 1.0, "String"); surrogates alone are no UTF-8.
+  // TOML does not allow raw control characters (TOML 1.0, "String"), and UTF-8 no lone surrogates.
   const escaped = text.toWellFormed().replace(
     // deno-lint-ignore no-control-regex
     /["\\\x00-\x1f\x7f]|(?<=\{)\{/g,
@@ -13,8 +13,8 @@ export function quote(text: string): string {
 }
 
 /**
- * A TOML string that frp fills with a variable of its environment; empty when the variable is not set, where the
- * variable alone in braces would give the text `<no value>`.
+ * A TOML string that frp expands to an environment variable; empty if the variable is not set, where the plain expansion
+ * would give `<no value>`.
  */
 export function fromVariable(name: string): string {
   return `"{{ with .Envs.${name} }}{{ . }}{{ end }}"`;

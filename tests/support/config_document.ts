@@ -24,9 +24,9 @@ export function formatConfigReference(): string {
 }
 
 const FILE_HEADER = [
-  "Configuration of Pinhole. Every key may be left out; what stands here is its default.",
+  "Configuration of Pinhole. Every key is optional; the values here are the defaults.",
   "A variable PINHOLE_<SECTION>_<KEY> overrides a key, for example PINHOLE_WEBRTC_PUBLIC_IP.",
-  "`pinhole check --config FILE` says what is wrong with an edited file.",
+  "`pinhole check --config FILE` reports what is wrong with an edited file.",
 ];
 
 function formatDefaultKey({ section, key, spec }: SchemaKey): string {
@@ -67,8 +67,8 @@ const REFERENCE_INTRODUCTION = `\
 # Configuration
 
 \`pinhole serve\` reads \`./config.toml\`, or the file that \`--config FILE\` names. Every key has a
-default, so an empty file is valid, and so is none. The \`config.toml\` beside the README holds every
-key at its default with the same explanations as below. It and this page are made from one table in
+default, so an empty file is valid, and a file is optional. The \`config.toml\` beside the README has
+every key at its default, with the same explanations as below. Both are generated from the table in
 \`src/config/schema.ts\` by \`deno run -A tests/support/generate.ts\`.
 
 ## Override a key
@@ -79,18 +79,21 @@ The environment variable \`PINHOLE_<SECTION>_<KEY>\`, in capitals, overrides a k
 PINHOLE_WEBRTC_PUBLIC_IP=203.0.113.7 PINHOLE_LOG_LEVEL=debug pinhole serve
 \`\`\`
 
-Numbers, \`true\`, \`false\` and texts are written without quotes, lists with commas between the entries,
-and tables as a JSON object. A variable that begins with \`PINHOLE_\` and overrides nothing is an error, but for
-${
+Write numbers, \`true\`, \`false\` and strings without quotes, lists with commas between the entries,
+and tables as a JSON object. Any other variable that starts with \`PINHOLE_\` is an error, with these
+exceptions:
+
+- ${
   RESERVED_VARIABLES.map((name) => `\`${name}\``).join(", ")
-} and \`${RESERVED_PREFIX}*\`, which only the tests read, and for what
-Kubernetes sets for a Service called \`pinhole\` and Docker for a link (\`PINHOLE_SERVICE_HOST\`, \`PINHOLE_PORT=tcp://…\`,
-\`PINHOLE_PORT_9000_TCP_ADDR\`, \`PINHOLE_NAME\`, \`PINHOLE_ENV_*\` …), which are passed over.
+} and \`${RESERVED_PREFIX}*\`, which only the tests read;
+- the variables that Kubernetes sets for a Service called \`pinhole\`, and Docker for a link
+  (\`PINHOLE_SERVICE_HOST\`, \`PINHOLE_PORT=tcp://…\`, \`PINHOLE_PORT_9000_TCP_ADDR\`, \`PINHOLE_NAME\`,
+  \`PINHOLE_ENV_*\` …), which are ignored.
 
 ## Check a file
 
-\`pinhole check --config FILE\` prints everything that is wrong with the file and the variables, one line each,
-and exits with 2 if there was anything. The server does not start with such a file. An unknown key is wrong too:
+\`pinhole check --config FILE\` prints every problem of the file and the variables, one line each, and
+then exits with 2. The server does not start with such a file. An unknown key is a problem too:
 
 \`\`\`
 config.toml: webrtc.port_mni = 10111: unknown key; did you mean webrtc.port_min?
@@ -99,15 +102,16 @@ config.toml: video.fps = "30": must be a whole number from 1 to 240
 
 ## Change a running server
 
-\`SIGHUP\` (\`systemctl reload pinhole\`) makes the server read its file again. The column *after a reload* says what a
-changed key needs: \`at once\` also holds for the viewers that are there, \`new sessions\` for sessions that are opened
-from then on, and \`restart\` changes nothing until the server starts anew; one line of the log names such keys. The file of
-\`secret_file\` is read anew each time. A file with anything wrong changes nothing. See [service.md](service.md).
+On \`SIGHUP\` (\`systemctl reload pinhole\`) the server reads its file again. The column *after a reload*
+says when a changed key takes effect: \`at once\`, also for connected viewers; for \`new sessions\`,
+opened after the reload; or after a \`restart\`, in which case a line of the log names the key. The
+file of \`secret_file\` is read again at each reload. A file with a problem changes nothing. See
+[service.md](service.md).
 
 ## Paths
 
-Relative paths start at the directory that the server was started in. \`pinhole check\` reads idle pictures, the secret
-and the certificate; the renderer library is opened when the server starts, and by \`pinhole doctor\`.`;
+Relative paths start at the server's working directory. \`pinhole check\` reads idle pictures, the
+secret and the certificate; only the server and \`pinhole doctor\` open the renderer library.`;
 
 const EFFECT_WORDS: Readonly<Record<Effect, string>> = {
   live: "at once",

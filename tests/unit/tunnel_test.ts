@@ -122,8 +122,8 @@ Deno.test("pinhole frpc: by wss, frps has a port of its own behind the web serve
     assert.equal(frpcFile("", options).serverPort, webServer);
     const frps = text("", { ...options, output: "frps" });
     assert.equal(parse(frps).bindPort, own);
-    assert.match(frps, new RegExp(`must let in: TCP ${webServer}, TCP 10110, UDP`));
-    assert.match(frps, new RegExp(`has port ${webServer}, where it ends TLS`));
+    assert.match(frps, new RegExp(`must allow: TCP ${webServer}, TCP 10110, UDP`));
+    assert.match(frps, new RegExp(`listens on port ${webServer} and terminates TLS`));
     assert.match(frps, new RegExp(`location = /~!frp {\n.*http://127\\.0\\.0\\.1:${own};`));
   }
 });
@@ -227,17 +227,17 @@ Deno.test("pinhole frpc: a public port that frps itself has is said with its key
 Deno.test("pinhole frpc: a listener with the port of frpc's admin API is said with its key and the other way out", () => {
   const listen = (address: string) => `server.listen = "${address}"`;
   const cases: readonly [string, Partial<TunnelOptions>, RegExp][] = [
-    [listen("0.0.0.0:7400"), {}, /server\.listen: has TCP port 7400.* --admin ADDRESS:PORT$/],
-    [listen("127.0.0.1:7401"), { part: "media" }, /server\.listen: has TCP port 7401/],
+    [listen("0.0.0.0:7400"), {}, /server\.listen: uses TCP port 7400.* --admin ADDRESS:PORT$/],
+    [listen("127.0.0.1:7401"), { part: "media" }, /server\.listen: uses TCP port 7401/],
     [listen("[::]:7400"), { part: "signalling" }, /server\.listen/],
     [listen("localhost:7400"), {}, /server\.listen/],
-    ['server.admin_listen = "127.0.0.1:7400"', {}, /server\.admin_listen: has TCP port 7400/],
+    ['server.admin_listen = "127.0.0.1:7400"', {}, /server\.admin_listen: uses TCP port 7400/],
     [
       "[webrtc]\ntcp = true\nport_min = 7399\nport_max = 7401",
       { part: "media" },
-      /webrtc\.port_min: has TCP ports 7399-7401, but frpc's admin API listens on 7401/,
+      /webrtc\.port_min: uses TCP ports 7399-7401, but frpc's admin API listens on 7401/,
     ],
-    ["", { admin: { hostname: "0.0.0.0", port: 9000 } }, /server\.listen: has TCP port 9000/],
+    ["", { admin: { hostname: "0.0.0.0", port: 9000 } }, /server\.listen: uses TCP port 9000/],
   ];
   for (const [config, options, expected] of cases) refuses(() => text(config, options), expected);
   text(listen("192.0.2.5:7400"));
