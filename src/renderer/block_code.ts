@@ -1,10 +1,10 @@
 import type { Plane } from "../media/frame.ts";
 
-/** What a block code says. */
+/** Content of a block code. */
 export interface BlockCode {
-  /** Counts the frames of one stream; 0 to 2^32 − 1. */
+  /** Number of the frame in its stream; 0 to 2^32 − 1. */
   readonly frameNumber: number;
-  /** When the frame was drawn: wall-clock milliseconds since 1970-01-01T00:00:00Z, 0 to 2^48 − 1. */
+  /** Time at which the frame was drawn: wall-clock milliseconds since 1970-01-01T00:00:00Z, 0 to 2^48 − 1. */
   readonly sentAtMs: number;
 }
 
@@ -14,20 +14,20 @@ export interface PictureSize {
   readonly height: number;
 }
 
-/** Cells of the code, side by side. The first and the last column are the frame of reference. */
+/** Columns of cells. The first and the last are the reference columns. */
 const COLUMNS = 26;
 const ROWS = 4;
 const DATA_COLUMNS = COLUMNS - 2;
-/** A cell is this fraction of the picture's width, unless the picture is so wide that the height decides. */
+/** Cell size as a fraction of the picture's width; in very wide pictures the height decides. */
 const CELLS_PER_WIDTH = 40;
 const CELLS_PER_HEIGHT = 12;
-/** The ends of limited range luma. */
+/** The limits of limited-range luma. */
 const BLACK = 16;
 const WHITE = 235;
 
 /**
- * The part of a picture, from its top left corner, that its block code covers; rounded up to even pixels. Chroma
- * there should be neutral (128), so that black and white stay what they are when a browser makes RGB of them.
+ * The area that the block code covers, from the top left corner; rounded up to even pixels. Chroma there should be
+ * neutral (128), so that black and white do not change in the conversion to RGB.
  */
 export function blockCodeArea({ width, height }: PictureSize): PictureSize {
   const cell = cellSize({ width, height });
@@ -39,16 +39,16 @@ export function blockCodeArea({ width, height }: PictureSize): PictureSize {
 }
 
 /**
- * Draws a block code into the luma plane of a picture of `size`, so that a program which sees the decoded picture can
- * tell which frame it is and when it was drawn. It survives heavy compression and uniform scaling as long as a cell
- * (width / 40, or height / 12 if that is less) keeps about four pixels: a picture of 160×120.
+ * Draws a block code into the luma plane of a picture of `size`. From the decoded picture a program can read which
+ * frame it is and when it was drawn. The code survives heavy compression and uniform scaling as long as a cell (width
+ * / 40, or height / 12 if that is less) has about four pixels: a picture of 160×120.
  *
- * Layout: 26 columns × 4 rows of square cells from the top left corner. The cell's size c = min(width / 40,
- * height / 12) is not rounded; column i covers the pixels from floor(i × c) up to floor((i + 1) × c), rows alike.
- * The first and last column are, from the top, black, white, black, white; they tell a code from a picture and give
- * the reader its levels on either side. The 24 columns between hold 96 bits, row after row, most significant bit
- * first, white for 1: frame number (32 bits), time in milliseconds (48 bits), and the CRC-16 of those ten bytes
- * (polynomial 0x1021, start 0xFFFF, not reflected, no final XOR). Black is luma 16, white 235.
+ * Layout: 26 columns × 4 rows of square cells from the top left corner. The cell's size c = min(width / 40, height /
+ * 12) is not rounded; column i covers the pixels from floor(i × c) up to floor((i + 1) × c), rows alike. The first and
+ * last column are, from the top, black, white, black, white; they identify a code and give the reader its levels. The
+ * 24 columns between them hold 96 bits, row by row, most significant bit first, white for 1: frame number (32 bits),
+ * time in milliseconds (48 bits), and the CRC-16 of those ten bytes (polynomial 0x1021, start 0xFFFF, not reflected,
+ * no final XOR). Black is luma 16, white 235.
  *
  * @param plane Y plane (height × width), written in place; its stride may exceed the width.
  */

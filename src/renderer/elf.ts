@@ -10,7 +10,7 @@ const BIG_ENDIAN = 2;
 /** `e_type` of a shared library. */
 const SHARED = 3;
 
-/** Names of architectures as Deno has them, and as people do where it has none, by `EI_CLASS` and `e_machine`. */
+/** Names of architectures as in Deno, or common names for others, by `EI_CLASS` and `e_machine`. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   "1:3": "i386",
   "1:40": "arm",
@@ -22,9 +22,9 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds out from its header why this host's loader refuses a file. The loader itself says "No such file or directory" of
- * one for another architecture.
- * @returns `undefined` when the header is no reason, or cannot be read.
+ * Finds the reason in a file's header why the loader refuses it. For another architecture, the loader itself only
+ * reports "No such file or directory".
+ * @returns `undefined` if the header is fine, or cannot be read.
  */
 export function explainRefusal(path: string): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
@@ -33,8 +33,8 @@ export function explainRefusal(path: string): string | undefined {
 }
 
 /**
- * The architecture that a program or a library is built for, such as `x86_64` or `aarch64`.
- * @returns `undefined` for a file that is no ELF file, or cannot be read.
+ * The architecture of a program or library, such as `x86_64` or `aarch64`.
+ * @returns `undefined` if the file is not an ELF file, or cannot be read.
  */
 export function architectureOf(path: string): string | undefined {
   const header = readHeader(path);
@@ -74,7 +74,7 @@ function readHeader(path: string): DataView | undefined {
     using file = Deno.openSync(path);
     return new DataView(bytes.buffer, 0, file.readSync(bytes) ?? 0);
   } catch {
-    // Not to be read: the loader's own words say why.
+    // Unreadable: the loader's message has the reason.
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ export interface Yuv {
   readonly v: number;
 }
 
-/** BT.601 limited range of a colour given as red, green and blue from 0 to 1. */
+/** Converts red, green and blue from 0 to 1 to BT.601 limited range. */
 export function yuvFromRgb([red, green, blue]: readonly [number, number, number]): Yuv {
   return {
     y: Math.round(16 + 65.481 * red + 128.553 * green + 24.966 * blue),
@@ -24,7 +24,7 @@ export function yuvFromRgb([red, green, blue]: readonly [number, number, number]
   };
 }
 
-/** A picture in memory that can be drawn on. It begins black. */
+/** A picture in memory for drawing, initially black. */
 export class I420Picture {
   /** Pixels, even. */
   readonly width: number;
@@ -44,7 +44,7 @@ export class I420Picture {
     this.planes = [plane(1, 16), plane(2, 128), plane(2, 128)];
   }
 
-  /** Fills a rectangle. What lies outside of the picture is left out. */
+  /** Fills a rectangle, clipped to the picture. */
   fillArea(area: Area, color: Yuv): void {
     this.#eachPlane(color, (plane, { value, divisor }) => {
       const { left, right, top, bottom } = this.#bounds(area, divisor);
@@ -54,7 +54,7 @@ export class I420Picture {
     });
   }
 
-  /** Fills a disc that lies wholly inside the picture. */
+  /** Fills a disc that is completely inside the picture. */
   fillDisc({ x, y, radius }: { x: number; y: number; radius: number }, color: Yuv): void {
     this.#eachPlane(color, (plane, { value, divisor }) => {
       const reach = Math.floor(radius / divisor);
@@ -66,7 +66,7 @@ export class I420Picture {
     });
   }
 
-  /** Copies a rectangle from the same place of another picture of the same size. */
+  /** Copies a rectangle from the same position in another picture of the same size. */
   copyArea(source: I420Picture, area: Area): void {
     this.planes.forEach((plane, index) => {
       const from = source.planes[index];

@@ -14,24 +14,22 @@ import {
 import { openNativeLibrary } from "./native_library.ts";
 import { RendererError, type RendererErrorCode } from "./renderer_error.ts";
 
-/** What a renderer library is opened with. */
 export interface RendererLibraryOptions {
   /** Path of the shared library. */
   readonly path: string;
-  /** Handed to the library as JSON. */
+  /** Passed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Takes the failures that have no caller, of messages and of closing. */
+  /** Logs failures without a caller, of messages and of closing. */
   readonly log?: Logger;
-  /** Comes between the loaded library and whoever calls it. */
+  /** Wraps the loaded library. */
   readonly wrap?: (library: RendererLibrary) => RendererLibrary;
 }
 
 /**
- * Loads a renderer library (native/include/pinhole.h says what that is) and opens it. Its calls run on other threads; those of
- * one session never overlap, and neither does opening one session with opening another. The frames' planes are views of
- * the library's own memory.
+ * Loads a renderer library (see native/include/pinhole.h) and opens it. Calls run on other threads. Calls of one
+ * session never overlap, and sessions are opened one at a time. The frames' planes are views of the library's memory.
  *
- * A library runs in this process: what it does to memory that is not its own, nothing here can contain.
+ * The library runs in this process, which is not protected against its memory errors.
  *
  * @throws {RendererError} `library_missing`, `library_unloadable`, `symbol_missing`, `abi_version`, `open_failed`
  */
@@ -54,8 +52,8 @@ export async function openRendererLibrary(
 }
 
 /**
- * Looks at a library before anything of it is called but its version: a library for another version may lack symbols,
- * and then its version is the reason that helps.
+ * Checks a library before any function but its version is called. A library for another version may lack symbols; then
+ * the version is the more helpful reason.
  * @returns The functions that it exports.
  */
 function checkLibrary(file: string, path: string): ReadonlySet<string> {
@@ -102,7 +100,7 @@ function checkLibrary(file: string, path: string): ReadonlySet<string> {
 function load(file: string, exported: ReadonlySet<string>): RendererLibrary {
   const library = openNativeLibrary(file, LIBRARY_SYMBOLS);
   const symbols = { ...library.symbols };
-  // Deno's types promise null for a missing symbol; where it is non-blocking there is a function that throws instead.
+  // Deno's types have null for a missing symbol, but a missing non-blocking one is a function that throws.
   for (const name of OPTIONAL_SYMBOLS) {
     if (!exported.has(name)) symbols[name] = null;
   }

@@ -1,7 +1,7 @@
 import type { AudioChunk } from "../media/frame.ts";
 import { RendererError } from "./renderer_error.ts";
 
-/** The byte order of every processor that Deno runs on. */
+/** The byte order of every architecture that Deno supports. */
 const LITTLE_ENDIAN = true;
 
 /** `pinhole_audio_chunk` of native/include/pinhole.h. */
@@ -17,19 +17,19 @@ const OFFSET = {
 const SAMPLE_RATE_MIN = 8_000;
 const SAMPLE_RATE_MAX = 48_000;
 
-/** Sound of one call: two seconds are far more than any renderer is behind, and no reason for a crash. */
+/** Maximum sound per call, in seconds: far more than any renderer lags behind. */
 const SECONDS_MAX = 2;
 
-/** Sound without a time of its own that would end this long before now, in microseconds, follows a gap. */
+/** If sound without a timestamp would end this long before now, in microseconds, there was a gap. */
 const GAP_US = 200_000;
 
-/** The `pinhole_audio_chunk` of one session: what the library fills in, and the reader that believes none of it. */
+/** The `pinhole_audio_chunk` of one session, and a reader that validates what the library wrote. */
 export class LibraryAudio {
   /** The structure; C writes it. */
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(CHUNK_BYTES);
   readonly #fields: DataView = new DataView(this.bytes.buffer);
   readonly #libraryName: string;
-  /** Where the next chunk begins if it does not say. */
+  /** Start of the next chunk if it has no timestamp. */
   #nextUs = 0;
 
   /** @param libraryName For messages. */
@@ -37,16 +37,16 @@ export class LibraryAudio {
     this.#libraryName = libraryName;
   }
 
-  /** Makes the structure ready for a call. */
+  /** Resets the structure for a call. */
   clear(): void {
     this.bytes.fill(0);
     this.#fields.setUint32(0, CHUNK_BYTES, LITTLE_ENDIAN);
   }
 
   /**
-   * Copies the sound out.
-   * @param requestedUs Up to when the sound was asked for: where sound ends that has no time of its own.
-   * @returns `undefined` when there is none.
+   * Validates and copies the sound.
+   * @param requestedUs The requested time, which is the end of sound without a timestamp.
+   * @returns `undefined` if there is none.
    * @throws {RendererError} `bad_audio`
    */
   read(requestedUs: number): AudioChunk | undefined {

@@ -4,11 +4,11 @@ import type { RendererLibrary } from "./library_symbols.ts";
 /** `PINHOLE_ERROR_TEXT_SIZE` of native/include/pinhole.h. */
 const ERROR_TEXT_BYTES = 1024;
 
-/** Runs asynchronous calls one after another, in the order in which they were asked for. */
+/** Runs asynchronous calls one after another, in the order of the requests. */
 export class SerialCalls {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Runs `call` when all earlier ones have settled, and settles as it does. */
+  /** Runs `call` when all earlier ones have settled, and settles like it. */
   run<T>(call: () => Promise<T>): Promise<T> {
     const result = this.#last.then(call);
     this.#last = result.catch(() => {});
@@ -16,12 +16,12 @@ export class SerialCalls {
   }
 }
 
-/** What C code is reading or writing now. */
+/** Buffers that C code is currently using. */
 const heldBuffers = new Set<readonly ArrayBufferView[]>();
 
 /**
- * Waits for a call that was given `buffers`. Deno passes C a bare address, and a call runs on another thread: without
- * a reference from here, the garbage collector could take a buffer while C still uses it.
+ * Waits for a call that uses `buffers`. Deno passes C a bare address, and the call runs on another thread: without
+ * this reference, the garbage collector could free a buffer while C uses it.
  */
 export async function holding<T>(
   buffers: readonly ArrayBufferView[],
@@ -35,18 +35,18 @@ export async function holding<T>(
   }
 }
 
-/** UTF-8 with the final 0 of a C string. */
+/** Encodes a C string: UTF-8 with a final 0. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** The object that a call was made on; with neither, the call was `pinhole_open`. */
+/** The object of a call; with neither, the call was `pinhole_open`. */
 export interface CallTarget {
   readonly renderer?: Deno.PointerObject;
   readonly session?: Deno.PointerObject;
 }
 
-/** A function that returned a status of failure. */
+/** A call that returned a failure status. */
 export interface FailedCall {
   readonly code: RendererErrorCode;
   readonly libraryName: string;
@@ -56,8 +56,8 @@ export interface FailedCall {
 }
 
 /**
- * Makes an error of a failed call, with the library's text. Only from within the {@link SerialCalls} of the object
- * that the call was made on: the text is that of the newest failure.
+ * Makes an error for a failed call, with the library's text. Call only within the {@link SerialCalls} of the call's
+ * object, because the text is that of the newest failure.
  */
 export async function failureOf(
   library: RendererLibrary,
@@ -87,15 +87,15 @@ async function lastError(
       BigInt(buffer.byteLength),
     ),
   );
-  // The library may have forgotten the final 0, cut a character in two, or written lines.
+  // The text may lack the final 0, end within a character, or contain line breaks.
   const end = buffer.indexOf(0);
   const text = new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
   return text.replace(/\p{Cc}+/gu, " ").trim();
 }
 
 /**
- * The object whose address a call stored in `out`.
- * @returns `undefined` when the library stored none.
+ * The object at the address that a call stored in `out`.
+ * @returns `undefined` if the library stored none.
  */
 export function objectAt(out: BigUint64Array<ArrayBuffer>): Deno.PointerObject | undefined {
   return Deno.UnsafePointer.create(out[0] ?? 0n) ?? undefined;

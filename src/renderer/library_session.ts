@@ -20,7 +20,7 @@ import {
   PLANE_PARTS,
 } from "./pixel_layout.ts";
 
-/** Messages that may wait while a picture is rendered; more of them means that the library does not keep up. */
+/** Messages that may be queued during a call; more means that the library is too slow. */
 const WAITING_MESSAGES_MAX = 64;
 
 /** Results of `pinhole_render`. */
@@ -41,7 +41,7 @@ export interface OpenSession {
 
 /** A session of a renderer library. Its calls run one after another, in the order in which they were made. */
 export class LibrarySession implements FrameSource {
-  // Each of these is there only where the library has the function for it.
+  // Each of these exists only if the library has the function.
   readonly message?: (data: Uint8Array) => MessageRefusal | undefined;
   readonly audio?: (timestampUs: number) => Promise<AudioChunk | undefined>;
   readonly pollMessage?: () => Promise<Uint8Array | undefined>;
@@ -84,7 +84,7 @@ export class LibrarySession implements FrameSource {
     return await this.#serial(() => this.#render(Math.round(timestampUs)));
   }
 
-  /** Waits for calls that are under way. Frames of the session have no bytes afterwards. Idempotent. */
+  /** Waits for calls in progress. Frames of the session are empty afterwards. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#calls.run(() => this.#close());
     return this.#closed;
@@ -109,7 +109,7 @@ export class LibrarySession implements FrameSource {
     }
   }
 
-  /** A closed session's memory is gone: nothing may be called on it any more. */
+  /** No function may be called on a closed session, because its memory is freed. */
   async #serial<T>(call: () => Promise<T>): Promise<T> {
     if (this.#closed !== undefined) throw new TypeError("The renderer's session is closed");
     return await this.#calls.run(call);
@@ -149,7 +149,7 @@ export class LibrarySession implements FrameSource {
     });
   }
 
-  /** Calls a function that has no result but its status. */
+  /** Calls a function whose only result is its status. */
   #tell(call: string, run: () => Promise<number>): void {
     const { log } = this.#open;
     if (this.#closed !== undefined) return;
@@ -160,7 +160,7 @@ export class LibrarySession implements FrameSource {
   }
 
   #enqueueMessage(data: Uint8Array): MessageRefusal | undefined {
-    // A viewer may speak up to the last moment, and no one is to blame for it.
+    // Not an error: a viewer may send messages until the last moment.
     if (this.#closed !== undefined) return undefined;
     const waiting = this.#waitingMessages;
     const bytes = data.byteLength;
@@ -169,7 +169,7 @@ export class LibrarySession implements FrameSource {
       return bytes > MESSAGE_BYTES_MAX ? "too_long" : "too_many";
     }
     this.#waitingMessages++;
-    // The caller's bytes are the caller's again when this function returns.
+    // Copy: the bytes belong to the caller again when this function returns.
     const copy = new Uint8Array(data);
     this.#calls.run(() => this.#message(copy))
       .catch((error) => this.#open.log.warn("renderer_message_failed", { error: error.message }))
@@ -202,7 +202,7 @@ export class LibrarySession implements FrameSource {
   }
 }
 
-/** The byte order of every processor that Deno runs on. */
+/** The byte order of every architecture that Deno supports. */
 const LITTLE_ENDIAN = true;
 
 /** `pinhole_frame` of native/include/pinhole.h. */
@@ -214,18 +214,18 @@ const PLANE_OFFSET = { data: 0, byteSize: 8, strideBytes: 16 } as const;
 /** `PINHOLE_FRAME_KEYFRAME`. */
 const FLAG_KEYFRAME = 1;
 
-/** Enough for three planes in each of two or three buffers, with room for a change of size. */
+/** Enough for three planes in each of two or three buffers, plus a change of size. */
 const WINDOWS_MAX = 16;
 
-/** The `pinhole_frame` of one session: what the library fills in, and the reader that believes none of it. */
+/** The `pinhole_frame` of one session, and a reader that validates what the library wrote. */
 class LibraryFrame {
   /** The structure; C writes it. */
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FRAME_BYTES);
   readonly #fields: DataView = new DataView(this.bytes.buffer);
   readonly #libraryName: string;
   /**
-   * Views of the library's memory by address, the one used last at the end. A view is cheap to make, but V8 counts its
-   * bytes as garbage to come: made anew for each frame, they would have it collect without end.
+   * Views of the library's memory by address, the most recently used last. A view is cheap, but V8 counts its bytes
+   * towards garbage collection: new ones for each frame would trigger it continuously.
    */
   readonly #windows = new Map<bigint, ArrayBuffer>();
 
@@ -234,15 +234,15 @@ class LibraryFrame {
     this.#libraryName = libraryName;
   }
 
-  /** Makes the structure ready for a call. */
+  /** Resets the structure for a call. */
   clear(): void {
     this.bytes.fill(0);
     this.#fields.setUint32(0, FRAME_BYTES, LITTLE_ENDIAN);
   }
 
   /**
-   * Reads what the library filled in. The planes are views of its memory: nothing is copied.
-   * @param requestedUs Stands in for a timestamp that was not given.
+   * Reads and validates what the library wrote. The planes are views of its memory, not copies.
+   * @param requestedUs Used if the frame has no timestamp.
    * @throws {RendererError} `bad_frame`
    */
   read(requestedUs: number): SourceFrame {
@@ -251,7 +251,7 @@ class LibraryFrame {
     const code = this.#fields.getUint32(OFFSET.format, LITTLE_ENDIAN);
     if (code === FORMAT_H264) return this.#accessUnit(timestampUs);
     const format = PIXEL_FORMAT_CODES[code];
-    if (format === undefined) throw this.#bad(`its format is ${code}, which is none of 1 to 7`);
+    if (format === undefined) throw this.#bad(`its format is ${code}, not 1 to 7`);
     const width = this.#side("width");
     const height = this.#side("height");
     const planes = PLANE_PARTS[format].map((part, index) =>
@@ -260,7 +260,7 @@ class LibraryFrame {
     return { kind: "raw", format, width, height, planes, timestampUs };
   }
 
-  /** Cuts every frame off from its memory, so that one that is read too late is empty instead of a crash. */
+  /** Detaches every frame from its memory, so that reading one too late yields nothing instead of a crash. */
   detach(): void {
     this.#detachOldest(0);
   }

@@ -2,8 +2,8 @@
 export const ABI_VERSION = 1;
 
 /**
- * The functions of native/include/pinhole.h as Deno calls them. Whatever may take its time is non-blocking: it runs on a
- * thread of Deno's pool, another one each time.
+ * The functions of native/include/pinhole.h for Deno's FFI. Slow functions are `nonblocking`: each call runs on any
+ * thread of Deno's pool.
  */
 export const LIBRARY_SYMBOLS = {
   pinhole_abi_version: { parameters: [], result: "u32" },
@@ -110,19 +110,19 @@ export const LIBRARY_SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** A loaded library, ready for calls. Functions that it does not have are null. */
+/** A loaded library. Missing functions are null. */
 export interface RendererLibrary {
   readonly symbols: Deno.DynamicLibrary<typeof LIBRARY_SYMBOLS>["symbols"];
-  /** Unloads the library. Nothing of it may be called or running. */
+  /** Unloads the library. No call may be in progress or follow. */
   close(): void;
 }
 
-/** The functions without which a library is refused. */
+/** The required functions. */
 export const REQUIRED_SYMBOLS: readonly string[] = Object.entries(LIBRARY_SYMBOLS)
   .filter(([_, symbol]) => !("optional" in symbol))
   .map(([name]) => name);
 
-/** The functions that a library may leave out. */
+/** The optional functions. */
 export const OPTIONAL_SYMBOLS = [
   "pinhole_message",
   "pinhole_audio",

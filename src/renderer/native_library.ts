@@ -1,8 +1,8 @@
 /**
- * Loads a shared library: the one place where code that Deno does not watch over comes in.
+ * Loads a shared library. The only place that loads native code outside Deno's sandbox.
  *
- * @param path A path, or a name that the host's loader looks up.
- * @throws {Error} With the loader's words.
+ * @param path A path, or a name that the loader looks up.
+ * @throws {Error} With the loader's message.
  */
 export function openNativeLibrary<const S extends Deno.ForeignLibraryInterface>(
   path: string,

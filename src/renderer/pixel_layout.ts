@@ -1,12 +1,12 @@
 import type { PixelFormat } from "../media/frame.ts";
 
-/** `PINHOLE_FRAME_SIDE_MAX`: larger than any picture, and small enough to tell one from uninitialised memory. */
+/** `PINHOLE_FRAME_SIDE_MAX`: larger than any picture, and small enough to detect uninitialised memory. */
 export const FRAME_SIDE_MAX = 16384;
 
 /** `PINHOLE_FORMAT_H264` of native/include/pinhole.h. */
 export const FORMAT_H264 = 7;
 
-/** Longest access unit: a raw picture of 4K has 12 MB, and none that is compressed comes near it. */
+/** Maximum access unit: even a raw 4K picture has only 12 MB. */
 export const ACCESS_UNIT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The other `PINHOLE_FORMAT_…`, by number. */
@@ -19,7 +19,7 @@ export const PIXEL_FORMAT_CODES: Readonly<Record<number, PixelFormat>> = {
   6: "bgr24",
 };
 
-/** Bytes of a row, and rows, of each plane, as parts of the picture's width and height. */
+/** Bytes per row and number of rows of each plane, relative to the picture's width and height. */
 export const PLANE_PARTS: Readonly<
   Record<PixelFormat, readonly { readonly rowBytes: number; readonly rows: number }[]>
 > = {

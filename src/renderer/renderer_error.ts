@@ -1,6 +1,6 @@
 import { AppError } from "../base/errors.ts";
 
-/** Why a renderer library was refused, or what it failed at. */
+/** Why a renderer library was refused, or what failed. */
 export type RendererErrorCode =
   /** There is no file at the path. */
   | "library_missing"
@@ -11,10 +11,10 @@ export type RendererErrorCode =
   | "open_failed"
   | "session_open_failed"
   | "render_failed"
-  /** A frame whose description contradicts itself; nothing of its memory was read. */
+  /** An inconsistent frame; its memory was not read. */
   | "bad_frame"
-  /** The same for sound. */
+  /** Inconsistent sound. */
   | "bad_audio";
 
-/** A failure of a renderer library. The message names the library's own text where it gave one. */
+/** A failure of a renderer library. The message includes the library's own text, if any. */
 export class RendererError extends AppError<RendererErrorCode> {}

@@ -26,21 +26,21 @@ const BARS: readonly Yuv[] = [
 
 const SECOND_US = 1_000_000;
 const FLASH_US = 100_000;
-/** A timer may fire so much early, and the flash would be a whole picture late. */
+/** How early a timer may fire; without this margin the flash would be one picture late. */
 const EARLY_US = 2_000;
-/** The ball's way there and back; the two have no small common multiple, so the path repeats only after 91 s. */
+/** Periods of the ball in x and y; their least common multiple is large, so the path repeats only after 91 s. */
 const BALL_PERIOD_X_US = 7 * SECOND_US;
 const BALL_PERIOD_Y_US = 2.6 * SECOND_US;
 
 /**
- * A renderer that needs nothing: colour bars, a grey ramp, a ball that bounces, a corner that flashes during the
- * first 100 ms of each second of the timeline (2 ms early, as timers may be), and a block code with the count of `render` calls (from 0) and the
- * wall-clock time of the call. It beeps as long as it flashes.
+ * The built-in renderer: colour bars, a grey ramp, a bouncing ball, a corner that flashes during the first 100 ms of
+ * each second of the timeline (2 ms early, because timers may be), and a block code with the number of the `render`
+ * call (from 0) and the wall-clock time of the call. It beeps while it flashes.
  *
- * Its pictures are I420 in BT.601 limited range, of the size that the session asks for. `render` gives one at once;
- * what moves is a function of the timestamp alone.
+ * Pictures are I420 in BT.601 limited range, in the session's size. `render` returns at once; all motion depends only
+ * on the timestamp.
  *
- * @param options.clock Gives the time that the block code carries.
+ * @param options.clock Time source of the block code.
  */
 export function createTestPattern({ clock }: { clock: Clock }): FrameSourceFactory {
   return {
@@ -50,7 +50,7 @@ export function createTestPattern({ clock }: { clock: Clock }): FrameSourceFacto
   };
 }
 
-/** A picture, and where the ball was drawn on it last. */
+/** A picture, and the last position of the ball on it. */
 interface Canvas {
   readonly picture: I420Picture;
   ball?: Area;
@@ -61,7 +61,7 @@ class TestPatternSource implements FrameSource {
   readonly #background: I420Picture;
   readonly #layout: Layout;
   readonly #tone: Tone = new Tone(FLASH_US);
-  /** Two in turn, so that a frame stays as it is while the next one is drawn. */
+  /** Two in turn, so that a frame stays unchanged while the next one is drawn. */
   readonly #canvases: readonly [Canvas, Canvas];
   #frameNumber = 0;
 
@@ -105,7 +105,7 @@ class TestPatternSource implements FrameSource {
     const y = Math.round(court.y + court.height * bounce(timestampUs / BALL_PERIOD_Y_US));
     picture.fillDisc({ x, y, radius }, BLACK);
     picture.fillDisc({ x, y, radius: radius * 0.8 }, WHITE);
-    // One more pair of pixels on each side, for what rounding adds.
+    // Two more pixels on each side, for rounding.
     const side = 2 * radius + 4;
     canvas.ball = { x: x - radius - 2, y: y - radius - 2, width: side, height: side };
     const intoSecondUs = (timestampUs + EARLY_US) % SECOND_US;
@@ -115,11 +115,11 @@ class TestPatternSource implements FrameSource {
   }
 }
 
-/** Where things are, in pixels. */
+/** Positions in pixels. */
 interface Layout {
-  /** What the block code covers. */
+  /** Area of the block code. */
   readonly code: Area;
-  /** Where the ball's centre goes. */
+  /** Area of the ball's centre. */
   readonly court: Area;
   readonly radius: number;
   readonly flash: Area;
@@ -160,7 +160,7 @@ function drawBackground(size: { width: number; height: number }, layout: Layout)
     picture.fillArea({ ...column, y: 0, height: reverseTop }, color);
     picture.fillArea({ ...column, y: reverseTop, height: rampTop - reverseTop }, reverse);
   });
-  // It stops short of the flash, so that white never touches white.
+  // It ends before the flash, so that white never touches white.
   const rampWidth = layout.flash.x * 0.95;
   for (let x = 0; x < rampWidth; x += 2) {
     const level = x / rampWidth;

@@ -3,12 +3,12 @@ import type { AudioChunk } from "../media/frame.ts";
 const SAMPLE_RATE = 48_000;
 const SECOND_US = 1_000_000;
 const PITCH_HZ = 1_000;
-/** A quarter of full scale: clear, and no shock to whoever unmutes. */
+/** A quarter of full scale: clear, but not startling after unmuting. */
 const AMPLITUDE = 8_192;
-/** Ramps of the beep's ends, in samples: without them it clicks. */
+/** Fade in and out of the beep, in samples, to avoid clicks. */
 const RAMP_SAMPLES = 96;
 
-/** The beep that goes with a flash: silence, but for the beginning of each second of the timeline. Mono, 48 kHz. */
+/** The beep of the flash, at the beginning of each second of the timeline; otherwise silence. Mono, 48 kHz. */
 export class Tone {
   readonly #beepUs: number;
   #nextSample: number | undefined;
@@ -18,7 +18,7 @@ export class Tone {
     this.#beepUs = beepUs;
   }
 
-  /** The sound since the last call, up to `timestampUs`; the first call only begins it. */
+  /** The sound since the last call, up to `timestampUs`; the first call only sets the start. */
   until(timestampUs: number): AudioChunk | undefined {
     const end = Math.floor((timestampUs * SAMPLE_RATE) / SECOND_US);
     const start = this.#nextSample ?? end;

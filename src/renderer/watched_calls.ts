@@ -1,16 +1,16 @@
 import type { RendererLibrary } from "./library_symbols.ts";
 
-/** Where the calls of a library are, in words such as `pinhole_render, call 17 of session "one", 512×512`. */
+/** The calls of a library as text, such as `pinhole_render, call 17 of session "one", 512×512`. */
 export interface CallState {
-  /** Those that were made and have not returned, oldest first. */
+  /** Calls in progress, oldest first. */
   readonly underWay: readonly string[];
-  /** The one that returned last; `undefined` before any has. */
+  /** The call that returned last; `undefined` before the first. */
   readonly last: string | undefined;
 }
 
 type Call = (...args: readonly unknown[]) => Promise<number>;
 
-/** A session as its calls are told by. */
+/** A session, for descriptions of its calls. */
 interface WatchedSession {
   /** `session "one", 512×512`. */
   readonly words: string;
@@ -19,23 +19,23 @@ interface WatchedSession {
 }
 
 /**
- * A library whose calls are followed from outside.
- * @param onChange Called before each call is made and when it has returned. Whatever it writes has to be out of this
- * process when it returns: the call may end the process.
+ * Wraps a library so that its calls can be observed.
+ * @param onChange Called before each call and after it returned. It must flush its output before it returns, because
+ * the call may crash the process.
  */
 export function watchCalls(
   library: RendererLibrary,
   onChange: (state: CallState) => void,
 ): RendererLibrary {
   const watch = new CallWatch(onChange);
-  // What is not called on a thread is called before the library is ready, and so by nobody who has this.
+  // Functions that do not run on a thread are called before the library is ready, so not through this wrapper.
   const calls = Object.entries(library.symbols as unknown as Record<string, Call | null>)
     .filter(([name]) => name !== "pinhole_abi_version")
     .map(([name, call]) => [
       name,
       call === null ? null : (...args: unknown[]) => watch.run(name, { call, args }),
     ]);
-  // The type is made from the same table as these entries, which the compiler cannot follow.
+  // The compiler cannot infer that these entries match the type, which is made from the same table.
   const symbols = {
     ...library.symbols,
     ...Object.fromEntries(calls),
@@ -45,7 +45,7 @@ export function watchCalls(
 
 class CallWatch {
   readonly #onChange: (state: CallState) => void;
-  /** By the address of the library's object. */
+  /** By the address of the session object. */
   readonly #sessions = new Map<bigint, WatchedSession>();
   readonly #underWay = new Map<symbol, string>();
   #last: string | undefined;
@@ -88,7 +88,7 @@ class CallWatch {
     return `${name}, call ${number} of ${session.words}`;
   }
 
-  /** Knows a session from its opening to its closing: addresses are used again. */
+  /** Tracks sessions from opening to closing, because addresses are reused. */
   #follow(name: string, args: readonly unknown[]): void {
     if (name === "pinhole_session_close") this.#sessions.delete(addressOf(args[0]));
     if (name !== "pinhole_session_open") return;
@@ -97,14 +97,14 @@ class CallWatch {
   }
 }
 
-/** Words for the session that `pinhole_session_open` is called with. */
+/** Describes the session of a `pinhole_session_open` call. */
 function wordsOf(args: readonly unknown[]): string {
   const [, id, , width, height] = args;
   const text = new TextDecoder().decode((id as Uint8Array).subarray(0, -1));
   return `session "${text}", ${width}×${height}`;
 }
 
-/** 0 for what is no pointer. */
+/** 0 if it is not a pointer. */
 function addressOf(arg: unknown): bigint {
   const isPointer = typeof arg === "object" && arg !== null && !ArrayBuffer.isView(arg);
   return isPointer ? Deno.UnsafePointer.value(arg as Deno.PointerObject) : 0n;

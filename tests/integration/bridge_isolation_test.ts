@@ -215,7 +215,7 @@ Deno.test("openIsolatedLibrary: a session that always ends the process is given 
         openSource(factory, { sessionId: "bad", params: { fault } }),
         (error) =>
           error instanceof RendererError && error.code === "session_open_failed" &&
-          /"bad" has ended the library's process too often/.test(error.message),
+          /"bad" has crashed the library's process too often/.test(error.message),
       );
       await nextFrame(good);
       assert.equal(log.all("renderer_process_started").length, started);

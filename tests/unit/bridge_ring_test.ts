@@ -63,7 +63,7 @@ Deno.test("Ring: pictures that wait in a ring that is replaced are kept", async 
   });
 });
 
-Deno.test("Ring: a file that was made shorter is said, and gives no picture", async () => {
+Deno.test("Ring: a truncated file is reported, and yields no picture", async () => {
   await withRing(({ ring, cut, short }) => {
     const shown = ring.take(0, PART);
     const waiting = ring.take(1, PART);

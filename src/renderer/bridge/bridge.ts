@@ -27,21 +27,20 @@ import {
   WriterConnection,
 } from "./writer_connection.ts";
 
-/** What a bridge is opened with. */
 export interface BridgeOptions {
   /** 1 to 64 of `A-Z a-z 0-9 _ - .`. */
   readonly name: string;
   readonly log: Logger;
   readonly meter: SharedMeter;
   readonly clock: Clock;
-  /** Where the ring and the socket lie. Default: `/dev/shm`. */
+  /** Folder of the ring and the socket. Default: `/dev/shm`. */
   readonly folder?: string;
 }
 
 /**
- * Opens a bridge: a ring in shared memory and a socket, through which another process brings frames, sound and
- * messages. docs/bridge_wire.md is its contract. The bridge is open when the promise settles; writers come and go as they
- * like, and while there is none its sessions are idle.
+ * Opens a bridge: a ring in shared memory and a socket, through which another process sends frames, sound and
+ * messages. docs/bridge_wire.md is its contract. The bridge is open when the promise settles. Writers may connect and
+ * disconnect at any time; without a writer the sessions are idle.
  *
  * @throws {BridgeError} `bridge_taken`, `bridge_files`, `bridge_unsupported`
  */
@@ -49,20 +48,20 @@ export async function openBridge(options: BridgeOptions): Promise<FrameSourceFac
   return await Bridge.open({ ...options, pace: "writer", rendererName: `bridge ${options.name}` });
 }
 
-/** What distinguishes the bridge of an isolated library. */
+/** Options that only the bridge of an isolated library uses. */
 export interface BridgeParts extends BridgeOptions {
   readonly pace: Pace;
-  /** Name as a renderer, for logs. */
+  /** Name of the renderer, for logs. */
   readonly rendererName: string;
-  /** Says whether a process may write. Default: any. */
+  /** Whether a process may write. Default: any. */
   readonly mayWrite?: (pid: number) => boolean;
-  /** A writer was let in. */
+  /** A writer was accepted. */
   readonly onWriter?: () => void;
-  /** A writer says that it cannot begin, and why. */
+  /** A writer reports that it cannot start, and why. */
   readonly onFailed?: (failure: { readonly code: string; readonly text: string }) => void;
 }
 
-/** What a session can do whose writer is not there to tell. */
+/** Features of a session whose writer is not connected yet. */
 const ALL_FEATURES: SessionFeatures = {
   audio: true,
   takesMessages: true,
@@ -86,7 +85,7 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
   readonly #sessions = new Map<number, BridgeSession>();
   readonly #connections = new Set<WriterConnection>();
   readonly #rings: RingMaker;
-  /** Of all writers: one that connects again has no more. */
+  /** Shared by all writers, so that reconnecting does not raise the limit. */
   readonly #ringRate: RingRate = new RingRate();
   readonly #makingRings = new Set<Promise<void>>();
   readonly #probation: Probation<BridgeSession>;
@@ -117,7 +116,7 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     this.#accepting = this.#accept();
   }
 
-  /** As {@link openBridge}. */
+  /** See {@link openBridge}. */
   static async open(parts: BridgeParts): Promise<Bridge> {
     const { name, folder = SHARED_MEMORY_FOLDER, log } = parts;
     if (!NAME.test(name)) throw new TypeError(`"${name}" cannot be the name of a bridge`);
@@ -138,22 +137,22 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     }
   }
 
-  /** Where writers connect. */
+  /** Path of the socket to which writers connect. */
   get socketPath(): string {
     return this.#files.socketPath;
   }
 
   /**
-   * Opens a session, whether or not a writer is there.
-   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it, or keeps crashing by it, or when
-   * there is no shared memory for its pictures.
+   * Opens a session, whether or not a writer is connected.
+   * @throws {RendererError} `session_open_failed`, when an isolated library refuses it or keeps crashing because of
+   * it, or when there is no shared memory for its pictures.
    */
   async open(options: FrameSourceOptions): Promise<FrameSource> {
     if (this.#closed !== undefined) throw new TypeError("The bridge is closed");
     const { sessionId: id, width, height, fps, params } = options;
     const { pace, clock } = this;
     if (pace === "server" && this.#probation.isQuarantined(id)) {
-      const words = `The session "${id}" has ended the library's process too often`;
+      const words = `The session "${id}" has crashed the library's process too often`;
       throw new RendererError("session_open_failed", words);
     }
     const refusal = this.#refusal();
@@ -183,7 +182,7 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     return sourceOf(session, this.#features);
   }
 
-  /** Sends the writer away, closes what sessions are left, and removes the files. Idempotent. */
+  /** Disconnects the writer, closes all sessions, and removes the files. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -258,7 +257,7 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     this.#judge();
   }
 
-  /** The writer is gone, which a session of an isolated library may have caused. */
+  /** The writer is gone: finds out whether a session of an isolated library caused that. */
   #judge(): void {
     const { log } = this.#parts;
     if (this.pace === "writer" || this.#closing.signal.aborted) return this.#probation.close();
@@ -268,14 +267,14 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     session.fail();
   }
 
-  /** Why there is no room for one more session; `undefined` when there is. */
+  /** Why there is no memory for another session; `undefined` if there is. */
   #refusal(): string | undefined {
     const layout = this.#writer?.ring;
     if (layout === undefined) return undefined;
     return this.#rings.refusal({ layout, sessions: this.#sessions.size + 1 });
   }
 
-  /** Makes a ring, and fails the newest sessions, as far as there is no room for them in it. */
+  /** Makes a ring, and fails the newest sessions that do not fit into it. */
   async #makeRing(slots: { bytes: number; count: number }, owner: RingOwner): Promise<void> {
     const sessions = [...this.#sessions.values()];
     const roomy = await this.#rings.make({ ...slots, sessions: sessions.length }, owner);

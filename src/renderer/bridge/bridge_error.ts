@@ -1,24 +1,24 @@
 import { AppError } from "../../base/errors.ts";
 
-/** Why a bridge cannot be opened, or why a writer was not let in. */
+/** Why a bridge cannot be opened, or a writer was refused. */
 export type BridgeErrorCode =
-  /** This host has no shared memory, or not the C library that the bridge is made with. */
+  /** This host has no shared memory or no GNU C library. */
   | "bridge_unsupported"
-  /** Another server has a bridge of that name, or another user a file at its paths. */
+  /** Another server uses the name, or another user owns a file at the bridge's paths. */
   | "bridge_taken"
-  /** A file or the socket of the bridge cannot be made. */
+  /** A file or the socket of the bridge cannot be created. */
   | "bridge_files"
-  /** The server did not let the writer in, or sent it away; the message has its words. */
+  /** The server refused or disconnected the writer; the message has the server's reason. */
   | "bridge_refused"
   /** The server is gone. */
   | "bridge_closed"
-  /** The process of an isolated library cannot be started, or it ended before the library was open. */
+  /** The process of an isolated library could not be started, or ended before the library was open. */
   | "library_process";
 
 /** A failure of a bridge, of a server or of a writer. */
 export class BridgeError extends AppError<BridgeErrorCode> {}
 
-/** The other side broke the contract. It is disconnected, and the message says why. */
+/** The other side violated the contract and is disconnected; the message is the reason. */
 export class BridgeViolation extends Error {
   override readonly name = "BridgeViolation";
 }

@@ -4,16 +4,16 @@ import { type Libc, LINUX, LITTLE_ENDIAN } from "./libc.ts";
 import { BRIDGE_VERSION, SLOT_BYTES_STEP } from "./limits.ts";
 import { ringBytes, type RingLayout } from "./ring.ts";
 
-/** A page of its own, so that slots begin at pages. */
+/** One page, so that slots are page-aligned. */
 const HEADER_BYTES = SLOT_BYTES_STEP;
 
 /** `"PINHOLE\0"` */
 const MAGIC = new TextEncoder().encode("PINHOLE\0");
 
-/** For its owner alone. */
+/** Access for the owner only. */
 const FILE_MODE = 0o600;
 
-/** Servers that start and stop at the same moment may take the file away from each other. */
+/** Retries: servers that start and stop at the same time may replace each other's file. */
 const CLAIM_ATTEMPTS = 20;
 
 /** Paths of a bridge. */
@@ -25,9 +25,9 @@ export function bridgePaths(folder: string, name: string): { ring: string; socke
 /**
  * The files of one bridge: the ring, which also marks the name as taken, and the socket.
  *
- * Whoever holds the lock (flock) of the file at the ring's path owns the name. The kernel drops the lock when its
- * process ends, however that happens, so that what a dead server left behind is told from what a living one uses. The
- * file is only replaced or removed by the owner, so nobody can lock it in between.
+ * The process that holds the lock (flock) of the file at the ring's path owns the name. The kernel releases the lock
+ * however the process ends, so files of a dead server can be told from those in use. Only the owner replaces or
+ * removes the file, so no other process can lock it in between.
  */
 export class BridgeFiles {
   readonly socketPath: string;
@@ -36,7 +36,7 @@ export class BridgeFiles {
   /** The file at the path, locked. */
   #fd: number;
   #generation = 0;
-  /** Making a ring takes a while; until it is done, the file is not replaced or removed. */
+  /** Serializes calls: the file must not be replaced or removed while a ring is being made. */
   readonly #calls: SerialCalls = new SerialCalls();
 
   private constructor(
@@ -50,7 +50,7 @@ export class BridgeFiles {
   }
 
   /**
-   * Takes a name, and removes what a dead server left of it.
+   * Claims a name, and removes the files of a dead server.
    * @throws {BridgeError} `bridge_taken`, `bridge_files`
    */
   static async claim(
@@ -82,7 +82,7 @@ export class BridgeFiles {
     }
   }
 
-  /** Bytes of shared memory that are free; infinite where there is no limit. */
+  /** Free bytes of shared memory; infinite if there is no limit. */
   get freeBytes(): number {
     return this.#libc.freeBytes(this.#fd);
   }
@@ -93,10 +93,10 @@ export class BridgeFiles {
   }
 
   /**
-   * Makes a ring and puts it in the place of the one before, whose memory stays where it is mapped.
+   * Creates a ring that replaces the previous one; mapped memory of the previous one stays valid.
    * @param slots.slotBytes A multiple of {@link SLOT_BYTES_STEP}.
-   * @returns The ring's layout, and a descriptor that is the caller's to close.
-   * @throws {BridgeError} `bridge_files`, such as when the host's shared memory is used up; the ring before stays.
+   * @returns The ring's layout, and a descriptor that the caller closes.
+   * @throws {BridgeError} `bridge_files`, such as when the host's shared memory is used up; the previous ring stays.
    */
   makeRing(
     slots: { slotBytes: number; slotCount: number },
@@ -105,8 +105,8 @@ export class BridgeFiles {
   }
 
   /**
-   * Gives back the memory of the ring that was made last. It reads as zeros from then on, also for a writer that has it
-   * mapped, and may not be read or written.
+   * Frees the memory of the latest ring. It reads as zeros from then on, also for a writer that has it mapped, and
+   * must not be used.
    */
   empty(): Promise<void> {
     return this.#calls.run(async () => {
@@ -121,7 +121,7 @@ export class BridgeFiles {
     });
   }
 
-  /** Removes the files and gives the name back. Called once. */
+  /** Removes the files and releases the name. Called once. */
   remove(): Promise<void> {
     return this.#calls.run(() => {
       const { symbols } = this.#libc;
@@ -154,17 +154,17 @@ export class BridgeFiles {
     libc.closeLater(this.#fd);
     this.#fd = made.fd;
     this.#generation = layout.generation;
-    // A lock belongs to a descriptor: the ring has one of its own, which may go before this one or after it.
+    // A lock belongs to a descriptor: the ring gets a separate one, which may be closed earlier or later.
     const fd = libc.symbols.open(cString(this.#path), LINUX.O_RDWR | LINUX.O_CLOEXEC);
     if (fd < 0) throw libc.failure("bridge_files", `Cannot open "${this.#path}"`);
     return { fd, layout };
   }
 
-  /** Gives a file its memory and its header. */
+  /** Allocates a file's memory and writes its header. */
   async #reserve(fd: number, layout: RingLayout): Promise<void> {
     const { symbols } = this.#libc;
     const bytes = ringBytes(layout);
-    // Memory that is only promised would end whoever touches it when there is none left.
+    // Reserve the memory now: a process that touches unreserved memory gets SIGBUS when none is left.
     const status = await symbols.posix_fallocate(fd, 0n, BigInt(bytes));
     if (status !== 0) {
       const why = this.#libc.errorText(status);
@@ -178,7 +178,7 @@ export class BridgeFiles {
   }
 }
 
-/** A file that has no name that counts yet. */
+/** A file that is not yet at the ring's path. */
 interface MadeFile {
   readonly fd: number;
   readonly path: string;
@@ -186,7 +186,7 @@ interface MadeFile {
   discard(): void;
 }
 
-/** Makes an empty file beside `path`, locked and for its owner alone, whatever the umask. */
+/** Creates an empty locked file beside `path`, accessible only to the owner regardless of the umask. */
 function makeFile(libc: Libc, path: string): MadeFile {
   const { symbols } = libc;
   const template = cString(`${path}.XXXXXX`);
@@ -204,7 +204,7 @@ function makeFile(libc: Libc, path: string): MadeFile {
   };
 }
 
-/** Gives the path to a file that is made and locked. */
+/** Moves a locked file to the path. */
 function takePath(
   libc: Libc,
   { temporary, path, name }: { temporary: string; path: string; name: string },
@@ -230,7 +230,7 @@ function takePath(
           `Another server uses the bridge "${name}" ("${path}"); stop it, or choose another name`,
         );
       }
-      // The former owner may have removed or replaced it before it let go of the lock.
+      // The previous owner may have removed or replaced it before it released the lock.
       if (libc.stat({ fd: found })?.file !== libc.stat({ path })?.file) continue;
       if (symbols.rename(from, to) === 0) return;
       throw libc.failure("bridge_files", `Cannot replace "${path}"`);
@@ -245,8 +245,8 @@ function takePath(
 }
 
 /**
- * Holds what lies at a path to be this user's own: the folder is everybody's, and who put a file there first could read
- * along, or keep the name.
+ * Checks that a file at a path belongs to this user: everyone can write to the folder, and another user's file could
+ * be used to read the pictures or block the name.
  * @throws {BridgeError} `bridge_taken`, naming the owner.
  */
 function expectOwn(libc: Libc, path: string): void {

@@ -27,27 +27,26 @@ import type { AudioMessage, Pace, SessionFeatures } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
 import { WriterTimeline } from "./writer_timeline.ts";
 
-/** What a session of a bridge needs. */
 export interface BridgeSessionOptions {
-  /** What writers are told of it. */
+  /** The message that announces it to writers. */
   readonly open: OpenMessage;
   readonly pace: Pace;
   readonly clock: Clock;
   readonly meter: SharedMeter;
   /** Adds the session's id to its events. */
   readonly log: Logger;
-  /** The writer has answered a call for a picture. */
+  /** The writer answered a request for a picture. */
   readonly onAnswered?: () => void;
   /** Called once, when the session closes. */
   readonly onClosed: () => void;
 }
 
-/** How a writer took the opening of a session; `undefined` when none did. */
+/** A writer's answer to the opening of a session; `undefined` if there is no writer. */
 export type Opened = SessionFeatures | RendererError | undefined;
 
 /**
- * One session, between the server that asks it for pictures and a writer that brings them, or is not there. It keeps
- * one picture that has not been shown, and the slot of the one that is being shown.
+ * One session, between the server that requests pictures and a writer, if connected, that supplies them. Keeps one
+ * picture that has not been shown, and the slot of the picture that is being shown.
  */
 export class BridgeSession implements FrameSource {
   readonly #options: BridgeSessionOptions;
@@ -55,11 +54,11 @@ export class BridgeSession implements FrameSource {
   readonly #soundDrops: Tally<"too_far_ahead">;
   readonly #opened = Promise.withResolvers<Opened>();
   #port: WriterPort | undefined;
-  /** The newest picture, which nobody has seen. */
+  /** The newest picture, not shown yet. */
   #pending: BridgeFrame | undefined;
-  /** The slot of the picture that was given last. */
+  /** The slot of the picture that was returned last. */
   #held: Slot | undefined;
-  /** Whether the viewers see a picture of the writer. */
+  /** Whether viewers currently see a picture of the writer. */
   #showing = false;
   /** Whether they ever did. */
   #hasShown = false;
@@ -69,7 +68,7 @@ export class BridgeSession implements FrameSource {
   #failures: { render?: RendererError; audio?: RendererError } = {};
   #refusal: RendererError | undefined;
   #heardMs = Number.NEGATIVE_INFINITY;
-  /** When the writer was asked for what it has not answered yet. */
+  /** When the unanswered requests to the writer were sent. */
   #wantedMs: { frame?: number; audio?: number } = {};
   #answeredSound: AudioChunk | undefined;
   #bitsPerSecond: number | undefined;
@@ -90,20 +89,20 @@ export class BridgeSession implements FrameSource {
     return this.#options.open.id;
   }
 
-  /** Settles when a writer has answered, or when there is none. */
+  /** Settles when a writer has answered, or if there is none. */
   get opened(): Promise<Opened> {
     if (this.#port === undefined) this.#opened.resolve(undefined);
     return this.#opened.promise;
   }
 
-  /** A writer is there. */
+  /** A writer connected. */
   attach(port: WriterPort): void {
     this.#port = port;
     port.send(this.#options.open);
     if (this.#bitsPerSecond !== undefined) this.setBitrate(this.#bitsPerSecond);
   }
 
-  /** The writer is gone. */
+  /** The writer disconnected. */
   detach(): void {
     this.#port = undefined;
     this.#pending?.slot.release();
@@ -118,7 +117,7 @@ export class BridgeSession implements FrameSource {
     this.#waker.wake();
   }
 
-  /** A picture came; it takes the place of one that nobody has seen. */
+  /** Handles a picture; it replaces one that has not been shown. */
   takeFrame(frame: BridgeFrame): void {
     if (this.#pending !== undefined) {
       this.#pending.slot.release();
@@ -133,7 +132,7 @@ export class BridgeSession implements FrameSource {
     this.#answered();
   }
 
-  /** Sound came. */
+  /** Handles sound. */
   takeSound(message: AudioMessage): void {
     const { sampleRate, channels, samples, timestampUs } = message;
     if (this.#options.pace === "server") {
@@ -148,13 +147,13 @@ export class BridgeSession implements FrameSource {
     if (!taken) this.dropSound(soundUs(message) / 1000);
   }
 
-  /** A piece of sound of this length lies too far ahead to be kept. */
+  /** Counts a chunk of sound of this length that was dropped because it was too far ahead. */
   dropSound(ms: number): void {
     this.#options.meter.count("audio_dropped_total", { reason: "too_far_ahead" });
     this.#soundDrops.add("too_far_ahead", ms);
   }
 
-  /** The writer has nothing to show. */
+  /** The writer has no picture. */
   takeIdle(): void {
     this.#pending?.slot.release();
     this.#pending = undefined;
@@ -162,19 +161,19 @@ export class BridgeSession implements FrameSource {
     this.#answered();
   }
 
-  /** The stream is over. */
+  /** The stream has ended. */
   takeEnd(): void {
     this.#over = "end";
     this.#answered();
   }
 
-  /** The session will never work. */
+  /** The session failed permanently. */
   fail(): void {
     this.#over = "failed";
     this.#waker.wake();
   }
 
-  /** A call failed. Of several failures that nobody has seen the newest is kept. */
+  /** A call failed. Keeps only the newest failure until it is reported. */
   takeFailure(call: "render" | "audio", text: string): void {
     this.#failures[call] = new RendererError("render_failed", text);
     if (call === "render") return this.#answered();
@@ -182,12 +181,12 @@ export class BridgeSession implements FrameSource {
     this.#waker.wake();
   }
 
-  /** A message for the viewers came. */
+  /** Handles a message for the viewers. */
   takeMessage(data: Uint8Array): void {
     this.#messages.take(data);
   }
 
-  /** The writer has opened the session, or refuses it. */
+  /** The writer opened or refused the session. */
   takeOpened(opened: SessionFeatures | RendererError): void {
     if (opened instanceof RendererError) this.#refusal = opened;
     this.#opened.resolve(opened);
@@ -195,9 +194,9 @@ export class BridgeSession implements FrameSource {
   }
 
   /**
-   * Gives a picture that has not been given yet. Where there is none, it waits for one for up to 100 ms, so that a loop
-   * which calls this follows the pace of its writer.
-   * @throws {RendererError} What the writer said.
+   * Returns the next picture. If there is none, waits up to 100 ms for one, so that the calling loop follows the
+   * writer's pace.
+   * @throws {RendererError} A failure that the writer reported.
    */
   async render(timestampUs: number): Promise<RenderResult> {
     this.#timeline.correct(timestampUs);
@@ -210,12 +209,12 @@ export class BridgeSession implements FrameSource {
       { status: this.#showing ? "unchanged" : "idle" };
   }
 
-  /** @throws {RendererError} What the writer said. */
+  /** @throws {RendererError} A failure that the writer reported. */
   async audio(timestampUs: number): Promise<AudioChunk | undefined> {
     if (this.#options.pace === "writer") {
       return this.#sound.take(Math.max(timestampUs, this.#timeline.nowUs));
     }
-    // A library's calls for one session never overlap: sound would only wait behind the picture.
+    // A library's calls for one session never overlap, so the sound would only wait for the picture.
     if (this.#wantedMs.frame !== undefined) return undefined;
     const begun = this.#wantedMs.audio === undefined;
     this.#want("audio", timestampUs);
@@ -228,7 +227,7 @@ export class BridgeSession implements FrameSource {
     return sound;
   }
 
-  /** Sends a message of a viewer on, if a writer is there and reads. */
+  /** Forwards a viewer's message, if a writer is connected and reads. */
   message(data: Uint8Array): MessageRefusal | undefined {
     return this.#messages.forward(data, this.#port);
   }
@@ -241,7 +240,7 @@ export class BridgeSession implements FrameSource {
     this.#messages.drop(count);
   }
 
-  /** A writer that has said that it has nothing to show, or showed something before, is no reason. */
+  /** `undefined` if the writer reported IDLE or has shown pictures before. */
   idleReason(): IdleReason | undefined {
     if (this.#port === undefined) return "no_writer";
     return !this.#idle && !this.#hasShown ? "silent_writer" : undefined;
@@ -278,7 +277,7 @@ export class BridgeSession implements FrameSource {
     this.#port.send({ type: `want_${what}`, session: open.session, timestampUs });
   }
 
-  /** What a call for a picture gets now; `undefined`: worth to wait. */
+  /** The result of a call for a picture now; `undefined`: wait. */
   #result(timestampUs: number): RenderResult | undefined {
     const failure = this.#refusal ?? this.#failures.render;
     delete this.#failures.render;
@@ -293,7 +292,7 @@ export class BridgeSession implements FrameSource {
     return { status: "idle" };
   }
 
-  /** @returns `undefined` for a picture that cannot be read: the writer is disconnected for it. */
+  /** @returns `undefined` for a picture that cannot be read; its writer is disconnected. */
   #give(
     { read, slot, timestampUs: givenUs }: BridgeFrame,
     requestedUs: number,
@@ -317,7 +316,7 @@ export class BridgeSession implements FrameSource {
     return clock.now() - sinceMs > SILENCE_MS;
   }
 
-  /** A time that the writer gave on the session's timeline; `undefined` where it gave none. */
+  /** Converts the writer's timestamp to the session's timeline; `undefined` if it has none. */
   #placed(timestampUs: number, aheadUsMax: number): number | undefined {
     if (timestampUs === 0) return undefined;
     const clockOffsetUs = this.#port?.clockOffsetUs ?? 0;
@@ -328,7 +327,7 @@ export class BridgeSession implements FrameSource {
     return this.#waker.until(ask, { clock: this.#options.clock, waitMs: PICTURE_WAIT_MS });
   }
 
-  /** What was asked for is there, or will not come. */
+  /** A request was answered, or will not be. */
   #answered(): void {
     delete this.#wantedMs.frame;
     this.#waker.wake();

@@ -10,21 +10,21 @@ import { BridgeViolation } from "./bridge_error.ts";
 import type { Ring, Slot, SlotPart } from "./ring.ts";
 import type { FrameMessage } from "./writer_messages.ts";
 
-/** A picture that a writer has handed over. */
+/** A picture that a writer has sent. */
 export interface BridgeFrame {
-  /** The writer's. */
+  /** The writer's timestamp. */
   readonly timestampUs: number;
   /**
-   * Copies the picture out of its slot, valid until that is released; `undefined` when the file was made shorter.
-   * Called once at most.
+   * Copies the picture from its slot, valid until the slot is released; `undefined` if the file was truncated. Called
+   * at most once.
    */
   readonly read: () => SourceFrame | undefined;
   readonly slot: Slot;
 }
 
 /**
- * Takes over the slot that a message names, if its picture adds up: all of it lies within the slot.
- * @throws {BridgeViolation} Naming the field at fault; the slot stays the writer's.
+ * Takes the slot of a message, if its picture is valid and lies within the slot.
+ * @throws {BridgeViolation} Names the invalid field; the writer keeps the slot.
  */
 export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
   const { slotBytes, generation } = ring.layout;
@@ -45,7 +45,7 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
   }
   const { width, height, timestampUs } = message;
   const format = PIXEL_FORMAT_CODES[message.format];
-  if (format === undefined) fail(`format is ${message.format}, which is none of 1 to 7`);
+  if (format === undefined) fail(`format is ${message.format}, not 1 to 7`);
   checkSide("width", width);
   checkSide("height", height);
   const spans = PLANE_PARTS[format].map(({ rowBytes, rows }, index) =>
@@ -75,7 +75,7 @@ function checkSide(name: string, pixels: number): void {
   }
 }
 
-/** Where a plane lies in its slot, in bytes. */
+/** Position of a plane in its slot, in bytes. */
 interface Span extends SlotPart {
   readonly strideBytes: number;
 }

@@ -4,37 +4,36 @@ import type { FrameSource, FrameSourceFactory } from "../../media/frame.ts";
 import type { OpenMessage } from "./server_messages.ts";
 import type { BridgeWriter, WriterEvent } from "./writer.ts";
 
-/** Messages that are fetched with one picture; more have to wait for the next one. */
+/** Messages fetched per picture; the rest wait for the next picture. */
 const MESSAGES_PER_FRAME_MAX = 16;
 
-/** What a hosted session needs. */
 export interface HostedSessionOptions {
   readonly open: OpenMessage;
   readonly renderer: FrameSourceFactory;
   readonly writer: BridgeWriter;
   readonly log: Logger;
-  /** Settles when the former session of that name is closed, since a library knows its sessions by name. */
+  /** Settles when the previous session of that name is closed, because a library identifies sessions by name. */
   readonly former: Promise<void>;
   /** Number of open sessions. */
   readonly sessionCount: () => number;
 }
 
-/** One session of a library that runs in this process for a server in another one. */
+/** One session of a library that runs in this process for a server in another process. */
 export class HostedSession {
   readonly #options: HostedSessionOptions;
   readonly #number: number;
   readonly #source: Promise<FrameSource | undefined>;
 
-  /** Begins to open the library's session, and tells the server how that went. */
+  /** Starts opening the library's session, and reports the result to the server. */
   constructor(options: HostedSessionOptions) {
     this.#options = options;
     this.#number = options.open.session;
     this.#source = this.#open();
   }
 
-  /** Does what the server asks for. */
+  /** Handles a message of the server. */
   async take(event: WriterEvent): Promise<void> {
-    // What the event carries lies in a buffer that is used again before the source is open.
+    // Copy: the event's buffer is reused before the source is open.
     const data = event.type === "message" ? event.data.slice() : undefined;
     const source = await this.#source;
     if (source === undefined) return;

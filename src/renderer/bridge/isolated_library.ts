@@ -6,37 +6,36 @@ import { Bridge, type BridgeOptions, type BridgeParts } from "./bridge.ts";
 import { BridgeError } from "./bridge_error.ts";
 import type { HostJob } from "./library_host.ts";
 
-/** What an isolated library is opened with. */
 export interface IsolatedLibraryOptions extends Omit<BridgeOptions, "name"> {
   /** Path of the shared library. */
   readonly path: string;
-  /** Handed to the library as JSON. */
+  /** Passed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** How the library's process writes its log, for its command to act on. */
+  /** Log settings of the library's process, applied by its command. */
   readonly logSettings: HostJob["log"];
-  /** Starts a process that calls `runBridgeHost` with its standard input: the program, then its arguments. */
+  /** Command of a process that calls `runBridgeHost` with its standard input: the program, then its arguments. */
   readonly command: readonly [program: string, ...args: string[]];
 }
 
-/** Bridges of isolated libraries on one host. Their names cannot be those of the configuration, which have no dot. */
+/** Bridges of isolated libraries on one host. Their names have a dot, so they never clash with configured ones. */
 const BRIDGES_MAX = 64;
 
-/** Pauses before a library is started again, in milliseconds, doubling. */
+/** Doubling pauses before a library is restarted, in milliseconds. */
 const RESTART_PAUSE_MS = { min: 500, max: 10_000 } as const;
 
-/** A library that ran this long, in milliseconds, is started again after the shortest pause. */
+/** A library that ran this long, in milliseconds, is restarted after the shortest pause. */
 const STEADY_MS = 30_000;
 
-/** How long a library's process has to leave by itself, in milliseconds. */
+/** How long a library's process may take to exit by itself, in milliseconds. */
 const LEAVE_TIMEOUT_MS = 5_000;
 
 /**
- * Opens a renderer library in a process of its own, which brings its frames over a bridge: one copy more than within
- * this process. Whatever the library does to that process, sessions stay open and are idle until it runs again: it is
- * started again after a pause of 0.5 s, which doubles up to 10 s while it keeps failing, and gets all sessions anew.
+ * Opens a renderer library in a separate process, which sends its frames over a bridge: one copy more than in this
+ * process. If that process crashes, sessions stay open and are idle until it runs again: it is restarted after 0.5 s,
+ * doubling to 10 s while it keeps failing, and all sessions are opened again.
  *
- * @throws {RendererError} As `openRendererLibrary`, when the library cannot be opened the first time.
- * @throws {BridgeError} `library_process` when it ended its process instead; `bridge_files`, `bridge_unsupported`.
+ * @throws {RendererError} Like `openRendererLibrary`, when the library cannot be opened the first time.
+ * @throws {BridgeError} `library_process` when the process ended instead; `bridge_files`, `bridge_unsupported`.
  */
 export async function openIsolatedLibrary(
   options: IsolatedLibraryOptions,
@@ -106,7 +105,7 @@ class IsolatedLibrary implements FrameSourceFactory {
     };
   }
 
-  /** Keeps a process running until the library is closed, or could not be opened the first time. */
+  /** Keeps a process running until the library is closed, or if it could not be opened the first time. */
   async #run(bridge: Bridge): Promise<void> {
     const { clock, log, meter } = this.#options;
     const { signal } = this.#closing;
@@ -129,7 +128,7 @@ class IsolatedLibrary implements FrameSourceFactory {
     }
   }
 
-  /** @returns How the process ended, in words. */
+  /** @returns How the process ended, as text. */
   async #runOnce({ socketPath }: Bridge): Promise<string> {
     const { path: library, options, logSettings, command: [program, ...args], log } = this.#options;
     const job: HostJob = { socketPath, library, options, log: logSettings };
@@ -145,7 +144,7 @@ class IsolatedLibrary implements FrameSourceFactory {
     }
     this.#child = child;
     log.info("renderer_process_started", { renderer: this.name, pid: child.pid });
-    // A process that ends before it has read says so by its status.
+    // If the process ends before it has read its input, its exit status tells.
     const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
     const { code, signal } = await child.status;
     await told;
@@ -157,14 +156,14 @@ class IsolatedLibrary implements FrameSourceFactory {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    // Without its connection the process leaves.
+    // The process exits when its connection is closed.
     await this.#bridge?.close();
     const cancel = this.#options.clock.after(LEAVE_TIMEOUT_MS, () => {
       this.#options.log.error("renderer_process_killed", { renderer: this.name });
       try {
         this.#child?.kill("SIGKILL");
       } catch {
-        // It has left at this very moment.
+        // It exited in the meantime.
       }
     });
     await this.#running;

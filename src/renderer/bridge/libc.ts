@@ -4,11 +4,11 @@ import { openNativeLibrary } from "../native_library.ts";
 import { BridgeError, type BridgeErrorCode } from "./bridge_error.ts";
 
 /**
- * What the bridge needs of the C library. Deno's own functions refuse every path in /dev to a program that was not
- * started with all permissions, and they know neither mappings nor reserved memory.
+ * The C functions that the bridge uses. Deno's own API refuses paths in /dev without `--allow-all`, and has neither
+ * memory mapping nor reservation.
  *
- * Functions that may wait are non-blocking: they run on a thread of Deno's pool. Variadic functions are called without
- * their variable part.
+ * Functions that may block run on a thread of Deno's pool (`nonblocking`). Variadic functions are called without their
+ * variable arguments.
  */
 const LIBC_SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
@@ -54,7 +54,7 @@ const LIBC_SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" }, // fd, level, name, value, length
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Numbers of Linux that are the same on every processor that Deno runs on. */
+/** Linux constants that are the same on every architecture that Deno supports. */
 export const LINUX = {
   ENOENT: 2,
   EEXIST: 17,
@@ -81,7 +81,7 @@ export const LINUX = {
   SO_PEERCRED: 17,
 } as const;
 
-/** The byte order of every processor that Deno runs on. */
+/** The byte order of every architecture that Deno supports. */
 export const LITTLE_ENDIAN = true;
 
 /** The host's C library, opened for one bridge. */
@@ -105,26 +105,23 @@ export class Libc {
     this.#errno = new Deno.UnsafePointerView(errno);
   }
 
-  /** Number of the last failure. Right after a call that did not wait. */
+  /** The last errno. Valid directly after a blocking call. */
   lastErrno(): number {
     return this.#errno.getInt32();
   }
 
-  /** An error that names what failed, and why as far as the C library tells. Right after a call that did not wait. */
+  /** Makes an error with the failed action and the text of errno. Valid directly after a blocking call. */
   failure(code: BridgeErrorCode, what: string): BridgeError {
     return new BridgeError(code, `${what}: ${this.errorText(this.lastErrno())}`);
   }
 
-  /** The words of an error number. */
+  /** The text of an error number. */
   errorText(number: number): string {
     const text = this.symbols.strerror(number);
     return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
   }
 
-  /**
-   * What is at a path, or behind a descriptor; `undefined` when there is nothing. A symbolic link at a path is itself, and
-   * not what it names.
-   */
+  /** Status of a path or descriptor; `undefined` if it does not exist. Does not follow symbolic links. */
   stat(of: { readonly path: string } | { readonly fd: number }): FileStatus | undefined {
     const buffer = new Uint8Array(STATX.bytes);
     const [fd, path, flags] = "fd" in of
@@ -150,52 +147,52 @@ export class Libc {
     return name === null ? `number ${user}` : Deno.UnsafePointerView.getCString(name);
   }
 
-  /** Bytes that are free in the file system of a file; infinite where it has no limit or does not tell. */
+  /** Free bytes in the file system of a file; infinite if it has no limit or does not report one. */
   freeBytes(fd: number): number {
     const buffer = new Uint8Array(STATVFS.bytes);
     if (this.symbols.fstatvfs(fd, buffer) !== 0) return Number.POSITIVE_INFINITY;
     const fields = new DataView(buffer.buffer);
     const [unit, all, available] = [STATVFS.unit, STATVFS.all, STATVFS.available]
       .map((offset) => Number(fields.getBigUint64(offset, LITTLE_ENDIAN)));
-    // A tmpfs that was made without a limit has no blocks at all.
+    // A tmpfs without a size limit reports no blocks at all.
     if (unit === undefined || available === undefined || all === 0) return Number.POSITIVE_INFINITY;
     return unit * available;
   }
 
-  /** Closes a file whose memory may be freed by that, which takes 0.2 ms for each mebibyte. */
+  /** Closes a file on another thread: if that frees its memory, it takes 0.2 ms per MiB. */
   closeLater(fd: number): void {
     const closing = this.symbols.close_later(fd).then(() => void this.#closing.delete(closing));
     this.#closing.add(closing);
   }
 
-  /** Settles when no {@link closeLater} is under way. */
+  /** Settles when no {@link closeLater} is in progress. */
   async closed(): Promise<void> {
     await Promise.all(this.#closing);
   }
 
-  /** Nothing may be under way. */
+  /** Closes the library. No call may be in progress. */
   close(): void {
     this.#library.close();
   }
 }
 
-/** What {@link Libc.stat} tells of a file. */
+/** Result of {@link Libc.stat}. */
 export interface FileStatus {
-  /** The same for two names of one file. */
+  /** Identifies the file: the same for two names of one file. */
   readonly file: string;
   readonly bytes: number;
-  /** Number of the user. */
+  /** User id. */
   readonly owner: number;
   /** Whether it is a symbolic link. */
   readonly isLink: boolean;
 }
 
-/** `struct statx` of Linux, the same on every processor. */
+/** Offsets in `struct statx` of Linux, the same on every architecture. */
 const STATX = { bytes: 256, owner: 20, mode: 28, inode: 32, size: 40, device: 136 } as const;
 
 /** `S_IFMT` and `S_IFLNK`. */
 const FILE_TYPE = 0o170000;
 const FILE_TYPE_LINK = 0o120000;
 
-/** `struct statvfs` of the GNU C library on processors of 64 bits. */
+/** Offsets in `struct statvfs` of the GNU C library on 64-bit architectures. */
 const STATVFS = { bytes: 112, unit: 8, all: 16, available: 32 } as const;

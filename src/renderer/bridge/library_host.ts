@@ -7,37 +7,36 @@ import { RendererError } from "../renderer_error.ts";
 import { HostedSession } from "./hosted_session.ts";
 import { BridgeWriter, type WriterEvent } from "./writer.ts";
 
-/** What a host process is told on its standard input, as JSON. */
+/** Job of a host process, on its standard input as JSON. */
 export interface HostJob {
-  /** Where the server's bridge listens. */
+  /** Path of the bridge's socket. */
   readonly socketPath: string;
   /** Path of the library. */
   readonly library: string;
-  /** Handed to the library as JSON. */
+  /** Passed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** The server's own settings, which this part only passes on. */
+  /** The server's log settings, passed on unchanged. */
   readonly log: { readonly level: LogLevel; readonly format: "auto" | "pretty" | "json" };
 }
 
-/** What a host process is run with. */
 export interface HostOptions {
   /** Standard input; it carries a {@link HostJob}. */
   readonly input: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly openLog: (settings: HostJob["log"]) => Logger;
 }
 
-/** Signals that a terminal or systemd sends to the server and its children alike; the server decides what happens. */
+/** Ignored signals: a terminal or systemd sends them to the server and its children, and the server decides. */
 const LEFT_TO_THE_SERVER = ["SIGINT", "SIGTERM"] as const;
 
-/** How long a library has to close its sessions and itself when the server is gone, in milliseconds. */
+/** How long a library may take to close after the server is gone, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
- * Runs a renderer library for a server in another process, until that one ends the connection or is gone itself. This
- * process is the library's: when the library brings it down, the server lives on.
+ * Runs a renderer library for a server in another process, until the server closes the connection or exits. If the
+ * library crashes this process, the server continues.
  *
- * @returns The exit code. The process has to be left then, even if a call of the library still runs.
- * @throws {BridgeError} When no bridge of a server is there.
+ * @returns The exit code. The process must exit then, even if a call of the library still runs.
+ * @throws {BridgeError} When no server listens on the bridge.
  */
 export async function runBridgeHost({ input, openLog }: HostOptions): Promise<number> {
   const ignore = () => {};
@@ -61,7 +60,7 @@ async function host({ socketPath, library: path, options }: HostJob, log: Logger
   });
   const renderer = await Promise.race([opening, over]);
   if (renderer === undefined) {
-    // The server ends the connection when it has read why; by the process's end alone it could not know.
+    // Wait until the server has read the reason and closed the connection, before the process exits.
     await over;
     await writer.close();
     return 1;
@@ -82,7 +81,7 @@ class HostedSessions {
   readonly #log: Logger;
   readonly #sessions = new Map<number, HostedSession>();
   readonly #names = new Map<number, string>();
-  /** Sessions that are being closed, by name. */
+  /** Closing sessions, by name. */
   readonly #closing = new Map<string, Promise<void>>();
   #parts: { readonly renderer: FrameSourceFactory; readonly writer: BridgeWriter } | undefined;
 
@@ -95,7 +94,7 @@ class HostedSessions {
     this.#parts = parts;
   }
 
-  /** Does what the server asks for. */
+  /** Handles a message of the server. */
   take(event: WriterEvent): void {
     if (event.type === "open") this.#open(event);
     else if (event.type === "close") this.#close(event.session);

@@ -1,7 +1,7 @@
 import type { Libc } from "./libc.ts";
 import { LINUX } from "./libc.ts";
 
-/** A file in shared memory, mapped whole. */
+/** A memory mapping of a file. */
 export class Mapping {
   readonly #libc: Libc;
   readonly #pointer: Deno.PointerObject;
@@ -10,7 +10,7 @@ export class Mapping {
 
   /**
    * Maps the first `byteLength` bytes of a file.
-   * @param options.writable Otherwise writing ends the process.
+   * @param options.writable If false, writing crashes the process.
    * @throws {BridgeError} `bridge_files`
    */
   constructor(
@@ -27,18 +27,18 @@ export class Mapping {
     this.#libc = libc;
     this.#pointer = pointer;
     this.#byteLength = byteLength;
-    // One view for all that lies in it: V8 counts the bytes of each as garbage to come.
+    // A single ArrayBuffer: V8 counts the bytes of each towards garbage collection.
     this.#buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, byteLength);
   }
 
-  /** A view of part of it. It has no bytes when the mapping is closed. */
+  /** A view of a part, which becomes empty when the mapping is closed. */
   bytes(offset: number, byteLength: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#buffer, offset, byteLength);
   }
 
-  /** No thread may be reading. Called once. */
+  /** Unmaps the file. No thread may be reading it. Called once. */
   close(): void {
-    // Cut off first, so that a view that somebody kept is empty instead of a crash.
+    // Detach first, so that remaining views are empty instead of crashing.
     this.#buffer.transfer(0);
     this.#libc.symbols.munmap(this.#pointer, BigInt(this.#byteLength));
   }

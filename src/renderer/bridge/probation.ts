@@ -1,31 +1,31 @@
 import type { CancelTimer, Clock } from "../../base/clock.ts";
 
-/** How long a session's process has to last after the session's first picture, in milliseconds. */
+/** How long the process must run after a session's first picture, in milliseconds. */
 const PROOF_MS = 1_000;
 
-/** A session that does not answer is stuck, not crashing; the others wait no longer than this, in milliseconds. */
+/** A session that does not answer is stuck, not crashing; others wait no longer than this, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Processes in a row that may end by one session. */
+/** Crashes in a row that one session may cause. */
 const STRIKES_MAX = 3;
 
-/** How long a session that ended so many is not opened again, in milliseconds: one try a minute disturbs few. */
+/** How long such a session is not opened again, in milliseconds: one try a minute disturbs the others little. */
 export const QUARANTINE_MS = 60_000;
 
-/** Names that are remembered; they come from viewers. */
+/** Maximum remembered names, because names come from viewers. */
 const NAMES_MAX = 256;
 
-/** What is watched: `id` is the name of the session. */
+/** A session under observation; `id` is its name. */
 export interface Probationer {
   readonly id: string;
 }
 
 /**
- * Finds the session that ends the process of an isolated library, so that it does not take the others with it for ever.
+ * Finds the session that crashes the process of an isolated library, so that it does not interrupt the others forever.
  *
- * A session is on probation from its opening until its process has lasted a second after its first picture. Who was on
- * probation when a process ended is a suspect, and is opened again by itself, when nobody else is on probation. So the
- * next end is that of one session alone; the third in a row puts its name into quarantine.
+ * A session is on probation from its opening until the process has run for a second after its first picture. Sessions
+ * on probation when a process ends are suspects, and are reopened one at a time, while no other is on probation. So
+ * the next crash is due to a single session; the third in a row quarantines its name.
  */
 export class Probation<Session extends Probationer> {
   readonly #clock: Clock;
@@ -44,19 +44,19 @@ export class Probation<Session extends Probationer> {
     this.#open = open;
   }
 
-  /** A process is there. Opens all sessions, suspects one by one. */
+  /** A process is ready. Opens all sessions, suspects one by one. */
   begin(sessions: Iterable<Session>): void {
     this.#isRunning = true;
     for (const session of sessions) if (!this.#suspects.has(session)) this.#start(session);
     this.#startSuspect();
   }
 
-  /** Opens a new session, or leaves that to {@link begin} while there is no process. */
+  /** Opens a new session; without a process, {@link begin} opens it later. */
   add(session: Session): void {
     if (this.#isRunning) this.#start(session);
   }
 
-  /** A session has answered a call for a picture. */
+  /** A session answered a call for a picture. */
   answered(session: Session): void {
     const found = this.#onProbation.get(session);
     if (found === undefined || found.answered) return;
@@ -64,7 +64,7 @@ export class Probation<Session extends Probationer> {
     this.#watch(session, { answered: true, ms: PROOF_MS });
   }
 
-  /** A session is closed. */
+  /** A session closed. */
   remove(session: Session): void {
     this.#onProbation.get(session)?.cancel();
     this.#onProbation.delete(session);
@@ -72,7 +72,7 @@ export class Probation<Session extends Probationer> {
     this.#startSuspect();
   }
 
-  /** The process is gone. @returns A session that goes into quarantine by that. */
+  /** The process ended. @returns A session that is quarantined as a result. */
   ended(): Session | undefined {
     this.#isRunning = false;
     const [session, ...others] = this.#onProbation.keys();
@@ -88,13 +88,13 @@ export class Probation<Session extends Probationer> {
     return this.isQuarantined(session.id) ? session : undefined;
   }
 
-  /** Whether sessions of that name may not be opened now. */
+  /** Whether sessions of that name may not be opened at present. */
   isQuarantined(id: string): boolean {
     const { count = 0, atMs = 0 } = this.#strikes.get(id) ?? {};
     return count >= STRIKES_MAX && this.#clock.now() - atMs < QUARANTINE_MS;
   }
 
-  /** Nothing is opened any more. Idempotent. */
+  /** Stops opening sessions. Idempotent. */
   close(): void {
     this.#isRunning = false;
     for (const { cancel } of this.#onProbation.values()) cancel();

@@ -2,10 +2,10 @@ import { BridgeViolation } from "./bridge_error.ts";
 import type { Libc } from "./libc.ts";
 import type { RingMessage } from "./server_messages.ts";
 
-/** Where the slots of a ring lie: see docs/bridge_wire.md. */
+/** Layout of a ring's slots: see docs/bridge_wire.md. */
 export type RingLayout = Omit<RingMessage, "type">;
 
-/** Bytes of a ring, its header included. */
+/** Bytes of a ring, including its header. */
 export function ringBytes(
   { slotsOffset, slotBytes, slotCount }: Omit<RingLayout, "generation">,
 ): number {
@@ -18,30 +18,26 @@ export interface SlotPart {
   readonly byteLength: number;
 }
 
-/** A slot whose picture is the server's for now. */
+/** A slot that the server currently owns. */
 export interface Slot {
-  /**
-   * Copies the parts that were asked for, valid until `release`; `undefined` when the file was made shorter. Called
-   * once at most.
-   */
+  /** Copies the requested parts, valid until `release`; `undefined` if the file was truncated. Called at most once. */
   read(): readonly Uint8Array<ArrayBuffer>[] | undefined;
-  /** Gives the slot back to the writer. Called once. */
+  /** Returns the slot to the writer. Called once. */
   release(): void;
 }
 
-/** What a ring is made of. */
 export interface RingOptions {
   readonly libc: Libc;
-  /** The ring's file, which is the ring's to close. */
+  /** The ring's file, which the ring closes. */
   readonly fd: number;
   readonly layout: RingLayout;
-  /** A slot is the writer's again. Not called for a retired ring. */
+  /** A slot was returned to the writer. Not called for a retired ring. */
   readonly onReleased: (slot: number) => void;
-  /** A picture could not be read, as the file was made shorter. */
+  /** A picture could not be read because the file was truncated. */
   readonly onShort: () => void;
 }
 
-/** A slot that was taken, as far as it was read. */
+/** A slot that the server owns, and its data if already read. */
 interface Taken {
   readonly parts: readonly SlotPart[];
   memory: Uint8Array<ArrayBuffer> | undefined;
@@ -49,17 +45,17 @@ interface Taken {
 }
 
 /**
- * The server's side of a ring: it reads the slots that the writer has handed over.
+ * The server's side of a ring: reads the slots that the writer has sent.
  *
- * It copies instead of mapping the file, although that takes 0.1 ms for each mebibyte: any program of the same user can
- * make the file shorter while it is read, which would end a process that has it mapped (SIGBUS). It copies what is
- * shown, not what comes: a writer that sends more pictures than are shown costs nothing.
+ * It copies instead of mapping the file, although that takes 0.1 ms per MiB: any program of the same user can truncate
+ * the file during a read, which would crash a process that has it mapped (SIGBUS). It copies only pictures that are
+ * shown, so a writer that sends more costs nothing.
  */
 export class Ring {
   readonly layout: RingLayout;
   readonly #options: RingOptions;
   readonly #taken = new Map<number, Taken>();
-  /** Memory of slots that were given back: as much as was ever used at a time. */
+  /** Buffers of returned slots for reuse, as many as were ever used at the same time. */
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   #retired = false;
 
@@ -69,10 +65,9 @@ export class Ring {
   }
 
   /**
-   * Takes a slot over from the writer.
-   * @param parts What is to be read; all of them lie within the slot.
-   * @throws {BridgeViolation} When there is no such slot, or when the writer has handed it over before and not got it
-   * back.
+   * Takes ownership of a slot from the writer.
+   * @param parts The parts to read; all of them are within the slot.
+   * @throws {BridgeViolation} When there is no such slot, or the server already owns it.
    */
   take(index: number, parts: readonly SlotPart[]): Slot {
     if (this.#retired) throw new BridgeViolation("a picture arrived while a ring was being made");
@@ -90,7 +85,7 @@ export class Ring {
     };
   }
 
-  /** No slot is taken any more; those that are get read now, and keep what was read. Idempotent. */
+  /** Accepts no more slots, and reads those in use now, so that their data stays available. Idempotent. */
   retire(): void {
     if (this.#retired) return;
     for (const [index, taken] of this.#taken) this.#read(index, taken);

@@ -8,7 +8,6 @@ import { Ring, ringBytes, type RingLayout } from "./ring.ts";
 import { planRing, slotsNeeded, slotsThatFit } from "./ring_room.ts";
 import type { RingOwner } from "./writer_connection.ts";
 
-/** What rings are made with. */
 export interface RingMakerOptions {
   readonly libc: Libc;
   readonly files: BridgeFiles;
@@ -17,17 +16,17 @@ export interface RingMakerOptions {
   readonly log: Logger;
 }
 
-/** Slots of a ring that is to be made. */
+/** Slots of a new ring. */
 interface Slots {
   readonly slotBytes: number;
   readonly slotCount: number;
 }
 
-/** Makes the rings of one bridge, within the shared memory that the host has. */
+/** Creates the rings of one bridge, within the host's shared memory. */
 export class RingMaker {
   readonly #options: RingMakerOptions;
   readonly #calls: SerialCalls = new SerialCalls();
-  /** The ring that was made last, whose file is at the bridge's path. */
+  /** The latest ring, whose file is at the bridge's path. */
   #last: Ring | undefined;
 
   constructor(options: RingMakerOptions) {
@@ -35,10 +34,10 @@ export class RingMaker {
   }
 
   /**
-   * Makes a ring for a writer, or leaves it the one that it has where there is no memory for another.
-   * @param wish.bytes Of a slot.
+   * Creates a ring for a writer, or keeps its current one if there is no memory for another.
+   * @param wish.bytes Bytes of a slot.
    * @param wish.sessions Sessions that are open.
-   * @returns How many of the sessions have room.
+   * @returns For how many of the sessions the ring has slots.
    * @throws {BridgeError} `bridge_files`, when there is no memory for a single slot.
    */
   make(
@@ -49,10 +48,10 @@ export class RingMaker {
   }
 
   /**
-   * Holds one more session to the memory that there is.
+   * Checks whether there is memory for another session.
    * @param use.layout The ring that a writer has.
    * @param use.sessions Sessions, with the new one.
-   * @returns Why there is no room; `undefined` when there is.
+   * @returns Why there is no memory; `undefined` if there is.
    */
   refusal(use: { layout: RingLayout; sessions: number }): string | undefined {
     const { slotBytes } = use.layout;
@@ -69,7 +68,7 @@ export class RingMaker {
     owner: RingOwner,
   ): Promise<number> {
     const { files, libc } = this.#options;
-    // Memory of the rings before counts as free.
+    // Memory of previous rings counts as free.
     await libc.closed();
     const slotBytes = Math.ceil(bytes / SLOT_BYTES_STEP) * SLOT_BYTES_STEP;
     const memoryBytes = files.freeBytes +
@@ -94,9 +93,9 @@ export class RingMaker {
   }
 
   /**
-   * Gives back the memory of the last ring, where a new one needs it. The writer does not touch it while it waits for
-   * the new one.
-   * @returns Slots for which there is memory now.
+   * Frees the memory of the last ring if a new one needs it. The writer does not use it while it waits for the new
+   * one.
+   * @returns Number of slots that fit into memory now.
    */
   async #makeSpace({ slotBytes, slotCount }: Slots): Promise<number> {
     const { files } = this.#options;
@@ -157,7 +156,7 @@ function mebibytes(bytes: number): number {
   return Math.round(bytes / 1024 / 102.4) / 10;
 }
 
-/** What makes enough room, with as much again for the ring that the next one replaces. */
+/** How to provide enough memory, doubled because two rings may exist during a replacement. */
 function remedy(wantedBytes: number): string {
   const mebibytes = 2 ** Math.ceil(Math.log2(2 * wantedBytes / 1024 / 1024));
   return `give the container more, such as docker run --shm-size=${Math.max(64, mebibytes)}m`;

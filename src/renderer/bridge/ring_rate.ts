@@ -3,15 +3,15 @@ import { BridgeViolation } from "./bridge_error.ts";
 import { RING_COST_BYTES, RINGS } from "./limits.ts";
 
 /**
- * Bounds the rings of one bridge: a request has 16 bytes, and its answer takes memory and the server's time. Large ones
- * count for several. Pure: times are arguments.
+ * Limits the ring requests of one bridge: a request has only 16 bytes, but costs memory and CPU time. Large rings
+ * count as several. Pure: times are arguments.
  */
 export class RingRate {
   readonly #bucket = new TokenBucket(RINGS);
 
   /**
-   * Takes a ring of so many bytes.
-   * @throws {BridgeViolation} When too many were taken.
+   * Charges a ring of so many bytes.
+   * @throws {BridgeViolation} When the limit is exceeded.
    */
   take(bytes: number, nowMs: number): void {
     if (this.#bucket.take(nowMs, 1 + bytes / RING_COST_BYTES)) return;

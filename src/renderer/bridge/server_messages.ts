@@ -3,23 +3,23 @@ import { formatWire, numbers, PayloadReader, text, type WireMessage } from "./wi
 
 /** Why a server ends a connection. */
 export type ByeCode =
-  /** The writer speaks another version. */
+  /** The writer uses another version. */
   | "version"
   /** Another writer is connected. */
   | "taken"
-  /** This bridge is for another kind of writer. */
+  /** This bridge does not accept this kind of writer. */
   | "not_expected"
-  /** The writer broke the contract. */
+  /** The writer violated the contract. */
   | "violation"
-  /** The ring that the writer asked for cannot be made. */
+  /** The requested ring cannot be created. */
   | "no_ring"
   /** The server shuts down. */
   | "closing";
 
-/** A session, as a writer is told of it. */
+/** A session, as announced to a writer. */
 export interface OpenMessage {
   readonly type: "open";
-  /** Stands for the session in all other messages; not used again while the server runs. */
+  /** Number of the session in all other messages; not reused while the server runs. */
   readonly session: number;
   readonly id: string;
   /** Pixels. */
@@ -31,19 +31,19 @@ export interface OpenMessage {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** The ring that a writer has asked for. */
+/** A ring for a writer. */
 export interface RingMessage {
   readonly type: "ring";
   /** Counts the rings of this server. */
   readonly generation: number;
-  /** Distance of two slots, in bytes. */
+  /** Distance between two slots, in bytes. */
   readonly slotBytes: number;
   readonly slotCount: number;
-  /** Where the first slot begins, in bytes. */
+  /** Offset of the first slot, in bytes. */
   readonly slotsOffset: number;
 }
 
-/** What the server sends. docs/bridge_wire.md has the layouts. */
+/** Messages from the server. docs/bridge_wire.md has the layouts. */
 export type ServerMessage =
   | {
     readonly type: "welcome";
@@ -57,7 +57,7 @@ export type ServerMessage =
   | OpenMessage
   | { readonly type: "close" | "keyframe"; readonly session: number }
   | { readonly type: "message"; readonly session: number; readonly data: Uint8Array }
-  /** Messages of the writer that did not reach a viewer, since it was told last. */
+  /** Messages of the writer that did not reach a viewer since the last report. */
   | { readonly type: "dropped"; readonly session: number; readonly count: number }
   | {
     readonly type: "want_frame" | "want_audio";
@@ -85,7 +85,7 @@ const NAMES = new Map<number, keyof typeof TYPE>(
   Object.entries(TYPE).map(([name, type]) => [type, name as keyof typeof TYPE]),
 );
 
-/** Makes the bytes of a message. */
+/** Formats a message. */
 export function formatServerMessage(message: ServerMessage): Uint8Array<ArrayBuffer> {
   return formatWire(TYPE[message.type], ...payloadOf(message));
 }
@@ -120,8 +120,8 @@ function payloadOf(message: ServerMessage): Uint8Array[] {
 }
 
 /**
- * Reads a message.
- * @returns `undefined` for one that this version does not know; a writer leaves it out.
+ * Parses a message.
+ * @returns `undefined` for a type that this version does not know; a writer ignores it.
  * @throws {BridgeViolation}
  */
 export function parseServerMessage({ type, payload }: WireMessage): ServerMessage | undefined {
@@ -138,7 +138,7 @@ function readFields(type: keyof typeof TYPE, fields: PayloadReader): ServerMessa
     case "welcome":
     case "bye":
     case "open":
-      // The server is trusted by those whom it lets in: the shape of its JSON is not looked at.
+      // Writers trust their server, so the JSON is not validated.
       return { ...fields.json(WIRE_PAYLOAD_BYTES_MAX), type } as ServerMessage;
     case "ring": {
       const [generation, slotBytes, slotCount] = [fields.u32(), fields.u32(), fields.u32()];

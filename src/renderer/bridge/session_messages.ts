@@ -7,7 +7,6 @@ import { DROPPED_INTERVAL_MS, VIEWER_MESSAGE_BYTES_MAX, VIEWER_MESSAGES_MAX } fr
 import type { Pace } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
 
-/** What the messages of a session need. */
 export interface SessionMessagesOptions {
   /** The session's number. */
   readonly session: number;
@@ -22,7 +21,7 @@ export interface SessionMessagesOptions {
 export class SessionMessages {
   readonly #options: SessionMessagesOptions;
   readonly #toViewers: Uint8Array[] = [];
-  /** Messages of the writer that did not reach a viewer, since it was told last. */
+  /** Messages of the writer that did not reach a viewer since the last report. */
   #dropped = 0;
   readonly #reports = new TokenBucket({ perSecond: 1000 / DROPPED_INTERVAL_MS, burst: 1 });
 
@@ -30,7 +29,7 @@ export class SessionMessages {
     this.#options = options;
   }
 
-  /** Sends a message of a viewer on. @returns Why it was dropped; `undefined` when it was not. */
+  /** Forwards a viewer's message. @returns Why it was dropped; `undefined` if it was not. */
   forward(data: Uint8Array, port: WriterPort | undefined): MessageRefusal | undefined {
     if (port === undefined) return "no_writer";
     if (data.byteLength > VIEWER_MESSAGE_BYTES_MAX) return "too_long";
@@ -38,7 +37,7 @@ export class SessionMessages {
     return sent ? undefined : "not_read";
   }
 
-  /** Takes a message of the writer, which keeps its bytes. */
+  /** Queues a copy of a writer's message. */
   take(data: Uint8Array): void {
     if (this.#toViewers.length < VIEWER_MESSAGES_MAX) {
       this.#toViewers.push(data.slice());
@@ -54,24 +53,24 @@ export class SessionMessages {
     return this.#toViewers.shift();
   }
 
-  /** Messages of the writer did not reach a viewer. */
+  /** Counts messages of the writer that did not reach a viewer. */
   drop(count: number): void {
     this.#dropped += count;
   }
 
-  /** The writer is gone; the next one has dropped nothing. */
+  /** The writer is gone: resets the count for the next one. */
   forget(): void {
     this.#dropped = 0;
   }
 
-  /** Tells of what was dropped, when that is due. Called with each picture. */
+  /** Reports dropped messages, when due. Called with each picture. */
   report(port: WriterPort | undefined): void {
     const { session, pace, clock, log } = this.#options;
     if (this.#dropped === 0 || !this.#reports.take(clock.now())) return;
     const count = this.#dropped;
     this.#dropped = 0;
     log.warn("renderer_messages_dropped", { count });
-    // A library has no function that could hear of it.
+    // Only writers that pace themselves handle this message; the C ABI has no function for it.
     if (pace === "writer") port?.trySend({ type: "dropped", session, count });
   }
 }

@@ -2,7 +2,7 @@ import type { FrameSource } from "../../media/frame.ts";
 import type { BridgeSession } from "./bridge_session.ts";
 import type { SessionFeatures } from "./writer_messages.ts";
 
-/** A session as the server sees it: with no more functions than its renderer has. */
+/** Wraps a session as a source with only the functions that its renderer supports. */
 export function sourceOf(session: BridgeSession, features: SessionFeatures): FrameSource {
   const { audio, takesMessages, givesMessages, encodes } = features;
   return {

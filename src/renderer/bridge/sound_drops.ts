@@ -4,9 +4,9 @@ import { Tally } from "../../base/tally.ts";
 import { AUDIO_AHEAD_MS_MAX, SOUND_DROPPED_INTERVAL_MS } from "./limits.ts";
 
 /**
- * The sound of one session that was dropped, as its writer wrote too far ahead: a line of the log sums it up.
+ * Counts the sound of one session that was dropped because its writer wrote too far ahead, and logs it in summary.
  * @param options.log Adds the session's id to its events.
- * @returns Takes how many milliseconds were dropped.
+ * @returns The tally, in milliseconds.
  */
 export function soundDrops({ clock, log }: { clock: Clock; log: Logger }): Tally<"too_far_ahead"> {
   return new Tally(clock, (ms) => {

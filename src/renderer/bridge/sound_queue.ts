@@ -9,7 +9,7 @@ import {
 } from "./limits.ts";
 import type { AudioMessage } from "./writer_messages.ts";
 
-/** A piece of sound on the session's timeline. */
+/** A chunk of sound on the session's timeline. */
 interface Piece {
   readonly sampleRate: number;
   readonly channels: 1 | 2;
@@ -19,20 +19,20 @@ interface Piece {
 }
 
 /**
- * The sound of one session that waits to be fetched, in order. Pieces without a time of their own follow each other;
- * those that lie ahead wait until they are due, so that a writer may write a sentence at once.
+ * The queued sound of one session, in order. Chunks without a timestamp follow each other; chunks that are ahead wait
+ * until they are due, so that a writer may write a sentence at once.
  */
 export class SoundQueue {
   #pieces: Piece[] = [];
-  /** Samples of all pieces. */
+  /** Samples in all chunks. */
   #waiting = 0;
   #endUs = Number.NEGATIVE_INFINITY;
 
   /**
-   * Takes a piece.
+   * Adds a chunk.
    * @param times.nowUs The session's time.
-   * @param times.beginUs When the piece begins; `undefined`: right after the piece before, or now after a pause.
-   * @returns Whether it was taken; not when it lies too far ahead, or when too much waits.
+   * @param times.beginUs Start of the chunk; `undefined`: directly after the previous one, or now after a pause.
+   * @returns False if it was dropped because it is too far ahead or the queue is full.
    */
   push(
     { sampleRate, channels, samples }: Pick<AudioMessage, "sampleRate" | "channels" | "samples">,
@@ -56,7 +56,9 @@ export class SoundQueue {
     return true;
   }
 
-  /** Takes out what begins up to `untilUs`, as far as it is of one kind and without a gap. */
+  /**
+   * Removes the chunks that begin up to `untilUs`, as far as they have one format and no gap, and returns them as one.
+   */
   take(untilUs: number): AudioChunk | undefined {
     this.#forgetOld(untilUs);
     const [first] = this.#pieces;
@@ -76,7 +78,7 @@ export class SoundQueue {
     return { sampleRate, channels, samples, timestampUs: beginUs };
   }
 
-  /** Forgets all that waits. */
+  /** Drops everything. */
   clear(): void {
     this.#pieces = [];
     this.#waiting = 0;
@@ -88,7 +90,7 @@ export class SoundQueue {
     if (fresh !== 0) this.#drop(fresh < 0 ? this.#pieces.length : fresh);
   }
 
-  /** Adds a piece, to the last one where both together are short: a sentence may come in samples. */
+  /** Appends a chunk, merged with the last one if both are short, because a writer may send single samples. */
   #append(piece: Piece): void {
     const last = this.#pieces.at(-1);
     this.#waiting += piece.samples.length;
@@ -100,7 +102,7 @@ export class SoundQueue {
     this.#pieces[this.#pieces.length - 1] = { ...last, samples, endUs: piece.endUs };
   }
 
-  /** Takes the first pieces out. */
+  /** Removes the first chunks. */
   #drop(count: number): Piece[] {
     const dropped = this.#pieces.splice(0, count);
     for (const { samples } of dropped) this.#waiting -= samples.length;
@@ -108,14 +110,14 @@ export class SoundQueue {
   }
 }
 
-/** How long a piece of sound lasts, in microseconds. */
+/** Duration of a chunk of sound, in microseconds. */
 export function soundUs(
   { sampleRate, channels, samples }: Pick<AudioMessage, "sampleRate" | "channels" | "samples">,
 ): number {
   return (samples.byteLength / 2 / channels / sampleRate) * 1_000_000;
 }
 
-/** Copies samples out of bytes that may lie at any address. */
+/** Copies samples from bytes of any alignment. */
 export function toSamples(bytes: Uint8Array): Int16Array {
   return new Int16Array(bytes.slice().buffer);
 }

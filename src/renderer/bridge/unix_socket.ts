@@ -5,13 +5,13 @@ import { LINUX } from "./libc.ts";
 /** `sizeof(struct sockaddr_un)`: two bytes of family, then the path with its final 0. */
 const ADDRESS_BYTES = 110;
 
-/** Connections that the host keeps until they are taken. */
+/** Connections that the kernel queues until they are accepted. */
 const BACKLOG = 64;
 
-/** For its owner alone. */
+/** Access for the owner only. */
 const SOCKET_MODE = 0o600;
 
-/** A Unix stream socket that takes connections. Only its owner (and root) can connect. */
+/** A listening Unix stream socket. Only its owner (and root) can connect. */
 export class UnixListener {
   readonly #libc: Libc;
   readonly #fd: number;
@@ -19,7 +19,7 @@ export class UnixListener {
   #closed = false;
 
   /**
-   * Takes connections at `path` from now on, in the place of what may be there.
+   * Listens at `path`, replacing an existing file.
    * @throws {BridgeError} `bridge_files`
    */
   constructor(libc: Libc, path: string) {
@@ -33,7 +33,7 @@ export class UnixListener {
     }
   }
 
-  /** Waits for the next connection; `undefined` when the listener is closed, or when the host has no descriptor left. */
+  /** Waits for the next connection; `undefined` if the listener is closed, or the host has no descriptor left. */
   async accept(): Promise<UnixConnection | undefined> {
     if (this.#closed) return undefined;
     const accepting = this.#libc.symbols.accept4(this.#fd, null, null, LINUX.SOCK_CLOEXEC);
@@ -46,7 +46,7 @@ export class UnixListener {
     return this.#closed;
   }
 
-  /** Ends `accept` too. The socket's file stays. Called once. */
+  /** Closes the listener and ends `accept`. The socket's file stays. Called once. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#libc.symbols.shutdown(this.#fd, LINUX.SHUT_RDWR);
@@ -55,8 +55,8 @@ export class UnixListener {
   }
 
   /**
-   * A socket gets its mode from the umask, which belongs to all threads. So it is made in a folder that nobody else may
-   * enter, and moved when it has the right one.
+   * A socket gets its mode from the umask, which all threads share. So it is created in a private folder, and moved
+   * once it has the right mode.
    */
   #bind(path: string): void {
     const { symbols } = this.#libc;
@@ -86,13 +86,13 @@ export class UnixConnection {
   readonly #pending = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  /** Takes over a connected descriptor. */
+  /** Takes ownership of a connected descriptor. */
   constructor(libc: Libc, fd: number) {
     this.#libc = libc;
     this.#fd = fd;
   }
 
-  /** @throws {BridgeError} `bridge_closed` when nobody listens there. */
+  /** @throws {BridgeError} `bridge_closed` if no process listens there. */
   static connect(libc: Libc, path: string): UnixConnection {
     const fd = newSocket(libc);
     const address = addressOf(path);
@@ -104,7 +104,7 @@ export class UnixConnection {
     return new UnixConnection(libc, fd);
   }
 
-  /** Process id of the other end when it connected, as the kernel knows it; 0 when it does not say. */
+  /** Process id of the peer when it connected, from the kernel; 0 if unknown. */
   get peerPid(): number {
     const credentials = new Int32Array(3);
     const { SOL_SOCKET, SO_PEERCRED } = LINUX;
@@ -113,7 +113,7 @@ export class UnixConnection {
     return credentials[0] ?? 0;
   }
 
-  /** Waits for bytes. @returns How many came; 0 when the connection is over. */
+  /** Waits for bytes. @returns How many arrived; 0 if the connection has ended. */
   async read(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     if (this.#closed !== undefined) return 0;
     const { symbols } = this.#libc;
@@ -123,8 +123,8 @@ export class UnixConnection {
   }
 
   /**
-   * Hands over as many bytes as the host takes at once.
-   * @returns How many; 0 also when the connection is over, which `read` tells.
+   * Writes as many bytes as possible without blocking.
+   * @returns How many; also 0 if the connection has ended, which `read` reports.
    */
   writeNow(bytes: Uint8Array<ArrayBuffer>): number {
     if (this.#closed !== undefined) return 0;
@@ -133,7 +133,7 @@ export class UnixConnection {
     return Math.max(0, Number(this.#libc.symbols.send_now(this.#fd, bytes, length, flags)));
   }
 
-  /** Hands over bytes when the other side makes room. @returns How many; 0 when the connection is over. */
+  /** Writes bytes, waiting until the peer has room. @returns How many; 0 if the connection has ended. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
     if (this.#closed !== undefined) return 0;
     const { symbols } = this.#libc;
@@ -142,7 +142,7 @@ export class UnixConnection {
     return Math.max(0, Number(await this.#track(holding([bytes], sending))));
   }
 
-  /** Ends what is under way. What was written before can still be read at the other end. Idempotent. */
+  /** Ends calls in progress. The peer can still read what was written before. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -150,7 +150,7 @@ export class UnixConnection {
 
   async #close(): Promise<void> {
     this.#libc.symbols.shutdown(this.#fd, LINUX.SHUT_RDWR);
-    // A descriptor that is closed while a thread uses it may be another file's by then.
+    // A descriptor that is closed while a thread uses it may be reused for another file.
     await Promise.allSettled(this.#pending);
     this.#libc.symbols.close(this.#fd);
   }

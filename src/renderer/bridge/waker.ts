@@ -1,17 +1,17 @@
 import type { Clock } from "../../base/clock.ts";
 
-/** Lets one caller wait for a change. */
+/** Lets one caller wait for changes. */
 export class Waker {
   #wake: () => void = () => {};
 
-  /** Something has changed. */
+  /** Signals a change. */
   wake(): void {
     this.#wake();
   }
 
   /**
-   * Asks again after each change until there is an answer, for `waitMs` milliseconds at most.
-   * @throws What `ask` throws.
+   * Calls `ask` again after each change until it returns a value, for at most `waitMs` milliseconds.
+   * @throws Whatever `ask` throws.
    */
   async until<T>(
     ask: () => T | undefined,

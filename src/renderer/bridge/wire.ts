@@ -5,14 +5,14 @@ import { WIRE_PAYLOAD_BYTES_MAX } from "./limits.ts";
 /** Bytes before each payload: its length (u32), its type (u16), and two bytes that are 0. */
 const HEADER_BYTES = 8;
 
-/** One message of the socket, of a type that this file knows nothing of. */
+/** One message of the socket, of any type. */
 export interface WireMessage {
   readonly type: number;
-  /** Valid until the reader is given more bytes; whoever needs it longer copies it. */
+  /** Valid until more bytes are passed to the reader; copy it to keep it longer. */
   readonly payload: Uint8Array;
 }
 
-/** Makes a message whose payload consists of `parts`, one after another. */
+/** Formats a message whose payload is the concatenation of `parts`. */
 export function formatWire(type: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
   const bytes = new Uint8Array(HEADER_BYTES + length);
@@ -27,16 +27,16 @@ export function formatWire(type: number, ...parts: readonly Uint8Array[]): Uint8
   return bytes;
 }
 
-/** Cuts a stream of bytes into messages. */
+/** Splits a stream of bytes into messages. */
 export class WireReader {
-  /** Begins with what came of a message that is not whole yet; it grows as that comes. */
+  /** Starts with the received part of an incomplete message; grows as more arrives. */
   #buffer: Uint8Array = new Uint8Array(0);
-  /** Bytes of that. */
+  /** Length of that part. */
   #held = 0;
 
   /**
-   * Takes bytes and gives the messages that are whole with them, in order.
-   * @throws {BridgeViolation} When the bytes are no messages; the stream cannot be read on.
+   * Adds bytes, and yields the messages that are then complete, in order.
+   * @throws {BridgeViolation} When the bytes are not messages; the rest of the stream cannot be parsed.
    */
   *push(chunk: Uint8Array): Generator<WireMessage> {
     const bytes = this.#held === 0 ? chunk : this.#append(chunk);
@@ -50,7 +50,7 @@ export class WireReader {
     this.#keep(bytes.subarray(at));
   }
 
-  /** A message may come in single bytes: it is not copied for each of them. */
+  /** A message may arrive in single bytes, so it is not copied for each. */
   #append(chunk: Uint8Array): Uint8Array {
     const length = this.#held + chunk.byteLength;
     if (length > this.#buffer.byteLength) {
@@ -65,7 +65,7 @@ export class WireReader {
   #keep(rest: Uint8Array): void {
     this.#held = rest.byteLength;
     if (rest.buffer === this.#buffer.buffer && rest.byteOffset === 0) return;
-    // The messages before it still lie in the buffer.
+    // Earlier messages are still views of the buffer.
     this.#buffer = rest.slice();
   }
 }
@@ -87,12 +87,12 @@ function readMessage(bytes: Uint8Array): WireMessage | undefined {
   return { type, payload: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
 }
 
-/** Fields of a payload. */
+/** A DataView of a payload. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Payload of numbers alone: each u32, or a bigint as i64. */
+/** Formats a payload of numbers: each as u32, or a bigint as i64. */
 export function numbers(...values: readonly (number | bigint)[]): Uint8Array {
   const bytes = new Uint8Array(values.length * 8);
   const view = viewOf(bytes);
@@ -109,19 +109,19 @@ export function numbers(...values: readonly (number | bigint)[]): Uint8Array {
   return bytes.subarray(0, at);
 }
 
-/** Payload of text. */
+/** Formats a payload of text. */
 export function text(value: string): Uint8Array {
   return new TextEncoder().encode(value);
 }
 
-/** Reads the fields of one payload in order, and holds it to its length. */
+/** Reads the fields of one payload in order, and checks its length. */
 export class PayloadReader {
   readonly #what: string;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #at = 0;
 
-  /** @param what Names the message in the words of a violation. */
+  /** @param what Name of the message in error messages. */
   constructor(what: string, payload: Uint8Array) {
     this.#what = what;
     this.#bytes = payload;
@@ -135,7 +135,7 @@ export class PayloadReader {
     return value;
   }
 
-  /** A signed number that a double holds exactly. */
+  /** Reads a signed number that a double can hold exactly. */
   i64(): number {
     this.#need(8);
     const value = Number(this.#view.getBigInt64(this.#at, LITTLE_ENDIAN));
@@ -144,7 +144,7 @@ export class PayloadReader {
     return value;
   }
 
-  /** What is left: a view, not a copy. */
+  /** Reads the rest as a view, not a copy. */
   rest(bytesMax: number): Uint8Array {
     const rest = this.#bytes.subarray(this.#at);
     if (rest.byteLength > bytesMax) {
@@ -154,12 +154,12 @@ export class PayloadReader {
     return rest;
   }
 
-  /** What is left, as text; what is not UTF-8 in it is replaced. */
+  /** Reads the rest as text; invalid UTF-8 is replaced. */
   text(bytesMax: number): string {
     return new TextDecoder().decode(this.rest(bytesMax));
   }
 
-  /** What is left, as a JSON object. */
+  /** Reads the rest as a JSON object. */
   json(bytesMax: number): Readonly<Record<string, unknown>> {
     let value: unknown;
     try {
@@ -173,7 +173,7 @@ export class PayloadReader {
     return value as Readonly<Record<string, unknown>>;
   }
 
-  /** Holds the payload to what was read of it. */
+  /** Checks that the whole payload was read. */
   end(): void {
     const more = this.#bytes.byteLength - this.#at;
     if (more > 0) this.fail(`has ${more} bytes too many`);

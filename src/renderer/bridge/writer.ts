@@ -11,34 +11,34 @@ import { UnixConnection } from "./unix_socket.ts";
 import { WireReader } from "./wire.ts";
 import { formatWriterMessage, type WriterMessage } from "./writer_messages.ts";
 
-/** Bytes that are read at once. */
+/** Bytes per read. */
 const READ_BYTES = 64 * 1024;
 
-/** Planes begin at multiples of this, for the sake of those who read them with wide registers. */
+/** Alignment of planes, for SIMD. */
 const PLANE_ALIGNMENT = 64;
 
-/** Slots per session: one is shown, one waits, one is written. */
+/** Slots per session: one shown, one waiting, one being written. */
 const SLOTS_PER_SESSION = 3;
 
 const FORMAT_CODES = new Map<string, number>(
   Object.entries(PIXEL_FORMAT_CODES).map(([code, format]) => [format, Number(code)]),
 );
 
-/** What a writer sees of its server. */
+/** Events from the server. */
 export type WriterEvent = Exclude<
   ServerMessage,
   { type: "welcome" | "bye" | "ring" | "release" }
 >;
 
-/** The ring, as its writer has it. */
+/** The ring, as mapped by the writer. */
 interface WritableRing {
   readonly layout: RingMessage;
   readonly mapping: Mapping;
-  /** Slots that are the writer's. */
+  /** Slots that the writer owns. */
   readonly free: number[];
 }
 
-/** The writer's end of a bridge, for a process that is paced by its server. */
+/** The writer's end of a bridge, for a process that the server paces. */
 export class BridgeWriter {
   readonly #libc: Libc;
   readonly #socketPath: string;
@@ -47,14 +47,14 @@ export class BridgeWriter {
   readonly #over: Promise<string>;
   #ring: WritableRing | undefined;
   #made: PromiseWithResolvers<void> | undefined;
-  /** What the server was asked for last, where it had memory for less: it is not asked for that again. */
+  /** The last request for which the server had too little memory; it is not repeated. */
   #denied: { readonly slotBytes: number; readonly sessions: number } | undefined;
   #bye = "The server closed the connection";
   #isOver = false;
   #sending: Promise<void> = Promise.resolve();
 
   /**
-   * Connects, and reads from now on; {@link hello} has to follow.
+   * Connects and starts reading; {@link hello} must follow.
    * @throws {BridgeError} `bridge_closed`, `bridge_unsupported`
    */
   constructor(
@@ -72,27 +72,27 @@ export class BridgeWriter {
     this.#over = this.#read();
   }
 
-  /** Settles when the connection is over, with the server's words. */
+  /** Settles when the connection has ended, with the server's reason. */
   get over(): Promise<string> {
     return this.#over;
   }
 
-  /** Presents the writer, whose sessions follow. */
+  /** Sends HELLO; the sessions follow. */
   hello(writer: string): void {
     const clockUs = Math.round(performance.now() * 1000);
     this.send({ type: "hello", version: BRIDGE_VERSION, writer, clockUs, pace: "server" });
   }
 
-  /** Sends a message, after all earlier ones. Does nothing when the connection is over. */
+  /** Sends a message after all earlier ones. Does nothing after the connection has ended. */
   send(message: WriterMessage): void {
     const bytes = formatWriterMessage(message);
     this.#sending = this.#sending.then(() => this.#write(bytes));
   }
 
   /**
-   * Copies a picture into the ring and hands it over.
-   * @param options.sessions Open sessions: the ring has room for all of them.
-   * @throws {BridgeError} `bridge_closed`; `bridge_refused` where no slot is free, or has room for the picture.
+   * Copies a picture into the ring and sends it.
+   * @param options.sessions Number of open sessions, for the size of the ring.
+   * @throws {BridgeError} `bridge_closed`; `bridge_refused` if no slot is free, or none is large enough.
    */
   async frame(
     frame: SourceFrame,
@@ -124,7 +124,7 @@ export class BridgeWriter {
     }
   }
 
-  /** Settles when all that was sent has gone out and nothing is left open. Called once. */
+  /** Flushes sent messages and closes everything. Called once. */
   async close(): Promise<void> {
     await this.#sending;
     await this.#connection.close();
@@ -140,7 +140,7 @@ export class BridgeWriter {
       const slots = slotsFor(sessions, bytes);
       const fits = ring !== undefined && ring.layout.slotBytes >= bytes &&
         ring.layout.slotCount >= Math.min(slots, slotsFor(sessions, ring.layout.slotBytes));
-      // A picture that came between the request for a new ring and the answer would lie in neither.
+      // Between the request for a new ring and the answer, a picture would be in neither ring.
       if (this.#made !== undefined) {
         await this.#made.promise;
         continue;
@@ -165,7 +165,7 @@ export class BridgeWriter {
   }
 
   #useRing(layout: RingMessage): void {
-    // The ring that there is stays, with the pictures in it.
+    // The current ring stays, with its pictures.
     if (layout.generation === this.#ring?.layout.generation) return this.#settleRing();
     const { symbols } = this.#libc;
     const path = this.#socketPath.replace(/\.sock$/, "");
@@ -248,7 +248,7 @@ function bytesOf(planes: readonly Plane[]): number {
   return planes.reduce((sum, { data }) => sum + aligned(data.byteLength), 0);
 }
 
-/** Room for twice the sessions that there were when the ring was made, so that not each new one needs another ring. */
+/** Slots for twice the current sessions, so that not every new session needs another ring. */
 function slotsFor(sessions: number, slotBytes: number): number {
   const doubled = 2 ** Math.ceil(Math.log2(Math.max(1, sessions)));
   const most = Math.floor(RING_BYTES_MAX / Math.max(1, slotBytes)) - 1;

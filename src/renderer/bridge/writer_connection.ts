@@ -20,48 +20,48 @@ import { WriterStream } from "./writer_stream.ts";
 import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
 import type { WriterPort } from "./writer_port.ts";
 
-/** Somebody who wants to write, or does. */
+/** A connected writer, accepted or not. */
 export interface Writer {
-  /** The program's name, as it says. */
+  /** Name of the program, from HELLO. */
   readonly name: string;
-  /** Process id, as the kernel says. */
+  /** Process id, from the kernel. */
   readonly pid: number;
 }
 
-/** The bridge, as its connections see it. */
+/** The part of the bridge that its connections use. */
 export interface BridgeContext {
   readonly pace: Pace;
   readonly clock: Clock;
-  /** Lets a writer in and tells it of the sessions, unless there is a reason not to. */
+  /** Accepts a writer and announces the sessions to it, or returns the reason for refusing it. */
   admit(
     connection: WriterConnection,
   ): { readonly code: ByeCode; readonly text: string } | undefined;
-  /** A session by its number; `"closed"` for one that there was, `undefined` for one that there never was. */
+  /** A session by its number; `"closed"` if it has closed, `undefined` if it never existed. */
   session(number: number): BridgeSession | "closed" | undefined;
-  /** @throws {BridgeViolation} When too many rings were asked for. */
+  /** @throws {BridgeViolation} When too many rings were requested. */
   makeRing(slots: { bytes: number; count: number }, owner: RingOwner): void;
-  /** A writer was not let in. */
+  /** A writer was refused. */
   refused(writer: Writer, code: ByeCode, reason: string): void;
-  /** A writer says why it cannot begin. */
+  /** A writer reports why it cannot start. */
   failed(writer: Writer, failure: { readonly code: string; readonly text: string }): void;
-  /** The connection is over. `violation` says what the writer did, where that is why. */
+  /** The connection has ended. `violation` describes what the writer did, if that is the reason. */
   left(connection: WriterConnection, violation: string | undefined): void;
 }
 
-/** Who has asked for a ring. One of the first three functions is called, once. */
+/** The requester of a ring. One of the first three functions is called, once. */
 export interface RingOwner {
-  /** Here is the ring; the owner retires it. */
+  /** The ring was created; the owner retires it. */
   readonly onMade: (ring: Ring) => void;
-  /** There is no memory for another ring: the former one stays. */
+  /** There is no memory for another ring: the current one stays. */
   readonly onKept: () => void;
   readonly onFailed: (error: unknown) => void;
   /** See {@link Ring}. */
   readonly onReleased: (ring: Ring, slot: number) => void;
-  /** The ring's file was made shorter. */
+  /** The ring's file was truncated. */
   readonly onShort: () => void;
-  /** The ring that the owner has. */
+  /** The owner's current ring. */
   readonly former: Ring | undefined;
-  /** Whether the owner is gone, and needs no ring any more. */
+  /** Whether the owner is gone and needs no ring. */
   readonly isOver: () => boolean;
 }
 
@@ -87,7 +87,7 @@ export class WriterConnection implements WriterPort, Writer {
       onMessage: (message) => this.#onMessage(message),
       onOver: (violation) => this.#onOver(violation),
     });
-    // A writer that the server starts itself says hello when its library is open, which may take minutes.
+    // A writer that the server started sends HELLO when its library is open, which may take minutes.
     this.#cancelTimeout = bridge.pace === "server" ? () => {} : bridge.clock.after(
       HELLO_TIMEOUT_MS,
       () => this.#stream.violate(`it sent no hello within ${HELLO_TIMEOUT_MS / 1000} s`),
@@ -98,7 +98,7 @@ export class WriterConnection implements WriterPort, Writer {
     return this.#name;
   }
 
-  /** The ring that it writes into. */
+  /** The ring that the writer uses. */
   get ring(): RingLayout | undefined {
     return this.#ring?.layout;
   }
@@ -115,7 +115,7 @@ export class WriterConnection implements WriterPort, Writer {
     return this.#stream.trySend(message);
   }
 
-  /** Says why and disconnects. Idempotent. */
+  /** Sends BYE with the reason and disconnects. Idempotent. */
   async end(code: ByeCode, text: string): Promise<void> {
     this.send({ type: "bye", code, text });
     await this.#stream.close();
@@ -215,7 +215,7 @@ export class WriterConnection implements WriterPort, Writer {
         const { generation } = ring.layout;
         if (ring === this.#ring) this.send({ type: "release", generation, slot });
       },
-      onShort: () => this.#stream.violate("the file of the ring was made shorter"),
+      onShort: () => this.#stream.violate("the file of the ring was truncated"),
     });
   }
 
@@ -237,7 +237,7 @@ export class WriterConnection implements WriterPort, Writer {
       throw new BridgeViolation("a picture arrived before a ring was made");
     }
     if (message.format === FORMAT_H264 && this.#bridge.pace === "writer") {
-      // Of pictures that a writer sends as it likes some are dropped, and then the others cannot be decoded.
+      // Pictures of a self-paced writer may be dropped, and access units could then not be decoded.
       throw new BridgeViolation("it sent an access unit, which only a library may send");
     }
     const session = this.#session(message.session);
@@ -246,7 +246,7 @@ export class WriterConnection implements WriterPort, Writer {
     else session.takeFrame(taken);
   }
 
-  /** @returns `undefined` for a session that has been closed: its writer may not know yet. */
+  /** @returns `undefined` for a closed session, which its writer may not know yet. */
   #session(number: number): BridgeSession | undefined {
     const session = this.#bridge.session(number);
     if (session === undefined) throw new BridgeViolation(`session ${number} does not exist`);
@@ -256,13 +256,13 @@ export class WriterConnection implements WriterPort, Writer {
   #onOver(violation: string | undefined): void {
     this.#over = true;
     this.#cancelTimeout();
-    // Pictures that wait in the ring are dropped first: they would be read.
+    // First drop the waiting pictures: they would be read otherwise.
     this.#bridge.left(this, violation);
     this.#ring?.retire();
   }
 }
 
-/** Messages about a session that need nothing but the session. */
+/** Messages that only their session handles. */
 type SessionMessage = Extract<
   WriterMessage,
   { type: "audio" | "idle" | "end" | "error" | "message" | "ready" | "refused" | "kept_back" }

@@ -7,14 +7,14 @@ import {
 } from "./limits.ts";
 import { formatWire, numbers, PayloadReader, text, type WireMessage } from "./wire.ts";
 
-/** Who decides when a picture is made: the writer as it likes, or the server by asking for each. */
+/** Which side sets the pace: the writer, or the server by requesting each picture. */
 export type Pace = "writer" | "server";
 
-/** A picture that lies in a slot; the slot is the server's from now on. */
+/** A picture in a slot, which the server owns from now on. */
 export interface FrameMessage {
   readonly type: "frame";
   readonly session: number;
-  /** Generation of the ring that the slot belongs to. */
+  /** Generation of the slot's ring. */
   readonly generation: number;
   readonly slot: number;
   /** `PINHOLE_FORMAT_…` of ../native/include/pinhole.h. */
@@ -23,47 +23,47 @@ export interface FrameMessage {
   readonly width: number;
   /** Pixels. */
   readonly height: number;
-  /** Microseconds on the timeline of the writer's {@link Pace}; 0: not given. */
+  /** Microseconds on the timeline of the writer's {@link Pace}; 0: none. */
   readonly timestampUs: number;
-  /** Of an access unit. */
+  /** Only for access units. */
   readonly keyframe: boolean;
   /** Length of an access unit; 0 for pixels. */
   readonly byteSize: number;
-  /** Three; those that the format does not have are 0. */
+  /** Three; unused ones are 0. */
   readonly planes: readonly { readonly offset: number; readonly strideBytes: number }[];
 }
 
-/** A piece of sound. */
+/** A chunk of sound. */
 export interface AudioMessage {
   readonly type: "audio";
   readonly session: number;
   /** Samples per second and channel. */
   readonly sampleRate: number;
   readonly channels: 1 | 2;
-  /** As that of {@link FrameMessage}; 0: right after the piece before. */
+  /** As in {@link FrameMessage}; 0: directly after the previous chunk. */
   readonly timestampUs: number;
-  /** 16-bit little-endian values, interleaved. None, where the server asked and there is nothing. */
+  /** 16-bit little-endian values, interleaved. Empty if the server requested sound and there is none. */
   readonly samples: Uint8Array;
 }
 
-/** What a session that a writer has opened can do. */
+/** Features of a session that a writer has opened. */
 export interface SessionFeatures {
   /** It has sound. */
   readonly audio: boolean;
-  /** It takes messages of viewers. */
+  /** It accepts messages from viewers. */
   readonly takesMessages: boolean;
-  /** It has messages for viewers. */
+  /** It sends messages to viewers. */
   readonly givesMessages: boolean;
-  /** It encodes, and takes bitrates and requests for keyframes. */
+  /** It encodes, and handles bitrates and keyframe requests. */
   readonly encodes: boolean;
 }
 
-/** What a writer sends. docs/bridge_wire.md has the layouts. */
+/** Messages from a writer. docs/bridge_wire.md has the layouts. */
 export type WriterMessage =
   | {
     readonly type: "hello";
     readonly version: number;
-    /** Names the program in the server's log. */
+    /** Name of the program in the server's log. */
     readonly writer: string;
     /** The writer's monotonic clock when it wrote this, in microseconds. */
     readonly clockUs: number;
@@ -83,7 +83,7 @@ export type WriterMessage =
   | ({ readonly type: "ready"; readonly session: number } & SessionFeatures)
   | { readonly type: "refused"; readonly session: number; readonly text: string }
   | { readonly type: "failed"; readonly code: string; readonly text: string }
-  /** Sound that the writer did not send, as it lay too far ahead. */
+  /** Sound that the writer did not send because it was too far ahead. */
   | { readonly type: "kept_back"; readonly session: number; readonly soundMs: number };
 
 const TYPE = {
@@ -109,7 +109,7 @@ const KEYFRAME = 1;
 const FEATURES = { audio: 1, takesMessages: 2, givesMessages: 4, encodes: 8 } as const;
 const CALLS = ["render", "audio"] as const;
 
-/** Makes the bytes of a message. */
+/** Formats a message. */
 export function formatWriterMessage(message: WriterMessage): Uint8Array<ArrayBuffer> {
   return formatWire(TYPE[message.type], ...payloadOf(message));
 }
@@ -169,7 +169,7 @@ function cut(words: string): Uint8Array {
 }
 
 /**
- * Reads a message. What it says is held to the layouts, not to what the server knows.
+ * Parses a message. Checks only the layout, not the state of the server.
  * @throws {BridgeViolation}
  */
 export function parseWriterMessage({ type, payload }: WireMessage): WriterMessage {
@@ -222,7 +222,7 @@ const READERS: Readonly<Record<keyof typeof TYPE, (fields: PayloadReader) => Wri
 function readHello(fields: PayloadReader): WriterMessage {
   const { version, writer, clock_us: clockUs, pace } = fields.json(WRITER_JSON_BYTES_MAX);
   if (typeof version !== "number") return fields.fail("has no version");
-  // Of another version nothing else is known; the version alone is enough to refuse it.
+  // In other versions the rest may differ; the version is enough to refuse the writer.
   return {
     type: "hello",
     version,
@@ -276,7 +276,7 @@ function readAudio(fields: PayloadReader): WriterMessage {
   return { type: "audio", session, sampleRate, channels, timestampUs, samples };
 }
 
-/** What a writer says goes into the log. */
+/** Makes a writer's text safe for the log: one line. */
 function oneLine(words: string): string {
   return words.replace(/\p{Cc}+/gu, " ").trim();
 }

@@ -1,10 +1,10 @@
 import type { ServerMessage } from "./server_messages.ts";
 
-/** The way to a writer. */
+/** Sends to a writer. */
 export interface WriterPort {
   send(message: ServerMessage): void;
   /** Sends a message that may be lost. @returns Whether it was sent. */
   trySend(message: ServerMessage): boolean;
-  /** What has to be added to the writer's clock to get this process's, in microseconds. */
+  /** Offset from the writer's clock to this process's clock, in microseconds. */
   readonly clockOffsetUs: number;
 }

@@ -8,22 +8,21 @@ import type { UnixConnection } from "./unix_socket.ts";
 import { WireReader } from "./wire.ts";
 import { parseWriterMessage, type WriterMessage } from "./writer_messages.ts";
 
-/** Bytes that are read at once. */
+/** Bytes per read. */
 const READ_BYTES = 64 * 1024;
 
-/** What a connection is watched by. */
 export interface WriterStreamOptions {
   readonly connection: UnixConnection;
   readonly clock: Clock;
-  /** @throws {BridgeViolation} What the message says cannot be. */
+  /** @throws {BridgeViolation} When the message is invalid. */
   readonly onMessage: (message: WriterMessage) => void;
-  /** The connection is over. `violation` says what the writer did, where that is why. Called once. */
+  /** The connection has ended. `violation` describes what the writer did, if that is the reason. Called once. */
   readonly onOver: (violation: string | undefined) => void;
 }
 
 /**
- * One connection of a writer, whoever that is: messages in, held to their layouts and to a rate; messages out, kept in
- * order without ever waiting.
+ * One connection of any writer: parses incoming messages and limits their rate; sends messages in order without
+ * blocking the caller.
  */
 export class WriterStream {
   readonly #options: WriterStreamOptions;
@@ -35,7 +34,7 @@ export class WriterStream {
   #closed: Promise<void> | undefined;
   readonly #reading: Promise<void>;
 
-  /** Reads from now on. */
+  /** Starts reading. */
   constructor(options: WriterStreamOptions) {
     this.#options = options;
     this.#rate = new WriterRate(options.clock);
@@ -47,7 +46,7 @@ export class WriterStream {
     return this.#options.connection.peerPid;
   }
 
-  /** Sends a message. A writer that lets too many of them wait is disconnected. */
+  /** Sends a message. Disconnects the writer if too much is queued for it. */
   send(message: ServerMessage): void {
     if (this.#closed !== undefined) return;
     this.#queue.push(formatServerMessage(message));
@@ -65,14 +64,14 @@ export class WriterStream {
     return true;
   }
 
-  /** Disconnects a writer that did what it must not. */
+  /** Disconnects a writer that violated the contract. */
   violate(why: string): void {
     this.#violation ??= why;
     this.send({ type: "bye", code: "violation", text: why });
     void this.close();
   }
 
-  /** Settles when nothing of the connection is left; `onOver` has been called by then. Idempotent. */
+  /** Closes the connection; settles after `onOver` was called and everything is closed. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#options.connection.close().then(() => this.#reading);
     return this.#closed;
@@ -93,7 +92,7 @@ export class WriterStream {
         }
       }
     } catch (error) {
-      // Whatever it is: what a writer sends must not end this process.
+      // No input of a writer may end this process.
       this.violate(errorText(error));
     } finally {
       this.#closed ??= connection.close();
@@ -111,13 +110,13 @@ export class WriterStream {
     }
   }
 
-  /** Goes on by calls that wait for the other side to make room. */
+  /** Continues with blocking writes, until the peer has room. */
   async #sendLater(): Promise<void> {
     const { connection } = this.#options;
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       const count = await connection.write(first);
       if (count === 0) {
-        // The connection is over, which reading tells.
+        // The connection has ended, which the read reports.
         this.#queue = [];
         this.#queuedBytes = 0;
         break;
@@ -127,7 +126,7 @@ export class WriterStream {
     this.#sending = undefined;
   }
 
-  /** Takes bytes that were sent out of the queue. @returns Whether the first message is gone whole. */
+  /** Removes sent bytes from the queue. @returns Whether the first message was sent completely. */
   #advance(count: number): boolean {
     const first = this.#queue[0];
     if (first === undefined) return false;
@@ -139,7 +138,7 @@ export class WriterStream {
   }
 }
 
-/** What a writer sends, held to {@link MESSAGES} and {@link BYTES}. */
+/** Limits what a writer sends to {@link MESSAGES} and {@link BYTES}. */
 class WriterRate {
   readonly #clock: Clock;
   readonly #messages = new TokenBucket(MESSAGES);

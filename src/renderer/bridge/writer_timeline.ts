@@ -1,19 +1,19 @@
 import type { Clock } from "../../base/clock.ts";
 import { TIMESTAMP_ERROR_US_MAX } from "./limits.ts";
 
-/** Brings the times of a writer's clock onto the timeline of a session. All values are microseconds. */
+/** Converts times of a writer's clock to the timeline of a session. All values are microseconds. */
 export class WriterTimeline {
   readonly #clock: Clock;
-  /** The beginning of the session on this process's clock. */
+  /** Start of the session on this process's clock. */
   #beganUs: number;
 
-  /** Takes this moment for the beginning, until {@link correct} knows better. */
+  /** Assumes that the session starts now, until {@link correct}. */
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#beganUs = clock.now() * 1000;
   }
 
-  /** Tells what time it is in the session now. */
+  /** Sets the session's current time. */
   correct(timestampUs: number): void {
     this.#beganUs = this.#clock.now() * 1000 - timestampUs;
   }
@@ -24,9 +24,9 @@ export class WriterTimeline {
   }
 
   /**
-   * The session's time at a moment of the writer's clock. What lies far from the present is not believed.
-   * @param options.clockOffsetUs What has to be added to the writer's clock to get this process's.
-   * @param options.aheadUsMax How far ahead a time may lie.
+   * Converts a time of the writer's clock to the session's time. Times far from the present are replaced by it.
+   * @param options.clockOffsetUs Offset from the writer's clock to this process's clock.
+   * @param options.aheadUsMax How far ahead a time may be.
    */
   place(
     timestampUs: number,

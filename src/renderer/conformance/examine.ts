@@ -28,35 +28,34 @@ import { type NalUnits, Subject } from "./subject.ts";
 import { returning, StuckError } from "./time_limit.ts";
 import { formatMs, type Verdict, verdictOf } from "./verdict.ts";
 
-/** Loading of models included. */
+/** Includes loading of models. */
 const OPEN_MAX_MS = 60_000;
 const CLOSE_MAX_MS = 20_000;
 
-/** What is examined, and how. */
 export interface ExamineOptions {
   /** Path of the shared library. */
   readonly path: string;
-  /** Handed to the library as JSON. */
+  /** Passed to the library as JSON. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** What its sessions are asked for. */
+  /** Format that its sessions are opened with. */
   readonly asked: AskedStream;
-  /** How long a stream is watched at its pace. */
+  /** Duration of the test at the stream's pace. */
   readonly seconds: number;
-  /** A call on a session that takes longer than this many milliseconds counts as stuck. */
+  /** A call on a session that takes longer counts as stuck, in milliseconds. */
   readonly callMaxMs: number;
   readonly nalUnits: NalUnits;
-  /** Hears of each call of the library before it is made, and when it has returned. */
+  /** Called before each call of the library, and after it returned. */
   readonly onCalls?: (state: CallState) => void;
 }
 
-/** What an examination says: what it begins to do now, or how that went. */
+/** Progress of an examination: a step that begins, or a result. */
 export type Remark = { readonly begins: string } | Verdict;
 
 /**
- * Examines a renderer library through the binding that the server uses. Ends at the first thing without which nothing
- * else can be looked at. The library is closed afterwards, unless it is stuck.
+ * Examines a renderer library through the binding that the server uses. Stops at the first fault that makes the other
+ * tests impossible. Closes the library afterwards, unless it is stuck.
  *
- * What a library does to this process it does here too: a crash ends it, and `onCalls` has heard where.
+ * The library runs in this process: a crash ends it, and the last `onCalls` tells where.
  */
 export async function* examineLibrary(options: ExamineOptions): AsyncGenerator<Remark> {
   const { path } = options;
@@ -84,7 +83,7 @@ export async function* examineLibrary(options: ExamineOptions): AsyncGenerator<R
   }
 }
 
-/** A session that is still open, and where it is on its timeline. */
+/** An open session and its position on the timeline. */
 interface KeptSession {
   readonly subject: Subject;
   readonly timeline: Timeline;
@@ -156,7 +155,7 @@ async function* examineClosing(
   yield judgeClosing({ ms: performance.now() - startMs, failures });
 }
 
-/** Loading checks three things in one: which of them stands, its error tells. */
+/** Loading checks three things at once; the error tells which of them passed. */
 function* judgeRefusal(error: RendererError | undefined): Generator<Verdict> {
   const steps: readonly { name: string; codes: readonly RendererErrorCode[]; seen: string }[] = [
     { name: "load", codes: ["library_missing", "library_unloadable"], seen: "loads" },
@@ -176,7 +175,7 @@ function* judgeRefusal(error: RendererError | undefined): Generator<Verdict> {
   if (error !== undefined) yield verdictOf("open", { seen: "", failures: [error.message] });
 }
 
-/** @returns What stood in the way of a second opening. */
+/** @returns Why a second opening failed; `undefined` if it did not. */
 async function reopen(options: ExamineOptions): Promise<string | undefined> {
   try {
     const factory = await open(options, new Warnings());
@@ -214,7 +213,7 @@ function close(factory: FrameSourceFactory): Promise<void> {
   return returning(factory.close(), { name: "pinhole_close", limitMs: CLOSE_MAX_MS });
 }
 
-/** What the library itself refused; anything else goes on up. */
+/** The library's own error; rethrows any other. */
 function asRefusal(error: unknown): RendererError {
   if (error instanceof RendererError) return error;
   throw error;
@@ -233,11 +232,11 @@ function optionalFunctions(source: FrameSource): string[] {
     .map(([name]) => name);
 }
 
-/** Keeps what the binding can only log. */
+/** Collects failures that the binding can only log. */
 class Warnings implements Logger {
   #kept: { readonly event: string; readonly text: string }[] = [];
 
-  /** The texts of an event since it was asked for last. */
+  /** Returns the texts of an event since the last call. */
   take(event: string): string[] {
     const taken = this.#kept.filter((warning) => warning.event === event);
     this.#kept = this.#kept.filter((warning) => warning.event !== event);

@@ -1,14 +1,14 @@
 import { count, formatMs, noText, type Verdict, verdictOf } from "./verdict.ts";
 
-/** Opening one session is in the way of opening another: it should return at once. */
+/** Sessions are opened one at a time, so opening should return at once. */
 const SESSION_OPEN_MAX_MS = 100;
 const CLOSE_MAX_MS = 1_000;
-/** What Deno itself may take or give back meanwhile. */
+/** Memory that Deno itself may allocate or free meanwhile. */
 const GROWTH_MAX_BYTES = 32 * 2 ** 20;
-/** A library that gives more messages than this at once gives them without end. */
+/** A library that returns more messages than this at once is taken to return them endlessly. */
 export const POLLED_MAX = 100;
 
-/** Judges how long a session took to open, and what its library can do. Pure. */
+/** Judges how long a session took to open, and lists the optional functions. Pure. */
 export function judgeSession(
   { ms, optional }: { ms: number; optional: readonly string[] },
 ): Verdict {
@@ -20,15 +20,15 @@ export function judgeSession(
   });
 }
 
-/** Frames that were asked for without a pause. */
+/** Frames requested without a pause. */
 export interface ThroughputRecord {
   readonly frames: number;
   readonly ms: number;
-  /** Resident memory of the process after the frame of that number. */
+  /** Resident memory of the process after a number of frames. */
   readonly memory: readonly { readonly frame: number; readonly bytes: number }[];
 }
 
-/** Judges how fast frames come, and whether they leave memory behind. Pure. */
+/** Judges how fast frames come, and whether they leak memory. Pure. */
 export function judgeThroughput({ frames, ms, memory }: ThroughputRecord): Verdict[] {
   const throughput = verdictOf("throughput", {
     seen: frames === 0 ? "" : `${(frames / ms * 1000).toFixed(0)} frames/s without a pause`,
@@ -57,7 +57,7 @@ export type TogetherRecord =
   | { readonly refused: string }
   | { readonly frames: number; readonly ms: number; readonly errors: readonly string[] };
 
-/** Judges whether sessions live side by side. Pure. */
+/** Judges whether sessions work at the same time. Pure. */
 export function judgeTogether(record: TogetherRecord): Verdict {
   if ("refused" in record) {
     return verdictOf("two sessions", {
@@ -74,11 +74,11 @@ export function judgeTogether(record: TogetherRecord): Verdict {
   });
 }
 
-/** What became of some messages. */
+/** Messages sent to and received from a library. */
 export interface MessageRecord {
-  /** Whether the library takes messages, and why it refused those that it did. */
+  /** Messages sent to the library, and its refusals; `undefined` if it accepts none. */
   readonly sent: { readonly count: number; readonly refusals: readonly string[] } | undefined;
-  /** Sizes in bytes of those that it gave. */
+  /** Sizes of its messages, in bytes. */
   readonly polled: { readonly sizes: readonly number[]; readonly error?: string } | undefined;
 }
 
@@ -101,7 +101,7 @@ export function judgeMessages({ sent, polled }: MessageRecord): Verdict {
   });
 }
 
-/** Judges what became of a session that cannot be: `error` is what the library said. Pure. */
+/** Judges the attempt to open an impossible session; `error` is the library's message. Pure. */
 export function judgeBadSession({ error }: { error: string | undefined }): Verdict {
   if (error === undefined) {
     return verdictOf("bad session", {
@@ -115,7 +115,7 @@ export function judgeBadSession({ error }: { error: string | undefined }): Verdi
   });
 }
 
-/** Judges closing: how long it took, and the calls that failed. Pure. */
+/** Judges closing: its duration, and failed calls. Pure. */
 export function judgeClosing(
   { ms, failures }: { ms: number; failures: readonly string[] },
 ): Verdict {
@@ -126,7 +126,7 @@ export function judgeClosing(
   });
 }
 
-/** Judges a second opening in the same process: `error` is what stood in its way. Pure. */
+/** Judges a second opening in the same process; `error` is why it failed. Pure. */
 export function judgeReopening({ error }: { error: string | undefined }): Verdict {
   return verdictOf("reopen", {
     seen: error === undefined ? "opens again after it was closed" : "",

@@ -1,13 +1,13 @@
 import { type FrameRecord, framesOf, type StreamRecord } from "./records.ts";
 import { count, formatMs, noText, type Verdict, verdictOf } from "./verdict.ts";
 
-/** Below this part of the frames that were asked for, a stream is no video any more. */
+/** Below this fraction of the requested frames, the stream is unusable. */
 const PACE_MIN = 0.5;
-/** Below this part, the eye sees it. */
+/** Below this fraction, it is visible. */
 const PACE_GOOD = 0.95;
-/** Nobody minds when a frame shows a moment so near to the one that was asked for. */
+/** Tolerated difference between requested and returned timestamp. */
 const AWAY_MAX_US = 1_000_000;
-/** A viewer who joins waits for a keyframe. */
+/** A viewer that joins waits for a keyframe. */
 const KEYFRAME_WAIT_MAX_US = 1_000_000;
 
 /** H.264 NAL unit types (ITU-T H.264 table 7-1). */
@@ -15,7 +15,7 @@ const NAL_IDR = 5;
 const NAL_SPS = 7;
 const NAL_PPS = 8;
 
-/** Judges the frames of a stream that was asked for them at its pace. Pure. */
+/** Judges frames that were requested at the stream's pace. Pure. */
 export function judgePictures(stream: StreamRecord): Verdict[] {
   const frames = framesOf(stream);
   const verdicts = [judgeStatus(stream, frames), judgePace(stream)];

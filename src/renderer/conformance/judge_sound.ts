@@ -1,12 +1,12 @@
 import type { SoundRecord } from "./records.ts";
 import { count, formatMs, type Verdict, verdictOf } from "./verdict.ts";
 
-/** Lips that are so far from their sound look wrong. */
+/** From this distance on, lips and sound are visibly out of sync. */
 const DRIFT_FAILED_MS = 30;
 const DRIFT_WARNING_MS = 10;
-/** Sound that ends so far from the moment that was asked for needs as much delay of the picture. */
+/** If sound ends this far from the requested time, the picture must be delayed as much. */
 const OFFSET_MAX_MS = 200;
-/** Rounding of timestamps, and no more. */
+/** Tolerance for rounded timestamps. */
 const JOINT_MAX_US = 2_000;
 
 interface Chunk {
@@ -33,7 +33,7 @@ export function judgeSound(sounds: readonly SoundRecord[]): Verdict[] {
       heard.length === 0 && texts.length === 0 ? "no sound to check" : undefined,
     ],
   });
-  // Sound with holes in it has no timeline to judge.
+  // Sound with gaps has no timeline to judge.
   if (heard.length < 2 || texts.length > 0) return [sound];
   return [
     sound,
@@ -74,8 +74,8 @@ function judgeTimeline(chunks: readonly Chunk[]): Verdict {
 }
 
 /**
- * How the end of the sound moves against the moments that were asked for: the slope of the straight line that fits best,
- * since single chunks are as ragged as the library likes.
+ * How the end of the sound drifts against the requested times: the slope of a linear fit, because single chunks may
+ * vary.
  */
 function drift(chunks: readonly Chunk[]): { offsetMs: number; driftMs: number; ppm: number } {
   const mean = (values: readonly number[]) =>

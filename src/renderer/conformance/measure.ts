@@ -13,12 +13,12 @@ import { StuckError } from "./time_limit.ts";
 /** Enough for a leak to show. */
 const THROUGHPUT_FRAMES = 1_000;
 const THROUGHPUT_MAX_MS = 10_000;
-/** Whatever a library sets up at first is there by then. */
+/** By then, a library's initial allocations are done. */
 const SETTLED_FRAMES = 100;
 const TOGETHER_FRAMES = 60;
 const TOGETHER_MAX_MS = 5_000;
 
-/** Where a session is on its timeline. Moments never go back, whatever is measured next. */
+/** Position of a session on its timeline; it never goes back between measurements. */
 export class Timeline {
   readonly frameUs: number;
   #nowUs = 0;
@@ -28,7 +28,7 @@ export class Timeline {
     this.frameUs = 1_000_000 / fps;
   }
 
-  /** The moment of the next frame, after so many were skipped. */
+  /** Timestamp of the next frame, after skipping so many. */
   next(skipped = 0): number {
     const nowUs = this.#nowUs + skipped * this.frameUs;
     this.#nowUs = nowUs + this.frameUs;
@@ -36,7 +36,7 @@ export class Timeline {
   }
 }
 
-/** Asks for frames and sound at the pace of the stream, skipping moments that have passed, as the server does. */
+/** Requests frames and sound at the pace of the stream, skipping late ones, as the server does. */
 export async function measureStream(
   subject: Subject,
   { asked, seconds, timeline }: { asked: AskedStream; seconds: number; timeline: Timeline },
@@ -68,7 +68,7 @@ export async function measureStream(
     const sound = await subject.listen(requestedUs);
     if (sound !== undefined) sounds.push(sound);
   }
-  // The last frame has its time, too.
+  // Wait for the end of the last frame, too.
   if (!subject.ended) await until(moments);
   const ms = performance.now() - startMs;
   noteOverwritten(renders, subject);
@@ -76,7 +76,7 @@ export async function measureStream(
   return { asked, ms, renders, skipped, sounds: heard, keyframeAskedAt };
 }
 
-/** Looks at the last frame again, just before the library may change it. */
+/** Checks the last frame again, just before the library may change it. */
 function noteOverwritten(renders: RenderRecord[], subject: Subject): void {
   const last = renders.at(-1);
   if (last?.outcome.status !== "frame" || !subject.overwritten()) return;
@@ -84,7 +84,7 @@ function noteOverwritten(renders: RenderRecord[], subject: Subject): void {
   renders[renders.length - 1] = { ...last, outcome: { status: "frame", frame } };
 }
 
-/** Asks for frames without a pause. */
+/** Requests frames without a pause. */
 export async function measureThroughput(
   subject: Subject,
   timeline: Timeline,
@@ -127,7 +127,7 @@ export async function measureTogether(
 
 /**
  * Sends messages of all kinds and fetches the library's.
- * @param takeRefusals Gives the texts of refusals since it was called last.
+ * @param takeRefusals Returns the texts of refusals since the last call.
  */
 export async function measureMessages(
   subject: Subject,
@@ -142,7 +142,7 @@ export async function measureMessages(
   ];
   takeRefusals();
   for (const letter of letters) source.message?.(letter);
-  // Calls are made in their order: what was sent before this has arrived after it.
+  // Calls are serialized: after this one, everything sent before has been processed.
   await subject.render(timeline.next());
   const sent = source.message === undefined
     ? undefined

@@ -1,6 +1,6 @@
 import type { PixelFormat } from "../../media/frame.ts";
 
-/** What a stream was asked for. */
+/** Requested format of a stream. */
 export interface AskedStream {
   /** Pixels, even. */
   readonly width: number;
@@ -10,15 +10,15 @@ export interface AskedStream {
   readonly fps: number;
 }
 
-/** A frame, as far as it is judged. */
+/** The judged properties of a frame. */
 export interface FrameRecord {
   readonly format: PixelFormat | "h264";
-  /** Pixels; not known of access units. */
+  /** Pixels; unknown for access units. */
   readonly size: { readonly width: number; readonly height: number } | undefined;
   readonly timestampUs: number;
   /** Whether its memory was written between its call and the next one. */
   readonly overwritten: boolean;
-  /** Of access units: what they say, and what is in them. */
+  /** For access units: their flag and their NAL units. */
   readonly encoded:
     | { readonly keyframe: boolean; readonly nalTypes: readonly number[] }
     | undefined;
@@ -43,7 +43,7 @@ export interface SoundRecord {
       readonly status: "sound";
       readonly sampleRate: number;
       readonly channels: number;
-      /** Of each channel. */
+      /** Per channel. */
       readonly sampleCount: number;
       readonly timestampUs: number;
     }
@@ -51,21 +51,23 @@ export interface SoundRecord {
     | { readonly status: "error"; readonly text: string };
 }
 
-/** A stretch of one stream, at its pace. */
+/** A section of one stream, at its pace. */
 export interface StreamRecord {
   readonly asked: AskedStream;
   /** How long it took. */
   readonly ms: number;
   readonly renders: readonly RenderRecord[];
-  /** Frames that were not asked for, because a call took too long. */
+  /** Frames that were skipped because a call took too long. */
   readonly skipped: number;
-  /** `undefined` when the library has no sound. */
+  /** `undefined` if the library has no sound. */
   readonly sounds: readonly SoundRecord[] | undefined;
-  /** When a keyframe was asked for, as an index into `renders`; `undefined` when the library cannot be asked. */
+  /**
+   * When a keyframe was requested, as an index into `renders`; `undefined` if the library does not support requests.
+   */
   readonly keyframeAskedAt: number | undefined;
 }
 
-/** The frames of a record, in their order. */
+/** The frames of a record, in order. */
 export function framesOf({ renders }: StreamRecord): FrameRecord[] {
   return renders.flatMap(({ outcome }) => outcome.status === "frame" ? [outcome.frame] : []);
 }

@@ -4,11 +4,11 @@ import type { FrameSource, SourceFrame } from "../../media/frame.ts";
 import type { FrameRecord, RenderRecord, SoundRecord } from "./records.ts";
 import { returning, StuckError } from "./time_limit.ts";
 
-/** Takes an Annex B access unit apart: views of its NAL units, without start codes. */
+/** Splits an Annex B access unit into views of its NAL units, without start codes. */
 export type NalUnits = (accessUnit: Uint8Array) => readonly Uint8Array[];
 
 /**
- * A session under examination: makes records of its calls instead of failing with them.
+ * A session under examination: records the results of calls instead of throwing.
  *
  * Every method throws a {@link StuckError} when a call does not return.
  */
@@ -18,7 +18,7 @@ export class Subject {
   readonly #callMaxMs: number;
   #ended = false;
   #newest: SourceFrame | undefined;
-  /** What was in the newest frame. */
+  /** Copies of the newest frame's planes. */
   #copies: readonly Uint8Array[] = [];
 
   constructor(
@@ -30,12 +30,12 @@ export class Subject {
     this.#callMaxMs = callMaxMs;
   }
 
-  /** Whether the library said that the stream is over: then it is not to be asked again. */
+  /** Whether the library returned END; it must not be called again then. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Renders a moment. */
+  /** Renders one frame. */
   async render(requestedUs: number): Promise<RenderRecord> {
     this.#newest = undefined;
     const startMs = performance.now();
@@ -66,7 +66,7 @@ export class Subject {
     });
   }
 
-  /** Fetches the sound up to a moment; `undefined` when the library has none. */
+  /** Fetches the sound up to a time; `undefined` if the library has none. */
   async listen(requestedUs: number): Promise<SoundRecord | undefined> {
     if (this.source.audio === undefined) return undefined;
     try {
@@ -84,7 +84,7 @@ export class Subject {
     }
   }
 
-  /** Fetches a message from the library, if it gives any. @throws When it fails. */
+  /** Fetches a message from the library, if it sends any. @throws When it fails. */
   async poll(): Promise<Uint8Array | undefined> {
     if (this.source.pollMessage === undefined) return undefined;
     return await this.#limited("pinhole_poll_message", this.source.pollMessage());

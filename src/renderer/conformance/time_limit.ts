@@ -1,6 +1,6 @@
 import { formatMs } from "./verdict.ts";
 
-/** A call that does not return. The library cannot be used, nor closed, any more. */
+/** A call did not return. The library can no longer be used or closed. */
 export class StuckError extends Error {
   /** Name of the function. */
   readonly call: string;
@@ -13,8 +13,8 @@ export class StuckError extends Error {
 }
 
 /**
- * Waits for a call, but not for ever.
- * @throws {StuckError} After `limitMs`; else as the call does.
+ * Waits for a call, up to a limit.
+ * @throws {StuckError} After `limitMs`; otherwise rethrows errors of the call.
  */
 export async function returning<T>(
   call: Promise<T>,

@@ -1,10 +1,10 @@
-/** How a library does in one respect. */
+/** Result of one test of a library. */
 export interface Verdict {
-  /** `failed`: against the contract. `warning`: it works, but not well, or not everywhere. */
+  /** `failed`: violates the contract. `warning`: works, but not well, or not everywhere. */
   readonly level: "ok" | "warning" | "failed";
-  /** What was looked at, in a word or two. */
+  /** Name of the test, in a word or two. */
   readonly name: string;
-  /** What was seen, with figures. */
+  /** What was measured, with figures. */
   readonly text: string;
 }
 
@@ -12,7 +12,7 @@ export interface Verdict {
 export function verdictOf(
   name: string,
   { seen, warnings = [], failures = [] }: {
-    /** What is worth knowing in any case. */
+    /** Text to include in any case. */
     readonly seen: string;
     readonly warnings?: readonly (string | undefined)[];
     readonly failures?: readonly (string | undefined)[];
@@ -25,7 +25,7 @@ export function verdictOf(
   return { level, name, text };
 }
 
-/** Milliseconds in words, with as many digits as mean something. */
+/** Formats milliseconds with the significant digits. */
 export function formatMs(ms: number): string {
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
   return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : 2)} ms`;
@@ -36,7 +36,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** What to say of an error that tells only its status: the binding puts the library's own text behind it. */
+/** Warning for an error without text: the binding appends the library's text after the status. */
 export function noText(error: string | undefined): string | undefined {
   const silent = error !== undefined && /failed with status -\d+$/.test(error);
   return silent ? "pinhole_last_error gives no text" : undefined;
