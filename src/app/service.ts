@@ -1,5 +1,5 @@
 import { SYSTEM_CLOCK } from "../base/clock.ts";
-import type { ServiceVariables } from "../config/service_variables.ts";
+import type { ServiceVariables } from "../config/environment.ts";
 import { readServiceEnvironment, ServiceManager } from "../observability/systemd.ts";
 import type { RunningServer } from "./compose.ts";
 import { openNotifySocket } from "./notify_socket.ts";

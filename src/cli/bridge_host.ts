@@ -1,5 +1,5 @@
-import { readServiceVariables } from "../config/service_variables.ts";
-import { isStderrJournal } from "../observability/journal.ts";
+import { readServiceVariables } from "../config/environment.ts";
+import { isStderrJournal } from "../observability/systemd.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { runBridgeHost } from "../renderer/bridge/library_host.ts";
 import { printError } from "./print.ts";

@@ -8,7 +8,7 @@ import { errorText } from "../base/errors.ts";
 import { NULL_LOGGER } from "../base/log.ts";
 import { NULL_METER } from "../base/meter.ts";
 import type { Config } from "../config/config.ts";
-import { readCredentials } from "../config/credentials.ts";
+import { readCredentials } from "../config/environment.ts";
 import { within } from "../doctor/deadline.ts";
 import type { ExpectedProxy } from "../doctor/frpc_status.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";

@@ -1,5 +1,5 @@
-import { readServiceVariables } from "../config/service_variables.ts";
-import { isStderrJournal } from "../observability/journal.ts";
+import { readServiceVariables } from "../config/environment.ts";
+import { isStderrJournal } from "../observability/systemd.ts";
 import { priorityPrefix } from "../observability/log_format.ts";
 
 /** Writes to standard output, with a line end if there is none. */

@@ -1,5 +1,3 @@
-import type { PacketizeOptions } from "./packet.ts";
-
 /** NAL unit types (ITU-T H.264 table 7-1) and payload structures (RFC 6184 §5.2). */
 const TYPE_SLICE = 1;
 const TYPE_IDR = 5;
@@ -62,6 +60,15 @@ export function splitAnnexB(accessUnit: Uint8Array): Uint8Array[] {
   return [...nalUnits(accessUnit)];
 }
 
+/** Options of {@link packetizeH264}. */
+export interface PacketizeH264Options {
+  /**
+   * Maximum bytes of one RTP payload, an integer: the packet limit minus the RTP header and its extensions. The caller
+   * also subtracts what SRTP appends.
+   */
+  readonly payloadBytesMax: number;
+}
+
 /**
  * Splits one access unit into RTP payloads (RFC 6184, packetization-mode 1).
  *
@@ -74,7 +81,7 @@ export function splitAnnexB(accessUnit: Uint8Array): Uint8Array[] {
  * @returns Payloads in sending order. Some are views into `accessUnit`, so it must stay unchanged while they are used.
  * @throws {RangeError} When `payloadBytesMax` is not between 3 and 65535.
  */
-export function packetizeH264(accessUnit: Uint8Array, options: PacketizeOptions): Uint8Array[] {
+export function packetizeH264(accessUnit: Uint8Array, options: PacketizeH264Options): Uint8Array[] {
   const { payloadBytesMax } = options;
   if (!(payloadBytesMax > FU_A_HEADER_BYTES && payloadBytesMax <= PAYLOAD_BYTES_LIMIT)) {
     throw new RangeError(

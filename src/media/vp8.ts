@@ -1,5 +1,3 @@
-import type { PacketizeOptions } from "./packet.ts";
-
 /** Size of the descriptor: one byte of flags, one of extension flags, two of picture id. */
 const DESCRIPTOR_BYTES = 4;
 /** The X bit: an extension byte follows. */
@@ -12,7 +10,12 @@ const HAS_PICTURE_ID = 0x80;
 const LONG_PICTURE_ID = 0x80;
 
 /** Options of {@link packetizeVp8}. */
-export interface PacketizeVp8Options extends PacketizeOptions {
+export interface PacketizeVp8Options {
+  /**
+   * Maximum bytes of one RTP payload, an integer: the packet limit minus the RTP header and its extensions. The caller
+   * also subtracts what SRTP appends.
+   */
+  readonly payloadBytesMax: number;
   /** One more than that of the previous frame; only the low 15 bits are sent. */
   readonly pictureId: number;
 }

@@ -1,5 +1,4 @@
-import { TokenBucket } from "../base/token_bucket.ts";
-import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
+import { TokenBucket, type TokenRate } from "../base/token_bucket.ts";
 import type { FrameInfo, VideoSink } from "../transport/peer_transport.ts";
 
 /**
@@ -124,3 +123,10 @@ export class Audience {
     return [...this.#watchers.keys()].filter(({ isPaused }) => !isPaused);
   }
 }
+
+/**
+ * How many keyframes one viewer may cause for all viewers of its encoding. Losses come in bursts and may need repeated
+ * requests, so three in a burst; then one in 5 s. A keyframe takes up to a quarter of a second of the rate, so a
+ * viewer that always requests one costs the others 5 % of theirs.
+ */
+export const KEYFRAME_ALLOWANCE: TokenRate = { perSecond: 1 / 5, burst: 3 };

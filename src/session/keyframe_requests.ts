@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
-import { KEYFRAME_ALLOWANCE } from "./keyframe_allowance.ts";
+import { KEYFRAME_ALLOWANCE } from "./audience.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import type { VideoBranch } from "./video_branch.ts";
 

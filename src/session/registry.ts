@@ -3,10 +3,9 @@ import { errorText } from "../base/errors.ts";
 import { guarded } from "../base/guard.ts";
 import type { Live } from "../base/live.ts";
 import type { Tracer } from "../base/tracer.ts";
-import type { PortUse } from "../ports/leases.ts";
+import type { PortLeases, PortUse } from "../ports/leases.ts";
 import type { PeerFactory } from "../transport/peer_transport.ts";
 import { Admission, type AdmissionOptions } from "./admission.ts";
-import { showCounts } from "./counts.ts";
 import {
   type JoinOptions,
   type JoinRequest,
@@ -14,6 +13,7 @@ import {
   ViewerError,
   type ViewerHandle,
   type ViewerListener,
+  type ViewerState,
 } from "./session_api.ts";
 import { Heartbeat, type Standstill } from "./heartbeat.ts";
 import { joinRefusal } from "./join_refusal.ts";
@@ -23,6 +23,7 @@ import { Session, type SessionOptions, type SessionWish, type VideoSettings } fr
 import { SessionTable } from "./session_table.ts";
 import type { Viewer } from "./viewer.ts";
 import { ViewerTable } from "./viewer_table.ts";
+import { SESSION_METRICS, type SessionMeter } from "./metrics.ts";
 
 /** Includes the options of its sessions. */
 export interface RegistryOptions
@@ -188,5 +189,25 @@ export class SessionRegistry implements SessionApi {
   #showCounts(): void {
     const { meter, leases } = this.#options;
     showCounts(meter, { sessions: this.#sessions.size, viewers: this.#viewers.all, leases });
+  }
+}
+
+/** Sets the gauges for the number of sessions, viewers and places in use. */
+export function showCounts(
+  meter: SessionMeter,
+  { sessions, viewers, leases }: {
+    sessions: number;
+    viewers: Iterable<{ readonly state: ViewerState }>;
+    leases: PortLeases;
+  },
+): void {
+  meter.gauge("sessions", sessions);
+  const states = Array.from(viewers, ({ state }) => state);
+  for (const state of SESSION_METRICS.viewers.labels.state) {
+    meter.gauge("viewers", states.filter((each) => each === state).length, { state });
+  }
+  for (const { port, used, places } of leases.use) {
+    meter.gauge("port_places", used, { port, state: "used" });
+    meter.gauge("port_places", places - used, { port, state: "free" });
   }
 }

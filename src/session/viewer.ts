@@ -26,6 +26,8 @@ import { MessageBudget } from "./message_budget.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import {
   advanceViewer,
+  DROP_WORDS,
+  END_ERRORS,
   newViewerStatus,
   reclaimableInMs,
   shownState,
@@ -33,7 +35,6 @@ import {
   type ViewerEvent,
   type ViewerStatus,
 } from "./viewer_state.ts";
-import { DROP_WORDS, END_ERRORS } from "./viewer_words.ts";
 
 /** The part of a session that its viewers use. */
 export interface ViewerSession {

@@ -1,7 +1,6 @@
 import { BridgeSession } from "../../src/renderer/bridge/bridge_session.ts";
-import type { ServerMessage } from "../../src/renderer/bridge/server_messages.ts";
+import type { ServerMessage, WriterPort } from "../../src/renderer/bridge/server_messages.ts";
 import type { Pace } from "../../src/renderer/bridge/writer_messages.ts";
-import type { WriterPort } from "../../src/renderer/bridge/writer_port.ts";
 import { LogRecord } from "./bridge.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { RecordingMeter } from "./recording_meter.ts";

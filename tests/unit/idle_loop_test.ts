@@ -1,6 +1,5 @@
 import assert from "assert";
-import { loopPictures } from "../../src/media/idle/clip.ts";
-import { Loop, thereAndBack } from "../../src/media/idle/loop.ts";
+import { Loop, loopPictures, thereAndBack } from "../../src/media/idle/clip.ts";
 import type { Recording } from "../../src/media/idle/picture_recorder.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
 

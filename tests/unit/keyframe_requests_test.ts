@@ -1,7 +1,7 @@
 import assert from "assert";
 import { TokenBucket } from "../../src/base/token_bucket.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { KEYFRAME_ALLOWANCE } from "../../src/session/keyframe_allowance.ts";
+import { KEYFRAME_ALLOWANCE } from "../../src/session/audience.ts";
 import type { KeyframeRequestReason } from "../../src/session/metrics.ts";
 import { VideoLayers } from "../../src/session/video_layers.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { Pacer } from "../../src/session/pacer.ts";
+import { Pacer } from "../../src/session/frame_loop.ts";
 import { Random } from "../support/random.ts";
 
 Deno.test("Pacer: work of any length below one interval leaves the frames where they are due", () => {

@@ -15,10 +15,9 @@ import {
 } from "./limits.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { RingMaker } from "./ring_maker.ts";
-import { RingRate } from "./ring_rate.ts";
+import { RingRate } from "./ring_room.ts";
 import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
-import { sourceOf } from "./session_source.ts";
 import type { Pace, SessionFeatures } from "./writer_messages.ts";
 import {
   type BridgeContext,
@@ -311,4 +310,28 @@ export class Bridge implements FrameSourceFactory, BridgeContext {
     await this.#libc.closed();
     this.#libc.close();
   }
+}
+
+/** Wraps a session as a source with only the functions that its renderer supports. */
+function sourceOf(session: BridgeSession, features: SessionFeatures): FrameSource {
+  const { audio, takesMessages, givesMessages, encodes } = features;
+  return {
+    render: (timestampUs) => session.render(timestampUs),
+    idleReason: () => session.idleReason(),
+    close: () => session.close(),
+    ...(audio ? { audio: (timestampUs: number) => session.audio(timestampUs) } : {}),
+    ...(takesMessages ? { message: (data: Uint8Array) => session.message(data) } : {}),
+    ...(givesMessages
+      ? {
+        pollMessage: () => session.pollMessage(),
+        messagesDropped: (count: number) => session.messagesDropped(count),
+      }
+      : {}),
+    ...(encodes
+      ? {
+        setBitrate: (bitsPerSecond: number) => session.setBitrate(bitsPerSecond),
+        requestKeyframe: () => session.requestKeyframe(),
+      }
+      : {}),
+  };
 }

@@ -18,13 +18,11 @@ import {
   TIMESTAMP_ERROR_US_MAX,
 } from "./limits.ts";
 import type { Slot } from "./ring.ts";
-import type { OpenMessage } from "./server_messages.ts";
+import type { OpenMessage, WriterPort } from "./server_messages.ts";
 import { SessionMessages } from "./session_messages.ts";
-import { soundDrops } from "./sound_drops.ts";
-import { SoundQueue, soundUs, toSamples } from "./sound_queue.ts";
+import { soundDrops, SoundQueue, soundUs, toSamples } from "./sound_queue.ts";
 import { Waker } from "./waker.ts";
 import type { AudioMessage, Pace, SessionFeatures } from "./writer_messages.ts";
-import type { WriterPort } from "./writer_port.ts";
 import { WriterTimeline } from "./writer_timeline.ts";
 
 export interface BridgeSessionOptions {

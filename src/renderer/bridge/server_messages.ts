@@ -163,3 +163,12 @@ function readFields(type: keyof typeof TYPE, fields: PayloadReader): ServerMessa
       return { type, session: fields.u32(), count: fields.u32() };
   }
 }
+
+/** Sends to a writer. */
+export interface WriterPort {
+  send(message: ServerMessage): void;
+  /** Sends a message that may be lost. @returns Whether it was sent. */
+  trySend(message: ServerMessage): boolean;
+  /** Offset from the writer's clock to this process's clock, in microseconds. */
+  readonly clockOffsetUs: number;
+}

@@ -5,7 +5,7 @@ import { TokenBucket } from "../../base/token_bucket.ts";
 import type { MessageRefusal } from "../../media/frame.ts";
 import { DROPPED_INTERVAL_MS, VIEWER_MESSAGE_BYTES_MAX, VIEWER_MESSAGES_MAX } from "./limits.ts";
 import type { Pace } from "./writer_messages.ts";
-import type { WriterPort } from "./writer_port.ts";
+import type { WriterPort } from "./server_messages.ts";
 
 export interface SessionMessagesOptions {
   /** The session's number. */

@@ -14,11 +14,10 @@ import {
   SLOTS_MAX,
 } from "./limits.ts";
 import type { Ring, RingLayout } from "./ring.ts";
-import type { ByeCode, ServerMessage } from "./server_messages.ts";
+import type { ByeCode, ServerMessage, WriterPort } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
 import { WriterStream } from "./writer_stream.ts";
 import type { FrameMessage, Pace, WriterMessage } from "./writer_messages.ts";
-import type { WriterPort } from "./writer_port.ts";
 
 /** A connected writer, accepted or not. */
 export interface Writer {
