@@ -14,7 +14,7 @@ import type { Observers } from "./server_context.ts";
 import type { TlsFiles } from "./tls_files.ts";
 
 /** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */
-const FAREWELL_MS = 250;
+const CLOSING_MESSAGES_MS = 250;
 
 /** Where HTTP is served. */
 export interface Listeners {
@@ -91,7 +91,7 @@ export async function serveHttp(
   });
   started.defer(async () => {
     leaving.abort();
-    await sleep(SYSTEM_CLOCK, FAREWELL_MS);
+    await sleep(SYSTEM_CLOCK, CLOSING_MESSAGES_MS);
   });
   return { main, admin };
 }

@@ -25,9 +25,9 @@ function formatEnd({ code, signal }: LibraryEnd["status"]): string {
 function formatPlace(calls: CallState | undefined): string {
   // The first call that is told of is `pinhole_open`.
   if (calls === undefined) return "while it was loaded, or in pinhole_abi_version";
-  const { underWay, last } = calls;
-  return underWay.length > 0
-    ? `in ${underWay.join(", or in ")}`
+  const { running, last } = calls;
+  return running.length > 0
+    ? `in ${running.join(", or in ")}`
     : `outside its calls, after ${last}: in one of its threads, while it was unloaded, or at a plane address of ` +
       "a frame";
 }

@@ -65,8 +65,8 @@ export async function probeLibrary(
   if (records.length === 0) {
     return { kind: "failed", reason: `its process did not start within ${START_MS_MAX / 1000} s` };
   }
-  const underWay = calls?.underWay ?? [];
-  const where = underWay.length === 0 ? "while it was loaded" : `in ${underWay.join(", or in ")}`;
+  const running = calls?.running ?? [];
+  const where = running.length === 0 ? "while it was loaded" : `in ${running.join(", or in ")}`;
   return { kind: "failed", reason: `it gave no frame within ${deadlineMs / 1000} s, ${where}` };
 }
 

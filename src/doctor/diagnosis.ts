@@ -48,15 +48,15 @@ export async function* examine(plan: DoctorPlan): AsyncGenerator<CheckResult> {
 async function* examineAll(plan: DoctorPlan, run: DoctorRun): AsyncGenerator<CheckResult> {
   await using started = new AsyncDisposableStack();
   const address = new URL(plan.origin).host;
-  const presence = await lookForServer(plan.origin);
-  if (presence === "silent") {
+  const state = await lookForServer(plan.origin);
+  if (state === "silent") {
     yield judgeLoopback(address);
     yield skipped("server", "No other check is possible until this is fixed");
     return;
   }
-  const isServerRunning = presence === "running";
+  const isServerRunning = state === "running";
   // If another program uses the port, starting the server fails, and that line names the program.
-  if (presence === "absent") yield judgeAbsence(address, plan);
+  if (state === "absent") yield judgeAbsence(address, plan);
   yield ok("config", `${plan.configSource} is valid`);
   const site = yield* examineHost(plan, { isServerRunning, started, run });
   const frpc = askEveryFrpc(plan);

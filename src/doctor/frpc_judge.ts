@@ -209,10 +209,10 @@ const PRINTED = "`pinhole frpc` prints the proxies that match the configuration"
 
 function judgeProxy(expected: ExpectedProxy, context: Proxies): CheckResult[] {
   const { name, protocol, localPort, publicPort, mayDiffer } = expected;
-  const way = `public port ${publicPort} to local port ${localPort}`;
+  const mapping = `public port ${publicPort} to local port ${localPort}`;
   const found = findProxy(expected, context);
   if (found === undefined) {
-    const text = `No ${protocol} proxy forwards ${way}`;
+    const text = `No ${protocol} proxy forwards ${mapping}`;
     return [failed("frpc", { subject: name, text, fix: PRINTED })];
   }
   const subject = found.name;
@@ -226,7 +226,7 @@ function judgeProxy(expected: ExpectedProxy, context: Proxies): CheckResult[] {
   const isRight = local === localPort && (remote === publicPort || remote === undefined);
   if (isRight) return judgeLocalAddress(expected, found);
   const text = `Proxy ${subject} forwards public port ${remote ?? "?"} to local port ` +
-    `${local ?? "?"}; the configuration expects ${way}`;
+    `${local ?? "?"}; the configuration expects ${mapping}`;
   if (mayDiffer && local === localPort) {
     return [
       warning("frpc", { subject, text, fix: `Without another proxy in between: ${PRINTED}` }),

@@ -41,10 +41,10 @@ const DEADLINE_MS = 2_000;
  * What is at the address of this host's server. `running`: the server. `absent`: nothing. `taken`: another program.
  * `silent`: connections time out, because loopback packets are dropped.
  */
-export type Presence = "running" | "absent" | "taken" | "silent";
+export type ServerState = "running" | "absent" | "taken" | "silent";
 
 /** Checks whether a Pinhole server runs at an origin. */
-export async function lookForServer(origin: string): Promise<Presence> {
+export async function lookForServer(origin: string): Promise<ServerState> {
   const reply = await request(`${origin}/healthz`, {
     takesAnyCertificate: true,
     deadlineMs: DEADLINE_MS,

@@ -3,7 +3,7 @@ import type { RendererLibrary } from "./library_symbols.ts";
 /** The calls of a library as text, such as `pinhole_render, call 17 of session "one", 512×512`. */
 export interface CallState {
   /** Calls in progress, oldest first. */
-  readonly underWay: readonly string[];
+  readonly running: readonly string[];
   /** The call that returned last; `undefined` before the first. */
   readonly last: string | undefined;
 }
@@ -47,7 +47,7 @@ class CallWatch {
   readonly #onChange: (state: CallState) => void;
   /** By the address of the session object. */
   readonly #sessions = new Map<bigint, WatchedSession>();
-  readonly #underWay = new Map<symbol, string>();
+  readonly #running = new Map<symbol, string>();
   #last: string | undefined;
 
   constructor(onChange: (state: CallState) => void) {
@@ -62,21 +62,21 @@ class CallWatch {
       ? `${name} of ${wordsOf(args)}`
       : this.#describe(name, args);
     const key = Symbol(name);
-    this.#underWay.set(key, words);
+    this.#running.set(key, words);
     this.#changed();
     try {
       const status = await call(...args);
       if (status === 0) this.#follow(name, args);
       return status;
     } finally {
-      this.#underWay.delete(key);
+      this.#running.delete(key);
       this.#last = words;
       this.#changed();
     }
   }
 
   #changed(): void {
-    this.#onChange({ underWay: [...this.#underWay.values()], last: this.#last });
+    this.#onChange({ running: [...this.#running.values()], last: this.#last });
   }
 
   #describe(name: string, args: readonly unknown[]): string {

@@ -63,7 +63,7 @@ type Outcome<T> =
 export class FrameLoop {
   readonly #options: FrameLoopOptions;
   readonly #pacer: Pacer;
-  #turns = 0;
+  #steps = 0;
   #health: SourceHealth = { ...UNKNOWN_HEALTH, state: "waiting" };
   readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
     render: new ErrorPause(),
@@ -84,8 +84,8 @@ export class FrameLoop {
    * Counts the times at which a picture was shown or could have been. It keeps counting while a call of the source is
    * stuck.
    */
-  get turns(): number {
-    return this.#turns;
+  get steps(): number {
+    return this.#steps;
   }
 
   /** State of the source. */
@@ -101,7 +101,7 @@ export class FrameLoop {
   async run(): Promise<{ settled: boolean; failed: boolean }> {
     const { clock, pictures, signal } = this.#options;
     while (!signal.aborted) {
-      this.#turns++;
+      this.#steps++;
       if (this.#pauses.render.lasts(clock.now())) {
         await pictures.idle();
       } else {
@@ -209,7 +209,7 @@ export class FrameLoop {
       this.#noteStall(call);
     }
     while (outcome === undefined && !signal.aborted) {
-      this.#turns++;
+      this.#steps++;
       await pictures.idle();
       await wait(this.#pacer.next(clock.now()).waitMs);
     }

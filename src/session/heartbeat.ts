@@ -9,7 +9,7 @@ export interface Standstill {
 export interface Beating {
   readonly id: string;
   /** Increases while the session runs; `undefined` while no progress is expected. */
-  readonly turns: number | undefined;
+  readonly steps: number | undefined;
 }
 
 /**
@@ -18,7 +18,7 @@ export interface Beating {
  */
 export class Heartbeat {
   readonly #intervalMs: number;
-  #seen = new Map<string, { readonly turns: number; readonly looks: number }>();
+  #seen = new Map<string, { readonly steps: number; readonly looks: number }>();
 
   /** @param intervalMs Time between two checks, in milliseconds. */
   constructor(intervalMs: number) {
@@ -27,11 +27,11 @@ export class Heartbeat {
 
   /** Checks all sessions, and forgets those not passed. */
   look(sessions: Iterable<Beating>): void {
-    const seen = new Map<string, { turns: number; looks: number }>();
-    for (const { id, turns } of sessions) {
-      if (turns === undefined) continue;
+    const seen = new Map<string, { steps: number; looks: number }>();
+    for (const { id, steps } of sessions) {
+      if (steps === undefined) continue;
       const former = this.#seen.get(id);
-      seen.set(id, { turns, looks: former?.turns === turns ? former.looks + 1 : 0 });
+      seen.set(id, { steps, looks: former?.steps === steps ? former.looks + 1 : 0 });
     }
     this.#seen = seen;
   }

@@ -5,7 +5,7 @@ import { VIDEO_CODECS } from "../media/encoder.ts";
 import type { RenderResult } from "../media/frame.ts";
 
 /** Covers everything from a connection on loopback to a renderer that first loads its model (30 s at most). */
-const JOINING = [0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30] as const;
+const JOIN_BUCKETS_S = [0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30] as const;
 
 /** Dense around the frame interval at 60, 30 and 25 fps; from 0.5 s on viewers see the idle picture. */
 const PER_FRAME = [
@@ -57,17 +57,17 @@ export const SESSION_METRICS = {
   answer_seconds: {
     kind: "histogram",
     help: "Time from an offer to its answer, with the time to open the renderer's session.",
-    buckets: JOINING,
+    buckets: JOIN_BUCKETS_S,
   },
   connect_seconds: {
     kind: "histogram",
     help: "Time from the answer to a finished DTLS handshake.",
-    buckets: JOINING,
+    buckets: JOIN_BUCKETS_S,
   },
   first_frame_seconds: {
     kind: "histogram",
     help: "Time from the offer to the first video packet sent.",
-    buckets: JOINING,
+    buckets: JOIN_BUCKETS_S,
   },
   renders_total: {
     kind: "counter",

@@ -101,8 +101,8 @@ export class Session {
    * Increases while the session shows pictures to its viewers; `undefined` before the first picture and after the
    * last.
    */
-  get turns(): number | undefined {
-    return this.#isOver || this.#stop.signal.aborted ? undefined : this.#frames?.turns;
+  get steps(): number | undefined {
+    return this.#isOver || this.#stop.signal.aborted ? undefined : this.#frames?.steps;
   }
 
   /** State of the renderer's session. */
@@ -160,11 +160,11 @@ export class Session {
     const { peer } = viewer;
     const isStarted = viewer.state !== "connecting";
     if (former !== peer.codec) {
-      this.#video.existing(former)?.remove(peer.video);
+      this.#video.layersIfOpen(former)?.remove(peer.video);
       const layers = this.#video.layers(peer.codec);
       if (isStarted) layers.add(peer.video);
     } else {
-      this.#video.existing(peer.codec)?.placeLimited();
+      this.#video.layersIfOpen(peer.codec)?.placeLimited();
     }
     if (isStarted && peer.audio !== undefined) this.#audio?.add(peer.audio);
   }
@@ -173,13 +173,13 @@ export class Session {
   remove(viewer: Viewer): void {
     const { codec, video, audio } = viewer.peer;
     this.#viewers.delete(viewer);
-    this.#video.existing(codec)?.remove(video);
+    this.#video.layersIfOpen(codec)?.remove(video);
     if (audio !== undefined) this.#audio?.remove(audio);
   }
 
   /** Requests a keyframe for a viewer. */
   requestKeyframe(viewer: Viewer, reason: KeyframeRequestReason): void {
-    this.#video.existing(viewer.peer.codec)?.requestKeyframe(viewer.peer.video, reason);
+    this.#video.layersIfOpen(viewer.peer.codec)?.requestKeyframe(viewer.peer.video, reason);
   }
 
   /**

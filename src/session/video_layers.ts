@@ -45,7 +45,7 @@ export class VideoProgram implements PictureOutput {
   }
 
   /** The encoders for a codec, if they are open. */
-  existing(codec: VideoCodec): VideoLayers | undefined {
+  layersIfOpen(codec: VideoCodec): VideoLayers | undefined {
     return this.#codecs.get(codec);
   }
 
@@ -129,7 +129,7 @@ class IdlePictures {
 }
 
 /** How often viewers are assigned to layers, in milliseconds. */
-const SORT_INTERVAL_MS = 500;
+const ASSIGN_INTERVAL_MS = 500;
 /** If the renderer's own encoding was sent within this time, all viewers get it, regardless of their limits. */
 const PASSED_MS = 3_000;
 
@@ -153,7 +153,7 @@ export class VideoLayers {
   #low: VideoBranch | undefined;
   /** False once the host cannot open a second encoder. */
   #hasLow = true;
-  #sortedAtMs = Number.NEGATIVE_INFINITY;
+  #assignedAtMs = Number.NEGATIVE_INFINITY;
   #passedAtMs = Number.NEGATIVE_INFINITY;
   /** Settles when the second encoders that are closing have closed. */
   #closing: Promise<unknown> = Promise.resolve();
@@ -209,7 +209,7 @@ export class VideoLayers {
    */
   async take(frame: SourceFrame): Promise<void> {
     if (frame.kind === "raw") {
-      await Promise.all(this.#sorted().map((branch) => branch.take(frame)));
+      await Promise.all(this.#assigned().map((branch) => branch.take(frame)));
     } else if (this.#options.codec === "h264") {
       this.#passedAtMs = this.#options.clock.now();
       if (this.#low !== undefined) this.#mergeAll();
@@ -220,12 +220,12 @@ export class VideoLayers {
 
   /** Shows a picture that stays for a while: see {@link VideoBranch.keep}. */
   async keep(picture: RawFrame, timestampUs: number): Promise<void> {
-    await Promise.all(this.#sorted().map((branch) => branch.keep(picture, timestampUs)));
+    await Promise.all(this.#assigned().map((branch) => branch.keep(picture, timestampUs)));
   }
 
   /** Repeats the last picture if that is due: see {@link VideoBranch.refresh}. */
   refresh(timestampUs: number): void {
-    for (const branch of this.#sorted()) branch.refresh(timestampUs);
+    for (const branch of this.#assigned()) branch.refresh(timestampUs);
   }
 
   /** Frees the encoders. Idempotent. */
@@ -237,17 +237,17 @@ export class VideoLayers {
   }
 
   /** The open encoders, after reassigning viewers to layers. Cheap: called for each picture. */
-  #sorted(): readonly VideoBranch[] {
-    this.#sort();
+  #assigned(): readonly VideoBranch[] {
+    this.#assign();
     return this.branches;
   }
 
-  #sort(): void {
+  #assign(): void {
     this.#requests.settle((sink) => this.#branchOf(sink));
     this.placeLimited();
     const nowMs = this.#options.clock.now();
-    if (nowMs - this.#sortedAtMs < SORT_INTERVAL_MS) return;
-    this.#sortedAtMs = nowMs;
+    if (nowMs - this.#assignedAtMs < ASSIGN_INTERVAL_MS) return;
+    this.#assignedAtMs = nowMs;
     const changes = this.#choice.update(this.#candidates, nowMs);
     for (const viewer of changes) {
       if (this.#viewers.get(viewer) === "low" || this.#openLow()) this.#change(viewer);

@@ -23,7 +23,7 @@ import {
 } from "./messages.ts";
 import type { SignallingMeter } from "./metrics.ts";
 import { takeOffer } from "./offer_limit.ts";
-import { answerOf, type Departure, ViewerLink } from "./viewer_link.ts";
+import { answerOf, type Departure, ViewerRelay } from "./viewer_relay.ts";
 
 /** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
 export interface SignallingSocket {
@@ -63,7 +63,7 @@ export class ViewerConnection {
   #cancelTimer: CancelTimer;
   /** Chosen by the first message. */
   #protocol: Protocol | undefined;
-  #link: ViewerLink | undefined;
+  #relay: ViewerRelay | undefined;
   /** What came while an offer was being answered, in order. */
   readonly #queue: { readonly message: ClientMessage; readonly bytes: number }[] = [];
   #queuedBytes = 0;
@@ -81,7 +81,7 @@ export class ViewerConnection {
 
   /** Whether it has a viewer, or waits for one. */
   get hasViewer(): boolean {
-    return this.#link !== undefined;
+    return this.#relay !== undefined;
   }
 
   /** Takes one message of the client as the WebSocket delivered it. Whatever it holds, this does not throw. */
@@ -119,7 +119,7 @@ export class ViewerConnection {
     this.#cancelTimer();
     this.#queue.length = 0;
     try {
-      this.#link?.leave(departure);
+      this.#relay?.leave(departure);
     } catch (error) {
       this.#logFailure(error);
     }
@@ -131,7 +131,7 @@ export class ViewerConnection {
       this.#end("clean");
       return this.#socket.close(1000, "bye");
     }
-    if (!this.#link?.isPending) return this.#act(message);
+    if (!this.#relay?.isPending) return this.#act(message);
     const bytes = utf8Length(text);
     this.#queue.push({ message, bytes });
     this.#queuedBytes += bytes;
@@ -144,12 +144,12 @@ export class ViewerConnection {
     try {
       if (message.type === "offer") {
         takeOffer([this.#offers], this.#options.clock.now());
-        if (this.#link?.renegotiate(message.sdp)) return;
+        if (this.#relay?.renegotiate(message.sdp)) return;
         void this.#join(message);
       }
       if (message.type === "resume") this.#resume(message.viewer);
       // Without a viewer there is no renderer to hear it: a page may speak before its offer or after its end.
-      if (message.type === "message") this.#link?.say(message.data);
+      if (message.type === "message") this.#relay?.say(message.data);
     } catch (error) {
       this.#fail(error);
     }
@@ -158,33 +158,33 @@ export class ViewerConnection {
   /** Answers an offer, then what came meanwhile. Never rejects. */
   async #join({ sdp, params, idle }: Extract<ClientMessage, { type: "offer" }>): Promise<void> {
     const { sessions, sessionId, reachedHost, viewerOnly } = this.#options;
-    const former = this.#link;
-    const link = this.#link = this.#newLink();
+    const former = this.#relay;
+    const relay = this.#relay = this.#newRelay();
     try {
       former?.leave("clean");
       const shared = { sessionId, reachedHost, sdp, params };
       const offer = viewerOnly === undefined ? shared : { ...shared, viewerOnly };
       const request = idle === undefined ? offer : { ...offer, idle };
-      const handle = await sessions.join(request, link, { signal: link.departed });
-      link.open(handle, answerOf(handle));
+      const handle = await sessions.join(request, relay, { signal: relay.departed });
+      relay.open(handle, answerOf(handle));
       this.#drain();
     } catch (error) {
-      if (!link.departed.aborted) this.#fail(error);
+      if (!relay.departed.aborted) this.#fail(error);
     }
   }
 
   #resume(viewerId: string): void {
     const { sessions, sessionId } = this.#options;
-    const link = this.#newLink();
-    const handle = sessions.resume(sessionId, viewerId, link);
+    const relay = this.#newRelay();
+    const handle = sessions.resume(sessionId, viewerId, relay);
     // Only now, as the client may name the very viewer that it has here: the sessions have made that handle void.
-    this.#link?.leave("clean");
-    this.#link = link;
-    link.open(handle, [{ type: "resumed" }]);
+    this.#relay?.leave("clean");
+    this.#relay = relay;
+    relay.open(handle, [{ type: "resumed" }]);
   }
 
   #drain(): void {
-    while (!this.#link?.isPending) {
+    while (!this.#relay?.isPending) {
       const next = this.#queue.shift();
       if (next === undefined) return;
       this.#queuedBytes -= next.bytes;
@@ -192,8 +192,8 @@ export class ViewerConnection {
     }
   }
 
-  #newLink(): ViewerLink {
-    return new ViewerLink({
+  #newRelay(): ViewerRelay {
+    return new ViewerRelay({
       send: (message) => this.#send(message),
       ended: (error) => this.#viewerEnded(error),
     });
@@ -201,7 +201,7 @@ export class ViewerConnection {
 
   #viewerEnded(error: ViewerError | undefined): void {
     if (error !== undefined) return this.#closeWith(refusalOf(error));
-    this.#link = undefined;
+    this.#relay = undefined;
   }
 
   #fail(error: unknown): void {

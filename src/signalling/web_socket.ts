@@ -7,7 +7,7 @@ import {
 } from "./connection.ts";
 import type { Refusal } from "./refusals.ts";
 import { CLOSE_REASON_BYTES_MAX, WEB_SOCKET_IDLE_S, WEB_SOCKETS_MAX } from "./limits.ts";
-import type { Departure } from "./viewer_link.ts";
+import type { Departure } from "./viewer_relay.ts";
 
 /** What {@link WebSockets} may be told apart from its defaults. */
 export interface WebSocketsOptions {

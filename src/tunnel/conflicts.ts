@@ -45,10 +45,10 @@ export function findServerConflict(
     publicPort === bound[protocol]?.port
   );
   if (taken === undefined) return undefined;
-  const way = `${taken.protocol.toUpperCase()} port ${taken.publicPort}`;
+  const port = `${taken.protocol.toUpperCase()} port ${taken.publicPort}`;
   return {
     key: taken.name === SIGNALLING_NAME ? publicKeys.signalling : publicKeys.media,
-    rule: `maps public ${way} for ${taken.name}, but frps itself listens there ` +
+    rule: `maps public ${port} for ${taken.name}, but frps itself listens there ` +
       `(${bound[taken.protocol]?.key}); change it${
         protocol === "wss" ? "" : ", or give frps another port with --server ADDRESS:PORT"
       }`,

@@ -25,13 +25,13 @@ export function formatFrpsToml(options: FrpsOptions): string {
   const { mapping, server, protocol, tokenVariable } = options;
   const bindKey = BIND_KEYS[protocol];
   const bindPort = bindPortOf({ server, protocol });
-  const way = `${bindKey === undefined ? "TCP" : "UDP"} ${server.port}`;
+  const bind = `${bindKey === undefined ? "TCP" : "UDP"} ${server.port}`;
   const open = toRanges(mapping)
     .map((range) =>
       `${range.protocol.toUpperCase()} ${formatPorts(range.publicPort, range.count)}`
     );
   return `# The file of frps, made by \`pinhole frpc --frps\`. Start: frps -c FILE (frp 0.66 or later), or add these lines to an
-# existing file. The firewall must allow: ${[way, ...open].join(", ")}.
+# existing file. The firewall must allow: ${[bind, ...open].join(", ")}.
 
 ${protocol === "wss" ? formatWebServer(server.port, bindPort) : ""}bindPort = ${bindPort}
 ${bindKey === undefined ? "" : `${bindKey} = ${server.port}\n`}

@@ -19,7 +19,7 @@ import pathProbe from "./pinhole/path_probe.js" with { type: "text" };
 import pathRequests from "./pinhole/path_requests.js" with { type: "text" };
 import pathVerdict from "./pinhole/path_verdict.js" with { type: "text" };
 import playback from "./pinhole/playback.js" with { type: "text" };
-import presence from "./pinhole/presence.js" with { type: "text" };
+import keepalive from "./pinhole/keepalive.js" with { type: "text" };
 import problems from "./pinhole/problems.js" with { type: "text" };
 import signalling from "./pinhole/signalling.js" with { type: "text" };
 import stats from "./pinhole/stats.js" with { type: "text" };
@@ -42,7 +42,7 @@ export const CLIENT_SOURCES: ReadonlyMap<string, string> = new Map([
   ["pinhole/path_requests.js", pathRequests],
   ["pinhole/path_verdict.js", pathVerdict],
   ["pinhole/playback.js", playback],
-  ["pinhole/presence.js", presence],
+  ["pinhole/presence.js", keepalive],
   ["pinhole/problems.js", problems],
   ["pinhole/signalling.js", signalling],
   ["pinhole/stats.js", stats],

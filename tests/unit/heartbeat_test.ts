@@ -5,18 +5,18 @@ import { RegistrySetUp } from "../support/registry_set_up.ts";
 
 Deno.test("Heartbeat: counts how long the slowest session stands still", () => {
   const heartbeat = new Heartbeat(500);
-  const [a, b] = [{ id: "a", turns: 1 }, { id: "b", turns: 1 }];
+  const [a, b] = [{ id: "a", steps: 1 }, { id: "b", steps: 1 }];
   heartbeat.look([a, b]);
   assert.equal(heartbeat.longest, undefined, "nothing is known after one look");
-  heartbeat.look([a, { ...b, turns: 2 }]);
-  heartbeat.look([a, { ...b, turns: 2 }]);
+  heartbeat.look([a, { ...b, steps: 2 }]);
+  heartbeat.look([a, { ...b, steps: 2 }]);
   assert.deepEqual(heartbeat.longest, { session: "a", ms: 1000 });
-  heartbeat.look([{ ...a, turns: 2 }, { ...b, turns: 2 }]);
+  heartbeat.look([{ ...a, steps: 2 }, { ...b, steps: 2 }]);
   assert.deepEqual(heartbeat.longest, { session: "b", ms: 1000 });
-  heartbeat.look([{ ...a, turns: 3 }]);
+  heartbeat.look([{ ...a, steps: 3 }]);
   assert.equal(heartbeat.longest, undefined, "a session that closed is forgotten");
-  heartbeat.look([{ id: "c", turns: undefined }]);
-  heartbeat.look([{ id: "c", turns: undefined }]);
+  heartbeat.look([{ id: "c", steps: undefined }]);
+  heartbeat.look([{ id: "c", steps: undefined }]);
   assert.equal(heartbeat.longest, undefined, "nothing is expected of one that has not begun");
 });
 

@@ -40,18 +40,18 @@ Deno.test("watchCalls: a call is told before it is made, and its session's calls
   const parts = setUp();
   const { symbols, now, end } = parts;
   void symbols.pinhole_open(new Uint8Array(1), new BigUint64Array(1));
-  assert.deepEqual(now(), { underWay: ["pinhole_open"], last: undefined });
+  assert.deepEqual(now(), { running: ["pinhole_open"], last: undefined });
   await end();
-  assert.deepEqual(now(), { underWay: [], last: "pinhole_open" });
+  assert.deepEqual(now(), { running: [], last: "pinhole_open" });
   const session = await openSession(parts, { id: "one", address: 0x2000n });
   assert.equal(now()?.last, 'pinhole_session_open of session "one", 64×36');
   for (const number of [1, 2]) {
     void symbols.pinhole_render(session, 0n, new Uint8Array(1));
     const words = `pinhole_render, call ${number} of session "one", 64×36`;
-    assert.deepEqual(now()?.underWay, [words]);
+    assert.deepEqual(now()?.running, [words]);
     await end(-1);
     void symbols.pinhole_last_error(null, session, new Uint8Array(1), 1n);
-    assert.match(now()?.underWay[0] ?? "", /^pinhole_last_error, call \d of session "one"/);
+    assert.match(now()?.running[0] ?? "", /^pinhole_last_error, call \d of session "one"/);
     assert.equal(now()?.last, words);
     await end();
   }
@@ -64,7 +64,7 @@ Deno.test("watchCalls: calls at the same time are told together", async () => {
   for (const session of [one, two]) {
     void parts.symbols.pinhole_render(session, 0n, new Uint8Array(1));
   }
-  assert.deepEqual(parts.now()?.underWay, [
+  assert.deepEqual(parts.now()?.running, [
     'pinhole_render, call 1 of session "one", 64×36',
     'pinhole_render, call 1 of session "two", 64×36',
   ]);
@@ -80,7 +80,7 @@ Deno.test("watchCalls: an address that is used again is another session; functio
   await parts.end();
   await openSession(parts, { id: "two", address });
   void parts.symbols.pinhole_render(session, 0n, new Uint8Array(1));
-  assert.match(parts.now()?.underWay[0] ?? "", /call 1 of session "two"/);
+  assert.match(parts.now()?.running[0] ?? "", /call 1 of session "two"/);
   await parts.end();
   assert.equal(parts.symbols.pinhole_audio, null);
 });

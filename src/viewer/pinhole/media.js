@@ -3,7 +3,7 @@
 /** One RTCPeerConnection, from its offer to its end. @module */
 import { formatHostPort } from "./host_port.js";
 import { framesProblem, interruptedProblem, mediaProblem } from "./problems.js";
-import { Presence } from "./presence.js";
+import { KeepAlive } from "./keepalive.js";
 import { readSample } from "./stats.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 /** @typedef {import("../pinhole.d.ts").PlayerStats} PlayerStats */
@@ -46,7 +46,7 @@ export class MediaConnection {
   #peer;
   #channel;
   #receivers;
-  #presence;
+  #keepAlive;
   #stream = new MediaStream();
   #described;
   /** Firefox does not tell it any more when the connection is closed. @type {string | null} */
@@ -77,7 +77,7 @@ export class MediaConnection {
     );
     this.#receivers.forEach(askForLowDelay);
     this.#channel = peer.createDataChannel("pinhole");
-    this.#presence = new Presence(this.#receivers, this.#channel);
+    this.#keepAlive = new KeepAlive(this.#receivers, this.#channel);
     this.#channel.binaryType = "arraybuffer";
     this.#channel.onmessage = ({ data }) => listener.message(data);
     peer.ontrack = ({ track }) => this.#attach(track);
@@ -177,7 +177,7 @@ export class MediaConnection {
   close() {
     clearTimeout(this.#pathTimer);
     clearInterval(this.#sampleTimer);
-    this.#presence.close();
+    this.#keepAlive.close();
     const peer = this.#peer;
     peer.ontrack = peer.onicecandidate = this.#channel.onmessage = null;
     peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;

@@ -9,7 +9,7 @@
 const KNOCK_MS = 250;
 
 /** Sends an empty message, which the server passes to nobody, whenever nothing has been received for a moment. */
-export class Presence {
+export class KeepAlive {
   #receivers;
   #channel;
   #timer;

@@ -11,8 +11,8 @@ import type { ServerMessage } from "./messages.ts";
 /** How a connection leaves its viewer: with a goodbye that ends it, or broken off, so that it lives on. */
 export type Departure = "clean" | "broken";
 
-/** Where a link hands on what it hears. Neither function throws. */
-export interface ViewerLinkSink {
+/** Where a relay hands on what it hears. Neither function throws. */
+export interface ViewerRelaySink {
   /** @returns False when the message was dropped, since too much waits already; only the renderer's ever are. */
   send(message: ServerMessage): boolean;
   /** The viewer is over, and the client has its last state. `error` is there when the server's side is the cause. */
@@ -24,8 +24,8 @@ export interface ViewerLinkSink {
  * are promised (answer, candidate, state, the rest), and leaves a viewer behind that was granted too late. The sink
  * hears nothing after {@link leave} or the viewer's end.
  */
-export class ViewerLink implements ViewerListener {
-  readonly #sink: ViewerLinkSink;
+export class ViewerRelay implements ViewerListener {
+  readonly #sink: ViewerRelaySink;
   #handle: ViewerHandle | undefined;
   #departure: Departure | undefined;
   readonly #departing = new AbortController();
@@ -33,7 +33,7 @@ export class ViewerLink implements ViewerListener {
   readonly #early: string[] = [];
   #toldState: ViewerState | undefined;
 
-  constructor(sink: ViewerLinkSink) {
+  constructor(sink: ViewerRelaySink) {
     this.#sink = sink;
   }
 
@@ -48,14 +48,14 @@ export class ViewerLink implements ViewerListener {
   }
 
   /**
-   * The sessions have granted the viewer. Sends `greeting`, the viewer's state, and what the renderer said meanwhile.
+   * The sessions have granted the viewer. Sends `messages`, the viewer's state, and what the renderer said meanwhile.
    * Called once.
    */
-  open(handle: ViewerHandle, greeting: readonly ServerMessage[]): void {
+  open(handle: ViewerHandle, messages: readonly ServerMessage[]): void {
     this.#handle = handle;
     if (this.#departure !== undefined) return leave(handle, this.#departure);
     if (this.#end !== undefined) return this.#tellEnd(this.#end.error);
-    for (const message of greeting) this.#sink.send(message);
+    for (const message of messages) this.#sink.send(message);
     this.state(handle.state);
     for (const data of this.#early.splice(0)) this.message(data);
   }
