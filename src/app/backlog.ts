@@ -1,23 +1,23 @@
-/** Who holds a share of a {@link Backlog}. */
+/** A connection with bytes in a {@link Backlog}. */
 export interface BacklogHolder {
-  /** Its share is the largest and there is no more room: it has to let go of what it holds. */
+  /** Called if the limit is exceeded and its share is the largest: it must drop its bytes. */
   giveUp(): void;
 }
 
-/** Counts the bytes that clients have sent and nothing has taken whole yet, of all their connections together. */
+/** Counts the bytes of incomplete requests and messages, over all connections. */
 export class Backlog {
   readonly #bytesMax: number;
   readonly #shares = new Map<BacklogHolder, number>();
   #bytes = 0;
 
-  /** @param bytesMax What all may hold together. */
+  /** @param bytesMax Limit for all holders together. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
   /**
-   * Notes more of one holder. When that is too much for all together, the one with the largest share is dropped: a
-   * message of usual length is never that one.
+   * Adds bytes of one holder. If the limit is exceeded, the holder with the largest share is dropped; a message of
+   * usual length never has the largest share.
    */
   add(holder: BacklogHolder, bytes: number): void {
     this.#shares.set(holder, this.shareOf(holder) + bytes);
@@ -25,19 +25,19 @@ export class Backlog {
     if (this.#bytes > this.#bytesMax) this.#dropLargest();
   }
 
-  /** Some of what the holder has is none after all. */
+  /** Subtracts bytes of a holder that turned out to be complete. */
   remove(holder: BacklogHolder, bytes: number): void {
     const removed = Math.min(bytes, this.shareOf(holder));
     this.#shares.set(holder, this.shareOf(holder) - removed);
     this.#bytes -= removed;
   }
 
-  /** What one holder has, in bytes. */
+  /** Bytes of one holder. */
   shareOf(holder: BacklogHolder): number {
     return this.#shares.get(holder) ?? 0;
   }
 
-  /** The holder's share has been taken, or is gone with it. */
+  /** Removes the holder's share, after it was consumed or the connection ended. */
   release(holder: BacklogHolder): void {
     this.#bytes -= this.shareOf(holder);
     this.#shares.delete(holder);

@@ -4,62 +4,64 @@ import type { Clock } from "../base/clock.ts";
 import { CLIENT_STUCK_MS, CLIENT_WINDOW_BYTES, REQUEST_WAIT_MS } from "../signalling/limits.ts";
 import type { Backlog, BacklogHolder } from "./backlog.ts";
 
-/** Bytes that are read at once; one such buffer is held for each connection. */
+/** Size of the read buffer of each connection, in bytes. */
 const CHUNK_BYTES = 8 * 1024;
 
-/** Unsent bytes beyond which a client that does not read is not read from either: its pings and requests make answers. */
+/**
+ * Limit of unsent bytes above which reading from the client pauses: its pings and requests would cause more answers.
+ */
 const UNSENT_BYTES_MAX = 64 * 1024;
 
 /**
- * Why a client was refused. `http2`: it speaks HTTP/2, which has no limits here. `backlog`: it sent more than any other
- * without anything of it being whole, when all together had sent too much.
+ * Why a client was refused. `http2`: it uses HTTP/2, for which there are no limits here. `backlog`: it had the largest
+ * incomplete message when all together exceeded the limit.
  */
 export type ClientRefusal = "http2" | "backlog";
 
-/** What a {@link ClientStream} works with. */
+/** Options of {@link ClientStream}. */
 export interface ClientStreamOptions {
   readonly clock: Clock;
-  /** Of all connections together. */
+  /** Shared by all connections. */
   readonly backlog: Backlog;
   /**
-   * Called before the connection is closed, from this side or by both. `isWriting`: something that was written has not
-   * left, which over TLS keeps the descriptor until the client reads or leaves.
+   * Called before the connection is closed, by this side or both. `isWriting`: written bytes have not been sent, which
+   * over TLS keeps the descriptor open until the client reads or disconnects.
    */
   readonly closing?: (state: { readonly isWriting: boolean }) => void;
 }
 
 /**
- * The connection of one HTTP client as a stream of Node's, which `node:http` reads and writes. It knows no HTTP: who
- * reads it says when a request begins and ends, and it says when a client uses its connection for nothing.
+ * The connection of one HTTP client as a Node stream, which `node:http` reads and writes. It does not parse HTTP: its
+ * reader reports when a request starts and ends, and the stream reports when a client leaves its connection idle.
  */
 export class ClientStream extends Duplex implements BacklogHolder {
   readonly #connection: Deno.Conn;
   readonly #clock: Clock;
-  /** Of the client's bytes, those since something of it was whole. */
+  /** Bytes of the client since its last complete request or message. */
   readonly #backlog: Backlog;
   readonly #buffer = new Uint8Array(CHUNK_BYTES);
   readonly #begun = Promise.withResolvers<"bytes" | "nothing">();
   #reading: Promise<void> | undefined;
   #requests = 0;
-  /** Since when no request is being answered; `undefined` during one, and for ever on a WebSocket. */
+  /** Since when no request is being answered; `undefined` during one, and always on a WebSocket. */
   #quietSinceMs: number | undefined;
-  /** Since when a request's body is awaited, the oldest one's where several are. */
+  /** Since when a request's body is awaited; of several, the oldest. */
   #bodySinceMs: number | undefined;
   /** Since when the client does not read. */
   #unreadSinceMs: number | undefined;
-  /** Since when the client has sent more than is taken. */
+  /** Since when reading is paused because the client has sent too much. */
   #fullSinceMs: number | undefined;
   #taken = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
   readonly #closing: NonNullable<ClientStreamOptions["closing"]>;
-  /** Writes that have not settled, and the end of the stream. */
+  /** Pending writes, and the end of the stream. */
   #writes = 0;
   #isLeaving = false;
-  /** The client takes nothing more. */
+  /** Nothing more can be written to the client. */
   #isBroken = false;
   #refusal: ClientRefusal | undefined;
 
-  /** Takes the connection over, and closes it in the end. */
+  /** Takes ownership of the connection, and closes it at the end. */
   constructor(connection: Deno.Conn, { clock, backlog, closing = () => {} }: ClientStreamOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: 2 * CHUNK_BYTES });
     this.#connection = connection;
@@ -67,19 +69,19 @@ export class ClientStream extends Duplex implements BacklogHolder {
     this.#backlog = backlog;
     this.#closing = closing;
     this.#quietSinceMs = clock.now();
-    // A client that breaks off is no error of ours; its end says the same.
+    // A broken connection is not an error here; the end of the stream reports it too.
     this.on("error", () => {});
     this.#reading = this.#read();
   }
 
-  /** Resolves with the first bytes, or when there will be none. */
+  /** Resolves with the first bytes, or at the end of the stream. */
   get begun(): Promise<"bytes" | "nothing"> {
     return this.#begun.promise;
   }
 
   /**
-   * Since when the client is waited for, in milliseconds of the clock: for a request, for the rest of a body or of a
-   * message, or for it to read. `undefined` while it is not, as on a WebSocket that is open.
+   * Since when the connection has been waiting for the client, in milliseconds of the clock: for a request, for the
+   * rest of a body or of a message, or for it to read. `undefined` while it is not waiting, as on an open WebSocket.
    */
   get waitsSinceMs(): number | undefined {
     const since = [this.#quietSinceMs, this.#bodySinceMs, this.#unreadSinceMs, this.#fullSinceMs];
@@ -87,7 +89,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
     return earliestMs === Infinity ? undefined : earliestMs;
   }
 
-  /** Whether the client has had its time. */
+  /** Whether the client's time limit has passed. */
   get isOverdue(): boolean {
     const nowMs = this.#clock.now();
     return nowMs - (this.#quietSinceMs ?? nowMs) >= REQUEST_WAIT_MS ||
@@ -105,42 +107,42 @@ export class ClientStream extends Duplex implements BacklogHolder {
     return this.#requests > 0;
   }
 
-  /** A request is there, its head whole. */
+  /** Reports a request with a complete head. */
   begin(): void {
     this.#requests += 1;
     this.#quietSinceMs = undefined;
     this.settle();
   }
 
-  /** The head of a request is there, and its body is not. */
+  /** Reports that the body of a request is awaited. */
   awaitBody(): void {
     this.#bodySinceMs ??= this.#clock.now();
   }
 
-  /** A request's body is whole, or is not read any more. */
+  /** Reports that a request's body is complete, or no longer read. */
   bodyArrived(): void {
     this.#bodySinceMs = undefined;
   }
 
-  /** A request is answered. */
+  /** Reports that a request has been answered. */
   finish(): void {
     this.#requests -= 1;
     if (this.#requests <= 0) this.rest();
     this.settle();
   }
 
-  /** The client is asked for nothing more, though it may go on: it has as long to go as between two requests. */
+  /** Expects no further request, but leaves the client as much time as between two requests. */
   rest(): void {
     this.#quietSinceMs ??= this.#clock.now();
   }
 
-  /** Something that the client sent is whole and taken. */
+  /** Reports that a complete message of the client was consumed. */
   settle(): void {
     this.#backlog.release(this);
     this.#taken.resolve();
   }
 
-  /** Bytes that came are none of an unfinished message. */
+  /** Excludes bytes that are not part of an incomplete message. */
   discount(bytes: number): void {
     this.#backlog.remove(this, bytes);
   }
@@ -154,14 +156,14 @@ export class ClientStream extends Duplex implements BacklogHolder {
     this.destroy();
   }
 
-  /** Settles when the connection is over, and no longer read from. It does not wait for the client to read. */
+  /** Settles when the connection has ended and is no longer read. Does not wait for the client to read. */
   async finished(): Promise<void> {
     await this.#reading;
   }
 
   /**
-   * Ends the connection when what was written has left. What the client still sends is taken off and dropped: closing
-   * on it would reset the connection, and a reset can cost the client an answer that it has not read yet.
+   * Ends the connection when all written bytes have been sent. Further input is read and dropped: closing with unread
+   * input would reset the connection, and a reset can discard an answer that the client has not read yet.
    */
   destroySoon(): void {
     this.#isLeaving = true;
@@ -207,7 +209,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
     done(error);
   }
 
-  /** `node:http` sets these on the sockets that it knows; the deadlines and options here are set otherwise. */
+  /** `node:http` calls these on sockets; deadlines and socket options are set elsewhere here. */
   setTimeout(): this {
     return this;
   }
@@ -234,7 +236,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
           return;
         }
         if (this.#isLeaving) continue;
-        // Before it is handed on, as it may be taken at once.
+        // Before the bytes are passed on, since they may be consumed at once.
         this.#backlog.add(this, length);
         if (!this.push(Buffer.from(this.#buffer.subarray(0, length)))) break;
         await this.#keepWindow();
@@ -242,13 +244,13 @@ export class ClientStream extends Duplex implements BacklogHolder {
       }
       this.#reading = undefined;
     } catch {
-      // The client broke off.
+      // The connection broke.
       this.#begun.resolve("nothing");
       this.destroy();
     }
   }
 
-  /** A client that has sent more than any message may have without one being taken waits here. */
+  /** Pauses while the client has sent more than any message may have, and none was consumed. */
   async #keepWindow(): Promise<void> {
     if (this.#backlog.shareOf(this) < CLIENT_WINDOW_BYTES || this.destroyed) return;
     this.#taken = Promise.withResolvers();
@@ -265,8 +267,8 @@ export class ClientStream extends Duplex implements BacklogHolder {
   }
 
   /**
-   * Rejects for TLS alone. What a client said before it broke off, such as the goodbye of a page that is left, is still there to be
-   * read; behind it the reader meets the same error, and ends the stream.
+   * Rejects only for TLS. Bytes that the client sent before the connection broke, such as the `bye` of a closed page,
+   * can still be read; after them the reader gets the same error, and ends the stream.
    */
   async #writeAll(bytes: Uint8Array): Promise<void> {
     this.#writes += 1;
@@ -276,7 +278,7 @@ export class ClientStream extends Duplex implements BacklogHolder {
         at += await this.#connection.write(bytes.subarray(at));
       }
     } catch (error) {
-      // A broken TLS connection has nothing more to read.
+      // Nothing more can be read from a broken TLS connection.
       if ("handshake" in this.#connection) throw error;
       this.#isBroken = true;
       this.#readOn();

@@ -28,43 +28,42 @@ import { type Listeners, serveHttp } from "./serve_http.ts";
 import type { Observers, ServerContext } from "./server_context.ts";
 import { warmUp } from "./warm_up.ts";
 
-/** A session that has shown nothing for so long will not come to itself again. */
+/** Time without a picture after which a session counts as hung, in milliseconds. */
 const STUCK_MS = 10_000;
 
 /** A server that listens. */
 export interface RunningServer {
   /** The address of HTTP and WebSocket; its port is the bound one. */
   readonly address: Deno.NetAddr;
-  /** The address for operators, where they have one of their own. */
+  /** The separate address for operators, if there is one. */
   readonly adminAddress: Deno.NetAddr | undefined;
   /** The bound media ports. */
   readonly mediaPorts: readonly number[];
-  /** Those of them that take TCP too. */
+  /** The ports that accept TCP too. */
   readonly tcpMediaPorts: readonly number[];
-  /** The configuration that holds now. */
+  /** The current configuration. */
   readonly config: Live<Config>;
-  /** How many sessions and viewers there are, in words. */
+  /** The number of sessions and viewers, as text. */
   readonly occupancy: () => string;
-  /** Why a session stands still though the event loop turns; `undefined` while all go on. A renderer that hangs is none. */
+  /** Which session hangs although the event loop runs; `undefined` if none does. A hanging renderer does not count. */
   readonly stuck: () => string | undefined;
   /**
-   * Takes over what may change while the server runs. Calls must not overlap.
-   * @returns The keys that differed, by when they take effect.
-   * @throws {AppError} When a file behind a key cannot be used; nothing has changed then.
+   * Applies the settings that may change at run time. Calls must not overlap.
+   * @returns The keys that differ, by when they take effect.
+   * @throws {AppError} If a file that a key names cannot be used; then nothing has changed.
    */
   reload(wanted: Config): Promise<ConfigChanges>;
   /**
-   * Lets nobody in any more, waits up to `server.drain_s` for the viewers to leave, then ends viewers, sessions, the
+   * Refuses new viewers, waits up to `server.drain_s` for the others to leave, then closes viewers, sessions, the
    * renderer and the sockets, in this order. Idempotent.
    */
   close(): Promise<void>;
 }
 
 /**
- * Builds the whole server and starts it: ports first, then the renderer, then HTTP, so that whoever reaches it finds
- * it whole.
- * @throws {AppError} When no port can be bound, the renderer cannot be opened, or the HTTP address is taken.
- * @throws The reason of `context.unwanted`, when that is aborted before HTTP listens.
+ * Builds and starts the server: ports first, then the renderer, then HTTP, so that clients find it complete.
+ * @throws {AppError} If no port can be bound, the renderer cannot be opened, or the HTTP address is in use.
+ * @throws The reason of `context.unwanted`, if that is aborted before HTTP listens.
  */
 export async function startServer(config: Config, context: ServerContext): Promise<RunningServer> {
   const { observers, version = "unknown" } = context;
@@ -91,13 +90,13 @@ export async function startServer(config: Config, context: ServerContext): Promi
     }),
     health: () => reasonsOf(state),
   });
-  // Behind everything else: who comes meanwhile is served, only a little later.
+  // Last: viewers that connect meanwhile are served, only a little later.
   const warm = warmUp({ ...parts, video: config.video, log: observers.log }).then(() => {
     state.isWarm = true;
   });
   started.defer(() => warm);
 
-  // Each viewer would be refused for it; this way somebody hears of it at once.
+  // Otherwise only refused viewers would notice it.
   parts.publicAddress(config.webrtc.portMin, "127.0.0.1").catch((error) => {
     observers.log.warn("public_address_unknown", { error: errorText(error) });
   });
@@ -147,7 +146,7 @@ function standstillOf({ standstill }: SessionRegistry): string | undefined {
   return `session ${standstill.session} has sent no picture for ${standstill.ms / 1000} s`;
 }
 
-/** What sessions and peers are made with. */
+/** Parts that sessions and peers need. */
 interface Parts {
   readonly ports: readonly MediaPort[];
   readonly probe: PathProbe;
@@ -155,7 +154,7 @@ interface Parts {
   readonly renderer: FrameSourceFactory;
   readonly certificate: ServerCertificate;
   readonly encoders: EncoderFactory;
-  /** What may be sent, best first. */
+  /** Codecs that may be sent, in order of preference. */
   readonly codecs: readonly VideoCodec[];
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../signalling/limits.ts";
 
 /**
- * Descriptors that are left to everything else: some 30 of Deno and of listeners, the renderer and its device, files of
+ * Descriptors reserved for everything else: about 30 of Deno and of listeners, the renderer and its device, files of
  * idle pictures and certificates, DNS, the log.
  */
 const RESERVE = 128;
@@ -16,34 +16,34 @@ const RESERVE = 128;
 /** Descriptors of one place: a bridge's ring and its files, pipes of an isolated library. */
 const PER_PLACE = 2;
 
-/** What a server can do with hardly any descriptors: fewer connections than these are no service. */
+/** Minimum numbers of connections: a server with fewer is not usable. */
 const CONNECTIONS_MIN = 16;
 const TCP_CONNECTIONS_MIN = 4;
 
-/** Of the connections of a port, those that may be newcomers. */
+/** Share of a port's connections that may be unverified. */
 const UNPROVEN_SHARE = 4;
 
-/** How many connections of each kind are taken at a time, so that none takes the last descriptor. */
+/** Limits of open connections of each kind, so that none uses the last descriptor. */
 export interface ConnectionLimits {
   /** On `server.listen`. */
   readonly http: number;
-  /** Of these, WebSockets. */
+  /** WebSockets among these. */
   readonly webSockets: number;
   /** On `server.admin_listen`. */
   readonly operators: number;
   /** ICE-TCP, on each media port. */
   readonly perMediaPort: number;
-  /** Of these, those that have not proven to be a browser's. */
+  /** Connections among these without a verified viewer. */
   readonly unprovenPerMediaPort: number;
-  /** Descriptors with which none of these would have to be lower than it is made for. */
+  /** Descriptors that would allow every limit its default. */
   readonly wanted: number;
 }
 
 type Limited = Pick<Config, "server" | "webrtc">;
 
 /**
- * Shares out the descriptors that a process may have. Pure.
- * @param limit Of the process; `undefined` when it is not known.
+ * Divides the descriptors of a process among the kinds of connections. Pure.
+ * @param limit Limit of the process; `undefined` if it is not known.
  */
 export function shareDescriptors(
   limit: number | undefined,
@@ -53,7 +53,7 @@ export function shareDescriptors(
   const operators = server.adminListen === undefined ? 0 : OPERATOR_CONNECTIONS_MAX;
   const fixed = RESERVE + ports * (tcp ? 2 : 1) + ports * peersPerPort * PER_PLACE + operators;
   const wanted = fixed + CONNECTIONS_MAX + (tcp ? ports * TCP_CONNECTIONS_MAX : 0);
-  // What the places take is at most half: a range may be far wider than it is ever used.
+  // At most half is reserved for places: a port range may be much larger than its use.
   const free = limit === undefined ? Infinity : limit - Math.min(fixed, limit / 2);
   const perMediaPort = tcp
     ? clamp(Math.floor(Math.max(free / 2, free - CONNECTIONS_MAX) / ports), [
@@ -75,13 +75,13 @@ export function shareDescriptors(
   };
 }
 
-/** What a lack of descriptors costs, and what mends it. */
+/** The effect of too few descriptors, and the fix. */
 export interface DescriptorWarning {
   readonly text: string;
   readonly fix: string;
 }
 
-/** For a limit that is lower than the server is made for; `undefined` when it is not. Pure. */
+/** Warns about a limit that is lower than the server needs; `undefined` otherwise. Pure. */
 export function descriptorWarning(
   limit: number | undefined,
   config: Limited,

@@ -12,7 +12,7 @@ import { ClientStream } from "./client_stream.ts";
 import { hasBody, requestOf, sendResponse } from "./http_messages.ts";
 import { WebSocketUpgrader } from "./web_socket_upgrade.ts";
 
-/** What an {@link HttpConnections} works with. */
+/** Options of {@link HttpConnections}. */
 export interface HttpConnectionsOptions {
   readonly app: HttpApp;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ interface Failure {
 const BAD_REQUEST = 400;
 const HEAD_TOO_LONG = 431;
 
-/** Reads requests from connections that were accepted elsewhere, and writes what the app answers. */
+/** Reads requests from accepted connections, and writes the app's responses. */
 export class HttpConnections {
   readonly #app: HttpApp;
   readonly #log: Logger;
@@ -41,14 +41,14 @@ export class HttpConnections {
     this.#log = log;
     this.#tracer = tracer;
     this.#webSockets = new WebSocketUpgrader(clock);
-    // Its own deadlines stay off: those of the streams are finer, and hold before a head and on WebSockets too.
+    // Node's deadlines are off: those of the streams are finer, and apply before a head and on WebSockets too.
     const server = createServer({
       maxHeaderSize: HEAD_BYTES_MAX,
       headersTimeout: 0,
       requestTimeout: 0,
       keepAliveTimeout: 0,
     });
-    // Deno 2.9.6 ends each connection behind its first answer while the server does not listen itself.
+    // Deno 2.9.6 ends each connection after its first response if the server does not listen itself.
     Object.defineProperty(server, "listening", { value: true });
     Object.assign(server, { shouldUpgradeCallback: asksForWebSocket });
     server.on("request", (incoming, outgoing) => {
@@ -61,12 +61,12 @@ export class HttpConnections {
     this.#server = server;
   }
 
-  /** Takes a connection whose first bytes are there. */
+  /** Takes a connection whose first bytes have arrived. */
   take(stream: ClientStream): void {
     this.#server.emit("connection", stream);
   }
 
-  /** An answer that fails ends its connection: nothing else would. */
+  /** Ends the connection if the response fails, since nothing else would. */
   #guard(incoming: IncomingMessage, answering: Promise<void>): void {
     answering.catch((error) => {
       this.#log.error("http_failed", { method: incoming.method, error: errorText(error) });
@@ -87,13 +87,13 @@ export class HttpConnections {
       stream.finish();
       if (!outgoing.writableFinished) leaving.abort();
     });
-    // It breaks off: the request's body says so to who reads it.
+    // The connection broke: the reader of the request's body gets the error.
     incoming.on("error", () => {});
     const response = await this.#responseTo(incoming, {
       signal: leaving.signal,
       connection: NO_UPGRADE,
     });
-    // The rest of such a body would fill the client's window, and no request behind it would come through.
+    // The unread rest of the body would fill the TCP window and block the next request.
     if (Number(incoming.headers["content-length"]) > CLIENT_WINDOW_BYTES) {
       outgoing.shouldKeepAlive = false;
     }
@@ -103,7 +103,7 @@ export class HttpConnections {
 
   async #answerUpgrade(incoming: IncomingMessage, head: Buffer): Promise<void> {
     const stream = streamOf(incoming);
-    // Nothing may be asked before the answer to this; the stream belongs to the one that is on its way.
+    // An upgrade is refused while an earlier request is being answered, since that response still uses the stream.
     if (stream.isAnswering) return void stream.destroy();
     stream.begin();
     const leaving = new AbortController();
@@ -159,7 +159,7 @@ export class HttpConnections {
     }
   }
 
-  /** The bytes of a client are no HTTP, or its connection broke. */
+  /** Handles bytes that are not HTTP, or a broken connection. */
   #fail({ code }: Failure, socket: unknown): void {
     if (!(socket instanceof ClientStream)) return;
     if (code === "HPE_PAUSED_H2_UPGRADE") return socket.refuse("http2");
@@ -172,7 +172,7 @@ export class HttpConnections {
   }
 }
 
-/** What a trace shows of a request: no token and no viewer's secret id (OpenTelemetry's names for HTTP servers). */
+/** Span attributes of a request, without tokens and viewer ids (OpenTelemetry's names for HTTP servers). */
 function spanOf({ method, url }: Request): { name: string; attributes: SpanAttributes } {
   const path = shownPath(new URL(url).pathname);
   return { name: method, attributes: { "http.request.method": method, "url.path": path } };
@@ -184,12 +184,12 @@ const NO_UPGRADE: ClientConnection = {
   },
 };
 
-/** A request for anything else, such as `h2c`, is answered as if it had not asked (RFC 9110 §7.8). */
+/** An upgrade to anything else, such as `h2c`, is ignored (RFC 9110 §7.8). */
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === "websocket";
 }
 
-/** What is left of a body that was not read would stand before the next request of the connection. */
+/** The rest of an unread body would precede the next request on the connection. */
 function dropBody(incoming: IncomingMessage): void {
   incoming.removeAllListeners("data");
   incoming.resume();

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
-/** Bodies below this many bytes are not compressed: they fit one packet as they are. */
+/** Minimum size for compression, in bytes: a smaller body fits one packet. */
 const COMPRESSED_BYTES_MIN = 1024;
 
 const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|[a-z.-]+\+json)|image\/svg)/;
@@ -11,10 +11,10 @@ const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|[a-z.-]+\+json)
 const compress = promisify(gzip);
 
 /**
- * What Node read of a request, as the web has it. Its address names the host `localhost`, whatever the client calls the
- * server; the `Host` header has that.
- * @param signal Aborted when the client is gone.
- * @returns `undefined` when the web has no such request: a method that it forbids, or a target that is no path.
+ * Converts Node's request to a web `Request`. Its URL always has the host `localhost`; the `Host` header has the name
+ * that the client used.
+ * @param signal Aborted when the client disconnects.
+ * @returns `undefined` if there is no such web request: a forbidden method, or a target that is not a path.
  */
 export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = "GET", url = "/" } = incoming;
@@ -32,13 +32,13 @@ export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Reque
   }
 }
 
-/** Whether a request brings a body that is read. */
+/** Whether a request has a body that is read. */
 export function hasBody({ method, headers }: IncomingMessage): boolean {
   return method !== "GET" && method !== "HEAD" &&
     (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }
 
-/** The absolute form (RFC 9112 §3.2.2), as proxies get it, names the host once more. */
+/** The absolute form of a target (RFC 9112 §3.2.2), as sent to proxies, includes the host. */
 function targetOf(url: string): URL | null {
   const absolute = URL.parse(url);
   return absolute && URL.parse(`http://localhost${absolute.pathname}${absolute.search}`);
@@ -52,7 +52,7 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   return headers;
 }
 
-/** Reads on as the reader asks for more; what is cancelled is taken off and dropped. */
+/** Reads on demand; the rest of a cancelled body is read and dropped. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
   let isOver = false;
   const once = (end: () => void) => () => {
@@ -82,7 +82,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffe
   }, { highWaterMark: 0 });
 }
 
-/** Writes a response whose body is whole in memory, compressed where the client takes that. */
+/** Writes a response whose body is in memory, compressed if the client accepts that. */
 export async function sendResponse(
   response: Response,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
@@ -102,7 +102,7 @@ export async function sendResponse(
     return void outgoing.end(whole);
   }
   outgoing.setHeader("content-encoding", "gzip");
-  // Other bytes under the same strong tag would be wrong (RFC 9110 §8.8.3).
+  // A strong tag identifies exact bytes, so the compressed body gets a weak one (RFC 9110 §8.8.3).
   const etag = headers.get("etag");
   if (etag?.startsWith('"')) outgoing.setHeader("etag", `W/${etag}`);
   outgoing.end(await compress(whole));

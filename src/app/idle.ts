@@ -5,8 +5,8 @@ import type { IdleClip, IdleFormat } from "../media/idle/clip.ts";
 import { IdleLibrary } from "../media/idle/idle_library.ts";
 
 /**
- * Opens the idle sources of the configuration. Each is looked at now: a broken file is an error at start, not a black
- * screen later.
+ * Opens the idle sources of the configuration. Each is read now, so that a broken file is an error at start, not a
+ * black screen later.
  * @throws {ConfigError} With every source that cannot be shown.
  */
 export async function openIdleLibrary(
@@ -25,11 +25,11 @@ export async function openIdleLibrary(
   })));
 }
 
-/** The idle sources of a running server, which a reload may exchange. */
+/** The idle sources of a running server, which a reload may replace. */
 export class IdleSources {
   readonly #log: Logger;
   #library: IdleLibrary;
-  /** Leased for good, so that a session that falls idle never waits for it to be decoded. */
+  /** Leased permanently, so that no session has to wait for its decoding. */
   #usual: Promise<IdleClip>;
   #former: Promise<void> = Promise.resolve();
 
@@ -50,8 +50,8 @@ export class IdleSources {
   }
 
   /**
-   * Looks at the sources of another configuration.
-   * @returns Exchanges them: sessions that are open keep what they show.
+   * Reads the sources of another configuration.
+   * @returns A function that replaces the sources; open sessions keep theirs.
    * @throws {ConfigError} With every source that cannot be shown.
    */
   async prepare(config: Config): Promise<() => void> {
@@ -64,7 +64,7 @@ export class IdleSources {
     };
   }
 
-  /** Stops what is being decoded. Leased clips stay as they are. */
+  /** Stops decoding. Leased clips stay valid. */
   async close(): Promise<void> {
     await Promise.all([this.#former, this.#dismiss()]);
   }

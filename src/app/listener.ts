@@ -18,17 +18,17 @@ import {
   validityProblemOf,
 } from "./tls_files.ts";
 
-/** An address cannot be listened on. */
+/** Listening on an address failed. */
 export class ListenError extends AppError<"listen_failed"> {}
 
-/** What a {@link Listener} is made of. */
+/** Options of {@link Listener}. */
 export interface ListenerOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** The key of the configuration that holds the address, for messages. */
+  /** Configuration key of the address, for messages. */
   readonly key: string;
-  /** Left out for plain HTTP. */
+  /** Absent for plain HTTP. */
   readonly tls?: TlsFiles;
   readonly app: HttpApp;
   readonly clock: Clock;
@@ -37,29 +37,29 @@ export interface ListenerOptions {
   readonly tracer?: Tracer;
   /** Connections at one time. Default {@link CONNECTIONS_MAX}. */
   readonly connectionsMax?: number;
-  /** Bytes that all clients together may send without a message being whole. Default {@link BACKLOG_BYTES_MAX}. */
+  /** Limit of incomplete messages of all clients, in bytes. Default {@link BACKLOG_BYTES_MAX}. */
   readonly backlogBytesMax?: number;
 }
 
-/** How often connections are looked at, in milliseconds. */
+/** Interval of checking connections, in milliseconds. */
 const SWEEP_MS = 1000;
 
-/** How often it is said that the certificate has ended, or will soon, in milliseconds. */
+/** Interval of warnings about an expired or expiring certificate, in milliseconds. */
 const SAY_AGAIN_MS = 86_400_000;
 
-/** How often the certificate's files are read again, in milliseconds. */
+/** Interval of reading the certificate's files again, in milliseconds. */
 const TLS_CHECK_MS = 60_000;
 
 /**
- * How long the listener of the former certificate accepts the connections that were on their way to it, in
- * milliseconds: 1 + 2 s for two messages of TCP that are lost, and their way.
+ * How long the listener with the old certificate still accepts connections that are being established, in milliseconds:
+ * 1 + 2 s for two lost TCP segments, plus the round trip.
  */
 const FORMER_MS = 4_000;
 
 /**
- * One address where HTTP is served. It accepts the connections, with TLS where that is configured, so that it can
- * change its certificate and lives through a lack of descriptors; the streams that it makes of them have deadlines, and
- * an {@link HttpConnections} reads HTTP from them.
+ * Listens on one address for HTTP. It accepts connections itself, with TLS if configured, so that it can change its
+ * certificate and survive a lack of descriptors. Each connection becomes a stream with deadlines, from which an
+ * {@link HttpConnections} reads HTTP.
  */
 export class Listener implements AsyncDisposable {
   readonly #options: ListenerOptions;
@@ -68,15 +68,15 @@ export class Listener implements AsyncDisposable {
   readonly #streams = new Set<ClientStream>();
   readonly #backlog: Backlog;
   readonly #running = new Set<Promise<void>>();
-  /** Only for TLS: to close a connection without it ends what waits for its client. */
+  /** Only for TLS: without TLS, closing a connection also ends pending operations on it. */
   readonly #cutter: ConnectionCutter | undefined;
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
-  /** The listener of the former certificate, while it is there. */
+  /** The listener with the old certificate, while it exists. */
   #retiring: { readonly close: () => void; readonly closed: Promise<void> } | undefined;
-  /** What was said of the certificate's validity last, and when by the wall clock. */
+  /** The last warning about the certificate's validity, with its wall-clock time. */
   #validitySaid: { readonly kind: string; readonly atMs: number } | undefined;
-  /** Why the files were refused last, so that it is said once. */
+  /** Why the files were last refused, so that each reason is logged once. */
   #refusedFor: string | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #cancelSweep: CancelTimer;
@@ -99,14 +99,15 @@ export class Listener implements AsyncDisposable {
 
   /**
    * Starts to listen.
-   * @throws {ListenError} When the address is taken or is none of this host.
-   * @throws {TlsFilesError} When the certificate's files cannot be used.
+   * @throws {ListenError} If the address is in use or does not belong to this host.
+   * @throws {TlsFilesError} If the certificate's files cannot be used.
    */
   static async open(options: ListenerOptions): Promise<Listener> {
     const { hostname, port, key, tls } = options;
     const certificate = tls === undefined ? undefined : await readTlsFiles(tls);
     try {
-      // Listeners that take turns share their port (SO_REUSEPORT), also with another server of the same user.
+      // TLS listeners set SO_REUSEPORT, and would share the port with another server of the same user, so test it
+      // first.
       if (certificate !== undefined) Deno.listen({ hostname, port }).close();
       return new Listener(options, certificate);
     } catch (error) {
@@ -121,14 +122,14 @@ export class Listener implements AsyncDisposable {
     }
   }
 
-  /** Where clients connect. */
+  /** The bound address. */
   get address(): Deno.NetAddr {
     return this.#listener.addr as Deno.NetAddr;
   }
 
   /**
-   * Reads the certificate's files again. If they changed, new connections get the new certificate and the open ones
-   * go on; files that cannot be used change nothing, and the log says why. Also done once a minute. Never rejects.
+   * Reads the certificate's files again. If they changed, new connections get the new certificate and open ones
+   * continue; if they cannot be used, nothing changes and the reason is logged. Also done once a minute. Never rejects.
    */
   reload(): Promise<void> {
     this.#reloading = this.#reloading.then(() => this.#reload());
@@ -196,7 +197,7 @@ export class Listener implements AsyncDisposable {
     }
   }
 
-  /** To close a listener resets the connections that it has not accepted: it goes when there can be no more of them. */
+  /** Closes the old listener only after its pending connections are accepted, since closing would reset them. */
   #retire(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     const close = () => {
@@ -207,11 +208,11 @@ export class Listener implements AsyncDisposable {
     };
     const cancel = this.#options.clock.after(FORMER_MS, close);
     this.#retiring = { close, closed };
-    // Where the host does not do it, new connections would be shown the former certificate by turns.
+    // If the host does not support this, some new connections would still get the old certificate.
     if (preferNewest(this.address.port) !== undefined) close();
   }
 
-  /** Of a certificate that is none to browsers, or soon will be: at once, and once a day while it lasts. */
+  /** Warns about an invalid or expiring certificate: at once, then once a day. */
   #sayValidity(certificate: TlsCertificate): void {
     const { clock, log, tls } = this.#options;
     const nowMs = clock.wallMs();
@@ -249,7 +250,7 @@ export class Listener implements AsyncDisposable {
     this.#running.add(settled);
   }
 
-  /** Waits for what makes room: until it is gone, both have a descriptor. Never rejects. */
+  /** Waits until the connection that makes room is closed; until then both use a descriptor. Never rejects. */
   async #take(connection: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     if (await this.#makeRoom()) {
       this.#track(this.#carry(connection));
@@ -262,14 +263,14 @@ export class Listener implements AsyncDisposable {
   /** Never rejects. */
   async #carry(connection: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const { clock, log } = this.#options;
-    // Small messages go both ways, and each should leave at once.
+    // Messages are small, and should be sent at once.
     if ("setNoDelay" in connection) connection.setNoDelay();
     const closing = cutWhatIsStuck(connection, this.#cutter);
     const stream = new ClientStream(connection, { clock, backlog: this.#backlog, closing });
     this.#streams.add(stream);
     const gone = new Promise<void>((resolve) => stream.once("close", resolve));
     if (this.#closing.signal.aborted) stream.destroy();
-    // HTTP costs memory only where something is said.
+    // A connection uses memory for HTTP only after its first bytes.
     if (await stream.begun === "bytes") this.#http.take(stream);
     else stream.destroy();
     await gone;
@@ -278,7 +279,7 @@ export class Listener implements AsyncDisposable {
     this.#streams.delete(stream);
   }
 
-  /** Makes room at the cost of the client that has been waited for longest. @returns False when none is waited for. */
+  /** Closes the connection that has waited longest for its client. @returns False if none is waiting. */
   async #makeRoom(): Promise<boolean> {
     if (this.#streams.size < (this.#options.connectionsMax ?? CONNECTIONS_MAX)) return true;
     let longest: ClientStream | undefined;
@@ -299,7 +300,7 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-/** What ends a TLS connection that waits for its client when it is closed: in its handshake, or to write. */
+/** Closes a TLS connection, even during its handshake or with a pending write. */
 function cutWhatIsStuck(
   connection: Deno.TcpConn | Deno.TlsConn,
   cutter: ConnectionCutter | undefined,
@@ -309,7 +310,7 @@ function cutWhatIsStuck(
   const over = () => {
     isShaking = false;
   };
-  // By an error too, which the reader meets.
+  // An error ends it too; the reader gets it.
   connection.handshake().then(over, over);
   return ({ isWriting }) => {
     if (isWriting || isShaking) cutter.cut(connection);

@@ -5,12 +5,11 @@ import { IdleSources } from "./idle.ts";
 import { type ConfigChanges, planReload } from "./reload_plan.ts";
 import { readSecret, SecretError } from "./secret.ts";
 
-/** Without a secret everybody may do everything. */
+/** Without a secret everything is allowed. */
 const EVERYBODY: AccessCheck = () => Promise.resolve({ viewerOnly: false });
 
 /**
- * What a reload may change in a running server. Nothing is handed out for good: whoever uses a setting asks for it each
- * time.
+ * The settings that a reload may change in a running server. Users of a setting read it each time and keep no copy.
  */
 export class LiveSettings implements AsyncDisposable {
   readonly idle: IdleSources;
@@ -23,29 +22,29 @@ export class LiveSettings implements AsyncDisposable {
     this.#access = parts.access;
   }
 
-  /** @throws {AppError} When the secret or an idle source cannot be used. */
+  /** @throws {AppError} If the secret or an idle source cannot be used. */
   static async open(config: Config, log: Logger): Promise<LiveSettings> {
     const access = await readAccess(config);
     return new LiveSettings(config, { access, idle: await IdleSources.open(config, log) });
   }
 
-  /** The configuration that holds now. */
+  /** The current configuration. */
   get config(): Config {
     return this.#config;
   }
 
-  /** Checks access tokens against the secret that holds now. */
+  /** Checks access tokens against the current secret. */
   readonly access: AccessCheck = (request, sessionId) => this.#access(request, sessionId);
 
   /**
-   * Takes over what may change while the server runs. The file of the secret is read anew even if its name is the same.
-   * @returns The keys that differed.
-   * @throws {AppError} When the secret or an idle source cannot be used, or the secret would go; nothing has changed then.
+   * Applies the settings that may change at run time. The secret is read again even if its path is the same.
+   * @returns The keys that differ.
+   * @throws {AppError} If the secret or an idle source cannot be used, or the secret would be removed; nothing changes.
    */
   async change(wanted: Config): Promise<ConfigChanges> {
     const { config, changes } = planReload(this.#config, wanted);
     if (this.#config.auth.secretFile !== undefined && config.auth.secretFile === undefined) {
-      // An empty file, which an editor may leave for a moment, says the same.
+      // An empty config file, which an editor may leave for a moment, would also remove the secret.
       throw new SecretError(
         "secret_file",
         "auth.secret_file was removed, which would allow everyone; restart the server if you want that",

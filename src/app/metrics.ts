@@ -7,8 +7,8 @@ import { SIGNALLING_METRICS } from "../signalling/metrics.ts";
 import { TRANSPORT_METRICS } from "../transport/metrics.ts";
 
 /**
- * Every metric that Pinhole has, put together from where each is counted. `/metrics` shows each with the prefix
- * `pinhole_`; the reference table in docs/metrics.md is made from here.
+ * Every metric of Pinhole, combined from the parts that count them. `/metrics` adds the prefix `pinhole_`; the table in
+ * docs/metrics.md is generated from here.
  */
 export const METRICS = {
   ...OBSERVABILITY_METRICS,
@@ -22,10 +22,10 @@ export const METRICS = {
 /** Name of a metric, without the prefix. */
 export type MetricName = keyof typeof METRICS;
 
-/** Takes every measurement of Pinhole. */
+/** Accepts every measurement of Pinhole. */
 export type AppMeter = Meter<typeof METRICS>;
 
-/** Makes a meter of {@link METRICS}, and what shows them in Prometheus' text format. */
+/** Makes a meter of {@link METRICS}, with its output in Prometheus' text format. */
 export function openMetrics(): { meter: AppMeter; metricsText: () => Promise<string> } {
   return createMetrics(METRICS);
 }

@@ -3,24 +3,26 @@ import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { ViewerError } from "../session/session_api.ts";
 
 /**
- * Names of clients that are looked up at one time. Each holds one of the 32 threads that Deno has for work that blocks,
- * renderer calls included, and whoever writes the Host header chooses how long. Names of the configuration do not count.
+ * Limit of concurrent look-ups for names from clients. Each uses one of Deno's 32 threads for blocking work, which
+ * renderer calls need too, and the client chooses the name, and so the duration. Configured names do not count.
  */
 const LOOKUPS_MAX = 4;
 
-/** Names of clients that are remembered, the newest ones. */
+/** Limit of cached names from clients; the newest are kept. */
 const REMEMBERED_MAX = 64;
 
-/** How long an address is taken as it is, in milliseconds: behind dynamic DNS it changes. */
+/** How long a cached address is used, in milliseconds: with dynamic DNS it changes. */
 const FRESH_MS = 30_000;
 
-/** How long an address is taken where no newer one is to be had, in milliseconds. */
+/** How long an old address is used while the look-up fails, in milliseconds. */
 const STALE_MS = 3_600_000;
 
-/** How long a viewer waits for a name, in milliseconds. The host's resolver may take half a minute, and goes on. */
+/**
+ * How long a viewer waits for a look-up, in milliseconds. The host's resolver may take half a minute, and continues.
+ */
 const WAIT_MS = 5_000;
 
-/** What a viewer whose name cannot be looked up now is told to wait, in milliseconds. */
+/** `retry_after_ms` for a viewer whose name cannot be looked up now. */
 const RETRY_AFTER_MS = 2_000;
 
 /** Looks up the addresses of a DNS name: IPv4 and IPv6 literals. */
@@ -31,14 +33,14 @@ interface Known {
   readonly atMs: number;
 }
 
-/** Looks names up so that slow ones hold up nobody who comes by another. */
+/** Looks up names so that slow look-ups do not delay viewers with other names. */
 export class NameResolver {
   readonly #lookUp: Resolve;
   readonly #clock: Clock;
   readonly #running = new Map<string, Promise<readonly string[]>>();
   /** Oldest first. */
   readonly #known = new Map<string, Known>();
-  /** Of {@link #running}, those that clients asked for. */
+  /** Look-ups among {@link #running} for names from clients. */
   readonly #ofClients = new Set<string>();
 
   constructor({ lookUp, clock }: { readonly lookUp: Resolve; readonly clock: Clock }) {
@@ -48,8 +50,8 @@ export class NameResolver {
 
   /**
    * Finds the addresses of a name.
-   * @param options.isConfigured The name is one of the configuration: it always has its turn.
-   * @throws {ViewerError} `too_many_offers`, when the name takes long or too many others do: another try may be worth it.
+   * @param options.isConfigured The name is from the configuration, so no limit applies.
+   * @throws {ViewerError} `too_many_offers`, if the look-up is slow, or too many others are: the client may retry.
    * @throws What the look-up throws.
    */
   async resolve(
@@ -77,7 +79,7 @@ export class NameResolver {
     );
   }
 
-  /** @returns `undefined` when there is no room for another. */
+  /** @returns `undefined` if the limit is reached. */
   #start(name: string, isConfigured: boolean): Promise<readonly string[]> | undefined {
     if (!isConfigured && this.#ofClients.size >= LOOKUPS_MAX) return undefined;
     if (!isConfigured) this.#ofClients.add(name);
@@ -88,7 +90,7 @@ export class NameResolver {
       this.#running.delete(name);
       this.#ofClients.delete(name);
     });
-    // Who asked may have gone by then.
+    // The caller may no longer await it.
     running.catch(() => {});
     this.#running.set(name, running);
     return running;
@@ -114,7 +116,7 @@ export class NameResolver {
   }
 }
 
-/** This host's own resolver, so that names of /etc/hosts count too. */
+/** This host's resolver, which includes /etc/hosts. */
 export const HOST_RESOLVER: NameResolver = new NameResolver({
   lookUp: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
   clock: SYSTEM_CLOCK,

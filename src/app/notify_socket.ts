@@ -1,6 +1,6 @@
 import { openNativeLibrary } from "../renderer/native_library.ts";
 
-/** Deno has no unbound Unix datagram sockets, and binding one would need a file of our own and the right to write it. */
+/** Deno has no unbound Unix datagram sockets, and binding one would need a file and permission to write it. */
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" }, // domain, type, protocol
   // fd, data, length, flags, address, address length
@@ -10,7 +10,7 @@ const SYMBOLS = {
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
-/** FFI runs on machines of this byte order only: x86-64 and arm64. */
+/** Deno's FFI supports only machines of this byte order: x86-64 and arm64. */
 const LITTLE_ENDIAN = true;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 /** Bytes of a path in `struct sockaddr_un`. */
@@ -18,14 +18,14 @@ const PATH_BYTES_MAX = 108;
 
 /** A socket that sends datagrams to one Unix address. */
 export interface NotifySocket extends Disposable {
-  /** @returns Whether the datagram was taken. Never throws. */
+  /** @returns Whether the datagram was sent. Never throws. */
   send(datagram: Uint8Array<ArrayBuffer>): boolean;
 }
 
 /**
- * Opens a socket towards systemd's notification socket.
- * @param path A path, or an abstract name behind `@`.
- * @throws {Error} When the path is too long, or there is no C library to ask for a socket.
+ * Opens a socket to systemd's notification socket.
+ * @param path A path, or `@` and an abstract name.
+ * @throws {Error} If the path is too long, or the C library cannot be loaded.
  */
 export function openNotifySocket(path: string): NotifySocket {
   const address = addressOf(path);
@@ -45,7 +45,7 @@ export function openNotifySocket(path: string): NotifySocket {
   };
 }
 
-/** `struct sockaddr_un`, as long as its path: for an abstract name the length is part of the name. */
+/** `struct sockaddr_un`, cut after its path: the length of an abstract name is significant. */
 function addressOf(path: string): Uint8Array<ArrayBuffer> {
   const name = new TextEncoder().encode(path.startsWith("@") ? `\0${path.slice(1)}` : path);
   if (name.length >= PATH_BYTES_MAX) {

@@ -5,7 +5,7 @@ import type { PublicAddressFinder } from "./public_address.ts";
 const UDP = ["udp"] as const;
 const BOTH = ["udp", "tcp"] as const;
 
-/** Announces the ports of path checks by the same addresses as answers do. */
+/** Path checks that announce the same public addresses as answers. */
 export function createPathChecks(
   { probe, ports, publicAddress, publicPort }: {
     probe: PathProbe;
@@ -24,7 +24,7 @@ export function createPathChecks(
     );
   return {
     async open(reachedHost) {
-      // First the addresses: a check that nobody hears of would take the room of another.
+      // Addresses first: if that fails, no check is opened, which would end an older one.
       const announced = await announce(reachedHost);
       const check = probe.open();
       return {

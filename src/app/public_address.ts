@@ -3,9 +3,9 @@ import type { Config } from "../config/config.ts";
 import { ViewerError } from "../session/session_api.ts";
 import { HOST_RESOLVER, type Resolve } from "./name_resolver.ts";
 
-/** How viewers are told where the media ports are. */
+/** Settings of the announced address. */
 export interface PublicAddressOptions {
-  /** `webrtc.public_ip`: an IP literal, a DNS name, or `undefined` for the address that the viewer itself used. */
+  /** `webrtc.public_ip`: an IP literal, a DNS name, or `undefined` for the address that the viewer used. */
   readonly publicIp: string | undefined;
   /** First local and first public port of the mapping. */
   readonly portMin: number;
@@ -22,10 +22,10 @@ export type PublicAddressFinder = (
 ) => Promise<{ address: string; port: number }>;
 
 /**
- * Makes the function that finds what an answer announces.
+ * Makes the function that finds the address for an answer.
  *
- * An answer has to name an IP address: browsers do look up names in candidates, but only those of `.local`. So DNS
- * names are resolved here, again after a while, because an address behind dynamic DNS changes.
+ * An answer must have an IP address, because browsers resolve only `.local` names in candidates. So DNS names are
+ * resolved here, repeatedly, because an address with dynamic DNS changes.
  */
 export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
   const { publicIp } = options;
@@ -48,7 +48,7 @@ export function publicAddressesOf({ server, webrtc }: Config): PublicAddressFind
   });
 }
 
-/** The public port that leads to a local one. */
+/** The public port of a local one. */
 export function publicPortOf(
   localPort: number,
   { portMin, publicPortMin }: Pick<PublicAddressOptions, "portMin" | "publicPortMin">,
@@ -57,14 +57,14 @@ export function publicPortOf(
 }
 
 async function addressOf(host: string, options: PublicAddressOptions): Promise<string> {
-  // Browsers take "localhost" as loopback without asking DNS (RFC 6761 §6.3), and so do we.
+  // "localhost" is loopback without DNS, as in browsers (RFC 6761 §6.3).
   const name = host.toLowerCase() === "localhost" ? "127.0.0.1" : host;
   const addresses = isIP(name) !== 0 ? [name] : await lookUp(name, options.resolve);
   const usable = addresses.find((address) => isIP(address) === 4) ??
     (options.ipv6 ? addresses.find((address) => isIP(address) === 6) : undefined);
   if (usable !== undefined) return usable;
   throw new ViewerError(
-    // Without a configured address the client says by its Host header what is looked for.
+    // Without a configured address, the name is the client's Host header.
     options.publicIp === undefined ? "unknown_host" : "internal",
     addresses.length > 0
       ? `The media ports listen on IPv4, but "${host}" has only IPv6 addresses; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
@@ -78,7 +78,7 @@ async function lookUp(name: string, resolve: Resolve): Promise<readonly string[]
   try {
     return await resolve(name);
   } catch (error) {
-    // It says when to try again.
+    // It already has a retry time.
     if (error instanceof ViewerError) throw error;
     return [];
   }

@@ -3,19 +3,19 @@ import type { Config } from "../config/config.ts";
 import { camelCase, type KeyName, SCHEMA_KEYS, type SchemaKey } from "../config/keys.ts";
 import type { Effect } from "../config/spec.ts";
 
-/** Keys whose values differ, by when the new ones take effect; in the order of the file. */
+/** Keys whose values differ, by when they take effect, in the order of the file. */
 export type ConfigChanges = Readonly<Record<Effect, readonly KeyName[]>>;
 
-/** What a reload comes to. */
+/** Result of {@link planReload}. */
 export interface ReloadPlan {
   readonly changes: ConfigChanges;
-  /** The running configuration with every change that needs no restart. */
+  /** The running configuration, with every change that needs no restart. */
   readonly config: Config;
 }
 
 /**
- * Compares the running configuration with a new one. Keys that need a restart keep their running values, and are named
- * again at each reload until then. Pure.
+ * Compares the running configuration with a new one. Keys that need a restart keep their running values, and are
+ * reported again at each reload until then. Pure.
  */
 export function planReload(running: Config, read: Config): ReloadPlan {
   const wanted = onPortsOf(running, read);
@@ -35,8 +35,8 @@ export function planReload(running: Config, read: Config): ReloadPlan {
 }
 
 /**
- * Two keys have been resolved from the ports where they were 0. Ports need a restart, so until then the two follow from
- * those that are bound.
+ * Two keys that are 0 are resolved from the port range. A new range needs a restart, so until then they are resolved
+ * from the bound ports.
  */
 function onPortsOf(running: Config, read: Config): Config {
   const { webrtc, sessions } = read;
@@ -55,7 +55,7 @@ function placesOf({ webrtc: { portMin, portMax, peersPerPort } }: Config): numbe
 
 type Sections = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-// The type is made from the same table as the keys, which the compiler cannot follow.
+// The type is derived from the same table as the keys, which the compiler cannot verify.
 function sectionsOf(config: Config): Sections {
   return config as unknown as Sections;
 }

@@ -8,8 +8,8 @@ import { createTestPattern } from "../renderer/test_pattern.ts";
 import type { ServerContext } from "./server_context.ts";
 
 /**
- * Opens what the configuration names: a library in this process or in one of its own, a bridge that another process
- * feeds, or the test pattern.
+ * Opens the configured renderer: a library in this process or in a child process, a bridge that another process feeds,
+ * or the test pattern.
  */
 export async function openRenderer(
   config: Config,

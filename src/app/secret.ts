@@ -6,13 +6,13 @@ export class SecretError extends AppError<"secret_file"> {}
 /** Shortest secret, in bytes: HS256 has 256 bits (RFC 7518 §3.2). */
 const SECRET_BYTES_MIN = 32;
 
-/** Any access of everybody, and writing by the group. */
+/** Mode bits: any access by others, or write access by the group. */
 const NEVER = 0o027;
 const GROUP_READS = 0o040;
 
 /**
- * Reads the secret that signs access tokens; white space at its end does not count.
- * @throws {SecretError} When the file cannot be read, is too short, or is not private.
+ * Reads the secret that signs access tokens, without trailing white space.
+ * @throws {SecretError} If the file cannot be read, is too short, or is not private.
  */
 export async function readSecret(path: string): Promise<Uint8Array> {
   const refuse = (why: string) =>
@@ -32,9 +32,9 @@ export async function readSecret(path: string): Promise<Uint8Array> {
 }
 
 /**
- * Makes sure that nobody else reads or changes a file. The group may read what belongs to root: that is how a service
- * gets a secret that it cannot change, and how the credentials of systemd look.
- * @throws {SecretError} When the file is not private.
+ * Checks that other users cannot read or change a file. The group may read a file that belongs to root: that is how a
+ * service gets a secret that it cannot change, as with systemd's credentials.
+ * @throws {SecretError} If the file is not private.
  */
 export async function assertPrivate(path: string): Promise<void> {
   const { mode, uid } = await Deno.stat(path);

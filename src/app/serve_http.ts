@@ -13,32 +13,32 @@ import type { LiveSettings } from "./live_settings.ts";
 import type { Observers } from "./server_context.ts";
 import type { TlsFiles } from "./tls_files.ts";
 
-/** Time for the words of farewell to reach the viewers before their connections end, in milliseconds. */
+/** Time for the last messages to reach the viewers before their connections end, in milliseconds. */
 const CLOSING_MESSAGES_MS = 250;
 
-/** Where HTTP is served. */
+/** Listening addresses of HTTP. */
 export interface Listeners {
   readonly main: Listener;
-  /** For operators, where they have one of their own. */
+  /** The separate address for operators, if there is one. */
   readonly admin: Listener | undefined;
 }
 
-/** What HTTP shows and leads to. */
+/** The parts that HTTP serves. */
 export interface ServeHttpOptions {
   readonly registry: SessionRegistry;
   readonly pathChecks: PathCheckApi;
   readonly observers: Observers;
   readonly version: string;
-  /** Why the server is not ready, one reason in words each; empty when it is. */
+  /** Reasons why the server is not ready; empty if it is. */
   readonly health: () => readonly string[];
   readonly connections: ConnectionLimits;
-  /** Takes what has to be closed. */
+  /** Receives the resources to close. */
   readonly started: AsyncDisposableStack;
 }
 
 /**
- * Starts to serve HTTP. In the end the viewers are told, then every connection ends.
- * @throws {AppError} When an address is taken, or the certificate's files cannot be used.
+ * Starts to serve HTTP. At the end the viewers are notified, then all connections are closed.
+ * @throws {AppError} If an address is in use, or the certificate's files cannot be used.
  */
 export async function serveHttp(
   live: LiveSettings,
@@ -96,7 +96,7 @@ export async function serveHttp(
   return { main, admin };
 }
 
-/** What the configuration says of pages and names. */
+/** The configured origins and names. */
 function siteOf({ server, webrtc }: Config): Site {
   const { allowedOrigins, publicUrl } = server;
   return { allowedOrigins, publicUrl, publicHost: webrtc.publicIp };
@@ -107,7 +107,7 @@ interface ListenAt extends SocketAddress {
   readonly connectionsMax: number;
 }
 
-/** The files of a certificate that the configuration names. */
+/** The configured files of the certificate. */
 export function tlsFilesOf({ tlsCert, tlsKey }: Config["server"]): TlsFiles | undefined {
   return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
 }

@@ -2,7 +2,7 @@ import type { Logger } from "../base/log.ts";
 import type { Tracer } from "../base/tracer.ts";
 import type { AppMeter } from "./metrics.ts";
 
-/** Where log lines and measurements go. */
+/** Destinations of log events and measurements. */
 export interface Observers {
   readonly log: Logger;
   readonly meter: AppMeter;
@@ -12,13 +12,13 @@ export interface Observers {
   readonly tracer?: Tracer;
 }
 
-/** What surrounds a server. */
+/** Environment of a server. */
 export interface ServerContext {
   readonly observers: Observers;
-  /** This program's own, for operators. Default: "unknown". */
+  /** Version of this program, for operators. Default: "unknown". */
   readonly version?: string;
-  /** Starts this program as the process of an isolated renderer library. */
+  /** Command that starts this program as the process of an isolated renderer library. */
   readonly bridgeHostCommand: readonly [program: string, ...args: string[]];
-  /** Aborted when the server is no longer wanted; once it listens, `close()` is what ends it. Default: never. */
+  /** Cancels the start when aborted; once the server listens, `close()` ends it. Default: never. */
   readonly unwanted?: AbortSignal;
 }

@@ -4,19 +4,19 @@ import { readServiceEnvironment, ServiceManager } from "../observability/systemd
 import type { RunningServer } from "./compose.ts";
 import { openNotifySocket } from "./notify_socket.ts";
 
-/** What the service manager is told of this program until this is disposed of. */
+/** Reports the state of this program to the service manager, until disposed. */
 export interface ServiceLink extends Disposable {
-  /** The server is up; from now on the service manager hears how it is. Called once. */
+  /** Reports that the server is ready, and from then on its status. Called once. */
   ready(server: RunningServer): void;
-  /** The program is on its way down, whether it was ready or not; that may take this long, in milliseconds. */
+  /** Reports that the program is stopping, which may take this long, in milliseconds. */
   stopping(withinMs: number): void;
 }
 
 const NO_SERVICE: ServiceLink = { ready() {}, stopping() {}, [Symbol.dispose]() {} };
 
 /**
- * Opens the way to systemd. Where the program is no service of type `notify`, nobody is told anything.
- * @throws {Error} When `NOTIFY_SOCKET` is no address, or there is no C library to reach it by.
+ * Opens the connection to systemd. Does nothing if the program is not a service of type `notify`.
+ * @throws {Error} If `NOTIFY_SOCKET` is not a valid address, or the C library cannot be loaded.
  */
 export function openServiceLink(variables: ServiceVariables): ServiceLink {
   const environment = readServiceEnvironment(variables, Deno.pid);

@@ -12,12 +12,12 @@ export interface TlsFiles {
 export interface TlsCertificate {
   readonly cert: string;
   readonly key: string;
-  /** Beginning and end of the validity of the chain's certificates together, as OpenSSL writes them. */
+  /** Period in which all certificates of the chain are valid, as OpenSSL writes dates. */
   readonly notBefore: string;
   readonly notAfter: string;
 }
 
-/** Why browsers refuse a certificate, or will soon. */
+/** Why browsers refuse a certificate, now or soon. */
 export interface ValidityProblem {
   readonly kind: "expired" | "not_yet_valid" | "ends_soon";
   /** For people, with the time. */
@@ -26,10 +26,10 @@ export interface ValidityProblem {
 
 const DAY_MS = 86_400_000;
 
-/** Certificates are usually renewed a month before they end; with less left than this, that has failed. */
+/** Certificates are usually renewed a month before they expire; with less time than this left, that has failed. */
 const SOON_MS = 14 * DAY_MS;
 
-/** @param nowMs Since 1970. @returns `undefined` for a certificate that is good for a while. Pure. */
+/** @param nowMs Since 1970. @returns `undefined` for a certificate that is valid and does not expire soon. Pure. */
 export function validityProblemOf(
   { notBefore, notAfter }: Pick<TlsCertificate, "notBefore" | "notAfter">,
   nowMs: number,
@@ -60,8 +60,7 @@ export class TlsFilesError extends AppError<"tls_files"> {}
 
 /**
  * Reads both files.
- * @throws {TlsFilesError} When one cannot be read, holds something else, everybody may read the key, or the two do not
- * belong together.
+ * @throws {TlsFilesError} If one cannot be read or parsed, other users may read the key, or the two do not match.
  */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsCertificate> {
   const cert = await readPem("tls_cert", files.cert);
@@ -85,7 +84,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCertificate> {
   return { cert, key, notBefore, notAfter };
 }
 
-/** The certificates of a chain that can be read, the server's own first; none when that is not among them. */
+/** The readable certificates of a chain, the server's own first; none if that cannot be read. */
 function certificatesIn(pem: string): X509Certificate[] {
   const first = parse(() => new X509Certificate(pem));
   if (first === undefined) return [];

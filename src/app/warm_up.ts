@@ -4,12 +4,12 @@ import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encod
 import { warmUpHandshake } from "../transport/dtls/handshake_warm_up.ts";
 import type { ServerCertificate } from "../transport/dtls/secure_channel.ts";
 
-/** Frames that are encoded for practice: after two, threads and memory are in place. */
+/** Number of frames to encode: after two, threads and memory are allocated. */
 const FRAMES = 2;
 
 /**
- * Does once what the first viewer would wait for: loads and compiles the code of DTLS and of the encoder. A failure
- * is only logged, since the first viewer will meet it with better words.
+ * Loads and compiles the code of DTLS and of the encoder, so that the first viewer does not wait for it. A failure is
+ * only logged, since the first viewer gets a better error message.
  */
 export async function warmUp(options: {
   certificate: ServerCertificate;

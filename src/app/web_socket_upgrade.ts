@@ -13,14 +13,14 @@ import {
 } from "../signalling/limits.ts";
 import type { ClientStream } from "./client_stream.ts";
 
-/** Bytes of a client's ping or pong beside its payload (RFC 6455 §5.2). */
+/** Overhead of a client's ping or pong, in bytes (RFC 6455 §5.2). */
 const CONTROL_HEAD_BYTES = 6;
 
-/** Where a handshake came from. */
+/** Source of a handshake. */
 export interface Handshake {
   readonly stream: ClientStream;
   readonly incoming: IncomingMessage;
-  /** What came behind the request. */
+  /** Bytes received after the request. */
   readonly head: Buffer;
 }
 
@@ -36,12 +36,12 @@ export class WebSocketUpgrader {
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      // Refused by the head of a frame, before its bytes take any memory.
+      // Checked by the head of a frame, before its payload is buffered.
       maxPayload: CLIENT_WINDOW_BYTES,
       // Beyond these it closes with 1008.
       maxFragments: MESSAGE_FRAGMENTS_MAX,
       maxBufferedChunks: FRAME_PIECES_MAX,
-      // A small message can be a long stream of bytes when it is compressed.
+      // A small compressed message could expand to a very large one.
       perMessageDeflate: false,
       handleProtocols: () => this.#subprotocol ?? false,
     });
@@ -50,11 +50,11 @@ export class WebSocketUpgrader {
     });
   }
 
-  /** @throws {TypeError} When the request is no valid handshake. */
+  /** @throws {TypeError} If the request is not a valid handshake. */
   open({ stream, incoming, head }: Handshake, options: WebSocketUpgrade): OpenWebSocket {
     this.#subprotocol = options.subprotocol;
     this.#refusal = "";
-    // The only version there is; clients that do not name it were let in before.
+    // The only version; clients that omit it were accepted before.
     incoming.headers["sec-websocket-version"] ??= "13";
     let socket: WebSocket | undefined;
     // All of this happens before the call returns.
@@ -72,7 +72,7 @@ export class WebSocketUpgrader {
     { socket, stream }: { socket: WebSocket; stream: ClientStream },
     { idleS, listener }: WebSocketUpgrade,
   ): OpenWebSocket {
-    // What a message leads to belongs to the trace of the request that opened the WebSocket.
+    // Work for a message belongs to the trace of the request that opened the WebSocket.
     const inRequest = AsyncLocalStorage.snapshot();
     const heartbeat = idleS > 0 ? new Heartbeat(socket, { clock: this.#clock, idleS }) : undefined;
     socket.on("message", (data: Buffer, isBinary: boolean) => {
@@ -86,9 +86,9 @@ export class WebSocketUpgrader {
     };
     socket.on("ping", controlled);
     socket.on("pong", controlled);
-    // It closes with the code for what was wrong; the end says the same.
+    // ws closes with a suitable code, and the close event follows.
     socket.on("error", () => {});
-    // ws ends the stream when both sides have said that they close, and waits half a minute for the client to do so too.
+    // ws ends the stream after both close frames, and waits up to 30 s for the client's.
     let cancelLinger: CancelTimer = () => {};
     stream.once("finish", () => {
       cancelLinger = this.#clock.after(CLOSE_LINGER_MS, () => socket.terminate());
@@ -111,7 +111,7 @@ export class WebSocketUpgrader {
   }
 }
 
-/** Pings a client that says nothing, and breaks off with one that does not answer. */
+/** Pings a silent client, and closes the connection if there is no answer. */
 class Heartbeat {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
@@ -126,7 +126,7 @@ class Heartbeat {
     this.#cancel = clock.after(this.#halfMs, () => this.#beat());
   }
 
-  /** Something came. */
+  /** Reports received bytes. */
   alive(): void {
     this.#isQuiet = false;
     this.#cancel();

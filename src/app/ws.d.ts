@@ -1,20 +1,20 @@
 /**
- * What is used here of npm:ws. The package of its types brings those of Node, which differ from Deno's for the whole
- * program.
+ * The parts of npm:ws that are used here. The package of its types includes those of Node, which would change Deno's
+ * for the whole program.
  */
 import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 
 export interface WebSocket {
-  /** Bytes that were sent and have not left. */
+  /** Bytes that are buffered for sending. */
   readonly bufferedAmount: number;
-  /** @param done Told of a failure, which is thrown otherwise. */
+  /** @param done Receives an error, which is thrown otherwise. */
   send(text: string, done: (error?: Error) => void): void;
   ping(): void;
-  /** Sends a close frame, and breaks off 30 s later at the latest. */
+  /** Sends a close frame, and closes the connection after at most 30 s. */
   close(code: number, reason: string): void;
-  /** Breaks off. */
+  /** Closes the connection at once. */
   terminate(): void;
   on(event: "message", told: (data: Buffer, isBinary: boolean) => void): void;
   on(event: "ping" | "pong", told: (payload: Buffer) => void): void;
@@ -29,7 +29,7 @@ export class WebSocketServer {
     readonly maxPayload: number;
     /** Fragments of one message, empty ones included. */
     readonly maxFragments: number;
-    /** Pieces that are held until a frame is whole. */
+    /** Chunks that are buffered until a frame is complete. */
     readonly maxBufferedChunks: number;
     readonly perMessageDeflate: false;
     readonly handleProtocols: (offered: ReadonlySet<string>) => string | false;

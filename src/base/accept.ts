@@ -1,15 +1,15 @@
 import { type Clock, sleep } from "./clock.ts";
 import { TokenBucket, type TokenRate } from "./token_bucket.ts";
 
-/** How long accepting pauses when the host has run out of something, in milliseconds. */
+/** Pause of accepting when the host has run out of a resource, in milliseconds. */
 const PAUSE_MS = 100;
 
-/** While it goes on, it is reported again every 10 s. */
+/** A lasting shortage is reported every 10 s. */
 const REPORTS: TokenRate = { perSecond: 1 / 10, burst: 1 };
 
 /**
- * Errors of accept(2) that concern one connection: it was reset before it was accepted, or its network went. The next
- * one may be fine, and thousands of these can wait in a row.
+ * Errors of accept(2) that concern only one connection: it was reset before it was accepted, or its network is down.
+ * Thousands of such connections can be queued.
  */
 const OF_ONE_CONNECTION: ReadonlySet<unknown> = new Set([
   "ENOTCONN",
@@ -28,21 +28,20 @@ const OF_ONE_CONNECTION: ReadonlySet<unknown> = new Set([
   "EINTR",
 ]);
 
-/** What {@link acceptAll} works with. */
+/** Options of {@link acceptAll}. */
 export interface AcceptOptions<Connection> {
   readonly clock: Clock;
   /** Aborted before the listener is closed. */
   readonly signal: AbortSignal;
-  /** Takes one connection over. The next is accepted when it is done; it must not fail. */
+  /** Takes ownership of one connection. The next is accepted when it settles; it must not reject. */
   readonly take: (connection: Connection) => unknown;
-  /** Accepting pauses for an error of the host, such as no file descriptor left. Called at most every 10 s. */
+  /** Called when accepting pauses because of an error of the host, such as no free descriptor; at most every 10 s. */
   readonly paused?: (error: unknown) => void;
 }
 
 /**
- * Accepts connections until the listener is closed. A connection that cannot be accepted costs no time; only where the
- * host has nothing left to accept with (EMFILE, ENFILE, ENOBUFS, ENOMEM) it pauses, as the error would come again at
- * once. Never rejects.
+ * Accepts connections until the listener is closed. Skips connections that cannot be accepted; pauses if the host has
+ * no resources (EMFILE, ENFILE, ENOBUFS, ENOMEM), as the next attempt would fail at once. Never rejects.
  */
 export async function acceptAll<Connection>(
   listener: { accept(): Promise<Connection> },

@@ -1,9 +1,9 @@
-/** Cancels a timer; calling it again, or after the timer fired, does nothing. */
+/** Cancels a timer. Idempotent; does nothing after the timer has fired. */
 export type CancelTimer = () => void;
 
-/** Time as the program sees it. Tests pass a fake that they move by hand. */
+/** A source of time and timers. Tests pass a fake clock. */
 export interface Clock {
-  /** Monotonic milliseconds with fractions; only differences mean anything. */
+  /** Monotonic milliseconds with fractions; only differences are meaningful. */
   now(): number;
   /** Wall-clock milliseconds since 1970-01-01T00:00:00Z. */
   wallMs(): number;

@@ -1,19 +1,19 @@
-/** What is known of one code that clients are told. */
+/** Definition of one error code of the protocol. */
 export interface ErrorCodeInfo {
   /** WebSocket close code (RFC 6455 §7.4). */
   readonly closeCode: number;
   readonly httpStatus: number;
-  /** What browsers show when the server's own words did not arrive. */
+  /** Shown by browsers if the server's message did not arrive. */
   readonly words: string;
-  /** Whether the next try would meet it again, so that the player gives up. */
+  /** Whether a retry would fail again, so that the player gives up. */
   readonly isFatal?: boolean;
-  /** Whether this is what the close code alone stands for, where several codes have it. */
+  /** Whether this is the default for its close code, if several codes share it. */
   readonly isCloseDefault?: boolean;
 }
 
 /**
- * Every code that a client may be told. The only place that knows them: types, metrics and the browser's own table
- * (`deno task generate`) are made from this one, and tests hold the documents to it.
+ * Every error code of the protocol. Types, metrics and the browser's table (`deno task generate`) are derived from this
+ * one, and tests compare the documents with it.
  */
 export const ERROR_CODES = {
   bad_message: {

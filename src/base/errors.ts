@@ -1,6 +1,6 @@
 /**
- * An expected failure with a literal code. Each part of the program derives one class from it, so that the edges
- * (HTTP status, WebSocket close code, process exit code) can translate codes in one table.
+ * An expected failure with a literal code. Each part of the program has one subclass, so that codes can be mapped to
+ * HTTP statuses, WebSocket close codes and exit codes in one table.
  */
 export class AppError<Code extends string = string> extends Error {
   /** Stable, machine-readable name of the failure. */
@@ -17,7 +17,7 @@ export class AppError<Code extends string = string> extends Error {
   }
 }
 
-/** The text of anything that was thrown, without its stack. */
+/** The message of anything that was thrown, without its stack. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

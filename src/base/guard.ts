@@ -2,10 +2,10 @@ import { errorText } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { SharedMeter } from "./shared_metrics.ts";
 
-/** Where a failure that was not foreseen ended: what it cost is one of these, and no more. */
+/** The part that an unexpected failure ended. */
 export type GuardedPart = "viewer" | "session" | "timer";
 
-/** Who learns of a failure that was not foreseen. */
+/** Log and meter for unexpected failures. */
 export interface GuardOptions {
   readonly log: Logger;
   readonly meter: SharedMeter;
@@ -13,8 +13,8 @@ export interface GuardOptions {
 }
 
 /**
- * Does work whose failure must cost nobody else anything: what it throws is logged and counted, and goes no further.
- * @returns Whether the work came to its end.
+ * Runs work whose failure must not affect anything else: an error is logged and counted, and not thrown.
+ * @returns Whether the work completed.
  */
 export function guarded(work: () => void, { log, meter, part }: GuardOptions): boolean {
   try {
@@ -26,13 +26,13 @@ export function guarded(work: () => void, { log, meter, part }: GuardOptions): b
       log.debug("unexpected_error_stack", { kind: part, stack: stackOf(error) });
       meter.count("unexpected_errors_total", { kind: part });
     } catch {
-      // A log or a meter that throws is what failed, perhaps; there is nobody left to tell.
+      // The log or the meter itself may have failed; there is nowhere left to report it.
     }
     return false;
   }
 }
 
-/** Where an error was thrown; `undefined` for what is no error. */
+/** The place where an error was thrown; `undefined` for values that are not errors. */
 export function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : undefined;
 }

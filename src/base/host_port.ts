@@ -1,5 +1,5 @@
 /**
- * Writes a host and a port as URLs and people do: an IPv6 address in brackets (RFC 3986 §3.2.2).
+ * Formats a host and a port as in a URL, with an IPv6 address in brackets (RFC 3986 §3.2.2).
  * @param host A name or an IP literal without brackets.
  *
  * @example

@@ -1,22 +1,22 @@
 /**
- * Caps that more than one part of the program shares, each with its reason. Caps that only one part knows stand in
- * that part's own `limits.ts`.
+ * Limits that several parts of the program share, each with its reason. Limits of a single part are in its own
+ * `limits.ts`.
  */
 
 /**
- * Longest datagram that is taken. frp cuts datagrams at its `udpPacketSize` of 1500 bytes and browsers stay at
- * 1408 or below (Firefox 153's ClientHello), so a longer one is nobody's.
+ * Largest accepted datagram, in bytes. frp truncates datagrams at its `udpPacketSize` of 1500 bytes, and browsers send
+ * at most 1408 (Firefox 153's ClientHello), so a larger one is not valid.
  */
 export const DATAGRAM_BYTES_MAX = 1500;
 
 /**
- * Longest RTP packet before encryption. With 16 bytes of SRTP tag and 28 bytes of UDP and IPv4 headers it stays
- * under every path's MTU, base64 and JSON of frp's UDP proxy included.
+ * Largest RTP packet before encryption, in bytes. With 16 bytes of SRTP tag and 28 bytes of UDP and IPv4 headers it
+ * fits the MTU of every usual path, also with the base64 and JSON of frp's UDP proxy.
  */
 export const RTP_PACKET_BYTES_MAX = 1200 - 16;
 
 /**
- * Longest message between a viewer and the renderer, either way, in bytes: `PINHOLE_MESSAGE_SIZE_MAX` of the C header.
- * The same number is what SCTP carries without a word about it (RFC 8841 §6.1).
+ * Largest message between a viewer and the renderer, in either direction, in bytes: `PINHOLE_MESSAGE_SIZE_MAX` of the C
+ * header. It is also the default of `a=max-message-size` (RFC 8841 §6.1).
  */
 export const MESSAGE_BYTES_MAX = 64 * 1024;

@@ -1,5 +1,5 @@
 /**
- * Reads a setting that may change while the server runs. Ask at each use and keep no answer: the next one may differ. A
- * function, since a getter of an options object would be frozen by the first spread.
+ * Reads a setting that may change while the server runs. Call it at each use and do not keep the value. It is a
+ * function, since spreading an options object would replace a getter by its current value.
  */
 export type Live<Value> = () => Value;

@@ -3,12 +3,12 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Values that a log field may have; `undefined` fields are left out. */
+/** Values of a log field; `undefined` fields are omitted. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * Writes events: a stable name in snake_case and fields, never prose. Secrets (tokens, ICE passwords, viewer ids)
- * do not belong in fields; addresses are shortened by the caller.
+ * Writes events: a stable name in snake_case and fields, never prose. Fields must not contain secrets (tokens, ICE
+ * passwords, viewer ids); the caller shortens addresses.
  */
 export interface Logger {
   debug(event: string, fields?: LogFields): void;

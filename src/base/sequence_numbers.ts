@@ -6,7 +6,7 @@ export function sequenceDelta(sequenceNumber: number, reference: number): number
   return ((sequenceNumber - reference) << 16) >> 16;
 }
 
-/** The number nearest to `reference`, which counts on without wrapping, whose low 16 bits are `sequenceNumber`. */
+/** The number nearest to the unwrapped number `reference` whose low 16 bits are `sequenceNumber`. */
 export function extendSequenceNumber(sequenceNumber: number, reference: number): number {
   return reference + sequenceDelta(sequenceNumber, reference);
 }

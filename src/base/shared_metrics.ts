@@ -1,12 +1,12 @@
 import type { Meter, MetricTable } from "./meter.ts";
 
-/** Of `messages_dropped_total`. */
+/** Reasons of `messages_dropped_total`. */
 const MESSAGE_DROPS = [
   ...["no_writer", "not_read", "not_taken", "no_way", "too_long", "too_many"],
   ...["viewer_only", "over_budget"],
 ] as const;
 
-/** Of `packets_dropped_total`. */
+/** Reasons of `packets_dropped_total`. */
 const PACKET_DROPS = [
   ...["too_long", "impossible_source", "unknown_kind", "unknown_source", "rtp", "tcp_backlog"],
   ...["dtls_malformed", "dtls_unexpected", "dtls_flood", "dtls_forged", "dtls_replayed"],
@@ -15,7 +15,7 @@ const PACKET_DROPS = [
 /** Why a packet on a media port was dropped. */
 export type PacketDrop = typeof PACKET_DROPS[number];
 
-/** What more than one folder counts; each has `metrics.ts` for what it counts alone. */
+/** Metrics that several folders count; those of one folder are in its `metrics.ts`. */
 export const SHARED_METRICS = {
   frames_dropped_total: {
     kind: "counter",
@@ -24,7 +24,7 @@ export const SHARED_METRICS = {
   },
   audio_dropped_total: {
     kind: "counter",
-    help: "Pieces of sound dropped before they were encoded, by reason.",
+    help: "Audio chunks dropped before they were encoded, by reason.",
     labels: { reason: ["encoder_busy", "too_far_ahead"] },
   },
   messages_dropped_total: {
@@ -45,10 +45,10 @@ export const SHARED_METRICS = {
   unexpected_errors_total: {
     kind: "counter",
     help:
-      "Defects that ended one viewer, session or timer (their kinds), or that nothing but the process's safety net caught.",
+      "Defects that ended one viewer, session or timer (their kinds), or that only the process-wide handler caught.",
     labels: { kind: ["viewer", "session", "timer", "unhandled_rejection", "uncaught_error"] },
   },
 } as const satisfies MetricTable;
 
-/** Counts what more than one folder counts, and nothing else. */
+/** Records only the shared metrics. */
 export type SharedMeter = Meter<typeof SHARED_METRICS>;

@@ -1,12 +1,12 @@
 import type { CancelTimer, Clock } from "./clock.ts";
 import { TokenBucket, type TokenRate } from "./token_bucket.ts";
 
-/** What is told of things that may happen without end: at once, then once a second. */
+/** Default rate of reports: at once, then once a second. */
 const ONCE_A_SECOND: TokenRate = { perSecond: 1, burst: 1 };
 
 /**
- * Tells of what somebody may cause without end: of the first at once, then no faster than a rate, with how many there
- * were since. Nothing is left out of the counts: what is held back is told as soon as the rate allows it.
+ * Reports occurrences that a client may cause without limit: the first at once, then at a limited rate, with the number
+ * since the last report. The counts are complete: held-back occurrences are reported as soon as the rate allows.
  */
 export class Tally<Reason> {
   readonly #clock: Clock;
@@ -17,8 +17,8 @@ export class Tally<Reason> {
   #isClosed = false;
 
   /**
-   * @param tell Gets how many there were since it was called last, and the reason of the latest.
-   * @param rate How fast it is called. Default: once a second.
+   * @param tell Receives the number since its last call, and the reason of the latest.
+   * @param rate Rate limit of its calls. Default: once a second.
    */
   constructor(
     clock: Clock,
@@ -30,14 +30,14 @@ export class Tally<Reason> {
     this.#allowance = new TokenBucket(rate);
   }
 
-  /** It happened, once unless told. */
+  /** Counts occurrences; by default one. */
   add(reason: Reason, count = 1): void {
     if (this.#isClosed) return;
     this.#held = { count: (this.#held?.count ?? 0) + count, reason };
     if (this.#cancelTimer === undefined) this.#tellWhenDue();
   }
 
-  /** Tells what is held back, without waiting. */
+  /** Reports held-back occurrences at once. */
   flush(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -46,7 +46,7 @@ export class Tally<Reason> {
     if (held !== undefined) this.#tell(held.count, held.reason);
   }
 
-  /** Tells nothing any more. Idempotent. */
+  /** Stops reporting. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer?.();

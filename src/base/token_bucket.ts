@@ -1,18 +1,18 @@
-/** How fast something may happen. */
+/** A rate limit. */
 export interface TokenRate {
-  /** In the long run; more than 0. */
+  /** Average rate; more than 0. */
   readonly perSecond: number;
-  /** At one moment, after a rest. Default: `perSecond`. */
+  /** Largest burst after a pause. Default: `perSecond`. */
   readonly burst?: number;
 }
 
-/** Times that differ by less than this, in milliseconds, are the same: sums of fractions miss by far less. */
+/** Tolerance for times, in milliseconds: far above the rounding errors of summed fractions. */
 const ROUNDING_MS = 0.001;
 
 /**
- * The one rate limiter of this program. A full bucket has `burst` tokens, and `perSecond` of them come back each second.
- * Over any time of `s` seconds no more than `burst + perSecond * s` tokens are taken. Pure: times are arguments, in
- * milliseconds of a monotonic clock; one that goes back brings nothing back.
+ * The rate limiter of this program. A full bucket has `burst` tokens, and `perSecond` tokens are added each second. In
+ * any period of `s` seconds at most `burst + perSecond * s` tokens can be taken. Pure: times are arguments, in
+ * milliseconds of a monotonic clock; a time in the past adds no tokens.
  *
  * @example Three at once, then one every five seconds
  * ```ts
@@ -26,10 +26,10 @@ const ROUNDING_MS = 0.001;
 export class TokenBucket {
   readonly #tokenMs: number;
   readonly #burst: number;
-  /** When every token is back: all that the bucket needs to remember. */
+  /** Time at which the bucket is full again; its only state. */
   #fullAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Full. @throws {RangeError} When a number of the limit is not positive. */
+  /** Makes a full bucket. @throws {RangeError} If a number of the limit is not positive. */
   constructor({ perSecond, burst = perSecond }: TokenRate) {
     if (!(perSecond > 0 && burst > 0)) {
       throw new RangeError(`Cannot limit to ${perSecond} a second and ${burst} at once`);
@@ -39,8 +39,8 @@ export class TokenBucket {
   }
 
   /**
-   * How long until so many tokens can be taken, in whole milliseconds: 0 when they can be now, and infinite for more than
-   * the bucket holds.
+   * Time until `count` tokens can be taken, in whole milliseconds: 0 if they can be taken now, Infinity if the bucket
+   * is too small.
    */
   waitMs(nowMs: number, count = 1): number {
     if (count > this.#burst) return Number.POSITIVE_INFINITY;
@@ -48,32 +48,32 @@ export class TokenBucket {
     return Math.max(0, Math.ceil(missingMs - ROUNDING_MS));
   }
 
-  /** Takes so many tokens, or none. @returns Whether there were as many. */
+  /** Takes all of the tokens, or none. @returns Whether they were taken. */
   take(nowMs: number, count = 1): boolean {
     if (this.waitMs(nowMs, count) > 0) return false;
     this.#fullAtMs = Math.max(nowMs, this.#fullAtMs) + count * this.#tokenMs;
     return true;
   }
 
-  /** Puts tokens back whose use came to nothing. */
+  /** Returns tokens that were not used. */
   giveBack(count = 1): void {
     this.#fullAtMs -= count * this.#tokenMs;
   }
 
-  /** Whether all tokens are back, so that a new bucket would do as well. */
+  /** Whether the bucket is full, so that it equals a new one. */
   isFull(nowMs: number): boolean {
     return this.#missingMs(nowMs) <= ROUNDING_MS;
   }
 
-  /** How long until all tokens are back. */
+  /** Time until the bucket is full, in milliseconds. */
   #missingMs(nowMs: number): number {
     return Math.max(0, this.#fullAtMs - nowMs);
   }
 }
 
 /**
- * Takes one token from each bucket, or none from any.
- * @returns How long to wait for that, in milliseconds; 0 when they were taken.
+ * Takes one token from each bucket, or none.
+ * @returns Time to wait, in milliseconds; 0 if they were taken.
  */
 export function takeFromAll(buckets: readonly TokenBucket[], nowMs: number): number {
   const waitMs = Math.max(0, ...buckets.map((bucket) => bucket.waitMs(nowMs)));

@@ -1,23 +1,21 @@
-/** Values that an attribute of a span may have. */
+/** Values of a span's attribute. */
 export type SpanAttributes = Readonly<Record<string, string | number>>;
 
-/** Something that takes time, as a trace shows it. */
+/** A span of a trace. */
 export interface Span {
-  /** Begins a step of this one. */
+  /** Starts a child span. */
   child(name: string, attributes?: SpanAttributes): Span;
   /**
-   * The step is over. Called once.
-   * @param failure Why it did not come to its good end.
+   * Ends the span. Called once.
+   * @param failure Why it failed; absent if it succeeded.
    */
   end(failure?: string): void;
 }
 
-/** Begins traces. Unlike those of metrics, attributes may name a session: each span is an event, as a log line is. */
+/** Starts spans. Unlike metric labels, attributes may name a session: each span is a separate event. */
 export interface Tracer {
   start(name: string, attributes?: SpanAttributes): Span;
-  /**
-   * Does something that takes time. What `start` begins meanwhile, and in callbacks that are bound there, comes below it.
-   */
+  /** Runs a function in a span. Spans started during it, and in callbacks bound there, become its children. */
   within<Result>(
     options: { readonly name: string; readonly attributes: SpanAttributes },
     work: () => Promise<Result>,

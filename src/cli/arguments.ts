@@ -7,19 +7,19 @@ import { readArguments } from "./options.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
 import type { TokenOptions } from "./token.ts";
 
-/** What the command line asks for. */
+/** A parsed command line. */
 export type Command =
   | { readonly name: "version" | typeof HOST_COMMANDS[number] }
   | {
     readonly name: "help";
-    /** The command that it is about; `undefined` for all. */
+    /** The command to explain; `undefined` for all. */
     readonly about: CommandName | undefined;
   }
   | {
     readonly name: "serve" | "check";
     /** Path after `--config`. */
     readonly config: string | undefined;
-    /** After `--log-level`; overrides the configuration. */
+    /** Value of `--log-level`; overrides the configuration. */
     readonly logLevel: LogLevel | undefined;
   }
   | ({ readonly name: "renderer-test" } & RendererTestOptions)
@@ -29,7 +29,7 @@ export type Command =
 
 const TTL_DEFAULT_S = 3600;
 
-/** Reads the arguments; a text instead of a command says what is wrong with them. Pure. */
+/** Parses the arguments. Pure. @returns A command, or a text with the problem. */
 export function parseArguments(args: readonly string[]): Command | string {
   const [first = "serve", ...others] = args;
   if (first === "help") return { name: "help", about: others.find(isCommandName) };

@@ -5,13 +5,13 @@ import { runBridgeHost } from "../renderer/bridge/library_host.ts";
 import { printError } from "./print.ts";
 
 /**
- * `pinhole bridge-host`: the process of an isolated renderer library. The server starts it; it is no command for people.
+ * `pinhole bridge-host`: the process of an isolated renderer library. Internal; the server starts it.
  * @returns The exit code.
  */
 export async function bridgeHost(): Promise<number> {
   return await runBridgeHost({
     input: Deno.stdin.readable,
-    // Its standard error is the server's, so that the lines of both look alike.
+    // It shares the server's standard error, so its lines have the same format.
     openLog: (settings) =>
       createLogSink({
         ...settings,

@@ -12,7 +12,7 @@ import { warningsOf } from "../config/warnings.ts";
 import { printError, printOut } from "./print.ts";
 
 /**
- * Loads the configuration that a command works with.
+ * Loads the configuration for a command.
  * @throws {ConfigError} With every problem.
  */
 export function loadUsableConfig(path: string | undefined): Promise<LoadedConfig> {
@@ -20,8 +20,8 @@ export function loadUsableConfig(path: string | undefined): Promise<LoadedConfig
 }
 
 /**
- * `pinhole check`: says that the configuration and the files that it names are valid, and what it hardly means.
- * @throws {ConfigError} With everything that is wrong.
+ * `pinhole check`: validates the configuration and the files that it names, and prints warnings.
+ * @throws {ConfigError} With every problem.
  */
 export async function check({ config: path }: { config: string | undefined }): Promise<void> {
   const loaded = await loadUsableConfig(path);
@@ -41,8 +41,8 @@ export async function check({ config: path }: { config: string | undefined }): P
 }
 
 /**
- * The server takes an expired certificate, so that a restart at the wrong moment ends nothing; browsers do not.
- * @throws {TlsFilesError} When the certificate has expired.
+ * Rejects an expired certificate. The server itself accepts one, so that a restart does not fail because of it.
+ * @throws {TlsFilesError} If the certificate has expired.
  */
 function assertCurrent(path: string, notAfterMs: number): void {
   if (Number.isNaN(notAfterMs) || notAfterMs > Date.now()) return;
@@ -51,7 +51,7 @@ function assertCurrent(path: string, notAfterMs: number): void {
   throw new TlsFilesError("tls_files", `Cannot use server.tls_cert "${path}": ${why}`);
 }
 
-/** What the server would find wrong with the files behind the keys, as far as that shows without starting it. */
+/** Checks the files that the configuration names, as far as possible without starting the server. */
 async function problemsOfFiles({ config, file }: LoadedConfig): Promise<Problem[]> {
   const source = file ?? "configuration";
   const { secretFile } = config.auth;

@@ -5,9 +5,9 @@ import { ADMIN_PORTS, type FrpcOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
 import type { OptionSpecs } from "./options.ts";
 import { RENDERER_TEST_DEFAULTS } from "./renderer_test.ts";
 
-/** A command as its help shows it. */
+/** A command, as shown in the help. */
 export interface CommandSpec {
-  /** What stands behind its name. */
+  /** Its arguments in the usage line. */
   readonly usage: string;
   /** What it does. */
   readonly summary: string;
@@ -145,7 +145,7 @@ const TOKEN_OPTIONS = {
   },
 } as const satisfies OptionSpecs;
 
-/** Every command that people call, with its options: the parser and the help read this table alone. */
+/** Every public command with its options: the only source of the parser and the help. */
 export const COMMANDS = {
   serve: {
     usage: "",

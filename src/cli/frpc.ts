@@ -11,27 +11,27 @@ import { formatPlainLines } from "../tunnel/plain_lines.ts";
 import { defaultServerPort, type Endpoint, type TunnelProtocol } from "../tunnel/settings.ts";
 import { printOut } from "./print.ts";
 
-/** Where frpc's admin API listens: a client for media alone runs beside another. */
+/** Ports of frpc's admin API: one client for everything, and a second one for media only. */
 export const ADMIN_PORTS = { all: 7400, signalling: 7400, media: 7401 } as const satisfies Record<
   TunnelPart,
   number
 >;
 
-/** What `pinhole frpc` makes of the configuration. */
+/** Options of the output of `pinhole frpc`. */
 export interface TunnelOptions {
-  /** frpc's file, the lines for frps, or lines for those without frp. */
+  /** frpc's file, the lines for frps, or the mapping without frp. */
   readonly output: "frpc" | "frps" | "plain";
   readonly part: TunnelPart;
   /** Default: the host of the configured public address, and the port of the protocol. */
   readonly server: { readonly hostname: string; readonly port: number | undefined } | undefined;
   readonly protocol: TunnelProtocol;
-  /** Name of the variable that holds frp's token. */
+  /** Name of the environment variable with frp's token. */
   readonly tokenVariable: string;
-  /** Where frpc's admin API listens. Default: {@link ADMIN_PORTS} of 127.0.0.1. */
+  /** Listening address of frpc's admin API. Default: {@link ADMIN_PORTS} of 127.0.0.1. */
   readonly admin: Endpoint | undefined;
 }
 
-/** What `pinhole frpc` takes when nothing else is said. */
+/** Default options of `pinhole frpc`. */
 export const TUNNEL_DEFAULTS = {
   output: "frpc",
   part: "all",
@@ -41,14 +41,14 @@ export const TUNNEL_DEFAULTS = {
   admin: undefined,
 } as const satisfies TunnelOptions;
 
-/** What `pinhole frpc` is called with. */
+/** Options of `pinhole frpc`. */
 export interface FrpcOptions extends TunnelOptions {
   readonly config: string | undefined;
 }
 
 /**
- * `pinhole frpc`: prints the tunnel's side of the configuration.
- * @throws {ConfigError} When it has no mapping, does not say where frps is, or two would want one port.
+ * `pinhole frpc`: prints the tunnel files that match the configuration.
+ * @throws {ConfigError} If the configuration has no mapping or no address of frps, or two programs would use one port.
  */
 export async function frpc({ config: path, ...options }: FrpcOptions): Promise<void> {
   const { config, file } = await loadConfig({ path, env: readEnvironment() });
@@ -56,9 +56,9 @@ export async function frpc({ config: path, ...options }: FrpcOptions): Promise<v
 }
 
 /**
- * The text that `pinhole frpc` prints. Pure.
- * @param options.source What a problem is said to be in.
- * @throws {ConfigError} When the configuration has no mapping, does not say where frps is, or two would want one port.
+ * Formats the output of `pinhole frpc`. Pure.
+ * @param options.source Source that problems name, such as `config.toml`.
+ * @throws {ConfigError} If the configuration has no mapping or no address of frps, or two programs would use one port.
  */
 export function formatTunnel(
   { server, webrtc }: Config,
@@ -98,7 +98,7 @@ export function formatTunnel(
   return formatFrpcToml({ ...settings, admin });
 }
 
-/** The TCP ports of this server, whichever of them a tunnel maps. */
+/** All TCP ports of this server, mapped or not. */
 function listenersOf({ server, webrtc }: Pick<Config, "server" | "webrtc">): HostListener[] {
   const { listen, adminListen } = server;
   const single = ({ hostname, port }: Endpoint) => ({ hostname, portMin: port, portMax: port });

@@ -2,7 +2,7 @@ import { type CommandName, COMMANDS, type CommandSpec } from "./commands.ts";
 import type { OptionSpecs } from "./options.ts";
 
 const COLUMNS = 80;
-/** Where what an option does begins. */
+/** Column where descriptions start. */
 const HELP_COLUMN = 21;
 
 const FOOTER =
@@ -11,8 +11,8 @@ Exit codes: 0 done, 1 failed at run time, 2 bad usage or bad configuration.
 `;
 
 /**
- * Text of `pinhole --help`, or of `pinhole COMMAND --help`.
- * @param name The command; left out for all of them.
+ * Formats `pinhole --help` or `pinhole COMMAND --help`.
+ * @param name The command; absent for all.
  */
 export function formatHelp(name?: CommandName): string {
   if (name !== undefined) return formatCommandHelp(name, COMMANDS[name]);
@@ -49,7 +49,7 @@ function formatOptions(options: OptionSpecs): string {
   ).join("\n");
 }
 
-/** A name and what it means, wrapped; a long name stands in a line by itself. */
+/** Formats a name with its description, wrapped; a long name gets a separate line. */
 function formatRow(name: string, meaning: string): string {
   const lines: string[] = [];
   let line = `  ${name}`;

@@ -1,9 +1,9 @@
-/** Commands that are processes of renderer libraries. Other commands start them; they are none for people. */
+/** Internal commands, which run renderer libraries in child processes. */
 export const HOST_COMMANDS = ["bridge-host", "renderer-test-host", "renderer-probe-host"] as const;
 
 /**
- * The command line that starts this program again with one of {@link HOST_COMMANDS}: from source by the running Deno,
- * with no more permissions than a renderer library takes; as one executable by itself.
+ * The command line that starts this program with one of {@link HOST_COMMANDS}: from source with the running Deno, and
+ * only the permissions that a renderer library needs; or the executable itself.
  */
 export function hostCommand(
   name: typeof HOST_COMMANDS[number],

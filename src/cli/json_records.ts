@@ -1,23 +1,23 @@
-/** Begins a record among other output, as in JSON text sequences (RFC 7464 §2.2). */
+/** Starts a record among other output, as in JSON text sequences (RFC 7464 §2.2). */
 const RECORD_SEPARATOR = 0x1e;
 const LINE_FEED = 0x0a;
 
-/** Longer ones are no records: what is written to a pipe at once stays together up to here (pipe(7), PIPE_BUF). */
+/** Maximum length of a record, in bytes: a write to a pipe is atomic up to this size (pipe(7), PIPE_BUF). */
 const RECORD_BYTES_MAX = 4096;
 
-/** A value as one record, to be written at once to a stream that others write to as well. */
+/** Formats a value as one record, for a single write to a stream with several writers. */
 export function formatRecord(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`\x1e${JSON.stringify(value)}\n`);
 }
 
-/** Takes a stream apart into records and what others wrote between them. */
+/** Splits a stream into records and other output between them. */
 export class RecordReader {
   readonly #onRecord: (value: unknown) => void;
   readonly #onOther: (bytes: Uint8Array) => void;
-  /** From a separator on, without the end of the record. */
+  /** An incomplete record, from its separator on. */
   #rest = new Uint8Array(0);
 
-  /** @param options.onOther Gets each stretch of bytes that is no record. */
+  /** @param options.onOther Receives all bytes that are not part of a record. */
   constructor(
     { onRecord, onOther }: {
       onRecord: (value: unknown) => void;
@@ -28,7 +28,7 @@ export class RecordReader {
     this.#onOther = onOther;
   }
 
-  /** Takes the next bytes of the stream. */
+  /** Processes the next bytes of the stream. */
   take(chunk: Uint8Array): void {
     let bytes = new Uint8Array(this.#rest.length + chunk.length);
     bytes.set(this.#rest);
@@ -51,7 +51,7 @@ export class RecordReader {
     this.#other(bytes);
   }
 
-  /** The stream is over. */
+  /** Ends the stream. */
   end(): void {
     this.#other(this.#rest);
     this.#rest = new Uint8Array(0);

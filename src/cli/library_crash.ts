@@ -1,16 +1,16 @@
 import type { CallState } from "../renderer/watched_calls.ts";
 
-/** How the process of a library ended. */
+/** The end of a library's process. */
 export interface LibraryEnd {
   readonly status: Pick<Deno.CommandStatus, "code" | "signal">;
-  /** Where its calls were then; `undefined` before the first. */
+  /** State of its calls at that time; `undefined` before the first. */
   readonly calls: CallState | undefined;
 }
 
-/** Signals that come from somebody else, not from what a program does. */
+/** Signals that another process sends, as opposed to crashes. */
 const FOREIGN_SIGNALS: readonly (string | null)[] = ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"];
 
-/** Says how a library ended its process, and in which call: `The library crashed (SIGSEGV) in pinhole_open`. Pure. */
+/** Describes how a library ended its process, such as `The library crashed (SIGSEGV) in pinhole_open`. Pure. */
 export function formatCrash({ status, calls }: LibraryEnd): string {
   return `${formatEnd(status)} ${formatPlace(calls)}`;
 }
@@ -23,7 +23,7 @@ function formatEnd({ code, signal }: LibraryEnd["status"]): string {
 }
 
 function formatPlace(calls: CallState | undefined): string {
-  // The first call that is told of is `pinhole_open`.
+  // The first reported call is `pinhole_open`.
   if (calls === undefined) return "while it was loaded, or in pinhole_abi_version";
   const { running, last } = calls;
   return running.length > 0

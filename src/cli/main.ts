@@ -25,7 +25,7 @@ const DOCTOR_EXIT: Readonly<Record<DoctorVerdict, number>> = {
 };
 
 /**
- * Runs one command to its end.
+ * Runs one command.
  * @param args The command line without the program's name.
  * @returns The exit code.
  */
@@ -43,7 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return EXIT.usage;
     }
     const debug = "logLevel" in command && command.logLevel === "debug";
-    // An unexpected error without its stack is no help to anybody who could mend it.
+    // An unexpected error is a defect, which needs the stack to be fixed.
     const stack = debug || !(error instanceof AppError) ? (error as Error).stack : undefined;
     printFailure(`pinhole: ${stack ?? errorText(error)}`);
     return EXIT.failed;

@@ -2,10 +2,10 @@ import { parseArgs } from "node:util";
 
 /** An option of a command that takes a value. */
 export interface ValueSpec {
-  /** Stands for the value in the help. */
+  /** Placeholder of the value in the help. */
   readonly value: string;
   readonly help: string;
-  /** Reads the value; `undefined` when it breaks the rule. */
+  /** Parses the value; `undefined` if it violates the rule. */
   readonly read: (text: string) => unknown;
   /** Ends the sentence "must be …". */
   readonly rule: string;
@@ -13,7 +13,7 @@ export interface ValueSpec {
   readonly isList?: true;
 }
 
-/** An option that stands alone. */
+/** An option without a value. */
 export interface FlagSpec {
   readonly value?: undefined;
   readonly help: string;
@@ -28,17 +28,17 @@ type ValueOf<Spec> = Spec extends ValueSpec
 
 type ReadValue<Spec extends ValueSpec> = NonNullable<ReturnType<Spec["read"]>>;
 
-/** What stood on a command line. */
+/** A parsed command line. */
 export interface ReadArguments<Specs extends OptionSpecs> {
-  /** Values of the options that were given; `true` for those that stand alone. */
+  /** Values of the given options; `true` for options without a value. */
   readonly values: { readonly [Name in keyof Specs]?: ValueOf<Specs[Name]> };
-  /** What is no option. */
+  /** Arguments that are not options. */
   readonly words: readonly string[];
 }
 
 /**
- * Reads `--name value`, `--name=value` and `--flag` in any order. Pure.
- * @returns A text says what is wrong.
+ * Parses `--name value`, `--name=value` and `--flag` in any order. Pure.
+ * @returns The options and other arguments, or a text with the problem.
  */
 export function readArguments<Specs extends OptionSpecs>(
   args: readonly string[],
@@ -49,7 +49,7 @@ export function readArguments<Specs extends OptionSpecs>(
       type: spec.value === undefined ? "boolean" as const : "string" as const,
     }] as const
   );
-  // Strict, it would name what is wrong in words of its own, and not what is known.
+  // In strict mode its own error messages would not list the known options.
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(types),
@@ -68,7 +68,7 @@ export function readArguments<Specs extends OptionSpecs>(
   return { values: values as ReadArguments<Specs>["values"], words };
 }
 
-/** Adds an option's value to those that were given. @returns What is wrong with it. */
+/** Adds an option's value. @returns The problem, if any. */
 function takeOption(
   { rawName: name, value: text, inlineValue }: {
     readonly rawName: string;

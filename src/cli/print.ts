@@ -12,13 +12,13 @@ export function printError(line: string): void {
   write(Deno.stderr, line);
 }
 
-/** Writes to standard error why a command failed; the journal files it as an error. */
+/** Writes to standard error why a command failed; in the journal it has the priority of an error. */
 export function printFailure(line: string): void {
   const isJournal = isStderrJournal(readServiceVariables().JOURNAL_STREAM);
   printError(isJournal ? `${priorityPrefix("error")}${line}` : line);
 }
 
-/** Passes bytes on to standard error as they are. */
+/** Writes bytes to standard error unchanged. */
 export function printErrorBytes(bytes: Uint8Array): void {
   writeBytes(Deno.stderr, bytes);
 }
@@ -33,6 +33,6 @@ function writeBytes(stream: Stream, bytes: Uint8Array): void {
   try {
     for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
   } catch {
-    // Nobody reads any more (a closed pipe, a full disk): no reason to stop streaming.
+    // A closed pipe or a full disk must not stop streaming.
   }
 }

@@ -6,16 +6,16 @@ import { formatProblem } from "../config/problem.ts";
 import type { LogSink } from "../observability/log_sink.ts";
 import { loadUsableConfig } from "./check.ts";
 
-/** What the command line says of the configuration. */
+/** The options of the command line that affect the configuration. */
 export interface ConfigChoice {
   /** The file; `undefined` for `./config.toml`, if there is one. */
   readonly config: string | undefined;
-  /** Goes before `log.level`. */
+  /** Overrides `log.level`. */
   readonly logLevel: LogLevel | undefined;
 }
 
 /**
- * Loads what a server is started or reloaded with.
+ * Loads the configuration of a server, at start and at each reload.
  * @throws {ConfigError} With every problem.
  */
 export async function loadServerConfig(choice: ConfigChoice): Promise<LoadedConfig> {
@@ -24,8 +24,8 @@ export async function loadServerConfig(choice: ConfigChoice): Promise<LoadedConf
 }
 
 /**
- * Reads the configuration again and lets a running server take over what it can; the log says what came of it. With
- * anything wrong, everything stays as it is. Never rejects.
+ * Reads the configuration again, applies it to the running server as far as possible, and logs the result. If there is
+ * any problem, nothing changes. Never rejects.
  */
 export async function reloadServer(
   server: RunningServer,

@@ -4,15 +4,15 @@ import { formatCrash, type LibraryEnd } from "./library_crash.ts";
 import { printErrorBytes } from "./print.ts";
 import type { ProbeFound, ProbeRecord, RendererProbeJob } from "./renderer_probe_host.ts";
 
-/** Time for the process itself to start, in milliseconds: on a host whose cores are busy that is no library's fault. */
+/** Time limit for the start of the process, in milliseconds; separate from the library's, as the host may be busy. */
 const START_MS_MAX = 30_000;
 
 /**
- * Opens a renderer library in a process of its own and asks it for one frame: whatever it does to that process, the
- * doctor goes on, and says in which call that was. Never rejects.
+ * Opens a renderer library in a child process and requests one frame. If the library crashes or hangs, the doctor
+ * reports the call and continues. Never rejects.
  *
- * @param options.deadlineMs When the process is ended, from its start on.
- * @param options.signal Ends the process at once when it is aborted.
+ * @param options.deadlineMs Time limit for the library, in milliseconds; then the process is ended.
+ * @param options.signal Ends the process at once when aborted.
  * @param options.command Starts a process that calls `rendererProbeHost`: the program, then its arguments.
  */
 export async function probeLibrary(
@@ -42,7 +42,7 @@ export async function probeLibrary(
     clearTimeout(timer);
     timer = setTimeout(late, deadlineMs);
   };
-  // A process that ends before it has read says so by its status.
+  // If the process ends before it has read its input, its exit status tells why.
   const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
   const records: ProbeRecord[] = [];
   const reader = new RecordReader({
@@ -74,7 +74,7 @@ function end(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // It has left at this very moment.
+    // It has just ended by itself.
   }
 }
 

@@ -5,31 +5,31 @@ import { openRendererLibrary } from "../renderer/library.ts";
 import { type CallState, watchCalls } from "../renderer/watched_calls.ts";
 import { formatRecord } from "./json_records.ts";
 
-/** What the process is told on its standard input, as JSON. */
+/** The job of the process, as JSON on its standard input. */
 export interface RendererProbeJob extends Omit<FrameSourceOptions, "params"> {
   /** Path of the shared library. */
   readonly library: string;
-  /** Handed to the library as JSON: `[renderer.options]`. */
+  /** Passed to the library as JSON: `[renderer.options]`. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** What came of a probe, without the name of what was probed. */
+/** Result of a probe, without the name of the renderer. */
 export type ProbeFound =
   | { readonly kind: "frame"; readonly format: string; readonly ms: number }
   | { readonly kind: "idle" }
   | Pick<RendererFound & { kind: "failed" }, "kind" | "reason">;
 
-/** What the process says on its standard error, among whatever the library writes there. */
+/** Records of the process on its standard error, among the library's own output. */
 export interface ProbeRecord {
-  /** Where the library's calls are now. */
+  /** State of the library's calls. */
   readonly calls?: CallState;
-  /** The probe is over. */
+  /** The probe has ended. */
   readonly found?: ProbeFound;
 }
 
 /**
- * `pinhole renderer-probe-host`: the process in which `pinhole doctor` opens a library and asks it for a frame. It is no
- * command for people. A library that is stuck leaves a call under way: the process must end itself afterwards.
+ * `pinhole renderer-probe-host`: the process in which `pinhole doctor` opens a library and requests a frame. Internal.
+ * If the library hangs, a call is still pending afterwards, so the caller must exit the process.
  */
 export async function rendererProbeHost(): Promise<void> {
   say({});
@@ -64,10 +64,10 @@ function foundOf(result: RenderResult, ms: number): ProbeFound {
   return { kind: "frame", format: frame.kind === "raw" ? frame.format : frame.kind, ms };
 }
 
-/** Leaves when nobody listens any more: then the doctor was ended. */
+/** Exits if standard error is closed: then the doctor has ended. */
 function say(record: ProbeRecord): void {
   try {
-    // One write, which a record is short enough for.
+    // A record is short enough for a single write.
     Deno.stderr.writeSync(formatRecord(record));
   } catch {
     Deno.exit(1);

@@ -5,7 +5,7 @@ import { formatCrash } from "./library_crash.ts";
 import { printErrorBytes } from "./print.ts";
 import type { HostRecord, RendererTestJob } from "./renderer_test_host.ts";
 
-/** What `pinhole renderer-test` takes when nothing else is said. */
+/** Default options of `pinhole renderer-test`. */
 export const RENDERER_TEST_DEFAULTS = {
   width: 1280,
   height: 720,
@@ -14,24 +14,24 @@ export const RENDERER_TEST_DEFAULTS = {
   callMaxMs: 10_000,
 } as const;
 
-/** What `pinhole renderer-test` is called with: the path of the library, and what differs from the defaults. */
+/** Options of `pinhole renderer-test`: the path of the library, and values other than the defaults. */
 export type RendererTestOptions = Pick<RendererTestJob, "library"> & Partial<RendererTestJob>;
 
 /** A library that ended its process. */
 export class LibraryCrash extends AppError<"library_crashed"> {
-  /** @param message How it did, and in which call. */
+  /** @param message How it ended, and in which call. */
   constructor(message: string) {
     super("library_crashed", message);
   }
 }
 
 /**
- * `pinhole renderer-test`: has a renderer library examined in a process of its own, which prints line by line what it is
- * about to do and how that went. The library shares its standard output and error.
+ * `pinhole renderer-test`: tests a renderer library in a child process, which prints each step before and after it. The
+ * library shares its standard output and error.
  *
  * @param options.command Starts a process that calls `rendererTestHost`: the program, then its arguments.
  * @returns Whether nothing failed.
- * @throws {LibraryCrash} When the library ends the process, with the call that was under way.
+ * @throws {LibraryCrash} If the library ends the process; names the call.
  */
 export async function rendererTest(
   asked: RendererTestOptions,
@@ -47,7 +47,7 @@ export async function rendererTest(
     stdout: "inherit",
     stderr: "piped",
   }).spawn();
-  // A process that ends before it has read says so by its status.
+  // If the process ends before it has read its input, its exit status tells why.
   const told = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin).catch(() => {});
   let passed: boolean | undefined;
   let calls: HostRecord["calls"];

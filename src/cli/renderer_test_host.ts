@@ -5,11 +5,11 @@ import type { CallState } from "../renderer/watched_calls.ts";
 import { formatRecord } from "./json_records.ts";
 import { printOut } from "./print.ts";
 
-/** What the process is told on its standard input, as JSON. */
+/** The job of the process, as JSON on its standard input. */
 export interface RendererTestJob {
   /** Path of the shared library. */
   readonly library: string;
-  /** Handed to the library as JSON: what `[renderer.options]` would say. */
+  /** Passed to the library as JSON, like `[renderer.options]`. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Pixels, even. */
   readonly width: number;
@@ -17,25 +17,24 @@ export interface RendererTestJob {
   readonly height: number;
   /** Frames per second. */
   readonly fps: number;
-  /** How long a stream is watched at its pace. */
+  /** Length of the test stream at its frame rate. */
   readonly seconds: number;
-  /** A call on a session that takes longer than this many milliseconds counts as stuck. */
+  /** Time limit of a call on a session, in milliseconds; a longer call counts as stuck. */
   readonly callMaxMs: number;
 }
 
-/** What the process says on its standard error, among whatever the library writes there. */
+/** Records of the process on its standard error, among the library's own output. */
 export interface HostRecord {
-  /** Where the library's calls are now. */
+  /** State of the library's calls. */
   readonly calls?: CallState;
-  /** Whether nothing failed: the examination is over. */
+  /** The test has ended: whether nothing failed. */
   readonly passed?: boolean;
 }
 
 /**
- * `pinhole renderer-test-host`: the process in which `pinhole renderer-test` examines a library. It is no command for
- * people.
+ * `pinhole renderer-test-host`: the process in which `pinhole renderer-test` tests a library. Internal.
  *
- * A library that is stuck leaves a call under way: the process must end itself afterwards.
+ * If the library hangs, a call is still pending afterwards, so the caller must exit the process.
  *
  * @returns Whether nothing failed.
  */
@@ -71,10 +70,10 @@ async function examine(
   return counts.failed === 0;
 }
 
-/** Leaves when nobody listens any more: then the command was ended. */
+/** Exits if standard error is closed: then the command has ended. */
 function say(record: HostRecord): void {
   try {
-    // One write, which a record is short enough for.
+    // A record is short enough for a single write.
     Deno.stderr.writeSync(formatRecord(record));
   } catch {
     Deno.exit(1);

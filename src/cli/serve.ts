@@ -18,13 +18,13 @@ import { printError } from "./print.ts";
 import { type ConfigChoice, loadServerConfig, reloadServer } from "./reload.ts";
 import { listenForSignals } from "./signals.ts";
 
-/** How long closing may take, once the viewers have left or had their time, before the process leaves anyway. */
+/** Time limit for closing, in milliseconds, counted from the end of the drain; then the process exits. */
 const CLOSE_DEADLINE_MS = 10_000;
 
-/** What the service manager grants beyond that, so that it is not the one to end the process, in milliseconds. */
+/** Extra time that is requested from systemd, in milliseconds, so that it does not kill the process first. */
 const EXIT_MARGIN_MS = 5_000;
 
-/** `pinhole serve`: runs the server until it is told to stop. */
+/** `pinhole serve`: runs the server until a signal stops it. */
 export async function serve(
   { version, ...choice }: ConfigChoice & { version: string },
 ): Promise<void> {
@@ -41,10 +41,10 @@ export async function serve(
   const { meter, metricsText } = openMetrics();
   meter.gauge("build_info", 1, { version, deno: Deno.version.deno });
   const starting = Promise.withResolvers<RunningServer>();
-  // Before anything is opened, so that nothing that is said during start-up is lost.
+  // First, so that no event of the start-up is lost.
   const stopped = listenForSignals({
-    // The file that was read, by its name: were it optional at a reload too, one that is away for a moment, while an
-    // editor writes it say, would put the defaults into force, and they ask nobody for a token.
+    // At a reload the file is required: if it were optional, and missing while an editor writes it, the defaults would
+    // apply, which need no tokens.
     reload: async () =>
       await reloadServer(await starting.promise, {
         choice: { ...choice, config: choice.config ?? file },
@@ -61,7 +61,7 @@ export async function serve(
   using service = openServiceLink(variables);
   const server = await startUnlessStopped(config, { context, stopped, service });
   if (server === undefined) return log.info("stopped");
-  // Not before: what goes wrong during start-up is to end it.
+  // Not earlier: an error during start-up must end the process.
   using _net = openSafetyNet({ log, meter });
   service.ready(server);
   log.info("listening", { ...listenersOf(server), ms: Math.round(performance.now() - startedMs) });
@@ -82,9 +82,9 @@ export async function serve(
 }
 
 /**
- * Starts the server. A signal to stop is answered at once in the log and to the service manager, and by leaving as soon
- * as the renderer lets go: a library that loads cannot be interrupted.
- * @returns `undefined` when a signal came before the server listened.
+ * Starts the server. A signal to stop is reported at once in the log and to systemd; the process exits when the
+ * renderer has opened, because loading a library cannot be interrupted.
+ * @returns `undefined` if a signal arrived before the server listened.
  */
 async function startUnlessStopped(
   config: Config,
@@ -112,7 +112,7 @@ async function startUnlessStopped(
   }
 }
 
-/** Where the server listens, and where that is seen from outside. */
+/** The listening addresses, and the public ones. */
 function listenersOf(
   { address, adminAddress, config, mediaPorts, tcpMediaPorts }: RunningServer,
 ): LogFields {
@@ -132,7 +132,7 @@ function listenersOf(
   };
 }
 
-/** The media ports on one line, runs of them shortened: `10111-10113,10115`. */
+/** Formats media ports, with consecutive ones as ranges: `10111-10113,10115`. */
 export function portList(ports: readonly number[]): string {
   const runs: [from: number, to: number][] = [];
   for (const port of ports) {

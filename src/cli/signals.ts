@@ -1,26 +1,26 @@
 import type { Logger } from "../base/log.ts";
 
-/** Exit code of a process that is told to stop while it is stopping. */
+/** Exit code after a second signal to stop. */
 const EXIT_AT_ONCE = 1;
 
 /**
- * A signal that comes again so soon, in milliseconds, is an echo of the first: a terminal signals every process in its
- * foreground, and some of those, such as `deno task`, pass on to the server what it has got already.
+ * Time within which the same signal is a duplicate, in milliseconds: a terminal signals every foreground process, and
+ * some of these, such as `deno task`, forward the signal to the server again.
  */
 const ECHO_MS = 500;
 
-/** Tells a first order to stop, echoes of it, and a second order apart. */
+/** Distinguishes the first signal to stop, duplicates of it, and a second signal. */
 export class StopOrders {
   #first: { readonly signal: Deno.Signal; readonly ms: number } | undefined;
 
-  /** Whether the process has been told to stop. */
+  /** Whether a signal to stop has arrived. */
   get isStopping(): boolean {
     return this.#first !== undefined;
   }
 
   /**
    * @param nowMs Monotonic time, in milliseconds.
-   * @returns `echo` for one that is to be ignored: the first signal again, within half a second.
+   * @returns `echo` for a duplicate, which must be ignored: the first signal again, within half a second.
    */
   take(signal: Deno.Signal, nowMs: number): "stop" | "echo" | "stop_at_once" {
     if (this.#first === undefined) {
@@ -33,8 +33,8 @@ export class StopOrders {
 }
 
 /**
- * Listens for SIGTERM and SIGINT, which stop, and for SIGHUP, which calls `reload`: again after the call that is under
- * way, but only once, however often it came meanwhile. From a terminal SIGHUP says that the terminal is gone, and stops.
+ * Handles SIGTERM and SIGINT, which stop, and SIGHUP, which calls `reload`. Calls of `reload` do not overlap; several
+ * signals during one call cause one more call. With a terminal, SIGHUP means that the terminal has closed, and stops.
  * @returns Settles with the first signal to stop. A second one ends the process at once; see {@link StopOrders}.
  */
 export function listenForSignals(
@@ -62,7 +62,7 @@ export function listenForSignals(
   return stopped.promise;
 }
 
-/** Runs `work`, which never rejects, and once more after it if asked meanwhile. */
+/** Runs `work`, which never rejects, and once more if it was requested again meanwhile. */
 function coalesced(work: () => Promise<void>): () => void {
   let running: Promise<void> | undefined;
   let isWanted = false;

@@ -5,13 +5,13 @@ import { readEnvironment } from "../config/variables.ts";
 import { mintToken, type TokenGrant } from "../signalling/access.ts";
 import { printOut } from "./print.ts";
 
-/** What `pinhole token` is called with. */
+/** Options of `pinhole token`. */
 export interface TokenOptions {
   readonly config: string | undefined;
   readonly grant: TokenGrant;
 }
 
-/** No token can be minted. */
+/** A token cannot be signed. */
 export class TokenError extends AppError<"no_secret"> {}
 
 /** `pinhole token`: prints an access token. */

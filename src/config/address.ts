@@ -39,7 +39,8 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
  * it in the Origin header: lower case, without the scheme's default port. `undefined` if it is something else.
  */
 export function parseOrigin(text: string): string | undefined {
-  // The URL parser would repair or accept these, so the pattern refuses them: spaces, backslashes, credentials, a query.
+  // The URL parser would repair or accept these, so the pattern refuses them: spaces, backslashes, credentials, a
+  // query.
   if (!/^https?:\/\/[^\s/\\?#@]+\/?$/i.test(text)) return undefined;
   return URL.parse(text)?.origin;
 }

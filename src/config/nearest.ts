@@ -13,8 +13,8 @@ export interface Candidate {
  * none is near.
  *
  * The limit is one typing error (an extra, missing, wrong or transposed letter) for every three letters, at least one
- * and at most three. A word that lacks only the candidate's first or last parts (`bitrate` for `bitrate_kbps`) counts as
- * one error.
+ * and at most three. A word that lacks only the candidate's first or last parts (`bitrate` for `bitrate_kbps`) counts
+ * as one error.
  */
 export function nearest(word: string, candidates: readonly Candidate[]): string | undefined {
   const given = word.toLowerCase();

@@ -2,12 +2,12 @@ import { type CancelTimer, type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
 import type { OBSERVABILITY_METRICS } from "./metrics.ts";
 
-/** How often the event loop is asked, in milliseconds: often enough to meet a stall, too rare to cost anything. */
+/** Interval of the measurement, in milliseconds: short enough to catch a stall, at negligible cost. */
 const SAMPLE_INTERVAL_MS = 500;
 
 /**
- * Measures how late timers fire, into `event_loop_lag_seconds`, until it is disposed of. Media and signalling share one
- * event loop, so this is the first figure to look at when everything is late at once.
+ * Measures how late timers fire, as `event_loop_lag_seconds`, until disposed. Media and signalling share one event
+ * loop, so check this figure first if everything is late at once.
  */
 export function measureEventLoopLag(
   meter: Meter<typeof OBSERVABILITY_METRICS>,

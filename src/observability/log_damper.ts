@@ -4,9 +4,9 @@ import { Tally } from "../base/tally.ts";
 import type { TokenRate } from "../base/token_bucket.ts";
 
 /**
- * How many lines one event may have. Warnings and errors are for somebody who looks at each; of viewers who come and go a
- * crowd fits whole. With some 30 events that strangers can cause, a flood of all of them at once writes fewer than 100
- * lines a second in the long run.
+ * Rate limit of each event. Warnings and errors are meant to be read one by one; at `info` the joins and ends of many
+ * viewers fit. Clients can cause about 30 events, so a flood of all of them writes fewer than 100 lines a second in the
+ * long run.
  */
 const LINES: Readonly<Record<LogLevel, TokenRate>> = {
   debug: { perSecond: 5, burst: 100 },
@@ -19,10 +19,10 @@ const LINES: Readonly<Record<LogLevel, TokenRate>> = {
 export type Emit = (level: LogLevel, event: string, fields: LogFields) => void;
 
 /**
- * Holds back what comes too fast: anybody who can send a packet or a request can cause lines without end, which would
- * fill a disk. Each event of a level has its own allowance, over all children of the logger. The last of those that were
- * held back is written when its time has come, and `suppressed` says how many more there were. Names of events are
- * literals of this program, so the list of them has a limit.
+ * Limits the rate of log events: otherwise any client could cause an unlimited number of lines and fill the disk. Each
+ * event name at each level has a separate limit, shared by all children of the logger. The latest suppressed event is
+ * written when the limit allows, and its field `suppressed` has the number of the others. Event names are literals of
+ * this program, so their number is limited.
  */
 export class LogDamper {
   readonly #clock: Clock;
@@ -47,7 +47,7 @@ export class LogDamper {
     tally.add(fields);
   }
 
-  /** Writes what is held back. */
+  /** Writes the suppressed events. */
   flush(): void {
     for (const tally of this.#tallies.values()) tally.flush();
   }

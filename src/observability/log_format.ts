@@ -9,18 +9,18 @@ export interface LogEntry {
   readonly fields: LogFields;
 }
 
-/** Longest text of one field, in characters: a peer's words may be in it, and a line should stay a line. */
+/** Maximum length of one field, in characters: it may contain text from a peer. */
 export const LOG_VALUE_CHARS_MAX = 512;
 
-/** Events are padded to this many characters, which most names have at most, so that fields line up. */
+/** Event names are padded to this many characters, enough for most, so that fields are aligned. */
 const EVENT_COLUMN = 22;
 
-/** Words that need no quotes: no space, no quote, no equals sign, nothing that a terminal acts on. */
+/** Values that need no quotes: no space, quote, equals sign or control character. */
 const BARE_WORD = /^[\w.:/@+,%-]+$/;
 
 /**
- * Controls of the C1 range, line separators and marks that change the direction of writing. JSON leaves them as they
- * are, and each of them lets a peer's text look like something else on a screen.
+ * C1 controls, line separators and bidirectional marks. JSON does not escape them, and each of them could make a peer's
+ * text look like something else on a terminal.
  */
 const DECEPTIVE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -32,13 +32,13 @@ const LEVEL_SGR: Readonly<Record<LogLevel, string>> = {
   error: "\x1b[31m",
 };
 
-/** `2026-01-31T12:00:00.000Z INFO  event_name  key=value …`; always one line. */
+/** Formats an event as `2026-01-31T12:00:00.000Z INFO  event_name  key=value …`; always one line. */
 export function formatPretty({ wallMs, level, event, fields }: LogEntry): string {
   const columns = [time(wallMs), level.toUpperCase().padEnd(5), event.padEnd(EVENT_COLUMN)];
   return [...columns, ...prettyFields(fields)].join(" ").trimEnd();
 }
 
-/** As {@link formatPretty}, with the colours of ECMA-48 for a terminal. */
+/** Like {@link formatPretty}, with ECMA-48 colours for a terminal. */
 export function formatColoured({ wallMs, level, event, fields }: LogEntry): string {
   const columns = [
     `${SGR.dim}${time(wallMs)}${SGR.reset}`,
@@ -49,8 +49,8 @@ export function formatColoured({ wallMs, level, event, fields }: LogEntry): stri
 }
 
 /**
- * One JSON object: `ts` (RFC 3339, UTC), `level`, `event`, and the fields beside them. A field cannot take the place of
- * one of those three.
+ * Formats an event as one JSON object: `ts` (RFC 3339, UTC), `level`, `event`, and the fields. A field cannot replace
+ * one of these three.
  */
 export function formatJson({ wallMs, level, event, fields }: LogEntry): string {
   const head = { ts: time(wallMs), level, event };
@@ -58,10 +58,10 @@ export function formatJson({ wallMs, level, event, fields }: LogEntry): string {
   return escapeDeceptive(JSON.stringify({ ...head, ...Object.fromEntries(cut), ...head }));
 }
 
-/** Priorities of syslog(3), as sd-daemon(3) has them in front of a line. */
+/** Priorities of syslog(3), used as line prefixes (sd-daemon(3)). */
 const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 
-/** What journald takes off a line's beginning and files it under. */
+/** The prefix from which journald reads the priority of a line. */
 export function priorityPrefix(level: LogLevel): string {
   return `<${PRIORITY[level]}>`;
 }

@@ -9,34 +9,34 @@ import {
   priorityPrefix,
 } from "./log_format.ts";
 
-/** How log lines look: `auto` is `pretty` on a terminal and `json` elsewhere. */
+/** Format of log lines: `auto` is `pretty` on a terminal and `json` elsewhere. */
 export type LogFormat = "auto" | "pretty" | "json";
 
-/** What a log sink is made of. */
+/** Options of {@link createLogSink}. */
 export interface LogSinkOptions {
   readonly format: LogFormat;
-  /** Least severe level that is written. */
+  /** Lowest level that is written. */
   readonly level: LogLevel;
-  /** Whether `write` ends on a terminal: decides `auto`, and whether `pretty` has colours. */
+  /** Whether `write` prints to a terminal: decides `auto`, and whether `pretty` has colours. */
   readonly isTerminal: boolean;
-  /** Whether `write` ends in systemd's journal: each line then begins with its priority. Default: false. */
+  /** Whether `write` prints to systemd's journal: then each line starts with its priority. Default: false. */
   readonly isJournal?: boolean;
-  /** Takes one line, without its end. */
+  /** Writes one line, given without its line end. */
   readonly write: (line: string) => void;
   /** Default: the host's clock. */
   readonly clock?: Clock;
 }
 
-/** Where the program's events end up. */
+/** Destination of the program's log events. */
 export interface LogSink extends Disposable {
   readonly logger: Logger;
-  /** Least severe level that is written; takes effect at once, for every child of the logger too. */
+  /** Lowest level that is written; a change applies at once, also to every child of the logger. */
   level: LogLevel;
 }
 
 /**
- * Opens a log. Whatever a peer put into a value, each event is one line and cannot look like another; however often peers
- * cause it, it has few lines ({@link LogDamper}). Disposing of it writes what is held back.
+ * Opens a log. Values are escaped, so that each event is one line and text from a peer cannot imitate another event;
+ * the rate of each event is limited ({@link LogDamper}). Disposing it writes the suppressed events.
  */
 export function createLogSink(options: LogSinkOptions): LogSink {
   const { write, isTerminal, isJournal = false, clock = SYSTEM_CLOCK } = options;
@@ -57,7 +57,7 @@ export function createLogSink(options: LogSinkOptions): LogSink {
   return sink;
 }
 
-/** A logger that adds `context` to every event and hands it to `emit`. */
+/** Makes a logger that adds `context` to every event and passes it to `emit`. */
 function makeLogger(emit: Emit, context: LogFields): Logger {
   const at = (level: LogLevel) => (event: string, fields?: LogFields): void =>
     emit(level, event, { ...context, ...fields });

@@ -8,12 +8,12 @@ import {
   type MetricTable,
 } from "../base/meter.ts";
 
-/** Stands before the name of every metric of the table, so that they stand together in any collection. */
+/** Prefix of every metric of the table. */
 export const METRIC_PREFIX = "pinhole_";
 
 const LAG = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
 
-/** What the program measures of itself. */
+/** Metrics of the program itself. */
 export const OBSERVABILITY_METRICS = {
   build_info: {
     kind: "gauge",
@@ -27,7 +27,7 @@ export const OBSERVABILITY_METRICS = {
   },
 } as const satisfies MetricTable;
 
-/** Metrics of the process itself, under the names that Prometheus' own dashboards look for. */
+/** Metrics of the process, with the standard names of Prometheus. */
 export const PROCESS_METRICS = {
   process_resident_memory_bytes: {
     kind: "gauge",
@@ -47,7 +47,7 @@ export const PROCESS_METRICS = {
   },
 } as const satisfies MetricTable;
 
-/** A meter and the text that it adds up to. */
+/** A meter with its output. */
 export interface Metrics {
   /** @throws {TypeError} For a name of another kind, or labels other than those of the table. */
   readonly meter: AnyMeter;
@@ -55,13 +55,13 @@ export interface Metrics {
   readonly metricsText: () => Promise<string>;
 }
 
-/** A metric of prom-client, and the names of its labels. */
+/** A metric of prom-client, with the names of its labels. */
 interface Registered<Metric> {
   readonly metric: Metric;
   readonly labels: readonly string[];
 }
 
-/** Makes a registry of its own with every metric of a table and those of the process. */
+/** Makes a separate registry with every metric of a table and those of the process. */
 export function createMetrics(table: MetricTable): Metrics {
   const registry = new Registry();
   const counters = new Map<string, Registered<Counter>>();
@@ -93,7 +93,7 @@ export function createMetrics(table: MetricTable): Metrics {
   };
 }
 
-/** The series of a counter that are shown before anything is counted. */
+/** The series of a counter that are shown with 0 from the start. */
 export function initialSeries({ kind, labels = {} }: MetricDefinition): MetricLabels[] {
   const [[label, values] = [], another] = Object.entries(labels);
   if (kind !== "counter" || label === undefined || another !== undefined) return [];
@@ -110,8 +110,8 @@ function configure(name: string, { help, labels = {} }: MetricDefinition, regist
 }
 
 /**
- * The metric of that name among those of one kind. prom-client checks for labels too many, not for labels too few, which
- * would start a series of its own.
+ * Finds a metric by name among those of one kind. prom-client rejects unknown labels but not missing ones, which would
+ * start a separate series.
  */
 function find<Metric>(
   metrics: ReadonlyMap<string, Registered<Metric>>,
@@ -130,7 +130,7 @@ function find<Metric>(
   );
 }
 
-/** Read when someone asks: prom-client's own collection reads /proc and Node's internals, which Deno has not. */
+/** Read at each scrape: prom-client's own collection needs /proc and Node's internals, which Deno does not have. */
 function addProcessMetrics(registry: Registry): void {
   const named = (name: keyof typeof PROCESS_METRICS) => ({
     name,

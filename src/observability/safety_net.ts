@@ -4,10 +4,10 @@ import type { Logger } from "../base/log.ts";
 import type { SharedMeter } from "../base/shared_metrics.ts";
 
 /**
- * The last resort: an error that nothing caught, or a promise that was rejected and that nothing awaits, would end the
- * process and with it every viewer. From now on it is logged and counted, and the process goes on. Whatever comes here
- * is a defect: the part that it happened in should have ended alone.
- * @returns Takes the net away again.
+ * Installs handlers for uncaught errors and unhandled promise rejections, which would end the process and all viewers.
+ * They are logged and counted instead, and the process continues. Each one is a defect: the part in which it happened
+ * should have handled it.
+ * @returns Removes the handlers.
  */
 export function openSafetyNet(
   { log, meter }: { log: Logger; meter: SharedMeter },

@@ -1,30 +1,30 @@
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { fstatSync } from "node:fs";
 
-/** What systemd says to a service through its environment (sd_notify(3), sd_watchdog_enabled(3)). */
+/** Settings that systemd passes to a service by its environment (sd_notify(3), sd_watchdog_enabled(3)). */
 export interface ServiceEnvironment {
-  /** Path of the socket that takes notifications; one that begins with `@` is abstract. */
+  /** Path of the notification socket; `@` at its start means an abstract name. */
   readonly notifySocket: string;
-  /** Longest time between two signs of life, in milliseconds; `undefined` without a watchdog. */
+  /** Longest time between two watchdog notifications, in milliseconds; `undefined` without a watchdog. */
   readonly watchdogMs: number | undefined;
 }
 
-/** How a {@link ServiceManager} reaches systemd. */
+/** Options of {@link ServiceManager}. */
 export interface ServiceManagerOptions {
   /** Sends one datagram to the notification socket. Never throws. */
   readonly send: (datagram: Uint8Array<ArrayBuffer>) => void;
   readonly watchdogMs: number | undefined;
-  /** One line that `systemctl status` shows; asked again and again. */
+  /** Returns the line that `systemctl status` shows; called repeatedly. */
   readonly status: () => string;
-  /** Why the service no longer does its work though its event loop turns; `undefined` when it does. */
+  /** Returns why the service no longer works although its event loop runs; `undefined` if it works. */
   readonly stuck: () => string | undefined;
   readonly clock: Clock;
 }
 
-/** How often the status line is looked at, in milliseconds. It is only sent when it has changed. */
+/** Interval of checking the status line, in milliseconds. It is sent only if it has changed. */
 const STATUS_INTERVAL_MS = 5_000;
 
-/** Reads systemd's variables; `undefined` where the program is no service of type `notify`. */
+/** Reads systemd's variables; `undefined` if the program is not a service of type `notify`. */
 export function readServiceEnvironment(
   variables: Readonly<Record<string, string | undefined>>,
   pid: number,
@@ -37,8 +37,8 @@ export function readServiceEnvironment(
 }
 
 /**
- * Tells systemd how the service is. While the event loop turns and the service does its work, the watchdog is fed at
- * half its time; when it is not fed, systemd ends the process and starts it anew.
+ * Reports the state of the service to systemd. While the event loop runs and the service works, it sends the watchdog
+ * notification at half the watchdog's time; without it, systemd ends the process and restarts it.
  */
 export class ServiceManager implements Disposable {
   readonly #options: ServiceManagerOptions;
@@ -50,7 +50,7 @@ export class ServiceManager implements Disposable {
     this.#options = options;
   }
 
-  /** The service is up. From now on the watchdog is fed and the status line kept. Called once. */
+  /** Reports that the service is ready, and from then on notifies the watchdog and updates the status. Called once. */
   ready(): void {
     this.#tell({ READY: "1" });
     this.#feed();
@@ -58,14 +58,14 @@ export class ServiceManager implements Disposable {
   }
 
   /**
-   * The service is on its way down, which may take this long, whatever `TimeoutStopSec` says. The watchdog goes on, so
-   * that a stop that hangs is noticed.
+   * Reports that the service is stopping, and extends `TimeoutStopSec` to this time. Watchdog notifications continue,
+   * so that a hanging stop is detected.
    */
   stopping(withinMs: number): void {
     this.#tell({ STOPPING: "1", EXTEND_TIMEOUT_USEC: String(Math.round(withinMs * 1000)) });
   }
 
-  /** Falls silent: the watchdog is not fed any more. Idempotent. */
+  /** Stops all notifications. Idempotent. */
   [Symbol.dispose](): void {
     this.#cancelFeed();
     this.#cancelStatus();
@@ -97,9 +97,9 @@ export class ServiceManager implements Disposable {
 const STDERR = 2;
 
 /**
- * Whether standard error is the journal's. The variable alone does not say so: a program that was started from a service
- * with its output elsewhere has it too (systemd.exec(5), `$JOURNAL_STREAM`).
- * @param journalStream The variable: device and inode of the stream, with a colon between them.
+ * Whether standard error is connected to the journal. The variable alone is not enough: a program that a service started
+ * with redirected output inherits it (systemd.exec(5), `$JOURNAL_STREAM`).
+ * @param journalStream The variable: device and inode of the stream, separated by a colon.
  */
 export function isStderrJournal(journalStream: string | undefined): boolean {
   if (journalStream === undefined) return false;

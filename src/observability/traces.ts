@@ -1,12 +1,12 @@
 import { NULL_TRACER, type Span, type SpanAttributes, type Tracer } from "../base/tracer.ts";
 
-/** Status of a span that failed, in OpenTelemetry's numbers. */
+/** OpenTelemetry's status code of a failed span. */
 const STATUS_ERROR = 2;
 
-/** Under this key a context of OpenTelemetry holds the span that is the parent of the next. */
+/** The key under which an OpenTelemetry context holds the parent span. */
 const PARENT_KEY = Symbol.for("OpenTelemetry Context Key SPAN");
 
-/** What is used of Deno's telemetry, which is untyped. */
+/** The parts of Deno's untyped telemetry API that are used here. */
 interface DenoTracer {
   startSpan(
     name: string,
@@ -25,13 +25,13 @@ interface DenoContext {
 }
 
 /**
- * Opens the way to Deno's own exporter, which `OTEL_DENO=true` switches on. While it is off, and in runtimes without it,
+ * Makes a tracer for Deno's exporter, which `OTEL_DENO=true` switches on. While it is off, and in runtimes without it,
  * every span is dropped at no cost.
  */
 export function openTracer(version: string): Tracer {
   const tracer: DenoTracer = Deno.telemetry.tracerProvider.getTracer("pinhole", version);
   try {
-    // Throws while the exporter is off; a span that never ends is never sent.
+    // Throws while the exporter is off; this test span never ends, so it is never sent.
     tracer.startSpan("probe");
   } catch {
     return NULL_TRACER;

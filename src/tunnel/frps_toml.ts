@@ -62,8 +62,8 @@ function formatWebServer(publicPort: number, bindPort: number): string {
 }
 
 /**
- * Commented out, because it depends on the machine: with one address it changes nothing, and behind a provider's NAT frps
- * cannot bind the public address.
+ * Commented out, because it depends on the machine: with one address it changes nothing, and behind a provider's NAT
+ * frps cannot bind the public address.
  */
 function formatBindAddress({ publicIp, server }: FrpsOptions): string {
   const name = publicIp ?? server.hostname;

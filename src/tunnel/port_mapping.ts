@@ -64,8 +64,8 @@ export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions)
 }
 
 /**
- * The public port of signalling: that of the public URL; without a URL, the port below the first public media port, such
- * as 10110 below 10111. 0 if there is none below.
+ * The public port of signalling: that of the public URL; without a URL, the port below the first public media port,
+ * such as 10110 below 10111. 0 if there is none below.
  */
 export function signallingPublicPort(
   { publicUrl, publicPortMin }: { publicUrl: string | undefined; publicPortMin: number },

@@ -1,6 +1,6 @@
 /**
- * Formats a text as a TOML basic string, quotes included, so that frp reads exactly that text. frp expands a file as a Go
- * template before it parses it, so an opening pair of braces is escaped as well.
+ * Formats a text as a TOML basic string, quotes included, so that frp reads exactly that text. frp expands a file as a
+ * Go template before it parses it, so an opening pair of braces is escaped as well.
  */
 export function quote(text: string): string {
   // TOML does not allow raw control characters (TOML 1.0, "String"), and UTF-8 no lone surrogates.
@@ -13,8 +13,8 @@ export function quote(text: string): string {
 }
 
 /**
- * A TOML string that frp expands to an environment variable; empty if the variable is not set, where the plain expansion
- * would give `<no value>`.
+ * A TOML string that frp expands to an environment variable; empty if the variable is not set, where the plain
+ * expansion would give `<no value>`.
  */
 export function fromVariable(name: string): string {
   return `"{{ with .Envs.${name} }}{{ . }}{{ end }}"`;
