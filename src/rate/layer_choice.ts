@@ -1,38 +1,38 @@
 /**
- * Paths that differ by this factor are worth two encodings. Below, a viewer is never seen to be faster: what a path takes
- * is known only up to half more than what is sent.
+ * Ratio between rates from which a second encoding is used. A smaller one would not work: the target is known only up
+ * to 1.5 times the sent rate, so no viewer would ever appear fast enough to return.
  */
 const APART = 1.6;
-/** Who is in the low layer stays there until the factor is below this: else viewers would go to and fro. */
+/** A viewer leaves the low layer when the ratio falls below this; the hysteresis prevents oscillation. */
 const TOGETHER = 1.25;
-/** The same for what a viewer's offer says: it is known, and stays as it is until another offer. */
+/** The same for limits in offers, which are exact and constant until the next offer. */
 const LIMIT = { apart: 1.25, together: 1.1 } as const;
-/** How long a viewer must be too slow, and fast enough again: a path that is drained recovers within a second. */
+/** How long a viewer must be too slow, and fast enough again. A path that drains its queue recovers within a second. */
 const DOWN_MS = 3_000;
 const UP_MS = 4_000;
 
 /** One of two encodings of the same pictures. */
 export type Layer = "main" | "low";
 
-/** A viewer to choose for. */
+/** A viewer to assign to a layer. */
 export interface LayerCandidate<Viewer> {
   readonly viewer: Viewer;
-  /** What its path takes, in kbit/s. */
+  /** The rate that its path can carry, in kbit/s. */
   readonly targetKbps: number;
-  /** What its offer limits it to, in kbit/s; infinite where it does not. */
+  /** The limit in its offer, in kbit/s; infinite if there is none. */
   readonly limitKbps: number;
   readonly layer: Layer;
 }
 
 /**
- * Says which viewers of a stream are so much slower than the others that they should have an encoding of their own. Pure:
- * times are arguments.
+ * Selects the viewers of a stream that are so much slower than the others that they should get a second encoding.
+ * Pure: times are arguments.
  */
 export class LayerChoice<Viewer> {
-  /** Since when a viewer should be in the other layer. */
+  /** The time since which a viewer should be in the other layer. */
   readonly #misplaced = new Map<Viewer, number>();
 
-  /** Takes what all paths carry now. @returns Who should change over now. */
+  /** Updates the rates of all paths. @returns Viewers that should change the layer now. */
   update(candidates: readonly LayerCandidate<Viewer>[], nowMs: number): Viewer[] {
     const low = tooSlow(candidates);
     const changes: Viewer[] = [];
@@ -50,12 +50,12 @@ export class LayerChoice<Viewer> {
   }
 
   /**
-   * Those who should go down at once: what they limit themselves to is known, and a moment among the others would cost
-   * those their rate.
+   * Viewers that should move to the low layer at once: their limit is known, and would reduce the rate for the others
+   * in the meantime.
    */
   limited(candidates: readonly LayerCandidate<Viewer>[]): Viewer[] {
     const fastest = Math.max(...candidates.map(({ targetKbps }) => targetKbps));
-    // A path that is not known yet does not hide a limit, which says no more of who is as fast as the fastest.
+    // An unmeasured path counts as being as fast as the fastest, so that limits still take effect.
     const known = candidates.map((each) =>
       each.limitKbps === Number.POSITIVE_INFINITY
         ? each
@@ -67,13 +67,13 @@ export class LayerChoice<Viewer> {
     ).map(({ viewer }) => viewer);
   }
 
-  /** A viewer has left. */
+  /** Forgets a viewer that has left. */
   forget(viewer: Viewer): void {
     this.#misplaced.delete(viewer);
   }
 }
 
-/** Those below the widest gap between two neighbours, if it is wide enough. */
+/** The viewers below the widest gap in the sorted rates, if it is wide enough. */
 function tooSlow<Viewer>(candidates: readonly LayerCandidate<Viewer>[]): Set<Viewer> {
   const ranked = candidates.toSorted((one, other) => other.targetKbps - one.targetKbps);
   let widest = 0;
@@ -90,7 +90,7 @@ function tooSlow<Viewer>(candidates: readonly LayerCandidate<Viewer>[]): Set<Vie
   return new Set(ranked.slice(from).map(({ viewer }) => viewer));
 }
 
-/** The factor from which a viewer is worth another encoding than those who are faster. */
+/** The ratio from which a viewer gets another encoding than faster ones. */
 function leastGap({ targetKbps, limitKbps, layer }: LayerCandidate<unknown>): number {
   const isLimit = targetKbps >= limitKbps;
   if (layer === "low") return isLimit ? LIMIT.together : TOGETHER;

@@ -6,52 +6,55 @@ import { RateCap, type RateCapLimits } from "./rate_cap.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
 
-/** What the path to a viewer takes now. */
+/** Current rate of the path to a viewer. */
 export interface PathRateView {
-  /** The video's rate that fits, in kbit/s. */
+  /** The target rate of the video, in kbit/s. */
   readonly targetKbps: number;
-  /** What the viewer limits its pictures to, in kbit/s; infinite where it does not. */
+  /** The viewer's own limit for video, in kbit/s; infinite if there is none. */
   readonly limitKbps: number;
-  /** The queue that stands on the path, in milliseconds; `undefined` while nothing is known. */
+  /** The standing queue of the path, in milliseconds; `undefined` while unknown. */
   readonly queueMs: number | undefined;
 }
 
-/** What a receiver report says of the path. */
+/** Measurements from a receiver report. */
 export interface ReceiverEvidence {
   readonly roundTripMs: number;
-  /** Share of packets that went missing, 0 to 1. */
+  /** Fraction of lost packets, 0 to 1. */
   readonly lossRatio: number;
-  /** How long ago the sender report left that it answers, in milliseconds. */
+  /** Time since the sender report that it answers was sent, in milliseconds. */
   readonly answersMs: number;
 }
 
-/** What is sent beyond this, in milliseconds of waiting, would only be late: pictures are left out instead. */
+/**
+ * With more than this in flight beyond the round trip, in milliseconds, a picture would only be late, so it is
+ * skipped.
+ */
 const FULL_MS = 250;
 /**
- * A path that tells nothing gets a picture so often all the same, else nobody would notice that it works again: after a
- * quarter of the time that it has been silent, within these bounds, since a viewer that is gone costs the others of its
- * session a keyframe each time.
+ * A path without feedback still gets an occasional picture, to detect when it works again: after a quarter of the time
+ * that it has been silent, within these limits. The limits matter because a viewer that is gone costs the others of
+ * its session a keyframe each time.
  */
 const TRY = { silenceShare: 0.25, leastMs: 500, mostMs: 4_000 } as const;
-/** Browsers report each 50 to 250 ms while packets come. */
+/** Browsers report every 50 to 250 ms while packets arrive. */
 const SILENT_MS = 1_000;
 /**
- * The first picture goes alone: what it meets on its way is known by the first report, or else no sooner than this. On a
- * thin path the pictures behind it would wait for seconds.
+ * The first picture is sent alone until the first report, or for this long: on a narrow path, pictures after it would
+ * wait for seconds.
  */
 const FIRST_REPORT_MS = 400;
-/** The first seconds of a stream begin with half its rate, but no less than this. */
+/** A stream starts with half its rate, but no less than this. */
 const START = { share: 0.5, leastKbps: 1_000 } as const;
 const SENT_MS = 1_000;
 /**
- * Shortest round trip of ten minutes. A path that does not even take the lowest rate is never seen empty: what it shows
- * then is remembered as its round trip, and the sooner that happens, the later pictures come.
+ * Window for the shortest round trip, ten minutes. A path that cannot carry even the lowest rate never appears empty,
+ * so with a short window its queue would be taken for its round trip, and pictures would come later and later.
  */
 const ROUND_TRIP = { windowMs: 600_000, buckets: 10 } as const;
 
 /**
- * How much video the path to one viewer takes. Its evidence are transport-wide reports, several a second; from viewers
- * that send none, the round trip and the loss of receiver reports, one a second.
+ * Estimates how much video the path to one viewer can carry, from transport-wide reports, several a second. For
+ * viewers that send none, it uses round trip and loss in receiver reports, one a second.
  */
 export class PathRate {
   readonly #sent = new SentPackets();
@@ -68,7 +71,7 @@ export class PathRate {
   #videoSentAtMs = Number.NEGATIVE_INFINITY;
   #videoBeganAtMs: number | undefined;
 
-  /** @param options.expectsReports Whether the viewer was asked for transport-wide reports. Default: no. */
+  /** @param options.expectsReports Whether transport-wide reports were negotiated. Default: false. */
   constructor({ limits, nowMs, expectsReports = false }: {
     limits: Live<RateLimits>;
     nowMs: number;
@@ -87,12 +90,12 @@ export class PathRate {
     return { targetKbps, limitKbps, queueMs: this.#queueMs };
   }
 
-  /** What the viewer limits its video to, also below the lowest rate of the connection; none until told. */
+  /** Sets the viewer's own limits, which apply even below the minimum rate. Default: none. */
   set limits(limits: RateCapLimits) {
     this.#cap.limits = limits;
   }
 
-  /** Whether so much is on its way that a picture more would only be late. */
+  /** Whether so much is in flight that another picture would only be late. */
   isFull(nowMs: number): boolean {
     if (this.#cap.isUsedUp(nowMs)) return true;
     if (!this.#hasReports) return this.#waitsForFirst(nowMs);
@@ -102,7 +105,10 @@ export class PathRate {
       nowMs - Math.max(this.#videoSentAtMs, this.#reportedAtMs) < this.#tryIntervalMs(nowMs);
   }
 
-  /** Notes a packet that leaves now; `videoBytes` is 0 for sound. @returns Its transport-wide number, 16 bits. */
+  /**
+   * Records a packet that is sent now; `videoBytes` is 0 for sound. @returns Its transport-wide sequence number, 16
+   * bits.
+   */
   sent(videoBytes: number, nowMs: number): number {
     this.#sentBytes.add(videoBytes, nowMs);
     this.#nowMs = nowMs;
@@ -114,7 +120,7 @@ export class PathRate {
     return this.#sent.add(videoBytes, nowMs) & 0xffff;
   }
 
-  /** Takes a transport-wide report. */
+  /** Processes a transport-wide report. */
   report(feedback: TransportFeedback, nowMs: number): void {
     const fates = this.#sent.settle(feedback);
     this.#hasReports = true;
@@ -127,7 +133,7 @@ export class PathRate {
     this.#controller.update({ ...path, sentKbps: this.#sentKbps(nowMs) }, nowMs);
   }
 
-  /** Takes a receiver report; where there are transport-wide ones, it only shows that a silent path has come to life. */
+  /** Processes a receiver report. If there are transport-wide reports, it only shows that a silent path works again. */
   receiverReport({ roundTripMs, lossRatio, answersMs }: ReceiverEvidence, nowMs: number): void {
     if (this.#hasReports) return this.#wake(answersMs, nowMs);
     this.#roundTrip.add(roundTripMs, nowMs);
@@ -137,7 +143,7 @@ export class PathRate {
     this.#controller.update({ queueMs: this.#queueMs, deliveredKbps, lossRatio, sentKbps }, nowMs);
   }
 
-  /** Packets go another way from now on: what is known of the former one does not hold for it. */
+  /** The viewer moved to another path: discards measurements of the previous one. */
   moved(): void {
     this.#sent.forget();
     this.#gauge = new PathGauge();
@@ -145,7 +151,7 @@ export class PathRate {
     this.#queueMs = undefined;
   }
 
-  /** What has waited for longer than the path takes again will not be told of any more: it is lost. */
+  /** Gives up packets that were sent longer ago than the report's round trip: they are lost. */
   #wake(answersMs: number, nowMs: number): void {
     const sinceMs = this.#sent.waitingSinceMs ?? nowMs;
     if (nowMs - this.#reportedAtMs > SILENT_MS && nowMs - answersMs > sinceMs) this.#sent.forget();

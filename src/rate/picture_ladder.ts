@@ -1,35 +1,38 @@
-/** Parts of the width and height that a picture may be encoded at, largest first. */
+/** Scales of width and height at which a picture may be encoded, largest first. */
 const SCALES = [1, 2 / 3, 1 / 2, 1 / 3] as const;
 
-/** No side of a picture is made shorter than this: hardware encoders refuse, and nothing can be told apart any more. */
+/** Minimum side of a scaled picture: hardware encoders refuse smaller ones, and details are lost. */
 const SIDE_PX_MIN = 160;
 
-/** Bits for each pixel of each picture: with fewer, a moving picture with some texture looks better smaller. */
+/** Bits per pixel below which a moving, textured picture looks better at a smaller size. */
 const BITS_PER_PIXEL_MIN = 0.025;
-/** A larger picture has to have so many: enough above the least that the rate can wander without another change. */
+/**
+ * Bits per pixel needed for a larger size: far enough above the minimum that rate fluctuations cause no further
+ * change.
+ */
 const BITS_PER_PIXEL_ENOUGH = 0.03;
 
-/** Quantizers beyond two thirds of their scale show; a picture that is easy to compress never comes there. */
+/** Quantizers above two thirds of the scale are visible; a picture that is easy to compress never reaches them. */
 const COARSE = 2 / 3;
-/** Pictures over which the quantizer is averaged, about. */
+/** Approximate number of pictures over which the quantizer is averaged. */
 const COARSENESS_PICTURES = 12;
 
-/** How long it must have been too little, or enough for more, before the size changes. */
+/** How long the rate must be too low, or high enough, before the size changes. */
 const LOW_US = 1_000_000;
 const ENOUGH_US = 5_000_000;
 
-/** What a picture is about to be compressed with. */
+/** Time and rate of the next picture. */
 export interface LadderMoment {
-  /** The picture's time, which never goes back. */
+  /** The picture's timestamp, never decreasing. */
   readonly nowUs: number;
   /** The target rate. */
   readonly kbps: number;
 }
 
 /**
- * Says at which size pictures are encoded: whole, or at a part that the receiver scales up again when bits are too few
- * for all pixels and that shows. Down after a second, since what is too large queues up; up only after five, since each
- * change costs a keyframe. Pure: times are arguments.
+ * Selects the size at which pictures are encoded: full, or smaller when the rate is too low for all pixels and the
+ * quality visibly suffers; the receiver scales it up again. Steps down after one second, because too large pictures
+ * queue up; steps up only after five, because each change costs a keyframe. Pure: times are arguments.
  */
 export class PictureLadder {
   readonly #pixelsPerSecond: number;
@@ -39,7 +42,7 @@ export class PictureLadder {
   #lowSinceUs: number | undefined;
   #enoughSinceUs: number | undefined;
 
-  /** @param picture Of the whole size: pixels, and pictures per second. It stays as it is unless that is adaptive. */
+  /** @param picture Full size in pixels, and pictures per second. Without `adaptiveSize` the size never changes. */
   constructor({ width, height, fps, adaptiveSize = true }: {
     width: number;
     height: number;
@@ -53,14 +56,14 @@ export class PictureLadder {
   }
 
   /**
-   * Takes note of a picture that was compressed.
-   * @param coarseness Its quantizer, as a part of the codec's coarsest.
+   * Records a compressed picture.
+   * @param coarseness Its quantizer relative to the codec's coarsest.
    */
   note(coarseness: number): void {
     this.#coarseness += (coarseness - this.#coarseness) / COARSENESS_PICTURES;
   }
 
-  /** The part of the width and height to encode the next picture at: 1, or less. */
+  /** The scale of width and height for the next picture: 1 or less. */
   scaleAt({ nowUs, kbps }: LadderMoment): number {
     const lower = this.#largest(kbps, BITS_PER_PIXEL_MIN);
     const isLow = lower < this.#scale && this.#coarseness >= COARSE;
@@ -83,7 +86,7 @@ export class PictureLadder {
     this.#enoughSinceUs = undefined;
   }
 
-  /** The largest part whose pixels get so many bits each, or else the smallest of all. */
+  /** The largest scale with so many bits per pixel, or the smallest of all. */
   #largest(kbps: number, bitsPerPixel: number): number {
     const affordable = kbps * 1000 / (bitsPerPixel * this.#pixelsPerSecond);
     return this.#scales.find((scale) => scale ** 2 <= affordable) ?? this.#scales.at(-1) ?? 1;

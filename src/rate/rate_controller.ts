@@ -1,70 +1,79 @@
 import type { Live } from "../base/live.ts";
 import type { PathEvidence } from "./path_gauge.ts";
 
-/** Between which rates a controller chooses, in kbit/s of video. */
+/** Range of a controller's target, in kbit/s of video. */
 export interface RateLimits {
   readonly floorKbps: number;
   readonly ceilingKbps: number;
 }
 
-/** What a controller hears of. */
+/** Input of a controller. */
 export interface RateEvidence extends PathEvidence {
-  /** Video that was sent of late, in kbit/s. */
+  /** Video sent recently, in kbit/s. */
   readonly sentKbps: number;
 }
 
-/** A queue shorter than this is as good as none: a picture at the rate of the path takes as long to pass. */
+/** A shorter queue counts as none: one picture at the path's rate takes as long to transmit. */
 const QUEUE_LOW_MS = 25;
-/** A queue longer than this is too much. */
+/** A longer queue has to be drained. */
 const QUEUE_HIGH_MS = 60;
-/** A queue of so many milliseconds is sent nothing to; one of a quarter as many, three quarters of what the path carries. */
+/**
+ * With a queue of this many milliseconds, nothing is sent; with a quarter of it, three quarters of the path's
+ * capacity.
+ */
 const DRAIN_MS = 800;
 const DRAIN_SHARE_MIN = 0.4;
-/** The part of what the path was seen to carry that is sent afterwards. */
+/** Fraction of the measured capacity to use afterwards. */
 const KEEP_SHARE = 0.94;
-/** A queue that has not become shorter in this time, though less is sent, is that of somebody else. */
+/** A queue that has not shrunk in this time, although less is sent, is due to other traffic. */
 const FOREIGN_MS = 3_000;
 const FOREIGN_QUEUE_MS_MAX = 400;
 
-/** Up to here, lost packets are no sign of too much; above the second they are. */
+/** Loss up to the first is no sign of congestion; above the second it is. */
 const LOSS_LOW = 0.02;
 const LOSS_HIGH = 0.1;
 const LOSS_INTERVAL_MS = 500;
 
-/** Doubling in a second, until something stands in the way for the first time: that shows after some 0.4 s. */
+/** Doubles every second until the first limit is found, which takes about 0.4 s to show. */
 const STARTUP_GROWTH_PER_S = 2;
-/** Well below the rate at which the path was last seen to be full. */
+/** Growth well below the rate at which the path was last full. */
 const BELOW_GROWTH_PER_S = 1.6;
-/** Around it, as a share of the ceiling in a second: the same for all who share a path, so that they become equal. */
+/**
+ * Growth near that rate, as a fraction of the maximum per second: the same for all viewers on a shared path, so that
+ * their rates converge.
+ */
 const NEAR_STEP_PER_S = 0.006;
 const NEAR = { from: 0.85, to: 1.1 } as const;
-/** Above it: carefully at first, since limits of tunnels let a second's worth pass before they hold, then boldly. */
+/**
+ * Growth above it: slow at first, because limits of tunnels let a second's worth pass before they take effect, then
+ * fast.
+ */
 const ABOVE_GROWTH_PER_S = { careful: 1.1, bold: 1.4 } as const;
 const BOLD_FROM = 1.5;
-/** A rate that nothing was sent at is not known to pass: the target stays within this factor of what was sent. */
+/** A rate that was never sent is untested: the target stays within this factor of the sent rate. */
 const UNPROVEN_FACTOR = 1.5;
 const UNPROVEN_KBPS = 200;
-/** Longest time that one piece of evidence stands for, in milliseconds. */
+/** Maximum time that one measurement stands for, in milliseconds. */
 const STEP_MS_MAX = 250;
 
 type Phase = "startup" | "steady" | "draining";
 
 /**
- * Chooses the rate of one viewer's video from what its path does: pure, times are arguments.
+ * Chooses the rate of one viewer's video from the state of its path. Pure: times are arguments.
  *
- * A queue that stands is drained at once, by sending less than the path carries until it is gone; then the rate stays a
- * little below what the path was seen to carry, and feels its way up: slowly around that rate, quickly away from it.
+ * A standing queue is drained at once, by sending less than the path's capacity until it is gone. Then the rate stays
+ * a little below the measured capacity and probes upwards: slowly near that rate, quickly away from it.
  */
 export class RateController {
   readonly #limits: Live<RateLimits>;
   #targetKbps: number;
   #phase: Phase = "startup";
   #updatedAtMs: number;
-  /** What the path was last seen to carry when it was full. */
+  /** Capacity of the path when it was last full. */
   #capacityKbps: number | undefined;
-  /** The queue when draining began, and when. */
+  /** Start of draining, and the queue at that time. */
   #drain = { sinceMs: 0, queueMs: 0 };
-  /** A queue that others keep up. */
+  /** Queue that is due to other traffic. */
   #foreignMs = 0;
   #lossCutAtMs = Number.NEGATIVE_INFINITY;
 
@@ -78,18 +87,18 @@ export class RateController {
     this.#updatedAtMs = nowMs;
   }
 
-  /** The rate that the encoder may use, in kbit/s. */
+  /** The target rate of the encoder, in kbit/s. */
   get targetKbps(): number {
     const { floorKbps, ceilingKbps } = this.#limits();
     return Math.min(Math.max(this.#targetKbps, floorKbps), ceilingKbps);
   }
 
-  /** Whether less is sent than the path carries, to empty it. */
+  /** Whether the rate is below the capacity, to drain the queue. */
   get isDraining(): boolean {
     return this.#phase === "draining";
   }
 
-  /** Takes what is known now. */
+  /** Updates the target from new measurements. */
   update(evidence: RateEvidence, nowMs: number): void {
     const stepMs = Math.min(nowMs - this.#updatedAtMs, STEP_MS_MAX);
     this.#updatedAtMs = nowMs;
@@ -117,7 +126,7 @@ export class RateController {
       this.#targetKbps = KEEP_SHARE * (this.#capacityKbps ?? this.#targetKbps);
       return;
     }
-    // While packets queue, what arrives is what the path carries.
+    // While packets queue, the received rate is the path's capacity.
     if (queueMs > QUEUE_HIGH_MS) this.#capacityKbps = evidence.deliveredKbps;
     this.#drainAt(queueMs);
     const { sinceMs, queueMs: beganAt } = this.#drain;

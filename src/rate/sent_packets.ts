@@ -2,29 +2,29 @@ import { extendSequenceNumber } from "../base/sequence_numbers.ts";
 import type { PacketFate } from "./path_gauge.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
 
-/** Packets that are remembered: a second at 40 Mbit/s, and far more than a tunnel queues (1024). */
+/** Packets kept: one second at 40 Mbit/s, and far more than a tunnel queues (1024). */
 const PACKETS_MAX = 4096;
 
 /**
- * Reference times count 64 ms in 24 bits, and begin anew after twelve days
+ * Reference times count 64 ms in 24 bits, and wrap after twelve days
  * (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
  */
 const CLOCK_PERIOD_US = 2 ** 24 * 64_000;
 
-/** Transport-wide numbers of one viewer's packets, and what became of them. */
+/** Transport-wide sequence numbers of one viewer's packets, and their results. */
 export class SentPackets {
   readonly #sentAtMs = new Float64Array(PACKETS_MAX);
   readonly #videoBytes = new Uint16Array(PACKETS_MAX);
-  /** 1 for packets that the viewer has not said to have. */
+  /** 1 for packets that the viewer has not acknowledged. */
   readonly #isOpen = new Uint8Array(PACKETS_MAX);
   /** Number of the next packet, without wrapping. */
   #next = 0;
-  /** Up to here, exclusive, the viewer has told of all packets. */
+  /** The viewer has reported all packets before this one. */
   #told = 0;
   /** The viewer's clock, without wrapping and never below zero. */
   #clockUs = CLOCK_PERIOD_US;
 
-  /** Notes a packet that leaves now. @returns Its number: the low 16 bits are sent. */
+  /** Records a packet that is sent now. @returns Its number, of which the low 16 bits are sent. */
   add(videoBytes: number, nowMs: number): number {
     const number = this.#next++;
     const at = number % PACKETS_MAX;
@@ -35,20 +35,20 @@ export class SentPackets {
     return number;
   }
 
-  /** When the oldest packet left that the viewer has not told of; `undefined` when it has told of all. */
+  /** When the oldest unreported packet was sent; `undefined` if all were reported. */
   get waitingSinceMs(): number | undefined {
     return this.#told === this.#next ? undefined : this.#sentAtMs[this.#told % PACKETS_MAX];
   }
 
-  /** The way is another one: how the former one was says nothing, though the viewer may still tell of it. */
+  /** The path changed: discards packets of the previous one, which the viewer may still report. */
   forget(): void {
     this.#told = this.#next;
     this.#isOpen.fill(0);
   }
 
   /**
-   * Takes a report.
-   * @returns How the packets that it tells of fared, each that arrived once; packets that were never sent are left out.
+   * Processes a report.
+   * @returns The results of the reported packets, each arrival once; packets that were never sent are omitted.
    */
   settle({ arrivals }: TransportFeedback): PacketFate[] {
     const fates: PacketFate[] = [];
@@ -58,7 +58,7 @@ export class SentPackets {
       const at = number % PACKETS_MAX;
       const isNew = number >= this.#told;
       this.#told = Math.max(this.#told, number + 1);
-      // A packet that is sent again keeps its number; that it was missing has been told already.
+      // A retransmitted packet keeps its number; its loss has been reported already.
       if (this.#isOpen[at] === 0 || (receivedAtUs === undefined && !isNew)) continue;
       if (receivedAtUs !== undefined) this.#isOpen[at] = 0;
       fates.push({

@@ -1,4 +1,4 @@
-/** Adds up what came in the last while. Times never go far back; those that do count as the newest. */
+/** Sum over a sliding window. Times that go back count as the newest. */
 export class SlidingSum {
   readonly #bucketMs: number;
   readonly #sums: Float64Array;
@@ -16,14 +16,14 @@ export class SlidingSum {
     this.#sums[at] = (this.#sums[at] ?? 0) + value;
   }
 
-  /** The sum of the window that ends now. */
+  /** The sum of the window that ends at `nowMs`. */
   at(nowMs: number): number {
     this.#turn(nowMs);
     return this.#sums.reduce((total, sum) => total + sum, 0);
   }
 
   #turn(atMs: number): void {
-    // Clocks of others may show any time, also one before zero.
+    // A remote clock may show any time, even a negative one.
     const bucket = Math.floor(Math.max(0, atMs) / this.#bucketMs);
     const stale = Math.min(bucket - this.#newest, this.#sums.length);
     for (let back = 0; back < stale; back++) this.#sums[(bucket - back) % this.#sums.length] = 0;
@@ -31,7 +31,7 @@ export class SlidingSum {
   }
 }
 
-/** The least of the values of the last while, which are forgotten a bucket at a time. */
+/** Minimum over a sliding window, which advances by whole buckets. */
 export class SlidingLeast {
   readonly #bucketMs: number;
   readonly #bucketsMax: number;
@@ -43,7 +43,7 @@ export class SlidingLeast {
     this.#bucketsMax = buckets;
   }
 
-  /** Infinity where there is none. */
+  /** The minimum; Infinity if there is none. */
   get value(): number {
     return Math.min(Number.POSITIVE_INFINITY, ...this.#buckets.map(({ least }) => least));
   }

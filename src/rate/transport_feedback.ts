@@ -1,26 +1,26 @@
-/** Sender and media source, before the message's own content. */
+/** Sender and media SSRC, before the content of the message. */
 const SOURCES_BYTES = 8;
 /** Base sequence number, status count, reference time and message count. */
 const HEADER_BYTES = 8;
 const REFERENCE_TIME_UNIT_US = 64_000;
 const DELTA_UNIT_US = 250;
 
-/** What the receiver says of one packet. */
+/** Packet status symbols. */
 const NOT_RECEIVED = 0;
 const SMALL_DELTA = 1;
 const LARGE_DELTA = 2;
 
 /**
- * A message on more packets than this is malformed: a few bytes can claim 65535 of them. At 30 Mbit/s it is more than
- * two seconds, while browsers report at least every 250 ms.
+ * A message about more packets is treated as malformed, because a few bytes can claim 65535 of them. At 30 Mbit/s this
+ * is more than two seconds, while browsers report at least every 250 ms.
  */
 export const TRANSPORT_FEEDBACK_PACKETS_MAX = 8192;
 
-/** How one packet fared. */
+/** Reported arrival of one packet. */
 export interface PacketArrival {
   /** The packet's transport-wide sequence number, 16 bits. */
   readonly sequenceNumber: number;
-  /** Microseconds on the receiver's clock, whose zero is arbitrary; undefined when the packet has not arrived. */
+  /** Microseconds on the receiver's clock, whose zero is arbitrary; undefined if the packet has not arrived. */
   readonly receivedAtUs: number | undefined;
 }
 
@@ -29,15 +29,15 @@ export interface TransportFeedback {
   readonly type: "transport_feedback";
   readonly senderSsrc: number;
   readonly mediaSsrc: number;
-  /** Counts the messages, 8 bits: a gap is a message that was lost. */
+  /** Counter of messages, 8 bits: a gap means a lost message. */
   readonly feedbackCount: number;
-  /** Without gaps in the order of sending; at most {@link TRANSPORT_FEEDBACK_PACKETS_MAX}. */
+  /** In sending order without gaps; at most {@link TRANSPORT_FEEDBACK_PACKETS_MAX}. */
   readonly arrivals: readonly PacketArrival[];
 }
 
 /**
- * Parses the body of the message: everything behind the four bytes of its RTCP header.
- * @returns Undefined when it is malformed.
+ * Parses the body of the message: everything after the four bytes of its RTCP header.
+ * @returns Undefined if it is malformed.
  */
 export function parseTransportFeedback(view: DataView): TransportFeedback | undefined {
   const from = SOURCES_BYTES + HEADER_BYTES;
@@ -50,7 +50,7 @@ export function parseTransportFeedback(view: DataView): TransportFeedback | unde
   if (deltasAt === undefined) return undefined;
 
   const reference = view.getInt32(SOURCES_BYTES + 4);
-  // 24 bits with a sign, before the message count.
+  // Signed 24 bits, before the message count.
   let timeUs = (reference >> 8) * REFERENCE_TIME_UNIT_US;
   let at = deltasAt;
   const arrivals: PacketArrival[] = [];
@@ -75,7 +75,9 @@ export function parseTransportFeedback(view: DataView): TransportFeedback | unde
   };
 }
 
-/** Fills `statuses` from the packet status chunks (§3.1.1–3.1.4) and returns where they end; undefined if too few. */
+/**
+ * Fills `statuses` from the packet status chunks (§3.1.1–3.1.4) and returns their end; undefined if there are too few.
+ */
 function readStatuses(
   view: DataView,
   { from, statuses }: { from: number; statuses: Uint8Array },
@@ -92,7 +94,7 @@ function readStatuses(
       filled += run;
       continue;
     }
-    // The last chunk may have symbols to spare: writes past the end of a typed array do nothing.
+    // The last chunk may have surplus symbols: writes past the end of a typed array have no effect.
     const bits = chunk & 0x4000 ? 2 : 1;
     for (let shift = 14 - bits; shift >= 0; shift -= bits) {
       statuses[filled++] = (chunk >>> shift) & (bits === 2 ? 3 : 1);

@@ -3,68 +3,67 @@ import { candidateFields, formatCandidate, ipVersion } from "./candidate.ts";
 import type { CodecChoice } from "./codec.ts";
 import type { Direction, Fingerprint, Offer, OfferCodec, OfferMedia } from "./model.ts";
 
-/** SCTP port that the answer names; it means nothing on the wire beyond both sides using it. */
+/** SCTP port in the answer; it has no meaning on the wire except that both sides use it. */
 const SCTP_PORT = 5000;
 
-/** A media section in which we send one stream; the answer says `inactive` where the viewer cannot receive it. */
+/** A media section in which the server sends one stream; `inactive` in the answer if the viewer cannot receive it. */
 export interface SendSection {
   readonly kind: "send";
-  /** A choice among the codecs of the offered section. */
+  /** One of the codecs of the offered section. */
   readonly codec: CodecChoice;
   /** Synchronization source of our packets, 1 to 2³² − 1. */
   readonly ssrc: number;
-  /** Canonical name (RFC 3550 §6.5.1): streams with the same one are played in step. */
+  /** Canonical name (RFC 3550 §6.5.1): streams with the same one are synchronized. */
   readonly cname: string;
   /** Id of the MediaStream in the browser; sections with the same one share it. */
   readonly streamId: string;
   /** Id of the MediaStreamTrack. */
   readonly trackId: string;
-  /** RTCP feedback that we act on, such as `nack pli`; the answer has what the viewer offered of it. */
+  /** RTCP feedback that the server supports, such as `nack pli`; the answer has the part that the viewer offered. */
   readonly feedback: readonly string[];
-  /** URIs of header extensions that we send; the answer has what the viewer offered of them. */
+  /** URIs of header extensions that the server sends; the answer has those that the viewer offered. */
   readonly extensions: readonly string[];
 }
 
 /** A section that carries data channels. */
 export interface DataSection {
   readonly kind: "data";
-  /** Largest message that we take, in bytes (RFC 8841 §6). */
+  /** Maximum message that the server accepts, in bytes (RFC 8841 §6). */
   readonly maxMessageSizeBytes: number;
 }
 
-/** A section of RTP in which nothing is sent: it stays in the transport, as `inactive`. */
+/** An RTP section in which nothing is sent: it stays in the transport as `inactive`. */
 export interface InactiveSection {
   readonly kind: "inactive";
-  /** RTP payload type, 0–127; a codec of the offered section has it. The answer names that one. */
+  /** RTP payload type, 0–127, of a codec of the offered section, used in the answer. */
   readonly payloadType: number;
 }
 
-/** A section that cannot be answered otherwise. */
+/** A rejected section. */
 export interface RejectSection {
   readonly kind: "reject";
 }
 
-/** What one offered media section is answered with. */
+/** How to answer one offered media section. */
 export type AnswerSection = SendSection | DataSection | InactiveSection | RejectSection;
 
-/** What an answer is made from. */
 export interface AnswerOptions {
   readonly offer: Offer;
   /** One for each media section of the offer, in its order. */
   readonly sections: readonly AnswerSection[];
   /** Our ICE credentials: 4–256 and 22–256 ice-chars (RFC 8839 §5.4). */
   readonly ice: { readonly ufrag: string; readonly pwd: string };
-  /** Of our DTLS certificate. */
+  /** Fingerprint of the server's DTLS certificate. */
   readonly fingerprint: Fingerprint;
-  /** Where the viewer reaches us: an IP literal and a port. `tcp` announces the same port over TCP too. */
+  /** Public address of the server: an IP literal and a port. `tcp` announces the same port over TCP too. */
   readonly candidate: { readonly address: string; readonly port: number; readonly tcp?: boolean };
   /** Decimal, below 2⁶³, the same in all answers to one viewer and different for each viewer (RFC 8866 §5.2). */
   readonly sessionId: string;
-  /** Which answer to this viewer it is, counted from 1 (RFC 3264 §8). */
+  /** Number of this answer to the viewer, from 1 (RFC 3264 §8). */
   readonly sessionVersion: number;
 }
 
-/** The UDP candidate by itself, in the shape of RTCIceCandidateInit. */
+/** The UDP candidate in the form of RTCIceCandidateInit. */
 export interface AnswerCandidate {
   /** `candidate:… typ host`, the same as in the answer. */
   readonly candidate: string;
@@ -72,7 +71,7 @@ export interface AnswerCandidate {
   readonly sdpMLineIndex: number;
 }
 
-/** An answer and what goes with it. */
+/** An answer with its candidate. */
 export interface Answer {
   /** Lines end in CRLF. */
   readonly sdp: string;
@@ -82,12 +81,12 @@ export interface Answer {
 type Fields = Record<string, unknown>;
 
 /**
- * Writes the answer of an ICE-lite agent that is the DTLS server and is reached at one public address
- * (RFC 9429 §5.3.1, RFC 8839 §4.3.2, RFC 9143 §7.3).
+ * Writes the answer of an ICE-lite agent that is the DTLS server and has one public address (RFC 9429 §5.3.1, RFC 8839
+ * §4.3.2, RFC 9143 §7.3).
  *
- * Each section is answered in its place: sent in, carrying data channels, inactive, or rejected with port zero. The
- * section that the transport hangs on is never rejected, since the others would lose their way; what is unwanted there
- * becomes inactive. Sections outside the offer's transport are rejected whatever `sections` asks.
+ * Sections keep their order: each is `sendonly`, a data channel section, `inactive`, or rejected with port zero. The
+ * section with the transport is never rejected, because the others depend on it; it becomes `inactive` instead.
+ * Sections outside the offer's transport are rejected regardless of `sections`.
  * @throws {TypeError} If `sections` does not fit the offer, or an address, id or credential is malformed.
  * @throws {RangeError} If the port is not 1–65535.
  */
@@ -122,7 +121,7 @@ export function buildAnswer(options: AnswerOptions): Answer {
       name: "-",
       timing: { start: 0, stop: 0 },
       icelite: "ice-lite",
-      // ice2 is what an agent of RFC 8445 calls itself (§10); trickle answers trickle (RFC 8840).
+      // ice2 identifies an agent of RFC 8445 (§10); trickle confirms an offered trickle (RFC 8840).
       iceOptions: offer.trickle ? "ice2 trickle" : "ice2",
       msidSemantic: { semantic: "WMS", token: "*" },
       ...(group.length > 0 ? { groups: [{ type: "BUNDLE", mids: group.join(" ") }] } : {}),
@@ -136,7 +135,7 @@ export function buildAnswer(options: AnswerOptions): Answer {
   };
 }
 
-/** The id of a header extension that may be sent to the viewer in this section, or undefined if it offered none. */
+/** The id of a header extension that may be sent in this section, or undefined if the viewer did not offer it. */
 export function sendExtensionId(media: OfferMedia, uri: string): number | undefined {
   return media.extensions.find((extension) =>
     extension.uri === uri &&
@@ -144,7 +143,7 @@ export function sendExtensionId(media: OfferMedia, uri: string): number | undefi
   )?.id;
 }
 
-/** Whether a viewer that offers this direction can be sent to. */
+/** Whether a viewer that offers this direction can receive. */
 export function canReceive(direction: Direction): boolean {
   return direction === "recvonly" || direction === "sendrecv";
 }
@@ -175,9 +174,9 @@ function checkOptions({ offer, sections, ice, fingerprint, sessionId }: AnswerOp
 }
 
 /**
- * Kept in its place with port zero and one format, for the answer must mirror the offer (RFC 3264 §6). What else it holds
- * means nothing where the port is zero, and browsers pass over it. aiortc, pion, str0m and GStreamer read each section
- * whether it is rejected or not, and refuse the answer where one lacks what the others have.
+ * A rejected section: port zero and one format, because the answer must mirror the offer (RFC 3264 §6). The rest has
+ * no meaning with port zero, and browsers ignore it. But aiortc, pion, str0m and GStreamer parse rejected sections
+ * too, and refuse an answer in which one lacks the usual attributes.
  */
 function rejected(offered: OfferMedia, options: AnswerOptions): Fields {
   const { codecs, firstFormat } = offered;
@@ -209,7 +208,7 @@ function isRtp({ kind }: OfferMedia): boolean {
   return kind === "video" || kind === "audio";
 }
 
-/** What every section has. */
+/** The attributes of every section. */
 function sectionFields(
   offered: OfferMedia,
   { ice, fingerprint, candidate: { address }, port }: AnswerOptions & { readonly port: number },
@@ -220,8 +219,8 @@ function sectionFields(
     protocol: offered.protocol,
     connection: { version: ipVersion(address), ip: address },
     mid: offered.mid,
-    // RFC 9143 §7.1.3 wants these only in the section of the transport. They are repeated all the same, as browsers
-    // do: others read each section by itself, and identical values change nothing for those who follow the rule.
+    // RFC 9143 §7.1.3 requires these only in the section with the transport. They are repeated, as browsers do,
+    // because other clients parse each section separately, and identical values have no effect on conforming ones.
     iceUfrag: ice.ufrag,
     icePwd: ice.pwd,
     fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
@@ -233,7 +232,7 @@ function dataFields(section: AnswerSection): Fields {
   return {
     payloads: "webrtc-datachannel",
     sctpPort: SCTP_PORT,
-    // A transport that nobody wants data on is answered all the same; zero would mean messages of any size.
+    // The transport's section must be answered even without data channels; zero would mean no limit.
     maxMessageSize: section.kind === "data" ? section.maxMessageSizeBytes : 1,
   };
 }
@@ -280,7 +279,7 @@ function streamFields(offered: OfferMedia, codec: OfferCodec, section: SendSecti
     ext: section.extensions.flatMap((uri) => {
       const id = sendExtensionId(offered, uri);
       if (id === undefined) return [];
-      // A direction in the offer has to be answered with its counterpart (RFC 8285 §7).
+      // The answer to an extension's direction is its counterpart (RFC 8285 §7).
       const stated = offered.extensions.find((extension) => extension.id === id)?.direction;
       return [{ value: id, uri, ...(stated ? { direction: "sendonly" } : {}) }];
     }),

@@ -2,8 +2,8 @@ import { quote, type SdpLevel } from "./levels.ts";
 import { type Bandwidth, SdpError } from "./model.ts";
 
 /**
- * The limits of a level, the session or a media section. Other types, such as those for RTCP, are passed over.
- * @throws {SdpError} If a value is not a whole number, or nothing.
+ * The limits of the session level or a media section. Other types, such as those for RTCP, are ignored.
+ * @throws {SdpError} If a value is not an integer, or is 0.
  */
 export function parseBandwidth({ lines }: SdpLevel): Bandwidth[] {
   return lines.flatMap((line) => {

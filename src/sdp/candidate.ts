@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** The one address that viewers are told, as sdp-transform writes it. */
+/** The server's candidate, in the form of sdp-transform. */
 export interface CandidateFields {
   readonly foundation: string;
   /** 1: RTP, with RTCP on the same port. */
@@ -13,13 +13,13 @@ export interface CandidateFields {
   readonly tcptype?: "passive";
 }
 
-/** Where viewers reach us. */
+/** Public address of the server. */
 export interface CandidateAddress {
   /** IPv4 or IPv6 literal, without brackets or zone; never a DNS name. */
   readonly address: string;
   /** 1–65535. */
   readonly port: number;
-  /** Over TCP the viewer connects to us (RFC 6544 §4.1, `passive`). */
+  /** Over TCP the viewer connects to the server (RFC 6544 §4.1, `passive`). */
   readonly transport: "udp" | "tcp";
 }
 
@@ -34,8 +34,8 @@ const PRIORITY = {
 } as const;
 
 /**
- * 4 or 6, the version of an IP literal.
- * @throws {TypeError} If the text is anything else: a DNS name, or an address with a zone.
+ * The version of an IP literal, 4 or 6.
+ * @throws {TypeError} If the text is anything else, such as a DNS name or an address with a zone.
  */
 export function ipVersion(address: string): 4 | 6 {
   const version = isIP(address);
@@ -69,7 +69,7 @@ export function candidateFields({ address, port, transport }: CandidateAddress):
 }
 
 /**
- * The same candidate as a page takes it for `addIceCandidate`: the attribute of RFC 8839 §5.1 without `a=`.
+ * The candidate for a page's `addIceCandidate`: the attribute of RFC 8839 §5.1 without `a=`.
  * @throws {TypeError} If the address is not an IP literal.
  * @throws {RangeError} If the port is not 1–65535.
  */

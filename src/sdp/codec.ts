@@ -3,19 +3,19 @@ import type { OfferCodec, OfferMedia } from "./model.ts";
 /** Video codecs that can be sent. */
 export type VideoCodecName = "h264" | "vp8";
 
-/** A codec that is sent, by the payload type under which the viewer offered it. */
+/** A codec to send, with the viewer's payload type. */
 export interface CodecChoice<Name extends string = string> {
   readonly codec: Name;
-  /** RTP payload type, 0–127; a codec of the offered section has it. */
+  /** RTP payload type, 0–127, of a codec of the offered section. */
   readonly payloadType: number;
-  /** Format parameters that the answer states. */
+  /** Format parameters of the answer. */
   readonly fmtp: Readonly<Record<string, string>>;
 }
 
 /**
- * H.264 profiles by how surely a decoder for them plays constrained baseline, best first. All of them contain it; the
- * later ones rely on the decoder to have been built for more than its usual streams. An offer that names none means
- * baseline (RFC 6184 §8.1), but did not think of it.
+ * H.264 profiles by how reliably their decoders play constrained baseline, best first. All of them include it, but
+ * decoders for the later ones may only be tested with their usual streams. An offer without a profile means baseline
+ * (RFC 6184 §8.1).
  */
 const H264_PROFILES = [
   "constrained-baseline",
@@ -27,14 +27,14 @@ const H264_PROFILES = [
 ];
 
 /**
- * Picks what a video section is answered with: the first of `preference` that the viewer can receive in the form we
- * send, or undefined if there is none.
+ * Selects the codec of a video section: the first of `preference` that the viewer can receive in the form that the
+ * server sends, or undefined if there is none.
  *
- * H.264 is sent as constrained baseline in packetization mode 1 (RFC 6184 §6.3), so the offer must have that mode, with
- * any profile that contains constrained baseline. An offer that names no mode means mode 0 by the letter (§8.1); those
- * who leave the mode out take mode 1 all the same (docs/decisions.md), so they are sent it where nothing better is
- * offered. The answer repeats mode, profile and level as they were offered, and names none that was left out: §8.2.2
- * wants them unchanged, and the level in an answer bounds what the answerer receives, which is nothing here.
+ * H.264 is sent as constrained baseline in packetization mode 1 (RFC 6184 §6.3), so the offer must have that mode,
+ * with any profile that includes constrained baseline. By the letter of §8.1, an offer without a mode means mode 0,
+ * but in practice such clients accept mode 1 (docs/decisions.md), so they get it if nothing better is offered. The
+ * answer repeats mode, profile and level as offered, and omits what was omitted: §8.2.2 requires them unchanged, and
+ * the level in an answer limits what the answerer receives, which is nothing here.
  */
 export function chooseVideoCodec(
   media: OfferMedia,
@@ -48,15 +48,15 @@ export function chooseVideoCodec(
   return undefined;
 }
 
-/** Picks the Opus payload type of an audio section (RFC 7587 §7), or undefined if it has none. */
+/** Selects the Opus payload type of an audio section (RFC 7587 §7), or undefined if it has none. */
 export function chooseOpus(media: OfferMedia): CodecChoice<"opus"> | undefined {
   if (media.kind !== "audio") return undefined;
-  // The rtpmap has to say two channels (RFC 7587 §4.1). GStreamer and others leave that out, and take the same packets:
-  // how many channels one has is told by the packet itself.
+  // The rtpmap must have two channels (RFC 7587 §4.1). GStreamer and others omit them, and accept the same packets,
+  // because each packet contains its number of channels.
   const offered = media.codecs.find(({ name, clockRate }) =>
     name === "OPUS" && clockRate === 48_000
   );
-  // Each side's parameters tell what it wants to receive (RFC 7587 §7.1), and we receive nothing.
+  // Parameters describe what a side receives (RFC 7587 §7.1), and the server receives nothing.
   return offered && { codec: "opus", payloadType: offered.payloadType, fmtp: {} };
 }
 
@@ -82,17 +82,17 @@ function chooseH264(codecs: readonly OfferCodec[]): CodecChoice<"h264"> | undefi
     codec: "h264",
     payloadType: best.payloadType,
     fmtp: {
-      // It holds only where both sides state it (RFC 6184 §8.1).
+      // It applies only if both sides have it (RFC 6184 §8.1).
       ...(best.fmtp["level-asymmetry-allowed"] === "1" ? { "level-asymmetry-allowed": "1" } : {}),
       ...Object.fromEntries(stated),
     },
   };
 }
 
-/** What an answer repeats (RFC 6184 §8.2.2). */
+/** Parameters that an answer repeats (RFC 6184 §8.2.2). */
 const H264_PARAMETERS = ["packetization-mode", "profile-level-id"] as const;
 
-/** How well a payload type plays our stream, 0 best; Infinity where it does not. */
+/** Rank of a payload type for the server's stream, 0 is best; Infinity if it cannot play it. */
 function h264Rank(fmtp: Readonly<Record<string, string>>): number {
   const mode = fmtp["packetization-mode"];
   if (mode !== undefined && mode !== "1") return Infinity;
@@ -100,7 +100,7 @@ function h264Rank(fmtp: Readonly<Record<string, string>>): number {
   return mode === "1" ? profile : profile + H264_PROFILES.length;
 }
 
-/** Place in {@link H264_PROFILES}, or Infinity where the profile is malformed or does not play our stream. */
+/** Index in {@link H264_PROFILES}, or Infinity if the profile is malformed or cannot play the server's stream. */
 function h264ProfileRank(profileLevelId: string | undefined): number {
   if (profileLevelId === undefined) return H264_PROFILES.indexOf("unnamed");
   if (!/^[0-9a-f]{6}$/i.test(profileLevelId)) return Infinity;

@@ -1,18 +1,21 @@
 import { parse } from "sdp-transform";
 import { SdpError } from "./model.ts";
 
-/** Chrome's video section with every codec has 6 KiB; sixteen of them and their candidates fit with room to spare. */
+/** Chrome's video section with every codec has 6 KiB; sixteen of them with candidates fit easily. */
 const OFFER_CHARACTERS_MAX = 128 * 1024;
-/** Chrome's video section with every codec has 190 lines. The bound keeps the time to read an offer in milliseconds. */
+/**
+ * Chrome's video section with every codec has 190 lines. The limit keeps the time to parse an offer within
+ * milliseconds.
+ */
 const OFFER_LINES_MAX = 4096;
-/** Control and formatting characters, which JSON leaves as they are where it may. */
+/** Control and formatting characters, which JSON does not always escape. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** One level of a description: the session, or one media section. */
 export interface SdpLevel {
-  /** What sdp-transform made of the lines: strings, numbers, objects of those, or nothing. Nothing in it is checked. */
+  /** Output of sdp-transform, not validated: strings, numbers, objects of those, or nothing. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The lines without trailing blanks, for attributes that sdp-transform reads only in part. */
+  /** The lines without trailing blanks, for attributes that sdp-transform parses only in part. */
   readonly lines: readonly string[];
 }
 
@@ -61,17 +64,17 @@ export function attributeValues(level: SdpLevel, name: string): string[] {
     .map((line) => line.slice(prefix.length));
 }
 
-/** A field as text, or undefined where it is absent or not a scalar. */
+/** A field as text, or undefined if it is missing or not a scalar. */
 export function textField(
   fields: Readonly<Record<string, unknown>>,
   name: string,
 ): string | undefined {
   const value = fields[name];
-  // sdp-transform turns a value into a number only where the number prints the same, so this gives the text back.
+  // sdp-transform converts a value to a number only if the number prints the same, so this restores the text.
   return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }
 
-/** A field as a decimal integer from `min` to `max`, or undefined where it is anything else. */
+/** A field as a decimal integer from `min` to `max`, or undefined otherwise. */
 export function integerField(
   fields: Readonly<Record<string, unknown>>,
   name: string,
@@ -83,7 +86,7 @@ export function integerField(
   return value >= range.min && value <= range.max ? value : undefined;
 }
 
-/** A field that sdp-transform collects from several lines; empty where there is none. */
+/** A field that sdp-transform collects from several lines; empty if there is none. */
 export function listField(
   fields: Readonly<Record<string, unknown>>,
   name: string,
@@ -92,7 +95,7 @@ export function listField(
   return Array.isArray(value) ? value : [];
 }
 
-/** A peer's text for a message: quoted, control characters escaped, cut to a readable length. */
+/** Formats a peer's text for a message: quoted, control characters escaped, truncated to a readable length. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).replaceAll(
     INVISIBLE,

@@ -3,7 +3,7 @@ import { canReceive } from "./answer.ts";
 import { quote } from "./levels.ts";
 import type { OfferCodec, OfferMedia } from "./model.ts";
 
-/** Longest text for one section, in characters: it goes into a line of the log and into an error message. */
+/** Maximum text for one section, in characters, because it goes into a log line and an error message. */
 const WORDS_CHARACTERS_MAX = 240;
 
 /** Codecs that carry no stream by themselves. */
@@ -17,22 +17,22 @@ const AUXILIARY = new Set([
   "CN",
 ]);
 
-/** A section that asks for something, and gets nothing. */
+/** A section that requests media but gets none. */
 export interface UnusedSection {
   readonly mid: string;
   readonly media: OfferMedia["kind"];
-  /** In words for people. */
+  /** Text for people. */
   readonly reason: string;
 }
 
-/** The first codec of a section that carries a stream by itself, or whatever else comes first. */
+/** The first codec of a section that carries a stream by itself, or the first of any kind. */
 export function firstCodec({ codecs }: OfferMedia): OfferCodec | undefined {
   return codecs.find(({ name }) => !AUXILIARY.has(name)) ?? codecs[0];
 }
 
 /**
- * Why nothing can be sent in a section that asks for a stream, in words for people, at most 240 characters.
- * @param wanted What may be sent there.
+ * Why nothing can be sent in a section that requests a stream, as text for people, at most 240 characters.
+ * @param wanted The codecs that could be sent.
  */
 export function explainMismatch(
   media: OfferMedia,
@@ -44,7 +44,9 @@ export function explainMismatch(
   if (media.kind === "other") {
     return `${quote(`${media.protocol} ${media.firstFormat}`)} is unknown`;
   }
-  if (!canReceive(media.direction)) return `it is ${media.direction}, so the viewer takes nothing`;
+  if (!canReceive(media.direction)) {
+    return `it is ${media.direction}, so the viewer receives nothing`;
+  }
   const payloadTypes = new Map<string, number[]>();
   for (const codec of media.codecs) {
     if (AUXILIARY.has(codec.name)) continue;
@@ -68,9 +70,11 @@ function codecWords(
   const clockRateWanted = name === "OPUS" ? 48_000 : 90_000;
   if (clockRate !== clockRateWanted) return `${spelling}/${clockRate}, not ${clockRateWanted}`;
   const { "packetization-mode": mode, "profile-level-id": profile } = fmtp;
-  // What is in an offer may be long, or no text to show.
+  // The offer's text may be long or unprintable.
   if (mode !== undefined && mode !== "1") {
-    return `${spelling} with packetization-mode=${quote(mode)}, and 1 is sent`;
+    return `${spelling} with packetization-mode=${quote(mode)}, but the server sends mode 1`;
   }
-  return `${spelling} with profile-level-id=${quote(profile ?? "")}, which plays no baseline`;
+  return `${spelling} with profile-level-id=${
+    quote(profile ?? "")
+  }, which does not include baseline`;
 }

@@ -11,19 +11,19 @@ import {
 import { type Fingerprint, type Offer, SdpError } from "./model.ts";
 import { parseDirection, type ParsedSection, parseSection } from "./section.ts";
 
-/** A page that shows one stream offers two or three sections. */
+/** Maximum media sections; a page that shows one stream offers two or three. */
 const MEDIA_SECTIONS_MAX = 16;
-/** One certificate hashed by each algorithm that exists is eight. */
+/** Maximum fingerprints: one certificate hashed by every existing algorithm has eight. */
 const FINGERPRINTS_MAX = 8;
 
-/** Bytes of each hash that is safe to trust; others in an offer are passed over (RFC 8122 §5). */
+/** Secure hash algorithms with their sizes in bytes; others in an offer are ignored (RFC 8122 §5). */
 const HASH_BYTES = { "sha-256": 32, "sha-384": 48, "sha-512": 64 } as const;
 
 /**
- * Reads a viewer's offer (RFC 9429 §5.8) for an answerer that is ICE-lite and the DTLS server, has one transport and
- * multiplexes RTCP. Every value in the result is checked; nothing of the offer reaches other code unread.
- * @throws {SdpError} If the text is no SDP, breaks a limit, or cannot be served: no media, no ICE credentials, no
- * sha-256 fingerprint, a DTLS role that leaves no client, several transports without BUNDLE, no rtcp-mux.
+ * Parses a viewer's offer (RFC 9429 §5.8) for an answerer that is ICE-lite and the DTLS server, has one transport and
+ * multiplexes RTCP. Every value in the result is validated.
+ * @throws {SdpError} If the text is not SDP, exceeds a limit, or cannot be served: no media, no ICE credentials, no
+ * sha-256 fingerprint, a passive DTLS role, several transports without BUNDLE, no rtcp-mux.
  */
 export function parseOffer(sdp: string): Offer {
   const levels = readLevels(sdp);
@@ -83,7 +83,7 @@ function parseOrigin({ lines }: SdpLevel): Pick<Offer, "sessionId" | "sessionVer
   };
 }
 
-/** The section whose transport attributes count, and the session as their fallback. */
+/** The section whose transport attributes apply, and the session level as their fallback. */
 type TransportLevels = readonly [SdpLevel, SdpLevel];
 
 function checkMidsUnique(sections: readonly ParsedSection[]): void {
@@ -94,7 +94,7 @@ function checkMidsUnique(sections: readonly ParsedSection[]): void {
   }
 }
 
-/** The mids of the first BUNDLE group in its order, or undefined for a single section without a group. */
+/** The mids of the first BUNDLE group, in order, or undefined for a single section without a group. */
 function parseBundleGroup(
   { session }: SdpLevels,
   sections: readonly ParsedSection[],
@@ -115,8 +115,8 @@ function parseBundleGroup(
 }
 
 /**
- * The section that carries the transport: the first of the group that has a port and that an answer can accept
- * (RFC 9143 §7.3.1). A bundle-only section has no port, nor has one that the offer rejects.
+ * The section with the transport: the first of the group that has a port and that an answer can accept (RFC 9143
+ * §7.3.1). Bundle-only and rejected sections have no port.
  */
 function findTransport(
   sections: readonly ParsedSection[],
@@ -128,7 +128,7 @@ function findTransport(
   const withPort = order.filter((index) => (sections[index]?.media.port ?? 0) > 0);
   const usable = withPort.find((index) => {
     const media = sections[index]?.media;
-    // It stays in every answer, if only as inactive, and then needs a codec to be written with.
+    // It stays in every answer, at least as `inactive`, and needs a codec for that.
     return media?.kind === "application" || (media !== undefined && media.codecs.length > 0);
   });
   if (usable !== undefined) return usable;
@@ -149,7 +149,7 @@ function findTransport(
   throw new SdpError(`Media section ${first} has no codec with an a=rtpmap`);
 }
 
-/** One port carries RTP and RTCP. In a BUNDLE group one attribute stands for all (RFC 9143 §9.3). */
+/** RTP and RTCP must share a port. In a BUNDLE group one attribute applies to all sections (RFC 9143 §9.3). */
 function checkRtcpMux(sections: readonly ParsedSection[]): void {
   const rtp = sections.filter(({ media }) => media.kind === "video" || media.kind === "audio");
   if (rtp.length > 0 && !rtp.some(({ rtcpMux }) => rtcpMux)) {
@@ -157,7 +157,7 @@ function checkRtcpMux(sections: readonly ParsedSection[]): void {
   }
 }
 
-/** We are the DTLS server, so the viewer must be ready to be the client (RFC 8842 §5.3). */
+/** This server is the DTLS server, so the viewer must accept to be the client (RFC 8842 §5.3). */
 function checkSetup([section, session]: TransportLevels): void {
   const setup = textField(section.fields, "setup") ?? textField(session.fields, "setup");
   // The default in an offer is active (RFC 4145 §4).

@@ -5,18 +5,18 @@ import { type OfferMedia, SdpError } from "./model.ts";
 
 /** Protocols under which WebRTC agents offer media over DTLS-SRTP and ICE (RFC 9429 §5.1.2). */
 const RTP_PROTOCOLS = ["UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF"];
-/** RFC 8841 §4.2; the older `DTLS/SCTP` writes its port elsewhere, and no browser of today sends it. */
+/** RFC 8841 §4.2; the older `DTLS/SCTP` has its port elsewhere, and no current browser sends it. */
 const DATA_PROTOCOLS = ["UDP/DTLS/SCTP", "TCP/DTLS/SCTP"];
-/** Where the offer sets no bound (RFC 8841 §6.1). */
+/** Used if the offer sets no limit (RFC 8841 §6.1). */
 const MESSAGE_SIZE_DEFAULT = 64 * 1024;
-/** A token of RFC 8866 §9, as a mid or a format has to be; the longest that is in use is `webrtc-datachannel`. */
+/** A token of RFC 8866 §9, for mids and formats; the longest in use is `webrtc-datachannel`. */
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,32}$/;
-/** RTP clocks in Hz that each have one value, for offers that leave it out. */
+/** Clock rates in Hz of codecs that have only one, for offers that omit it. */
 const CLOCK_RATES: ReadonlyMap<string, number> = new Map([
   ...["VP8", "VP9", "AV1", "H264", "H265"].map((name) => [name, 90_000] as const),
   ["OPUS", 48_000],
 ]);
-/** Payload types that mean the same in all offers, which need no `a=rtpmap` for them (RFC 3551 §6). */
+/** Static payload types, which need no `a=rtpmap` (RFC 3551 §6). */
 const STATIC_CODECS: ReadonlyMap<number, readonly [spelling: string, clockRate: number]> = new Map([
   [0, ["PCMU", 8000]],
   [3, ["GSM", 8000]],
@@ -28,19 +28,19 @@ const STATIC_CODECS: ReadonlyMap<number, readonly [spelling: string, clockRate: 
   [31, ["H261", 90_000]],
   [34, ["H263", 90_000]],
 ]);
-/** A longer URI is not one that we would answer. */
+/** No supported extension has a longer URI. */
 const EXTENSION_URI = /^[\x21-\x7e]{1,256}$/;
 
-/** What one media section says by itself; what the others make of it is told by the caller. */
+/** One media section by itself; the caller combines it with the others. */
 export interface ParsedSection {
   readonly media: Omit<OfferMedia, "bundled">;
-  /** The section has no port of its own and may only ride on another's transport (RFC 9143 §6). */
+  /** The section has no port and may only use another section's transport (RFC 9143 §6). */
   readonly bundleOnly: boolean;
   readonly rtcpMux: boolean;
 }
 
 /**
- * Reads one media section. `fallbackDirection` is that of the session.
+ * Parses one media section. `fallbackDirection` is that of the session level.
  * @throws {SdpError}
  */
 export function parseSection(
@@ -103,7 +103,7 @@ function parseMedia(
   return { ...base, kind: "other" };
 }
 
-/** The direction that a level sets, if it sets one (RFC 8866 §6.7). */
+/** The direction of a level, if it has one (RFC 8866 §6.7). */
 export function parseDirection(level: SdpLevel): Direction | undefined {
   return DIRECTIONS.find((direction) => level.lines.includes(`a=${direction}`));
 }
@@ -136,7 +136,7 @@ function parsePayloadTypes(formats: readonly string[], index: number): Set<numbe
   return payloadTypes;
 }
 
-/** The codecs behind the m= line's payload types, in that order. Types without a usable rtpmap are left out. */
+/** The codecs of the m= line's payload types, in that order. Types without a usable rtpmap are omitted. */
 function parseCodecs(level: SdpLevel, payloadTypes: ReadonlySet<number>): OfferCodec[] {
   const rtpmaps = firstByPayloadType(level, "rtp");
   const fmtps = firstByPayloadType(level, "fmtp");
@@ -155,7 +155,7 @@ function parseCodecs(level: SdpLevel, payloadTypes: ReadonlySet<number>): OfferC
   return codecs;
 }
 
-/** Name, clock and channels of one payload type; `undefined` where they are not known. */
+/** Name, clock rate and channels of one payload type; `undefined` if unknown. */
 function parseRtpmap(
   rtpmap: Entry | undefined,
   payloadType: number,
@@ -186,7 +186,7 @@ function firstByPayloadType({ fields }: SdpLevel, name: string): Map<number, Ent
   return entries;
 }
 
-/** Feedback by payload type as it was written, `*` among them. */
+/** Feedback by payload type as written, including `*`. */
 function parseFeedback({ fields }: SdpLevel): Map<string, string[]> {
   const feedbacks = new Map<string, string[]>();
   for (const entry of listField(fields, "rtcpFb")) {
@@ -200,7 +200,7 @@ function parseFeedback({ fields }: SdpLevel): Map<string, string[]> {
   return feedbacks;
 }
 
-/** Parameters in any case and order, with blanks around their signs. The first of a name counts. */
+/** Parses parameters in any case and order, with blanks around the separators. The first of a name counts. */
 function parseParameters(config: string): Record<string, string> {
   const parameters = new Map<string, string>();
   for (const parameter of config.split(";")) {
@@ -208,7 +208,7 @@ function parseParameters(config: string): Record<string, string> {
     const name = match?.[1]?.toLowerCase();
     if (name && match?.[2] && !parameters.has(name)) parameters.set(name, match[2]);
   }
-  // Not by assignment: a parameter may be called `__proto__`.
+  // No assignment, because a parameter may be named `__proto__`.
   return Object.fromEntries(parameters);
 }
 

@@ -1,54 +1,54 @@
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { SESSION_ID_PATTERN } from "./limits.ts";
 
-/** The only signature that is taken (RFC 7518 §3.2); a token that names another one, or none, is refused. */
+/** The only accepted signature algorithm (RFC 7518 §3.2); tokens with another, or none, are refused. */
 const ALGORITHM = "HS256";
 
-/** Who issues and who takes tokens: one of another service that has the same secret does not fit. */
+/** Issuer and audience, so that tokens of another service with the same secret are refused. */
 const AUDIENCE = "pinhole";
 
-/** Longest token that is looked at, in characters; ours have about 200. */
+/** Maximum token, in characters; ours have about 200. */
 const TOKEN_CHARS_MAX = 4096;
 
-/** The subprotocol of our WebSockets; a token may stand beside it. */
+/** The WebSocket subprotocol; a token may be listed beside it. */
 export const SUBPROTOCOL = "pinhole";
 
 const TOKEN_SUBPROTOCOL = "bearer.";
 
 /**
- * What somebody wants to do: something with one session, something that a token of any session allows, list all
- * sessions, or read the metrics.
+ * Purpose of a request: use one session, do something that a token of any session allows, list all sessions, or read
+ * the metrics.
  */
 export type Purpose = { readonly session: string } | "any_session" | "all_sessions" | "metrics";
 
-/** What a token allows beyond the purpose that was asked for. */
+/** Restrictions of a token that fits the purpose. */
 export interface Access {
-  /** It may watch, and say nothing to the renderer. */
+  /** It may watch, but not send messages to the renderer. */
   readonly viewerOnly: boolean;
 }
 
-/** Says what a request may do; `undefined` when its token does not fit the purpose. Never rejects. */
+/** Checks a request's token; `undefined` if it does not fit the purpose. Never rejects. */
 export type AccessCheck = (request: Request, purpose: Purpose) => Promise<Access | undefined>;
 
-/** What a token is minted for. */
+/** Claims of a new token. */
 export type TokenGrant =
   & {
-    /** Seconds until it ends. */
+    /** Seconds until it expires. */
     readonly ttlS: number;
   }
   & ({
-    /** A session id, or the beginning of some with `*` behind it; `*` alone is all of them. */
+    /** A session id, or a prefix with `*` at the end; `*` alone matches all. */
     readonly session: string;
     readonly viewerOnly?: boolean;
   } | {
-    /** Reads the metrics and opens nothing else. */
+    /** Allows reading the metrics and nothing else. */
     readonly metrics: true;
   });
 
 /**
- * Makes the check for access tokens (JWT, RFC 7519): signed with the secret, not expired, and for this purpose. A token
- * comes as `Authorization: Bearer`, beside the WebSocket's subprotocol, or as `?token=`: browsers cannot send headers
- * with a WebSocket. The signature is compared in constant time, by WebCrypto.
+ * Creates the check for access tokens (JWT, RFC 7519): signed with the secret, not expired, and for this purpose. A
+ * token is sent as `Authorization: Bearer`, beside the WebSocket's subprotocol, or as `?token=`, because browsers
+ * cannot send headers with a WebSocket. WebCrypto compares the signature in constant time.
  */
 export function createAccessCheck(secret: Uint8Array): AccessCheck {
   return async (request, purpose) => {
@@ -61,11 +61,11 @@ export function createAccessCheck(secret: Uint8Array): AccessCheck {
         requiredClaims: ["exp"],
       });
       return isMeantFor(payload, purpose)
-        // Whatever a claim of another's making says, it takes rights away.
+        // Any other value of the claim removes rights, too.
         ? { viewerOnly: payload.viewer_only !== undefined && payload.viewer_only !== false }
         : undefined;
     } catch {
-      // Whatever is wrong with it, the answer is the same: it must not help to guess.
+      // The same result for every fault, so that it does not help guessing.
       return undefined;
     }
   };
@@ -94,7 +94,7 @@ function tokenOf(request: Request): string | undefined {
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "")?.[1];
   const beside = offeredSubprotocols(request).find((name) => name.startsWith(TOKEN_SUBPROTOCOL));
   return bearer ?? beside?.slice(TOKEN_SUBPROTOCOL.length) ??
-    // Deno puts the Host header into the address, and that may be anything.
+    // Deno builds the URL from the Host header, which may be anything.
     URL.parse(request.url)?.searchParams.get("token") ?? undefined;
 }
 
@@ -105,7 +105,7 @@ function isMeantFor({ session, metrics }: JWTPayload, purpose: Purpose): boolean
   return purpose === "all_sessions" ? session === "*" : covers(session, purpose.session);
 }
 
-/** Whether there can be a session that it is for: an id, or the beginning of one with `*` behind it. */
+/** Whether it is a valid grant: a session id, or a prefix with `*` at the end. */
 function isGrant(session: string): boolean {
   return session === "*" || SESSION_ID_PATTERN.test(session.replace(/\*$/, ""));
 }

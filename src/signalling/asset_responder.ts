@@ -9,11 +9,11 @@ export interface Asset {
   readonly body: string;
 }
 
-/** Content codings that we have (RFC 9110 §8.4.1), the smallest first. Browsers take `br` over TLS alone. */
+/** Supported content codings (RFC 9110 §8.4.1), the smallest first. Browsers accept `br` only over TLS. */
 const CODINGS = ["br", "gzip"] as const;
 type Coding = typeof CODINGS[number];
 
-/** Compress on a thread: pictures are on their way meanwhile. */
+/** Compress on a thread, so that pictures are not delayed. */
 const COMPRESS: Readonly<Record<Coding, (body: string) => Promise<Uint8Array<ArrayBuffer>>>> = {
   br: async (body) =>
     new Uint8Array(
@@ -24,13 +24,12 @@ const COMPRESS: Readonly<Record<Coding, (body: string) => Promise<Uint8Array<Arr
   gzip: async (body) => new Uint8Array(await promisify(gzip)(body, { level: 9 })),
 };
 
-/** Shorter texts, in characters, fit one packet as they are. */
+/** Shorter texts, in characters, fit into one packet uncompressed. */
 const COMPRESSED_CHARS_MIN = 1000;
 
 /**
- * Makes the function that answers requests for `asset`, compressed for those who take that. Browsers keep it, and ask each
- * time whether it is still the same (RFC 9110 §13.1.2), so that a new version of the server is never paired with an old
- * client.
+ * Creates the handler of requests for `asset`, compressed if the client accepts that. Browsers cache it and revalidate
+ * it each time (RFC 9110 §13.1.2), so that a new server is never combined with an old client.
  */
 export function assetResponder({ type, body }: Asset): (request: Request) => Promise<Response> {
   const digest = createHash("sha256").update(body).digest("base64url").slice(0, 22);
@@ -38,7 +37,7 @@ export function assetResponder({ type, body }: Asset): (request: Request) => Pro
   const headers = {
     "Content-Type": type,
     "Cache-Control": "no-cache",
-    // Other people's pages import the client as a module, which browsers allow across origins only with this.
+    // Pages of other origins import the client as a module, which requires this header.
     "Access-Control-Allow-Origin": "*",
     ...(isCompressed && { "Vary": "Accept-Encoding" }),
   };
@@ -50,7 +49,7 @@ export function assetResponder({ type, body }: Asset): (request: Request) => Pro
   };
   return async (request) => {
     const coding = isCompressed ? chooseCoding(request.headers.get("Accept-Encoding")) : undefined;
-    // Other bytes, so another tag (RFC 9110 §8.8.3.3).
+    // Different bytes need a different tag (RFC 9110 §8.8.3.3).
     const etag = coding === undefined ? `"${digest}"` : `"${digest}-${coding}"`;
     if (hasEtag(request.headers.get("If-None-Match"), etag)) {
       return new Response(null, { status: 304, headers: { ...headers, "ETag": etag } });
@@ -63,8 +62,8 @@ export function assetResponder({ type, body }: Asset): (request: Request) => Pro
 }
 
 /**
- * The best coding that a client takes, `undefined` for none.
- * @param accepted Its `Accept-Encoding` (RFC 9110 §12.5.3); without one it takes any coding, and is sent none.
+ * The best coding that a client accepts, `undefined` for none.
+ * @param accepted Its `Accept-Encoding` (RFC 9110 §12.5.3); without one it gets no coding.
  */
 export function chooseCoding(accepted: string | null): Coding | undefined {
   const weights = new Map(
@@ -77,7 +76,7 @@ export function chooseCoding(accepted: string | null): Coding | undefined {
   return CODINGS.find((coding) => (weights.get(coding) ?? weights.get("*") ?? 0) > 0);
 }
 
-/** Weak comparison, as If-None-Match asks for: a proxy that compresses marks our tag as weak. */
+/** Weak comparison, as If-None-Match requires: a proxy that compresses marks the tag as weak. */
 function hasEtag(ifNoneMatch: string | null, etag: string): boolean {
   return ifNoneMatch?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag) ?? false;
 }

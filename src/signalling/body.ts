@@ -4,7 +4,10 @@ import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "./limits.ts";
 /** Why a body could not be read. */
 export type BodyFailure = "too_long" | "too_slow" | "broken_off";
 
-/** Reads a body up to its limits; hono's own has none in time, and does not tell a client that leaves from a failure. */
+/**
+ * Reads a body within its limits; hono's function has no time limit, and does not distinguish a client that leaves
+ * from a failure.
+ */
 export async function readBody(
   { headers, body }: Request,
   clock: Clock = SYSTEM_CLOCK,
@@ -30,12 +33,12 @@ export async function readBody(
     return { failure: "broken_off" };
   } finally {
     cancelWait();
-    // A body that is left unread would hold the answer back.
+    // An unread body would delay the response.
     void reader.cancel().catch(() => {});
   }
 }
 
-/** Bytes of text in one buffer: a piece that was kept would cost over 100 bytes, however short it is. */
+/** Collects bytes of text in one buffer, because a separate chunk costs over 100 bytes, however short it is. */
 class GrowingText {
   #bytes = new Uint8Array(1024);
   #length = 0;
@@ -55,7 +58,7 @@ class GrowingText {
     this.#length = length;
   }
 
-  /** As UTF-8, what is none replaced. */
+  /** Decodes UTF-8; invalid bytes are replaced. */
   decode(): string {
     return new TextDecoder().decode(this.#bytes.subarray(0, this.#length));
   }

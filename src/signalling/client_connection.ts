@@ -1,44 +1,44 @@
-/** What became of a WebSocket, in the terms of RFC 6455 §7.1.5. */
+/** How a WebSocket ended, as in RFC 6455 §7.1.5. */
 export interface WebSocketEnd {
-  /** 1005: it was closed without a code. 1006: it broke off. */
+  /** 1005: closed without a code. 1006: the connection broke. */
   readonly code: number;
 }
 
-/** Who is told what happens on a WebSocket. */
+/** Events of a WebSocket. */
 export interface WebSocketListener {
-  /** A whole message: text, or `undefined` for a binary one. */
+  /** A complete message: text, or `undefined` for a binary one. */
   message(text: string | undefined): void;
-  /** The connection is gone. Called once; nothing is called after it. */
+  /** The connection has ended. Called once, as the last event. */
   closed(end: WebSocketEnd): void;
 }
 
-/** An open WebSocket. Nothing here throws, whatever state it is in. */
+/** An open WebSocket. No method throws in any state. */
 export interface OpenWebSocket {
-  /** Bytes that were sent and have not left. */
+  /** Bytes that are queued for sending. */
   bufferedBytes(): number;
   send(text: string): void;
   /**
-   * Begins to close. The client has some seconds to answer.
+   * Starts the closing handshake. The client has some seconds to answer.
    * @param reason At most 123 bytes of UTF-8.
    */
   close(code: number, reason: string): void;
 }
 
-/** How a request becomes a WebSocket. */
+/** Options of a WebSocket upgrade. */
 export interface WebSocketUpgrade {
-  /** The one of the client's subprotocols that is spoken; left out for none. */
+  /** The selected subprotocol; missing for none. */
   readonly subprotocol?: string;
-  /** Seconds of silence after which the connection counts as broken; a ping goes out after half of it. 0 = never. */
+  /** Seconds of silence after which the connection counts as broken; a ping is sent after half of it. 0: never. */
   readonly idleS: number;
-  /** Told from now on; the socket is open already. */
+  /** Receives the events; the socket is already open. */
   readonly listener: WebSocketListener;
 }
 
-/** The connection that a request came by. */
+/** The connection of a request. */
 export interface ClientConnection {
   /**
-   * Answers the request with 101. What the handler returns for it is passed over then.
-   * @throws {TypeError} When the request is no valid handshake (RFC 6455 §4.2.1).
+   * Answers the request with 101. The handler's return value is then ignored.
+   * @throws {TypeError} When the request is not a valid handshake (RFC 6455 §4.2.1).
    */
   upgrade(options: WebSocketUpgrade): OpenWebSocket;
 }

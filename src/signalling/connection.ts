@@ -25,21 +25,20 @@ import type { SignallingMeter } from "./metrics.ts";
 import { takeOffer } from "./offer_limit.ts";
 import { answerOf, type Departure, ViewerRelay } from "./viewer_relay.ts";
 
-/** What a connection needs of its WebSocket. Nothing here throws, whatever state the socket is in. */
+/** The part of a WebSocket that a connection uses. No method throws in any state. */
 export interface SignallingSocket {
-  /** Bytes that were sent and have not left. */
+  /** Bytes that are queued for sending. */
   bufferedBytes(): number;
   send(text: string): void;
-  /** @param reason Text for people, of any length; the socket cuts it to what a close frame holds. */
+  /** @param reason Text for people, of any length; truncated to fit into a close frame. */
   close(code: number, reason: string): void;
 }
 
-/** What a connection works with. */
 export interface ViewerConnectionOptions {
   readonly sessionId: string;
   /** Host name or IP address by which the client reached the server. */
   readonly reachedHost: string;
-  /** The viewer may say nothing to the renderer. Default: false. */
+  /** The viewer may not send messages to the renderer. Default: false. */
   readonly viewerOnly?: boolean;
   readonly sessions: SessionApi;
   readonly clock: Clock;
@@ -50,26 +49,27 @@ export interface ViewerConnectionOptions {
 /**
  * One open WebSocket, which carries one viewer at a time.
  *
- * Who ends whom: a `bye`, a clean close of the socket, an error and the offer of another RTCPeerConnection end the
- * viewer; a socket that breaks off lets go of it. A further offer of the same RTCPeerConnection changes it. A viewer that ends by an error ends the connection with it. One that ends without (the page closed
- * its peer connection, or its media failed) does not: the page may offer anew. Every error is told and then closes the
+ * What ends what: a `bye`, a clean close of the socket, an error and the offer of another RTCPeerConnection end the
+ * viewer; a broken socket detaches it. A further offer of the same RTCPeerConnection changes it. A viewer that ends
+ * with an error closes the connection. One that ends without an error (the page closed its peer connection, or its
+ * media failed) does not: the page may send a new offer. Every error is sent to the client and then closes the
  * connection.
  */
 export class ViewerConnection {
   readonly #socket: SignallingSocket;
   readonly #options: ViewerConnectionOptions;
   readonly #offers = new TokenBucket(CONNECTION_OFFERS);
-  /** Of the wait for a first message, later of the wait before the close frame. */
+  /** Timer for the first message, later for the delay of the close frame. */
   #cancelTimer: CancelTimer;
-  /** Chosen by the first message. */
+  /** Selected by the first message. */
   #protocol: Protocol | undefined;
   #relay: ViewerRelay | undefined;
-  /** What came while an offer was being answered, in order. */
+  /** Messages that arrived while an offer was being answered, in order. */
   readonly #queue: { readonly message: ClientMessage; readonly bytes: number }[] = [];
   #queuedBytes = 0;
   #isOver = false;
 
-  /** @param socket Open, and used by nobody else. */
+  /** @param socket An open socket, owned by this connection. */
   constructor(socket: SignallingSocket, options: ViewerConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
@@ -79,12 +79,12 @@ export class ViewerConnection {
     });
   }
 
-  /** Whether it has a viewer, or waits for one. */
+  /** Whether it has a viewer, or an offer is being answered. */
   get hasViewer(): boolean {
     return this.#relay !== undefined;
   }
 
-  /** Takes one message of the client as the WebSocket delivered it. Whatever it holds, this does not throw. */
+  /** Handles one message of the client. Never throws, whatever it contains. */
   receive(data: unknown): void {
     if (this.#isOver) return;
     this.#cancelTimer();
@@ -96,7 +96,7 @@ export class ViewerConnection {
     this.#take(parsed.message, envelope.text);
   }
 
-  /** Tells the client why, closes the connection and ends its viewer. Does nothing on a connection that is over. */
+  /** Sends the error, closes the connection and ends its viewer. Does nothing on a connection that has ended. */
   refuse(refusal: Refusal): void {
     if (this.#isOver) return;
     const { sessionId, meter, log } = this.#options;
@@ -106,13 +106,13 @@ export class ViewerConnection {
     this.#closeWith(refusal);
   }
 
-  /** The WebSocket is gone. Later calls do nothing. Never throws. */
+  /** The WebSocket has ended. Later calls do nothing. Never throws. */
   disconnected(departure: Departure): void {
     this.#cancelTimer();
     this.#end(departure);
   }
 
-  /** Leaves the viewer; nothing is heard or said from here on. */
+  /** Ends or detaches the viewer; no more messages are handled. */
   #end(departure: Departure): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -148,14 +148,14 @@ export class ViewerConnection {
         void this.#join(message);
       }
       if (message.type === "resume") this.#resume(message.viewer);
-      // Without a viewer there is no renderer to hear it: a page may speak before its offer or after its end.
+      // Without a viewer the message is dropped: a page may send messages before its offer or after its end.
       if (message.type === "message") this.#relay?.say(message.data);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  /** Answers an offer, then what came meanwhile. Never rejects. */
+  /** Answers an offer, then handles queued messages. Never rejects. */
   async #join({ sdp, params, idle }: Extract<ClientMessage, { type: "offer" }>): Promise<void> {
     const { sessions, sessionId, reachedHost, viewerOnly } = this.#options;
     const former = this.#relay;
@@ -177,7 +177,7 @@ export class ViewerConnection {
     const { sessions, sessionId } = this.#options;
     const relay = this.#newRelay();
     const handle = sessions.resume(sessionId, viewerId, relay);
-    // Only now, as the client may name the very viewer that it has here: the sessions have made that handle void.
+    // Not earlier, because the client may resume the very viewer that it has here; its old handle is void by now.
     this.#relay?.leave("clean");
     this.#relay = relay;
     relay.open(handle, [{ type: "resumed" }]);
@@ -221,7 +221,7 @@ export class ViewerConnection {
       message,
       ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
     });
-    // Sending may have found the client stalled, which closes the connection by itself.
+    // Sending closes the connection if the client is stalled.
     if (this.#isOver) return;
     this.#end("clean");
     this.#cancelTimer = this.#options.clock.after(
@@ -230,7 +230,7 @@ export class ViewerConnection {
     );
   }
 
-  /** @returns False when the message was dropped. */
+  /** @returns False if the message was dropped. */
   #send(message: ServerMessage): boolean {
     if (this.#isOver) return false;
     const { sessionId, clock, log } = this.#options;
@@ -238,7 +238,7 @@ export class ViewerConnection {
     if (message.type === "message" && bufferedBytes > RENDERER_BUFFERED_BYTES_MAX) return false;
     if (bufferedBytes > BUFFERED_BYTES_MAX) {
       log.info("signalling_stalled", { session: sessionId });
-      // The media may be fine: the page can take its viewer up again.
+      // The media may still work: the page can resume its viewer.
       this.#end("broken");
       this.#socket.close(ERROR_TABLE.internal.closeCode, "The client reads too slowly");
       return false;

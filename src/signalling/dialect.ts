@@ -15,14 +15,14 @@ import {
 
 const PREFIX = "webrtc_";
 
-/** Whether a connection that begins with this message speaks the dialect of the pages of the older Python server. */
+/** Whether a connection with this first message uses the dialect of the older Python server. */
 export function startsDialect({ type }: Envelope): boolean {
   return type.startsWith(PREFIX);
 }
 
 /**
- * The dialect with prefixed names. Its offers bring the renderer's parameters beside `sdp`; any message that is not
- * about WebRTC is the renderer's business, in both directions.
+ * The dialect with prefixed names. Its offers have the renderer's parameters beside `sdp`; messages that are not about
+ * WebRTC go to and from the renderer.
  */
 export const PREFIXED_DIALECT: Protocol = {
   read(envelope) {
@@ -30,7 +30,7 @@ export const PREFIXED_DIALECT: Protocol = {
       case "webrtc_offer":
         return readOffer(envelope.fields);
       case "webrtc_ice_candidate":
-        // Some pages leave the field out after the last candidate, as their JSON drops what is undefined.
+        // Some pages omit the field after the last candidate, because JSON drops undefined.
         return readCandidate(envelope.fields.candidate ?? null);
       default:
         return { message: { type: "message", data: envelope.text } };
@@ -52,10 +52,10 @@ export const PREFIXED_DIALECT: Protocol = {
       case "message":
         return formatRendererMessage(message.data);
       case "notice":
-        // Pages take a type that they do not know for one of the renderer's.
+        // Pages would treat an unknown type as a renderer's message.
         return undefined;
       case "resumed":
-        // The dialect has no word for it, and no client of the dialect can ask for it.
+        // Not part of the dialect; its clients cannot request it.
         return JSON.stringify(message);
     }
   },
@@ -80,7 +80,7 @@ function formatError(
   return JSON.stringify({ type: "error", content: message, code, retry_after_ms, timestamp });
 }
 
-/** The renderer answers in whole messages too; text that is none is wrapped, so that the page's JSON.parse holds. */
+/** Sends a renderer's JSON message unchanged, and wraps other text, so that the page can parse it. */
 function formatRendererMessage(data: string): string {
   try {
     const value: unknown = JSON.parse(data);

@@ -21,16 +21,15 @@ import { protectVisitors, RESOURCE_POLICY } from "./response_headers.ts";
 import { createWhepApp } from "./whep.ts";
 import { WebSockets, type WebSocketsOptions } from "./web_socket.ts";
 
-/** What the HTTP side of the server is made of. */
 export interface HttpAppOptions extends OperatorsOptions, SiteOptions {
   readonly sessions: SessionApi;
   /** Static files by path; `/` is the viewer page. */
   readonly assets: ReadonlyMap<string, Asset>;
-  /** Why the server is not ready, one reason in words each; empty when it is. */
+  /** Reasons why the server is not ready, as text; empty if it is. */
   readonly health: () => readonly string[];
-  /** Where operators look: here, unless {@link createOperatorsApp} serves them elsewhere. */
+  /** Whether the paths for operators are served here or by {@link createOperatorsApp}. */
   readonly operators?: "here" | "elsewhere";
-  /** Whether clients come over TLS. Default: false. */
+  /** Whether clients connect over TLS. Default: false. */
   readonly isTls?: boolean;
   readonly pathChecks: PathCheckApi;
   readonly log: Logger;
@@ -47,15 +46,15 @@ export type HttpApp = (
   connection: ClientConnection,
 ) => Response | Promise<Response>;
 
-/** Segments of a path that logs and traces show, the empty one before the first slash included. */
+/** Path segments shown in logs and traces, including the empty one before the first slash. */
 const SHOWN_SEGMENTS = 3;
 
-/** What logs and traces show of a request's path: behind it may be a viewer's secret id. */
+/** The part of a path to show in logs and traces: the rest may be a viewer's secret id. */
 export function shownPath(path: string): string {
   return path.split("/").slice(0, SHOWN_SEGMENTS).join("/");
 }
 
-/** Builds the handler of requests: page, browser client, health, metrics, session list and signalling. */
+/** Creates the request handler: page, browser client, health, metrics, session list and signalling. */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { assets, health, operators = "here" } = options;
   const sockets = new WebSockets(options.webSockets);
@@ -68,7 +67,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   return (request, connection) => app.fetch(request, { connection });
 }
 
-/** Builds the handler of an address for operators alone: health, metrics, session list and what `assets` holds. */
+/** Creates the request handler of the operators' address: health, metrics, session list and `assets`. */
 export function createOperatorsApp(
   options:
     & OperatorsOptions
@@ -89,7 +88,7 @@ function addPages(
     const respond = assetResponder(asset);
     app.get(path, (c) => respond(c.req.raw));
   }
-  // Path checks ask for it from any page, and see no more than that there is an answer.
+  // Path checks request it from any page, and only see that there is a response.
   app.get("/healthz", (c) => c.text("ok\n", 200, { [RESOURCE_POLICY]: "cross-origin" }));
   app.get("/readyz", (c) => {
     const reasons = health();
@@ -151,7 +150,7 @@ async function admit(
   return await access(c.req.raw, { session: sessionId }) ?? { refusal: TOKEN_REFUSED };
 }
 
-/** Hono hands on what `fetch` was given beside the request. */
+/** Hono passes the second argument of `fetch` as `env`. */
 function connectionOf({ env }: Context): ClientConnection {
   return env.connection;
 }

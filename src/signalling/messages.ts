@@ -13,21 +13,21 @@ import {
 /** An object of JSON. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The outcome of reading something from a client. */
+/** Result of parsing a client's input. */
 export type Parsed<Message> =
   | { readonly message: Message; readonly error?: never }
   | { readonly message?: never; readonly error: Refusal };
 
-/** A JSON object with a type, not yet looked at further. */
+/** A JSON object with a type, not validated further. */
 export interface Envelope {
   readonly type: string;
   /** The whole object, `type` included. */
   readonly fields: JsonObject;
-  /** The object as it came. */
+  /** The object's original text. */
   readonly text: string;
 }
 
-/** What a client says, whatever its dialect. */
+/** Messages from a client, in any dialect. */
 export type ClientMessage =
   | {
     readonly type: "offer";
@@ -35,13 +35,13 @@ export type ClientMessage =
     readonly idle?: string;
     readonly params: JsonObject;
   }
-  /** Checked for shape only: an ICE-lite server with a fixed address never dials (RFC 8445 §2.5). */
+  /** Only its form is checked: an ICE-lite server with a fixed address never connects (RFC 8445 §2.5). */
   | { readonly type: "candidate" }
   | { readonly type: "resume"; readonly viewer: string }
   | { readonly type: "message"; readonly data: string }
   | { readonly type: "bye" };
 
-/** What the server says. */
+/** Messages from the server. */
 export type ServerMessage =
   | { readonly type: "answer"; readonly sdp: string; readonly viewer: string }
   | { readonly type: "resumed" }
@@ -56,19 +56,19 @@ export type ServerMessage =
     readonly retry_after_ms?: number;
   };
 
-/** One way of writing the same conversation. Both functions are pure and never throw. */
+/** A message format (dialect). Both functions are pure and never throw. */
 export interface Protocol {
   read(envelope: Envelope): Parsed<ClientMessage>;
   /**
-   * @param wallMs Wall-clock milliseconds since 1970, for protocols that stamp their messages.
-   * @returns `undefined` for what the protocol has no word for.
+   * @param wallMs Wall-clock milliseconds since 1970, for protocols with timestamps.
+   * @returns `undefined` if the protocol has no such message.
    */
   format(message: ServerMessage, wallMs: number): string | undefined;
 }
 
 const UTF8 = new TextEncoder();
 
-/** Control and formatting characters, which JSON leaves as they are where it may. */
+/** Control and formatting characters, which JSON does not always escape. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Length of `text` in bytes of UTF-8. */
@@ -76,19 +76,19 @@ export function utf8Length(text: string): number {
   return UTF8.encode(text).length;
 }
 
-/** A refusal for a message that breaks the rules. */
+/** A refusal of an invalid message. */
 export function badMessage(message: string): { readonly error: Refusal } {
   return { error: { code: "bad_message", message } };
 }
 
 /**
- * Reads the outer form that all messages share: text, at most {@link MESSAGE_BYTES_MAX} bytes, one JSON object with a
+ * Parses the form that all messages share: text, at most {@link MESSAGE_BYTES_MAX} bytes, one JSON object with a
  * string `type`.
  * @param data What the WebSocket delivered.
  */
 export function parseEnvelope(data: unknown): Parsed<Envelope> {
   if (typeof data !== "string") return badMessage("A message must be JSON text, not binary");
-  // UTF-8 has at least one byte a character, so the first test spares encoding what is far too long.
+  // UTF-8 has at least one byte per character, so the first test avoids encoding very long text.
   if (data.length > MESSAGE_BYTES_MAX || utf8Length(data) > MESSAGE_BYTES_MAX) {
     return badMessage(`A message may have at most ${MESSAGE_BYTES_MAX} bytes`);
   }
@@ -147,7 +147,7 @@ function readResume(viewer: unknown): Parsed<ClientMessage> {
   return { message: { type: "resume", viewer } };
 }
 
-/** Reads the `candidate` field of a candidate message: RTCIceCandidateInit, or `null` after the last one. */
+/** Parses the `candidate` field of a candidate message: RTCIceCandidateInit, or `null` after the last one. */
 export function readCandidate(candidate: unknown): Parsed<ClientMessage> {
   if (candidate !== null && !isCandidate(candidate)) {
     return badMessage(
@@ -175,7 +175,7 @@ export function isIdleName(value: unknown): value is string {
   return isShort(value, IDLE_NAME_CHARS_MAX) && value !== "";
 }
 
-/** Why an offer's parameters were refused when {@link fitsParams} says no. */
+/** Error text for parameters that fail {@link fitsParams}. */
 export const PARAMS_TOO_LONG =
   `The params of an offer may have at most ${PARAMS_BYTES_MAX} bytes of JSON`;
 
@@ -184,12 +184,12 @@ export function fitsParams(params: JsonObject): boolean {
   try {
     return utf8Length(JSON.stringify(params)) <= PARAMS_BYTES_MAX;
   } catch {
-    // JSON.parse reads nesting of any depth; JSON.stringify may run out of stack on it.
+    // JSON.parse accepts any nesting depth; JSON.stringify may overflow the stack.
     return false;
   }
 }
 
-/** Whether `value` is a JSON object: no array, not null. */
+/** Whether `value` is a JSON object: not an array, not null. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -198,7 +198,7 @@ function isShort(value: unknown, charsMax: number): value is string {
   return typeof value === "string" && value.length <= charsMax;
 }
 
-/** A client's word inside a text for people: short, and in quotes. */
+/** Formats a client's word in a text for people: short and quoted. */
 function quote(word: string): string {
   return JSON.stringify(word.length > 40 ? `${word.slice(0, 40)}…` : word).replaceAll(
     INVISIBLE,

@@ -2,7 +2,7 @@ import { ERROR_CODE_NAMES } from "../base/codes.ts";
 import type { Meter, MetricTable } from "../base/meter.ts";
 import type { SHARED_METRICS } from "../base/shared_metrics.ts";
 
-/** What signalling counts. */
+/** Metrics of signalling. */
 export const SIGNALLING_METRICS = {
   viewers_refused_total: {
     kind: "counter",
@@ -16,5 +16,5 @@ export const SIGNALLING_METRICS = {
   },
 } as const satisfies MetricTable;
 
-/** Counts what signalling refuses and answers. */
+/** Records the metrics of signalling. */
 export type SignallingMeter = Meter<typeof SIGNALLING_METRICS & typeof SHARED_METRICS>;

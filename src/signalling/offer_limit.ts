@@ -4,8 +4,8 @@ import { type SessionApi, ViewerError } from "../session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "./limits.ts";
 
 /**
- * Takes one offer from each of these.
- * @throws {ViewerError} `too_many_offers` when one of them has none left; then none is taken from any.
+ * Charges one offer to each allowance.
+ * @throws {ViewerError} `too_many_offers` if one of them is used up; then none is charged.
  */
 export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): void {
   const retryAfterMs = takeFromAll(allowances, nowMs);
@@ -16,11 +16,11 @@ export function takeOffer(allowances: readonly TokenBucket[], nowMs: number): vo
 }
 
 /**
- * Lets offers through to `sessions` as fast as {@link OFFERS} and {@link SESSION_OFFERS} say. What turns out to be no
- * usable offer opens nothing, and counts for nothing.
+ * Limits offers to `sessions` to {@link OFFERS} and {@link SESSION_OFFERS}. Unusable offers open nothing and do not
+ * count.
  */
 export function limitOffers(sessions: SessionApi, clock: Clock): SessionApi {
-  // Whoever opens sessions without end keeps nobody out of those that are open.
+  // A client that keeps opening sessions must not block offers to open ones.
   const watched = new TokenBucket(OFFERS);
   const unwatched = new TokenBucket(OFFERS);
   const ofSession = new Map<string, TokenBucket>();
@@ -45,13 +45,16 @@ export function limitOffers(sessions: SessionApi, clock: Clock): SessionApi {
   };
 }
 
-/** Whether the offer itself was refused, which is known before anything is opened for it. */
+/** Whether the offer itself was refused, before anything was opened for it. */
 function isUnusable(error: unknown): boolean {
   return error instanceof ViewerError &&
     (error.code === "bad_sdp" || error.code === "unsupported_codec");
 }
 
-/** The map holds no more than the burst of {@link OFFERS} and a few seconds' offers: a session needs offers to stay in it. */
+/**
+ * Removes full buckets. This bounds the map to the burst of {@link OFFERS} plus a few seconds' offers, because only
+ * sessions with recent offers stay in it.
+ */
 function forgetWhole(sessions: Map<string, TokenBucket>, nowMs: number): void {
   for (const [id, allowance] of sessions) if (allowance.isFull(nowMs)) sessions.delete(id);
 }

@@ -3,31 +3,34 @@ import type { AccessCheck, Purpose } from "./access.ts";
 import { hostRefusalText } from "./refusals.ts";
 import { mayBeRebound, type SiteOptions } from "./origins.ts";
 
-/** What operators can look at. */
+/** Data for operators. */
 export interface OperatorsOptions {
   /** The metrics in the text format of Prometheus. */
   readonly metricsText: () => Promise<string>;
-  /** What `/api/sessions` shows; anything that JSON can hold. */
+  /** Content of `/api/sessions`, any JSON value. */
   readonly sessionsJson: () => unknown;
-  /** What `/api/ports` shows; anything that JSON can hold. */
+  /** Content of `/api/ports`, any JSON value. */
   readonly portsJson: () => unknown;
-  /** What `/api/server` shows; anything that JSON can hold. Left out where there is no such path. */
+  /** Content of `/api/server`, any JSON value. Missing: there is no such path. */
   readonly serverJson?: () => unknown;
-  /** Checks access tokens; left out where everybody may look. */
+  /** Checks access tokens; missing: no tokens are needed. */
   readonly access?: AccessCheck;
 }
 
-/** The type of Prometheus' text format, version 0.0.4. */
+/** Media type of Prometheus' text format, version 0.0.4. */
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 const NO_STORE = { "Cache-Control": "no-store" };
 
-/** Adds `/metrics`, `/api/sessions`, `/api/ports` and `/api/server`. Where tokens are needed, each takes one of its own. */
+/**
+ * Adds `/metrics`, `/api/sessions`, `/api/ports` and `/api/server`. If tokens are needed, metrics and session list
+ * need different ones.
+ */
 export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions): void {
   const { metricsText, sessionsJson, portsJson, serverJson } = options;
   const get = (path: string, handler: (c: Context) => Promise<Response>) => {
     app.get(path, async (c) => {
-      // Whoever has a token was given it; without, a page of another site must not read what its visitor may.
+      // Without tokens, a page of another site must not read what its visitor may read.
       if (options.access === undefined && mayBeRebound(c.req.raw, options.site())) {
         return c.text(`${hostRefusalText(c.req.raw)}\n`, 403);
       }
@@ -47,7 +50,7 @@ export function addOperators(app: Hono, options: OperatorsOptions & SiteOptions)
   };
   for (const [path, json] of Object.entries(documents)) {
     get(path, async (c) => {
-      // The first names every session, so they take a token for every session.
+      // The first contains every session, so all of these need a token for every session.
       if (await isAllowed(c, "all_sessions", options)) return c.json(json(), 200, NO_STORE);
       return refuse(c, "This path needs a token from `pinhole token --session '*'`");
     });

@@ -2,9 +2,9 @@ import { isIP, isIPv6 } from "node:net";
 import type { Live } from "../base/live.ts";
 import { HOST_CHARS_MAX, HOST_LABEL_CHARS_MAX } from "./limits.ts";
 
-/** Which pages may connect, and by which names the server is known. */
+/** Pages that may connect, and the known names of the server. */
 export interface Site {
-  /** Origins besides the server's own, such as `https://example.com`; `*` lets every page in. */
+  /** Origins besides the server's own, such as `https://example.com`; `*` allows every page. */
   readonly allowedOrigins: readonly string[];
   /** `server.public_url`. */
   readonly publicUrl?: string | undefined;
@@ -12,18 +12,17 @@ export interface Site {
   readonly publicHost?: string | undefined;
 }
 
-/** How a part of the HTTP side learns of the site. */
 export interface SiteOptions {
   readonly site: Live<Site>;
 }
 
 /**
  * Whether the page that sent a request may connect. The server's own page and programs without an `Origin` always may:
- * the check protects visitors of other sites, it is no access control.
+ * the check protects visitors of other sites; it is not access control.
  *
- * A page is the server's own when it comes from `server.public_url`, whatever a proxy makes of the `Host` header, or from
- * the host that the request names; but only if the server is known by that. Anybody can have a DNS name of theirs
- * resolve to this server (DNS rebinding), and their page would have the same host then.
+ * A page is the server's own if its origin is `server.public_url` (regardless of the `Host` header, which a proxy may
+ * change), or the host in the request if that is a known name of the server. Other names are not accepted, because
+ * anyone can make a DNS name resolve to this server (DNS rebinding), and a page of that name would have the same host.
  */
 export function isOriginAllowed(request: Request, site: Site): boolean {
   const origin = request.headers.get("Origin");
@@ -34,12 +33,12 @@ export function isOriginAllowed(request: Request, site: Site): boolean {
   return isSameHost(origin, hostOf(request)) && isKnownHost(request, site);
 }
 
-/** Whether the page that sent a request was loaded by the very host that the request names. */
+/** Whether the page that sent a request was loaded from the host in the request. */
 export function isOfHostItself(request: Request): boolean {
   return isSameHost(request.headers.get("Origin") ?? "", hostOf(request));
 }
 
-/** Headers that browsers send, of which a page can leave out none but change some. */
+/** Headers that browsers always send; a page can change some, but not omit them. */
 const BROWSER_HEADERS = [
   "Origin",
   "Referer",
@@ -49,8 +48,8 @@ const BROWSER_HEADERS = [
 ];
 
 /**
- * Whether a request may be that of a page under a name that only seems to be this server's. Programs go by whatever name
- * they like: Prometheus scrapes `pinhole:9000` in a cluster, and sends nothing that browsers always do.
+ * Whether a request may come from a page that uses DNS rebinding. Programs may use any host name: Prometheus scrapes
+ * `pinhole:9000` in a cluster, and sends none of the headers that browsers always send.
  */
 export function mayBeRebound(request: Request, site: Site): boolean {
   const isBrowser = BROWSER_HEADERS.some((name) => request.headers.has(name)) ||
@@ -58,7 +57,7 @@ export function mayBeRebound(request: Request, site: Site): boolean {
   return isBrowser === true && !site.allowedOrigins.includes("*") && !isKnownHost(request, site);
 }
 
-/** By IP literals, as `localhost`, and by the names that the configuration holds. */
+/** Known are IP literals, `localhost`, and the names in the configuration. */
 function isKnownHost(
   request: Request,
   { allowedOrigins, publicUrl, publicHost }: Site,
@@ -73,8 +72,8 @@ function isKnownHost(
 }
 
 /**
- * The host name or IP address by which a request reached the server; `undefined` when its `Host` header is neither. It
- * may end in an SDP line, so nothing else gets through.
+ * The host name or IP address by which a request reached the server; `undefined` if its `Host` header is neither. It
+ * may end up in an SDP line, so it is validated.
  */
 export function reachedHostOf(request: Request): string | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?$/.exec(hostOf(request));
@@ -83,28 +82,25 @@ export function reachedHostOf(request: Request): string | undefined {
   return name !== undefined && isName(name) ? name : undefined;
 }
 
-/** With its port. Not from the request's address: where there is no header, Deno puts something of its own there. */
+/** The `Host` header with its port. Not from the URL, where Deno puts a placeholder if there is no header. */
 function hostOf({ headers }: Request): string {
   return headers.get("Host") ?? "";
 }
 
-/** Also of IPv4 addresses. The root's dot may end it (RFC 1034 §3.1). */
+/** Also true for IPv4 addresses. A trailing dot for the root is allowed (RFC 1034 §3.1). */
 function isName(text: string): boolean {
   const name = text.replace(/\.$/, "");
   return name.length <= HOST_CHARS_MAX &&
     name.split(".").every(({ length }) => length > 0 && length <= HOST_LABEL_CHARS_MAX);
 }
 
-/** Lower case and without a default port or a final slash; text that is no URL (`null` of file pages) stays as it is. */
+/** Lower case, without default port and final slash; text that is not a URL (`null` of file pages) is unchanged. */
 function normalOrigin(origin: string): string {
   const url = URL.parse(origin);
   return url === null || url.origin === "null" ? origin : url.origin;
 }
 
-/**
- * Compares host and port, not the scheme: a proxy in front may have taken TLS off, so the server cannot know which
- * scheme the page saw.
- */
+/** Compares host and port, not the scheme: a proxy may terminate TLS, so the server cannot know the page's scheme. */
 function isSameHost(origin: string, host: string): boolean {
   const page = URL.parse(origin);
   if (page === null || page.host === "") return false;

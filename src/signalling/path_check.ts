@@ -8,7 +8,7 @@ import { PATH_CHECKS } from "./limits.ts";
 import type { SignallingMeter } from "./metrics.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 
-/** One media port as a path check announces it. */
+/** One media port in a path check. */
 export interface AnnouncedPort {
   readonly localPort: number;
   /** Public IP literal. */
@@ -16,11 +16,11 @@ export interface AnnouncedPort {
   /** Public port. */
   readonly port: number;
   readonly transports: readonly ("udp" | "tcp")[];
-  /** What the checks of this port are signed with. */
+  /** ICE credentials for the checks of this port. */
   readonly credentials: { readonly ufrag: string; readonly pwd: string };
 }
 
-/** A path check that has begun. */
+/** A started path check. */
 export interface OpenedPathCheck {
   /** Unguessable. */
   readonly id: string;
@@ -28,13 +28,13 @@ export interface OpenedPathCheck {
   readonly ports: readonly AnnouncedPort[];
 }
 
-/** What has arrived for one port's credentials. */
+/** Arrivals with one port's credentials. */
 export interface PortReport {
   readonly localPort: number;
   /** Public port. */
   readonly port: number;
   readonly arrivals: readonly {
-    /** Where it arrived. */
+    /** Port at which it arrived. */
     readonly localPort: number;
     readonly from: {
       readonly transport: "udp" | "tcp";
@@ -45,18 +45,17 @@ export interface PortReport {
   }[];
 }
 
-/** What signalling needs of path checks. */
+/** The interface of path checks for signalling. */
 export interface PathCheckApi {
   /**
-   * Starts a check for somebody who reached the server by `reachedHost`.
+   * Starts a check for a client that reached the server by `reachedHost`.
    * @throws {ViewerError} When no public address is known.
    */
   open(reachedHost: string): Promise<OpenedPathCheck>;
-  /** What has arrived so far; `undefined` for a check that never was, or has ended. */
+  /** Arrivals so far; `undefined` for a check that does not exist or has ended. */
   report(id: string): readonly PortReport[] | undefined;
 }
 
-/** How {@link addPathCheck} lets people in. */
 export interface PathCheckOptions extends SiteOptions {
   readonly pathChecks: PathCheckApi;
   readonly access?: AccessCheck;
@@ -80,7 +79,7 @@ export function addPathCheck(app: Hono, options: PathCheckOptions): void {
   app.post(PATH, (c) => open(c, { ...options, rate }));
   app.get(`${PATH}/:id`, (c) => {
     if (!allowOrigin(c, options)) return refuse(c, originRefusal(c.req.raw));
-    // Whoever knows the id was let in when it was made.
+    // No token needed: the id is a secret that an authorized client got.
     const ports = options.pathChecks.report(c.req.param("id"));
     if (ports !== undefined) return c.json({ ports: ports.map(formatReport) }, 200, NO_STORE);
     const message = "This path check does not exist or has expired; start a new one";
@@ -110,7 +109,7 @@ async function open(
   }
 }
 
-/** Whether the page may ask; if it may, it may read the answer too. */
+/** Whether the page may send the request; if so, sets the headers that let it read the response. */
 function allowOrigin(c: Context, { site }: SiteOptions): boolean {
   if (!isOriginAllowed(c.req.raw, site())) return false;
   const origin = c.req.header("Origin");

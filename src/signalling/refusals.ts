@@ -3,7 +3,7 @@ import { errorText } from "../base/errors.ts";
 import { isOfHostItself } from "./origins.ts";
 import { ViewerError } from "../session/session_api.ts";
 
-/** The one place where error codes become close codes and HTTP statuses. */
+/** Maps error codes to close codes and HTTP statuses. */
 export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorCodeInfo>> = ERROR_CODES;
 
 /** A refusal as a value. */
@@ -11,16 +11,16 @@ export interface Refusal {
   readonly code: ErrorCode;
   /** Text for people. */
   readonly message: string;
-  /** How long to wait before another try is worth it, in milliseconds. */
+  /** How long to wait before the next try, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
-/** Characters of an origin that a refusal repeats. */
+/** Maximum characters of an origin in a refusal. */
 const ORIGIN_CHARS_MAX = 200;
 
-/** For pages of an origin that the configuration does not name. */
+/** Refusal for pages whose origin is not allowed. */
 export function originRefusal(request: Request): Refusal {
-  // It comes from a stranger, and goes into the log.
+  // Untrusted text that goes into the log.
   const origin = JSON.stringify((request.headers.get("Origin") ?? "").slice(0, ORIGIN_CHARS_MAX));
   return {
     code: "origin_not_allowed",
@@ -30,28 +30,28 @@ export function originRefusal(request: Request): Refusal {
   };
 }
 
-/** For browsers that reached the server by a name that it does not know. */
+/** Text for browsers that reached the server by an unknown name. */
 export function hostRefusalText(request: Request): string {
   const host = JSON.stringify((request.headers.get("Host") ?? "").slice(0, ORIGIN_CHARS_MAX));
   return `The server does not know that ${host} is its name, and a page of another site could use it; ` +
     "open this page by the server's IP address, or set server.public_url to the address that browsers use";
 }
 
-/** For those who lack the token that a session needs. */
+/** Refusal for clients without a valid token. */
 export const TOKEN_REFUSED: Refusal = {
   code: "unauthorized",
   message: "This session needs a valid access token; `pinhole token --session ID` prints one",
 };
 
-/** For requests whose `Host` header tells no address. */
+/** Refusal for requests with an invalid `Host` header. */
 export const HOST_REFUSED: Refusal = {
   code: "unknown_host",
   message: "The Host header is neither a host name nor an IP address",
 };
 
 /**
- * What a client is told of something that the sessions threw. Only a {@link ViewerError} was written for clients; the
- * text of anything else stays on this side.
+ * Converts an error of the sessions to a refusal. Only the text of a {@link ViewerError} is meant for clients; that of
+ * other errors is not sent.
  */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ViewerError)) {
@@ -61,7 +61,7 @@ export function refusalOf(error: unknown): Refusal {
   return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
 }
 
-/** What the log says of something that the sessions threw: the cause too, where there is one. */
+/** Text of an error of the sessions for the log, including its cause. */
 export function failureText(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : undefined;
   return cause === undefined ? errorText(error) : `${errorText(error)}: ${errorText(cause)}`;

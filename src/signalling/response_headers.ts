@@ -1,9 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 
 /**
- * What a page of ours may do, and with it whatever else is shown as one: its own scripts and styles, nothing inline, no
- * other site's anything. A page that sits behind another name still opens its WebSocket to the server that it is told,
- * hence `ws:` and `wss:`.
+ * Content security policy of the server's pages: only own scripts and styles, nothing inline, nothing from other
+ * sites. A page under another name still connects its WebSocket to the configured server, hence `ws:` and `wss:`.
  */
 const POLICY = [
   "default-src 'none'",
@@ -16,20 +15,20 @@ const POLICY = [
   "form-action 'self'",
 ].join("; ");
 
-/** Says who may embed a resource without asking for its content. A route that sets it itself knows better. */
+/** Controls which sites may embed a resource. A route may set it itself. */
 export const RESOURCE_POLICY = "Cross-Origin-Resource-Policy";
 
-/** What nothing that the server says needs, whoever shows it. */
+/** Headers for every response. */
 const EVERYWHERE: Readonly<Record<string, string>> = {
   "X-Content-Type-Options": "nosniff",
-  // The page's address may hold a token.
+  // The page's URL may contain a token.
   "Referrer-Policy": "no-referrer",
   "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
 };
 
 /**
- * What browsers heed over TLS alone; without it they complain about the first. A month of HSTS is long enough to keep
- * visitors from being led astray and short enough to go back; the ports of one host share it, so it says nothing of
+ * Headers that browsers only apply over TLS; without TLS they warn about the first. A month of HSTS is long enough to
+ * protect visitors and short enough to go back to http. It applies to all ports of the host, so it does not include
  * subdomains.
  */
 const OVER_TLS: Readonly<Record<string, string>> = {
@@ -37,10 +36,10 @@ const OVER_TLS: Readonly<Record<string, string>> = {
   "Strict-Transport-Security": "max-age=2592000",
 };
 
-/** How {@link protectVisitors} departs from what every server says. */
+/** Options of {@link protectVisitors}. */
 export interface ProtectionOptions {
   readonly isTls: boolean;
-  /** Origins of the pages that may show ours in a frame, besides the server's own; `*` for every page. */
+  /** Origins of the pages that may show the server's pages in a frame, besides its own; `*` for every page. */
   readonly framers: () => readonly string[];
 }
 
@@ -52,7 +51,7 @@ export function protectVisitors({ isTls, framers }: ProtectionOptions): Middlewa
     const { headers } = c.res;
     headers.set("Content-Security-Policy", `${POLICY}; frame-ancestors ${ancestorsOf(framers())}`);
     for (const [name, value] of Object.entries(always)) headers.set(name, value);
-    // What every site may read, it may also embed.
+    // A resource that every site may read may also be embedded.
     const isPublic = headers.get("Access-Control-Allow-Origin") === "*";
     if (!headers.has(RESOURCE_POLICY)) {
       headers.set(RESOURCE_POLICY, isPublic ? "cross-origin" : "same-origin");
@@ -60,7 +59,7 @@ export function protectVisitors({ isTls, framers }: ProtectionOptions): Middlewa
   };
 }
 
-/** Origins as the policy takes them; `null`, which file pages have, names no page. */
+/** Origins in the syntax of the policy; `null`, the origin of file pages, is omitted. */
 function ancestorsOf(origins: readonly string[]): string {
   if (origins.includes("*")) return "*";
   const named = origins.map((origin) => URL.parse(origin)?.origin ?? "null")

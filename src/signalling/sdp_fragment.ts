@@ -1,6 +1,6 @@
-/** The part of an SDP fragment that a server which dials nobody reads (RFC 8840 §9, RFC 8839 §5.4). */
+/** The part of an SDP fragment that an ICE-lite server uses (RFC 8840 §9, RFC 8839 §5.4). */
 export interface SdpFragment {
-  /** The browser's credentials; `undefined` where the fragment brings candidates alone. */
+  /** The browser's credentials; `undefined` if the fragment has only candidates. */
   readonly ice: IceCredentials | undefined;
 }
 
@@ -14,10 +14,10 @@ export interface IceCredentials {
 const UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
 const PWD = /^[A-Za-z0-9+/]{22,256}$/;
 
-/** What a restart has to repeat of the answer's session part (RFC 8840 §9.2). */
+/** Session-level lines of the answer that a restart repeats (RFC 8840 §9.2). */
 const SESSION_LINES = /^a=(?:ice-lite|ice-options:.*|group:BUNDLE .*)$/;
 
-/** Reads a fragment of type `application/trickle-ice-sdpfrag`; `undefined` when it is none. */
+/** Parses a fragment of type `application/trickle-ice-sdpfrag`; `undefined` if it is invalid. */
 export function parseSdpFragment(text: string): SdpFragment | undefined {
   const lines = text.split(/\r?\n/).filter((line) => line !== "");
   if (lines.length === 0 || !lines.every((line) => /^[a-z]=./.test(line))) return undefined;
@@ -29,9 +29,9 @@ export function parseSdpFragment(text: string): SdpFragment | undefined {
 }
 
 /**
- * Writes the fragment that answers a restart of ICE: new credentials, and all candidates of the answer again, since a
- * restart makes the browser forget those that it had (RFC 8839 §4.4.1.1.1).
- * @param answerSdp An answer of ours.
+ * Writes the fragment that answers an ICE restart: new credentials, and all candidates of the answer again, because a
+ * restart discards the browser's remote candidates (RFC 8839 §4.4.1.1.1).
+ * @param answerSdp An answer of this server.
  * @returns Lines end in CRLF.
  */
 export function formatSdpFragment(answerSdp: string, { ufrag, pwd }: IceCredentials): string {
@@ -41,7 +41,7 @@ export function formatSdpFragment(answerSdp: string, { ufrag, pwd }: IceCredenti
     ...linesOf(session).filter((line) => SESSION_LINES.test(line)),
     `a=ice-ufrag:${ufrag}`,
     `a=ice-pwd:${pwd}`,
-    // RFC 8840 §9.2: the port of such a line means nothing.
+    // RFC 8840 §9.2: the port of such a line has no meaning.
     ...transport.slice(0, 1).map((line) => line.replace(/^(m=\w+) \d+/, "$1 9")),
     ...transport.filter((line) => /^a=(?:mid:|candidate:|end-of-candidates$)/.test(line)),
   ];

@@ -8,21 +8,23 @@ import type {
 import { EARLY_MESSAGES_MAX } from "./limits.ts";
 import type { ServerMessage } from "./messages.ts";
 
-/** How a connection leaves its viewer: with a goodbye that ends it, or broken off, so that it lives on. */
+/** How a connection leaves its viewer: `clean` ends the viewer; `broken` lets it continue. */
 export type Departure = "clean" | "broken";
 
-/** Where a relay hands on what it hears. Neither function throws. */
+/** Receives a relay's output. Neither function throws. */
 export interface ViewerRelaySink {
-  /** @returns False when the message was dropped, since too much waits already; only the renderer's ever are. */
+  /**
+   * @returns False if the message was dropped because too much is queued; only messages of the renderer are dropped.
+   */
   send(message: ServerMessage): boolean;
-  /** The viewer is over, and the client has its last state. `error` is there when the server's side is the cause. */
+  /** The viewer has ended, and its last state was sent. `error` is set if the server ended it. */
   ended(error?: ViewerError): void;
 }
 
 /**
- * The tie between one connection and one viewer, made before the sessions have answered: keeps the order that clients
- * are promised (answer, candidate, state, the rest), and leaves a viewer behind that was granted too late. The sink
- * hears nothing after {@link leave} or the viewer's end.
+ * Relays between one connection and one viewer, from before the offer is answered. Guarantees the order of messages
+ * (answer, candidate, state, the rest), and releases a viewer that is admitted too late. The sink is not called after
+ * {@link leave} or the viewer's end.
  */
 export class ViewerRelay implements ViewerListener {
   readonly #sink: ViewerRelaySink;
@@ -37,7 +39,7 @@ export class ViewerRelay implements ViewerListener {
     this.#sink = sink;
   }
 
-  /** Whether the sessions have still to answer. */
+  /** Whether the offer has not been answered yet. */
   get isPending(): boolean {
     return this.#handle === undefined;
   }
@@ -61,8 +63,8 @@ export class ViewerRelay implements ViewerListener {
   }
 
   /**
-   * Has the viewer answer a further offer of its RTCPeerConnection, and sends the answer and the state.
-   * @returns False when the offer is not of this viewer, or there is none.
+   * Answers a further offer of the viewer's RTCPeerConnection, and sends the answer and the state.
+   * @returns False if the offer is not of this viewer, or there is no viewer.
    * @throws {ViewerError}
    */
   renegotiate(sdp: string): boolean {
@@ -74,12 +76,12 @@ export class ViewerRelay implements ViewerListener {
     return true;
   }
 
-  /** Hands text to the renderer. */
+  /** Sends text to the renderer. */
   say(data: string): void {
     this.#handle?.message(data);
   }
 
-  /** The connection goes, now or as soon as the viewer is granted. Idempotent. */
+  /** Leaves the viewer, now or as soon as it is admitted. Idempotent. */
   leave(departure: Departure): void {
     if (this.#departure !== undefined) return;
     this.#departure = departure;
@@ -88,7 +90,7 @@ export class ViewerRelay implements ViewerListener {
   }
 
   state(state: ViewerState, reason?: string): void {
-    // Before the answer nothing is told: `open` tells the state that holds by then.
+    // Nothing is sent before the answer: `open` sends the state at that time.
     if (this.#isOver || this.#handle === undefined || state === this.#toldState) return;
     this.#toldState = state;
     this.#sink.send({ type: "state", state, ...(reason === undefined ? {} : { reason }) });
@@ -101,7 +103,7 @@ export class ViewerRelay implements ViewerListener {
   }
 
   notice(notice: ViewerNotice): void {
-    // Before the answer nothing is told.
+    // Nothing is sent before the answer.
     if (!this.#isOver && this.#handle !== undefined) this.#sink.send({ type: "notice", ...notice });
   }
 
@@ -122,7 +124,7 @@ export class ViewerRelay implements ViewerListener {
   }
 }
 
-/** What a client is sent for its offer. */
+/** The messages that answer an offer. */
 export function answerOf(handle: ViewerHandle): readonly ServerMessage[] {
   return [
     { type: "answer", sdp: handle.answerSdp, viewer: handle.id },

@@ -9,24 +9,23 @@ import type { Refusal } from "./refusals.ts";
 import { CLOSE_REASON_BYTES_MAX, WEB_SOCKET_IDLE_S, WEB_SOCKETS_MAX } from "./limits.ts";
 import type { Departure } from "./viewer_relay.ts";
 
-/** What {@link WebSockets} may be told apart from its defaults. */
+/** Options of {@link WebSockets}. */
 export interface WebSocketsOptions {
-  /** Sockets at one time. Default {@link WEB_SOCKETS_MAX}. */
+  /** Maximum open sockets. Default {@link WEB_SOCKETS_MAX}. */
   readonly socketsMax?: number;
   /** Seconds of silence after which a socket counts as broken. Default {@link WEB_SOCKET_IDLE_S}. */
   readonly idleS?: number;
-  /** Aborted when the server goes down: every socket, open or new, is told `shutting_down`. */
+  /** Aborts when the server shuts down: every socket, open or new, gets `shutting_down`. */
   readonly signal?: AbortSignal;
 }
 
-/** How a request becomes a connection. */
 export interface AcceptOptions extends ViewerConnectionOptions {
   /**
-   * Told as soon as the socket is open, which then closes. A browser shows its page no HTTP status of a WebSocket, so
-   * a refusal that the page should understand has to come through one.
+   * Sent as soon as the socket is open, which then closes. Browsers do not show a page the HTTP status of a WebSocket,
+   * so a refusal has to be sent through an open one.
    */
   readonly refusal?: Refusal;
-  /** Where the request came from. */
+  /** The connection of the request. */
   readonly client: ClientConnection;
 }
 
@@ -34,12 +33,14 @@ const SHUTTING_DOWN: Refusal = { code: "shutting_down", message: "The server is 
 
 const CROWDED: Refusal = { code: "internal", message: "Too many connections; offer again later" };
 
-/** All signalling sockets of the server, each tied to its connection. */
+/** All signalling sockets of the server, each with its connection. */
 export class WebSockets {
   readonly #socketsMax: number;
   readonly #idleS: number;
   readonly #signal: AbortSignal | undefined;
-  /** Until the TCP connection is gone, or this side has closed: a client that does not answer that holds no place. */
+  /**
+   * Until the TCP connection ends or this side has closed it: a client that does not answer the close does not count.
+   */
   readonly #connections = new Set<ViewerConnection>();
 
   constructor(
@@ -53,7 +54,7 @@ export class WebSockets {
     });
   }
 
-  /** Makes room for another socket, at the cost of the oldest that has no viewer. @returns False when there is none. */
+  /** Makes room for another socket by closing the oldest without a viewer. @returns False if there is none. */
   makeRoom(): boolean {
     if (this.#connections.size < this.#socketsMax) return true;
     for (const connection of this.#connections) {
@@ -67,10 +68,10 @@ export class WebSockets {
 
   /**
    * Upgrades a request.
-   * @throws {TypeError} When the request is no valid WebSocket handshake.
+   * @throws {TypeError} When the request is not a valid WebSocket handshake.
    */
   accept(request: Request, { refusal, client, ...options }: AcceptOptions): void {
-    // A token that stands in the list never comes back.
+    // Never echo a token from the list.
     const speaksOurs = offeredSubprotocols(request).includes(SUBPROTOCOL);
     const socket = client.upgrade({
       ...(speaksOurs ? { subprotocol: SUBPROTOCOL } : {}),
@@ -91,7 +92,7 @@ export class WebSockets {
   }
 }
 
-/** A page that leaves says 1000, 1001 or nothing (1005). A connection that broke off has 1006 (RFC 6455 §7.1.5). */
+/** A page that leaves sends 1000, 1001 or no code (1005). A broken connection has 1006 (RFC 6455 §7.1.5). */
 function departureOf({ code }: WebSocketEnd): Departure {
   return code === 1000 || code === 1001 || code === 1005 ? "clean" : "broken";
 }
@@ -107,7 +108,7 @@ function narrow(socket: OpenWebSocket, closing: () => void): SignallingSocket {
   };
 }
 
-/** The longest beginning of `text` that has at most `bytesMax` bytes of UTF-8 and ends between characters. */
+/** The longest prefix of `text` that has at most `bytesMax` bytes of UTF-8 and ends between characters. */
 function cutToBytes(text: string, bytesMax: number): string {
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
   return text.slice(0, read);

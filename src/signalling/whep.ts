@@ -24,7 +24,6 @@ import type { SignallingMeter } from "./metrics.ts";
 import { isOriginAllowed, reachedHostOf, type SiteOptions } from "./origins.ts";
 import { formatSdpFragment, parseSdpFragment } from "./sdp_fragment.ts";
 
-/** What WHEP is made of. */
 export interface WhepOptions extends SiteOptions {
   readonly sessions: SessionApi;
   readonly access?: AccessCheck;
@@ -32,7 +31,7 @@ export interface WhepOptions extends SiteOptions {
   readonly meter: SignallingMeter;
 }
 
-/** Why a request is refused. */
+/** A refusal with its HTTP status. */
 interface WhepRefusal extends Refusal {
   /** Default: the status of the code. */
   readonly status?: number;
@@ -71,7 +70,7 @@ const BODY_REFUSED: Readonly<Record<BodyFailure, WhepRefusal>> = {
   },
 };
 
-/** A WHEP client hears nothing besides its media: there is nobody to tell. */
+/** A WHEP client gets only media, so events are ignored. */
 const SILENT: ViewerListener = {
   state() {},
   notice() {},
@@ -80,9 +79,9 @@ const SILENT: ViewerListener = {
 
 /**
  * WebRTC-HTTP Egress Protocol (draft-ietf-wish-whep-03): `POST` an offer to `/whep/<session_id>`, `PATCH` and `DELETE`
- * what `Location` names. The resource is the viewer's secret id, so whoever has its address needs no further token, and
- * the server keeps no list of its own. A client that goes without a `DELETE` loses its place as any other viewer does
- * whose signalling broke off.
+ * the resource in `Location`. The resource contains the viewer's secret id, so requests to it need no token, and there
+ * is no separate list. A client that leaves without `DELETE` loses its place like any other viewer whose signalling
+ * broke.
  */
 export function createWhepApp(options: WhepOptions): Hono {
   const whep = new Hono();
@@ -123,7 +122,7 @@ async function join(c: Context, { access, sessions }: WhepOptions): Promise<Outc
   if (typeof body !== "string") return BODY_REFUSED[body.failure];
   const request = { sessionId, reachedHost, sdp: body, ...wishes, ...granted };
   const viewer = await sessions.join(request, SILENT, { signal: c.req.raw.signal });
-  // From here on only its packets show that the client is there.
+  // From here on only its packets show that the client is alive.
   viewer.detach();
   return c.body(viewer.answerSdp, 201, {
     "Content-Type": SDP,
@@ -134,9 +133,9 @@ async function join(c: Context, { access, sessions }: WhepOptions): Promise<Outc
   });
 }
 
-/** Candidates are taken and not dialled; new credentials restart ICE (RFC 9725 §4.3, which WHEP follows). */
+/** Accepts candidates, which are ignored; new credentials restart ICE (RFC 9725 §4.3, which WHEP follows). */
 async function patch(c: Context, options: WhepOptions): Promise<Outcome> {
-  // A stranger's body is not waited for.
+  // Check before waiting for the body of an unauthorized client.
   if (find(c, options) === undefined) return NO_RESOURCE;
   if (!hasType(c, SDP_FRAGMENT)) return wrongType("Accept-Patch", SDP_FRAGMENT);
   const body = await readBody(c.req.raw);
@@ -155,7 +154,7 @@ async function patch(c: Context, options: WhepOptions): Promise<Outcome> {
   }
   const fragment = parseSdpFragment(body);
   if (fragment === undefined) return badMessage("The body is not an SDP fragment");
-  // Some clients send * with every candidate: only new credentials tell a restart.
+  // Some clients send * with every candidate, so only new credentials mean a restart.
   const restarted = fragment.ice && viewer.restartIce(fragment.ice);
   if (restarted === undefined) return c.body(null, 204);
   return c.body(formatSdpFragment(viewer.answerSdp, restarted), 200, {
@@ -177,7 +176,7 @@ function find(c: Context, { sessions }: WhepOptions): ReturnType<SessionApi["fin
   return viewer.length > VIEWER_ID_CHARS_MAX ? undefined : sessions.find(session, viewer);
 }
 
-/** What an offer over a WebSocket brings beside its SDP comes in the query: `?idle=NAME&params={…}`. */
+/** The query has the other fields of a WebSocket offer: `?idle=NAME&params={…}`. */
 function readWishes(
   c: Context,
 ): { readonly idle?: string; readonly params: JsonObject } | WhepRefusal {
@@ -196,13 +195,13 @@ function readWishes(
     : badMessage("idle must be the name of an idle source");
 }
 
-/** Answers a request, whatever happens. A refused offer is counted and logged, as on a WebSocket. */
+/** Answers a request. Never rejects. A refused offer is counted and logged, as on a WebSocket. */
 async function respond(c: Context, { handle, ...options }: RespondOptions): Promise<Response> {
   const outcome = await outcomeOf(c, { handle, ...options });
   if (outcome instanceof Response) return outcome;
   const session = c.req.param("session") ?? "";
   const isOffer = c.req.method === "POST" && c.req.param("viewer") === undefined;
-  // A client that has gone was refused nothing.
+  // A client that has left does not count as refused.
   if (isOffer && !c.req.raw.signal.aborted) {
     const { code, message: reason } = outcome;
     options.meter.count("viewers_refused_total", { code });
@@ -218,7 +217,7 @@ async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Pr
     return await handle(c, options);
   } catch (error) {
     if (!(error instanceof ViewerError)) {
-      // Not the path, which may hold a viewer's secret.
+      // Do not log the path, which may contain a viewer's secret.
       const session = c.req.param("session");
       options.log.error("whep_failed", { session, error: failureText(error) });
     }
@@ -241,7 +240,7 @@ function refuse(c: Context, refusal: WhepRefusal): Response {
   });
 }
 
-/** RFC 9725 §4.2 asks for 200 where others answer 204, and for what may be posted. */
+/** RFC 9725 §4.2 requires 200, where others answer 204, and `Accept-Post`. */
 async function answerOptions(c: Context, next: Next): Promise<void> {
   await next();
   if (c.req.method !== "OPTIONS") return;
@@ -258,7 +257,7 @@ function badMessage(message: string): WhepRefusal {
   return { code: "bad_message", message };
 }
 
-/** RFC 9110 §15.5.16 and RFC 5789 §2.2: with what would have been taken. */
+/** RFC 9110 §15.5.16 and RFC 5789 §2.2: includes the accepted type. */
 function wrongType(header: "Accept-Post" | "Accept-Patch", type: string): WhepRefusal {
   const message = `The Content-Type of the body must be ${type}`;
   return { ...badMessage(message), status: 415, headers: { [header]: type } };
@@ -272,12 +271,12 @@ function wrongMethod(allowed: string): WhepRefusal {
   };
 }
 
-/** Names the ICE session (RFC 9725 §4.3.1): the characters of a username fragment are those of a tag. */
+/** ETag of the ICE session (RFC 9725 §4.3.1); a username fragment has only characters that are valid in a tag. */
 function etag(iceUfrag: string): string {
   return `"${iceUfrag}"`;
 }
 
-/** RFC 9110 §13.1.1. The draft's own example has `*` in quotation marks, and no tag of ours is one. */
+/** RFC 9110 §13.1.1. Accepts `"*"` like `*`, as in the draft's example; no tag of this server has that value. */
 function matches(ifMatch: string, iceUfrag: string): boolean {
   const tags = ifMatch.split(",").map((tag) => tag.trim());
   return tags.some((tag) => tag === "*" || tag === '"*"' || tag === etag(iceUfrag));

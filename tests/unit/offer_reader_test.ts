@@ -83,11 +83,11 @@ Deno.test("readUsableOffer: says of each payload type why it is not sent", () =>
   assert.match(only("a=rtpmap:97 VP8/8000"), /97 is VP8\/8000, not 90000/);
   assert.match(
     only("a=rtpmap:97 H264/90000", "a=fmtp:97 packetization-mode=0"),
-    /97 is H264 with packetization-mode="0", and 1 is sent/,
+    /97 is H264 with packetization-mode="0", but the server sends mode 1/,
   );
   assert.match(
     only("a=rtpmap:97 H264/90000", "a=fmtp:97 packetization-mode=1;profile-level-id=7a001f"),
-    /97 is H264 with profile-level-id="7a001f", which plays no baseline/,
+    /97 is H264 with profile-level-id="7a001f", which does not include baseline/,
   );
   assert.match(
     refusal(GSTREAMER, ["h264"]),
