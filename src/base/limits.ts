@@ -20,3 +20,6 @@ export const RTP_PACKET_BYTES_MAX = 1200 - 16;
  * header. It is also the default of `a=max-message-size` (RFC 8841 §6.1).
  */
 export const MESSAGE_BYTES_MAX = 64 * 1024;
+
+/** The highest port number of TCP, UDP and SCTP, which have 16 bits for it. */
+export const PORT_MAX = 65_535;

@@ -1,3 +1,4 @@
+import { PORT_MAX } from "../base/limits.ts";
 import { isIPv4, isIPv6 } from "node:net";
 import type { SocketAddress } from "./spec.ts";
 
@@ -31,7 +32,7 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   const hostname = ipv6 ?? other ?? "";
   const port = Number(digits);
   const valid = ipv6 === undefined ? isHost(hostname) : isIPv6(hostname) && isIpAddress(hostname);
-  return valid && port <= 65535 ? { hostname, port } : undefined;
+  return valid && port <= PORT_MAX ? { hostname, port } : undefined;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { PORT_MAX } from "../base/limits.ts";
 import { isUnspecified } from "./address.ts";
 import type { Config } from "./config.ts";
 import type { KeyName } from "./keys.ts";
@@ -54,10 +55,10 @@ export const CHECKS: readonly Check[] = [
   {
     keys: ["webrtc.public_port_min", "webrtc.port_min", "webrtc.port_max"],
     broken: ({ webrtc }, mention) => {
-      const highest = 65535 - portsAfterFirst(webrtc);
+      const highest = PORT_MAX - portsAfterFirst(webrtc);
       return webrtc.publicPortMin > highest && webrtc.portMin <= webrtc.portMax
         ? `must be at most ${highest}: as many ports as ${mention("webrtc.port_min")} to ` +
-          `${mention("webrtc.port_max")} must fit below 65536`
+          `${mention("webrtc.port_max")} must fit below ${PORT_MAX + 1}`
         : undefined;
     },
   },

@@ -1,3 +1,4 @@
+import { PORT_MAX } from "../base/limits.ts";
 import { LOG_LEVELS } from "../base/log.ts";
 import { AUDIO_SECTION, VIDEO_SECTION } from "./media_sections.ts";
 import type { SectionSpec } from "./spec.ts";
@@ -88,7 +89,7 @@ export const SCHEMA = {
         effect: "restart",
         default: 10111,
         min: 1,
-        max: 65535,
+        max: PORT_MAX,
         help: "First local port of the range. All its ports are bound at start and stay bound.",
       },
       port_max: {
@@ -96,7 +97,7 @@ export const SCHEMA = {
         effect: "restart",
         default: 10115,
         min: 1,
-        max: 65535,
+        max: PORT_MAX,
         help: "Last local port of the range, inclusive.",
       },
       public_port_min: {
@@ -104,7 +105,7 @@ export const SCHEMA = {
         effect: "restart",
         default: 0,
         min: 0,
-        max: 65535,
+        max: PORT_MAX,
         help:
           "First public port, if public and local numbers differ: public_port_min + n must map to " +
           "port_min + n. 0 = the same as port_min.",

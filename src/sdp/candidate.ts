@@ -1,3 +1,4 @@
+import { PORT_MAX } from "../base/limits.ts";
 import { isIP } from "node:net";
 
 /** The server's candidate, in the form of sdp-transform. */
@@ -23,15 +24,22 @@ export interface CandidateAddress {
   readonly transport: "udp" | "tcp";
 }
 
+/** Local preference of the address on the only interface: the highest of 16 bits (RFC 8445 §5.1.2.1). */
+const LOCAL_PREFERENCE_MAX = 65_535;
+
+/** The priority of a candidate of component 1 (RFC 8445 §5.1.2.1). The local preference is the highest by default. */
+export function candidatePriority(
+  typePreference: number,
+  localPreference: number = LOCAL_PREFERENCE_MAX,
+): number {
+  return typePreference * 2 ** 24 + localPreference * 2 ** 8 + 255;
+}
+
 /**
- * Priorities of RFC 8445 §5.1.2.1 for component 1: type preference × 2²⁴ + local preference × 2⁸ + 255.
- * UDP is a host candidate (126) on the only interface (65535). TCP ranks below any UDP candidate by a lower type
- * preference (90), and its local preference is that of `passive` (RFC 6544 §4.2): 4 × 2¹³ + 8191 = 40959.
+ * UDP is a host candidate (126). TCP ranks below any UDP candidate by a lower type preference (90), and its local
+ * preference is that of `passive` (RFC 6544 §4.2): 4 × 2¹³ + 8191 = 40959.
  */
-const PRIORITY = {
-  udp: 126 * 2 ** 24 + 65535 * 2 ** 8 + 255,
-  tcp: 90 * 2 ** 24 + 40959 * 2 ** 8 + 255,
-} as const;
+const PRIORITY = { udp: candidatePriority(126), tcp: candidatePriority(90, 40_959) } as const;
 
 /**
  * The version of an IP literal, 4 or 6.
@@ -52,8 +60,8 @@ export function ipVersion(address: string): 4 | 6 {
  */
 export function candidateFields({ address, port, transport }: CandidateAddress): CandidateFields {
   ipVersion(address);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new RangeError(`Cannot announce port ${port}: it is not 1–65535`);
+  if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {
+    throw new RangeError(`Cannot announce port ${port}: it is not 1–${PORT_MAX}`);
   }
   return {
     // Candidates of different transports have different foundations (RFC 8445 §5.1.1.3).

@@ -1,3 +1,4 @@
+import { PORT_MAX } from "../base/limits.ts";
 import { parseBandwidth } from "./bandwidth.ts";
 import { integerField, listField, quote, type SdpLevel, textField } from "./levels.ts";
 import { type Direction, DIRECTIONS, type OfferCodec, type OfferExtension } from "./model.ts";
@@ -93,7 +94,7 @@ function parseMedia(
     };
   }
   // There is no default for the SCTP port: a section without it is invalid (RFC 8841 §5), and zero closes it.
-  const sctpPort = integerField(level.fields, "sctpPort", { min: 1, max: 65535 });
+  const sctpPort = integerField(level.fields, "sctpPort", { min: 1, max: PORT_MAX });
   if (
     mediaType === "application" && DATA_PROTOCOLS.includes(protocol) &&
     formats[0] === "webrtc-datachannel" && sctpPort !== undefined
@@ -113,7 +114,7 @@ function parseMediaLine(
   index: number,
 ): { mediaType: string; port: number; protocol: string; formats: string[] } {
   const mediaType = textField(fields, "type") ?? "";
-  const port = integerField(fields, "port", { min: 0, max: 65535 });
+  const port = integerField(fields, "port", { min: 0, max: PORT_MAX });
   const protocol = textField(fields, "protocol") ?? "";
   const formats = (textField(fields, "payloads") ?? "").split(" ").filter((format) => format);
   if (

@@ -112,3 +112,6 @@ export const AUDIO_TIMESTAMP_AHEAD_US_MAX = 600_000_000;
 
 /** Minimum interval of log lines about dropped sound, in milliseconds. */
 export const SOUND_DROPPED_INTERVAL_MS = 10_000;
+
+/** Bytes of one read of a bridge's socket, on either side. */
+export const READ_BYTES = 64 * 1024;

@@ -3,16 +3,13 @@ import { cString } from "../library_calls.ts";
 import { FORMAT_H264, PIXEL_FORMAT_CODES } from "../pixel_layout.ts";
 import { BridgeError } from "./bridge_error.ts";
 import { Libc, LINUX } from "./libc.ts";
-import { BRIDGE_VERSION, RING_BYTES_MAX, SLOTS_MAX } from "./limits.ts";
+import { BRIDGE_VERSION, READ_BYTES, RING_BYTES_MAX, SLOTS_MAX } from "./limits.ts";
 import { Mapping } from "./memory_mapping.ts";
 import { ringBytes } from "./ring.ts";
 import { parseServerMessage, type RingMessage, type ServerMessage } from "./server_messages.ts";
 import { UnixConnection } from "./unix_socket.ts";
 import { WireReader } from "./wire.ts";
 import { formatWriterMessage, type WriterMessage } from "./writer_messages.ts";
-
-/** Bytes per read. */
-const READ_BYTES = 64 * 1024;
 
 /** Alignment of planes, for SIMD. */
 const PLANE_ALIGNMENT = 64;

@@ -2,14 +2,17 @@ import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/errors.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import { BridgeViolation } from "./bridge_error.ts";
-import { BACKLOG_BYTES_MAX, BYTES, MESSAGES, VIEWER_BACKLOG_BYTES_MAX } from "./limits.ts";
+import {
+  BACKLOG_BYTES_MAX,
+  BYTES,
+  MESSAGES,
+  READ_BYTES,
+  VIEWER_BACKLOG_BYTES_MAX,
+} from "./limits.ts";
 import { formatServerMessage, type ServerMessage } from "./server_messages.ts";
 import type { UnixConnection } from "./unix_socket.ts";
 import { WireReader } from "./wire.ts";
 import { parseWriterMessage, type WriterMessage } from "./writer_messages.ts";
-
-/** Bytes per read. */
-const READ_BYTES = 64 * 1024;
 
 export interface WriterStreamOptions {
   readonly connection: UnixConnection;

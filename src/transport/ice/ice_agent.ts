@@ -1,3 +1,4 @@
+import { candidatePriority } from "../../sdp/candidate.ts";
 import { randomBytes } from "node:crypto";
 import type { MediaAddress } from "../../ports/media_address.ts";
 import { type StunMessage, verifyFingerprint, verifyMessageIntegrity } from "./stun.ts";
@@ -47,7 +48,7 @@ export type ConsentOutcome =
 const SELECTED_SILENT_MS = 2_500;
 
 /** Priority of a peer-reflexive candidate, which a check has to name (RFC 8445 §5.1.2.1, §7.1.1). */
-const PRIORITY = 110 * 2 ** 24 + 65_535 * 2 ** 8 + 255;
+const PRIORITY = candidatePriority(110);
 
 /** What a browser shows of its half of ICE (RFC 8839 §5.4). */
 export interface RemoteCredentials {

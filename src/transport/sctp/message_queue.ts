@@ -23,7 +23,7 @@ export interface QueuedMessage extends OutgoingMessage {
 }
 
 /** Messages that wait to be cut into pieces, oldest first (RFC 9260 §6.9). */
-export class SendQueue {
+export class MessageQueue {
   #messages: QueuedMessage[] = [];
   #bytes = 0;
   /** Messages that wait, by stream: asked for with each packet. */

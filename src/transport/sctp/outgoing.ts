@@ -3,7 +3,7 @@ import { CongestionWindow } from "./congestion_window.ts";
 import { DATA_HEADER_BYTES, type OutgoingPiece } from "./format.ts";
 import { PACKET_BYTES_MAX, RETRANSMISSIONS_MAX, SENT_CHUNKS_MAX } from "./limits.ts";
 import { RoundTrip } from "./round_trip.ts";
-import { type OutgoingMessage, type QueuedMessage, SendQueue } from "./message_queue.ts";
+import { MessageQueue, type OutgoingMessage, type QueuedMessage } from "./message_queue.ts";
 import { tsnDistance, tsnPlus } from "./serial.ts";
 
 /** Reports that miss a piece until it counts as lost (RFC 9260 §7.2.4). */
@@ -33,7 +33,7 @@ export type SackVerdict = "taken" | "old" | "beyond_sent";
  * retransmission (RFC 9260 §6, §7). Pure.
  */
 export class Outgoing {
-  readonly #queue = new SendQueue();
+  readonly #queue = new MessageQueue();
   readonly #congestion = new CongestionWindow();
   readonly #roundTrip = new RoundTrip();
   readonly #canSkip: boolean;
