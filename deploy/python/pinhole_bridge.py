@@ -1,25 +1,24 @@
-"""Brings pictures, sound and messages of a Python program to the viewers of a Pinhole server.
+"""Sends pictures, sound and messages from a Python program to the viewers of a Pinhole server.
 
-The server is configured with ``renderer.bridge = "avatar"``; the program runs on the same host, as the same user:
+Set ``renderer.bridge = "avatar"`` in the server's configuration, and run the program on the same host as the same user:
 
     import pinhole_bridge
 
     bridge = pinhole_bridge.connect("avatar")
     bridge.on_message = lambda session, data: print(session.id, data)
-    for number in bridge.turns(25):                       # 25 pictures a second, or what the program has time for
+    for number in bridge.turns(25):                       # at most 25 pictures a second
         for session in bridge.sessions:
-            bridge.frame(session, picture)                # a uint8 array, height x width x 3, BGR as OpenCV has it
-            bridge.audio(session, pcm, rate=16000)        # as much as a picture lasts: 640 samples of 16 bits
+            bridge.frame(session, picture)                # a uint8 array, height x width x 3, BGR as in OpenCV
+            bridge.audio(session, pcm, rate=16000)        # the duration of one picture: 640 samples of 16 bits
 
-Sessions open when their first viewer comes and close when the last one leaves. The program sets the pace; viewers see
-each picture as soon as it is there, and the server's idle picture after ``idle`` or half a second of silence. Pictures
-go through shared memory and never wait: where the server does not keep up, one is dropped.
+A session opens with its first viewer and closes when the last one leaves. The program sets the frame rate; viewers see
+each picture at once, and the server's idle picture after ``idle`` or half a second without a picture. Pictures go
+through shared memory and are not queued: if the server cannot keep up, they are dropped.
 
-It needs Python 3.8 on Linux and nothing else. Arrays of NumPy are taken wherever bytes are, but NumPy is not needed.
-docs/bridge_wire.md of Pinhole describes what goes over the socket and how the memory is laid out (version 1).
+It needs only Python 3.8 or later on Linux. NumPy is optional; its arrays are accepted wherever bytes are.
+Pinhole's docs/bridge_wire.md describes the socket protocol and the memory layout (version 1).
 
-Every function may be called from any thread. Callbacks run only within ``poll`` and ``run``, on the thread that called
-them.
+All functions are thread-safe. Callbacks run only in ``poll``, ``run`` and ``turns``, on the calling thread.
 """
 
 import collections
@@ -55,7 +54,7 @@ _FRAME_FIELDS = struct.Struct("<6Iq2I6I")
 _AUDIO_FIELDS = struct.Struct("<4Iq")
 _MAGIC = b"PINHOLE\0"
 
-# By name: number, bytes of a pixel of the first plane, and the other planes as parts of its width and height.
+# By name: number, bytes per pixel of the first plane, and divisors of width and height for each other plane.
 _FORMATS: Dict[str, Tuple[int, int, Tuple[Tuple[int, int], ...]]] = {
     "i420": (1, 1, ((2, 2), (2, 2))),
     "nv12": (2, 1, ((1, 2),)),
@@ -69,14 +68,14 @@ _SIDE_MAX = 16384
 _SLOT_BYTES_MAX = 128 << 20
 _RING_BYTES_MAX = 1 << 30
 _SLOTS_MAX = 1024
-_SLOTS_PER_SESSION = 3  # one is shown, one waits, one is written
+_SLOTS_PER_SESSION = 3  # one shown, one queued, one being written
 _MESSAGE_BYTES_MAX = 65536
 _AUDIO_SECONDS_MAX = 0.5
-# Servers that do not say how much sound they keep for a session keep this much.
+# Limit of queued sound of servers that do not send theirs.
 _SOUND_SECONDS = 9.9
 _SOUND_JITTER_SECONDS = 0.1
 _SOUND_TOLD_SECONDS = 1.0
-# Times beyond these are of another clock, and the server takes the present in their place.
+# Times outside these limits are from another clock; the server uses the present instead.
 _PAST_SECONDS_MAX = 10.0
 _AHEAD_SECONDS_MAX = 600.0
 _MICROSECONDS_MAX = 1 << 53
@@ -88,15 +87,15 @@ _ASK_AGAIN_SECONDS = 10.0
 
 
 class BridgeError(Exception):
-    """What goes wrong with a bridge."""
+    """Base class of the errors of a bridge."""
 
 
 class BridgeUnavailable(BridgeError):
-    """No server has a bridge of that name, or this user may not use it."""
+    """No server has a bridge with that name, or this user may not use it."""
 
 
 class BridgeRefused(BridgeError):
-    """The server does not let this program in. ``code`` is "taken", "version", "not_expected" or "closing"."""
+    """The server refused the connection. ``code`` is "taken", "version", "not_expected" or "closing"."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -104,26 +103,26 @@ class BridgeRefused(BridgeError):
 
 
 class BridgeClosed(BridgeError):
-    """The bridge was closed, or the server is gone and the bridge does not reconnect."""
+    """The bridge was closed, or the connection is lost and the bridge does not reconnect."""
 
 
 class Session:
-    """One stream, which any number of viewers watch."""
+    """One stream, with any number of viewers."""
 
     __slots__ = ("id", "width", "height", "fps", "params", "number", "_sound_end", "_kept_back", "_told_at")
 
     def __init__(
         self, *, id: str, width: int, height: int, fps: float, params: Dict[str, Any], number: int
     ) -> None:
-        #: The name in the viewers' address, ``/ws/<id>``.
+        #: The session id in the viewers' URL, ``/ws/<id>``.
         self.id = id
-        #: Pixels that the server sends; a picture of another size is scaled to fit, of another shape between bars.
+        #: Size of the video in pixels; other pictures are scaled to fit, with bars if the aspect ratio differs.
         self.width, self.height = width, height
-        #: Pictures that the server sends in a second, at most.
+        #: Highest frame rate that the server sends.
         self.fps = fps
-        #: ``params`` of the first viewer's offer. They come from a browser: trust nothing in them.
+        #: ``params`` of the first viewer's offer. They come from a browser: do not trust them.
         self.params = params
-        #: Tells apart two sessions of one name that follow each other.
+        #: Distinguishes successive sessions with the same id.
         self.number = number
         self._sound_end = float("-inf")
         self._kept_back = 0.0
@@ -131,11 +130,11 @@ class Session:
 
     @property
     def sound_ahead(self) -> float:
-        """Seconds of sound that were sent and have not been heard yet."""
+        """Seconds of sound that were sent but not played yet."""
         return max(0.0, self._sound_end - time.monotonic())
 
     def _end_of_sound(self, seconds: float, now: float, moment: float) -> float:
-        """When the next piece of sound ends: where the server will put it. ``moment`` is its own time, or 0."""
+        """End time of the next sound, computed like the server does. ``moment`` is its timestamp, or 0."""
         if moment == 0:
             follows = self._sound_end >= now - _SOUND_JITTER_SECONDS
             return (self._sound_end if follows else now) + seconds
@@ -154,17 +153,17 @@ def connect(
     folder: str = "/dev/shm",
     program: Optional[str] = None
 ) -> "Bridge":
-    """Connects to the bridge of that name.
+    """Connects to the bridge with that name.
 
-    reconnect: come back by itself when the server restarts. Until then pictures are dropped; sessions are closed, and
-        opened again afterwards. Otherwise every call raises BridgeClosed from then on.
-    timeout: seconds to wait for a server; None waits as long as it takes. After 2 s a warning of the logger
-        "pinhole_bridge", which is on standard error unless the program set up logging, says what it waits for.
-    folder: where the server's ring and socket lie.
-    program: name for the server's log; by default that of the running script.
+    reconnect: reconnect automatically when the server restarts. Until then pictures are dropped; sessions are closed,
+        and open again afterwards. If False, every call raises BridgeClosed once the connection is lost.
+    timeout: seconds to wait for a server; None waits without limit. After 2 s the logger "pinhole_bridge" writes a
+        warning, to standard error unless the program has configured logging.
+    folder: folder of the server's ring and socket.
+    program: name in the server's log; by default that of the running script.
 
-    Raises BridgeUnavailable when there is no server in time, or at once when this user may not use its socket, and
-    BridgeRefused when it says no.
+    Raises BridgeUnavailable if there is no server in time, or at once if this user may not use its socket, and
+    BridgeRefused if the server refuses the connection.
     """
     bridge = Bridge(name, reconnect=reconnect, folder=folder, program=program)
     bridge._connect(timeout)
@@ -172,17 +171,17 @@ def connect(
 
 
 class Bridge:
-    """A connection to a server; see ``connect``. It can be used in a ``with`` statement."""
+    """A connection to a server; see ``connect``. Usable in a ``with`` statement."""
 
     def __init__(self, name: str, *, reconnect: bool, folder: str, program: Optional[str]) -> None:
         self.name = name
-        #: Called with the Session when its first viewer comes.
+        #: Called with the Session when its first viewer joins.
         self.on_open: Optional[Callable[[Session], Any]] = None
-        #: Called with the Session when its last viewer has left, or the server is gone.
+        #: Called with the Session when its last viewer has left, or the connection is lost.
         self.on_close: Optional[Callable[[Session], Any]] = None
         #: Called with the Session and the bytes of a viewer's message.
         self.on_message: Optional[Callable[[Session, bytes], Any]] = None
-        #: Called with the Session and how many messages to its viewers were dropped, as one did not read them in time.
+        #: Called with the Session and the number of messages that were dropped because a viewer was too slow.
         self.on_dropped: Optional[Callable[[Session, int], Any]] = None
         self._path = os.path.join(folder, "pinhole-" + name)
         self._program = program or os.path.basename(sys.argv[0]) or "python"
@@ -204,16 +203,16 @@ class Bridge:
         self._ask_again_at = 0.0
         self._answered = False
 
-    # ---- What a program does ---------------------------------------------------------------------------------
+    # ---- Public methods --------------------------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
-        """Whether a server is there now."""
+        """Whether the bridge is connected to a server."""
         return self._welcomed
 
     @property
     def sessions(self) -> List[Session]:
-        """The sessions that are open now."""
+        """The open sessions."""
         with self._lock:
             self._receive()
             return list(self._sessions.values())
@@ -231,16 +230,16 @@ class Bridge:
         """Shows a picture to the viewers of a session.
 
         picture: a uint8 array of height x width x 3 (bgr24, rgb24) or 4 (bgra, rgba), or of height * 3 / 2 x width
-            (i420, nv12); or the same as bytes, row by row without padding. It is copied. Tensors in the host's memory
-            are taken as arrays are, and images of Pillow where ``format`` is what they have ("rgb24", "rgba").
-        width, height: pixels, both even. Bytes need them unless they have the session's; an array has its own.
-        timestamp: the moment that it shows, in seconds of time.monotonic(); by default now. What is seen and heard
-            together has the same one.
+            (i420, nv12); or the same as bytes, row by row without padding. It is copied. Tensors in host memory are
+            accepted like arrays, and Pillow images if their mode matches ``format`` ("rgb24", "rgba").
+        width, height: pixels, both even. Needed for bytes whose size differs from the session's; ignored for arrays.
+        timestamp: presentation time, in seconds of time.monotonic(); by default now. Pictures and sound with the same
+            timestamp are presented together.
 
-        Returns whether the picture went out. It does not when the session is closed, when the server is away, or when
-        it does not keep up.
+        Returns whether the picture was sent. It is not sent if the session is closed, if there is no connection, or if
+        the server cannot keep up.
 
-        Raises TypeError or ValueError for a picture of another kind, with the conversion that it needs.
+        Raises TypeError or ValueError for a wrong type or shape; the message names the conversion.
         """
         if format not in _FORMATS:
             raise ValueError("Unknown format %r: use one of %s" % (format, ", ".join(_FORMATS)))
@@ -258,7 +257,7 @@ class Bridge:
         planes, size = _layout(format, width, height)
         if view.nbytes != size:
             words = "A %s picture of %dx%d has %d bytes, not %d" % (format, width, height, size, view.nbytes)
-            fix = ": give width= and height= with bytes that have another size than the session" if unsized else ""
+            fix = ": pass width= and height= with bytes of another size than the session's" if unsized else ""
             raise ValueError(words + fix)
         with self._lock:
             if not self._is_open(session):
@@ -285,23 +284,23 @@ class Bridge:
         *,
         timestamp: Optional[float] = None
     ) -> bool:
-        """Lets the viewers of a session hear a piece of sound.
+        """Plays sound to the viewers of a session.
 
-        pcm: 16-bit little-endian samples, left and right interleaved where there are two channels: bytes, or an int16
-            array of N samples or of N x channels. Pieces of 20 ms keep the delay low; up to 60 s may be written ahead.
+        pcm: 16-bit little-endian samples, with two channels interleaved: bytes, or an int16 array of N samples or of
+            N x channels. Chunks of 20 ms keep the delay low; up to 60 s may be written ahead.
         rate: samples per second and channel, 8000 to 48000.
-        channels: 1 or 2; by default 2 for an array of N x 2, else 1.
-        timestamp: when its first sample is heard, in seconds of time.monotonic(); by default right after the piece
-            before, or now after a pause.
+        channels: 1 or 2; by default 2 for an array of N x 2, otherwise 1.
+        timestamp: presentation time of the first sample, in seconds of time.monotonic(); by default directly after the
+            previous sound, or now after a pause.
 
-        Returns whether all of it went out. Nothing of it does when the session is closed, when the server is away, or
-        when it would end more than 60 s ahead.
+        Returns whether all of it was sent. Nothing is sent if the session is closed, if there is no connection, or if
+        the sound would end more than 60 s ahead.
 
-        Raises TypeError or ValueError for samples of another kind, with the conversion that they need.
+        Raises TypeError or ValueError for a wrong type or shape; the message names the conversion.
         """
         rate = _whole(rate, "rate")
         if not 8000 <= rate <= 48000:
-            raise ValueError("Sound cannot have %d samples a second: rate= is 8000 to 48000" % rate)
+            raise ValueError("Sound cannot have %d samples a second: rate= must be 8000 to 48000" % rate)
         data, channels = _sound_of(pcm, channels)
         moment = 0 if timestamp is None else _microseconds(timestamp)
         step = int(rate * _AUDIO_SECONDS_MAX) * 2 * channels
@@ -328,24 +327,24 @@ class Bridge:
         return self._tell(_IDLE, session)
 
     def end(self, session: Session) -> bool:
-        """Ends a session: its viewers are disconnected."""
+        """Ends a session and disconnects its viewers."""
         return self._tell(_END, session)
 
     def error(self, session: Session, text: str) -> bool:
-        """Tells the server's log that a picture could not be made; viewers see the idle picture for a moment."""
+        """Reports in the server's log that a picture failed; viewers see the idle picture for a moment."""
         return self._tell(_ERROR, session, struct.pack("<I", 0) + text.encode()[:1024])
 
     def send_message(self, session: Session, data: Any) -> bool:
         """Sends a message to the viewers of a session: text, or up to 64 KiB of bytes."""
         encoded = data.encode() if isinstance(data, str) else bytes(data)
         if len(encoded) > _MESSAGE_BYTES_MAX:
-            raise ValueError("A message has %d bytes at most, not %d" % (_MESSAGE_BYTES_MAX, len(encoded)))
+            raise ValueError("A message can have at most %d bytes, not %d" % (_MESSAGE_BYTES_MAX, len(encoded)))
         return self._tell(_MESSAGE, session, encoded)
 
     def poll(self, timeout: float = 0.0) -> int:
-        """Waits up to ``timeout`` seconds for something to happen, and calls the callbacks for what did.
+        """Waits up to ``timeout`` seconds for events, and calls their callbacks.
 
-        Returns how many were called. Raises BridgeClosed, see ``connect``.
+        Returns the number of events. Raises BridgeClosed, see ``connect``.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -357,7 +356,7 @@ class Bridge:
             left = deadline - time.monotonic()
             if events or left <= 0:
                 break
-            # Without a server, one is looked for meanwhile.
+            # Without a connection, wake up to reconnect.
             _select(waiting, [], left if waiting else min(left, _RETRY_SECONDS[0]))
         for kind, session, data in events:
             if kind == "message" and self.on_message is not None:
@@ -371,13 +370,13 @@ class Bridge:
         return len(events)
 
     def turns(self, fps: float) -> Iterator[int]:
-        """Yields the number of the picture that is due, from 0, ``fps`` times a second; callbacks run in between.
+        """Yields the number of the next due picture, from 0, ``fps`` times a second; callbacks run in between.
 
-        Where the program is slower, numbers are left out, so that it never falls behind: what it makes is for now. Make
-        as much sound as the numbers went on. Ends when ``close`` is called; raises BridgeClosed, see ``connect``.
+        If the program is slower, numbers are skipped, so that it does not fall behind. Produce as much sound as the
+        numbers advance. Ends when ``close`` is called; raises BridgeClosed, see ``connect``.
         """
         if not fps > 0:
-            raise ValueError("fps= is above 0, not %r" % (fps,))
+            raise ValueError("fps= must be above 0, not %r" % (fps,))
         begun, number = time.monotonic(), 0
         while True:
             try:
@@ -392,7 +391,7 @@ class Bridge:
             number = max(number + 1, int((time.monotonic() - begun) * fps))
 
     def run(self) -> None:
-        """Calls the callbacks until ``close`` is called, or until the server is gone and is not waited for."""
+        """Calls the callbacks until ``close`` is called, or the connection is lost and ``reconnect`` is False."""
         try:
             while not self._closed:
                 self.poll(0.5)
@@ -400,7 +399,7 @@ class Bridge:
             pass
 
     def close(self) -> None:
-        """Leaves the server. Its viewers see the idle picture."""
+        """Disconnects from the server. Viewers see the idle picture."""
         with self._lock:
             self._closed = True
             self._disconnect()
@@ -431,7 +430,7 @@ class Bridge:
                 raise self._goodbye
             waited = time.monotonic() - begun
             why = self._goodbye or "it does not answer" if error is None else error.strerror or error
-            words = 'No Pinhole server at %s.sock (%s): `renderer.bridge = "%s"` in its config.toml makes it'
+            words = 'No Pinhole server at %s.sock (%s): set `renderer.bridge = "%s"` in its config.toml'
             if timeout is not None and waited >= timeout:
                 self.close()
                 raise BridgeUnavailable(words % (self._path, why, self.name))
@@ -442,7 +441,7 @@ class Bridge:
             time.sleep(0.1)
 
     def _greet(self) -> Optional[OSError]:
-        """Connects and says hello, without waiting for the answer. Returns what went wrong."""
+        """Connects and sends hello, without waiting for the answer. Returns the error, if any."""
         self._goodbye = None
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -462,7 +461,7 @@ class Bridge:
         return None
 
     def _disconnect(self) -> None:
-        """Forgets the server and its sessions."""
+        """Closes the connection and all sessions."""
         if self._socket is not None:
             self._socket.close()
         if self._ring is not None:
@@ -474,27 +473,27 @@ class Bridge:
         self._sessions.clear()
 
     def _lose(self, reason: str) -> None:
-        """The server is gone, or ended the connection."""
+        """Handles a lost or refused connection."""
         if self._socket is None:
             return
         why = str(self._goodbye) if self._goodbye is not None else reason
         if self._welcomed:
-            _log.warning("The Pinhole server at %s is gone: %s", self._path, why)
+            _log.warning("Lost the connection to the Pinhole server at %s: %s", self._path, why)
         else:
-            _log.warning("The Pinhole server at %s does not let us in: %s", self._path, why)
+            _log.warning("The Pinhole server at %s refused the connection: %s", self._path, why)
         self._disconnect()
         self._retry_at = time.monotonic() + self._retry_seconds
         self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
 
     def _come_back(self) -> None:
-        """Connects again when it is time to."""
+        """Reconnects once the retry time has come."""
         if self._socket is not None or time.monotonic() < self._retry_at:
             return
         self._retry_at = time.monotonic() + _RETRY_SECONDS[0]
         self._greet()
 
     def _wait(self, done: Callable[[], Any], seconds: float) -> bool:
-        """Receives until something is done. Returns whether it was in time."""
+        """Receives until ``done`` returns true. Returns whether it did in time."""
         deadline = time.monotonic() + seconds
         while not done():
             left = deadline - time.monotonic()
@@ -511,12 +510,12 @@ class Bridge:
             return self._is_open(session) and self._send(kind, struct.pack("<I", session.number), data)
 
     def _keep_back(self, session: Session, seconds: float) -> None:
-        """Says, here and in the server's log, that a piece of sound was not sent as it lies too far ahead."""
+        """Reports, here and in the server's log, that sound too far ahead was not sent."""
         now = time.monotonic()
         if session._told_at < 0:
             _log.warning(
-                "A piece of sound of %.2f s for the session %r was not sent, as it would end more than %g s ahead:"
-                " write sound as fast as it is heard, or wait until `session.sound_ahead` is less",
+                "Sound of %.2f s for the session %r was not sent, because it would end more than %g s ahead:"
+                " write sound as fast as it is played, or wait until `session.sound_ahead` is lower",
                 *(seconds, session.id, self._sound_seconds)
             )
         session._kept_back += seconds
@@ -541,20 +540,20 @@ class Bridge:
                 if time.monotonic() > deadline:
                     self._lose("it does not read")
                 else:
-                    # Reading meanwhile: the server may be waiting for just that.
+                    # Read meanwhile, since the server may be blocked on its own writes.
                     _select([self._socket], [self._socket], 0.1)
                     self._read()
             except OSError as error:
-                self._read()  # its last words
+                self._read()  # a message with the reason may have arrived
                 self._lose(error.strerror or str(error))
             if not rest:
                 return True
         return False
 
     def _ring_for(self, size: int) -> "Optional[_Ring]":
-        """A ring whose slots hold ``size`` bytes, with room for every session."""
+        """Returns a ring with slots of at least ``size`` bytes for every session; None if there is no memory."""
         if size > _SLOT_BYTES_MAX:
-            raise ValueError("A picture has %d bytes at most, not %d" % (_SLOT_BYTES_MAX, size))
+            raise ValueError("A picture can have at most %d bytes, not %d" % (_SLOT_BYTES_MAX, size))
         ring = self._ring
         slot_bytes = size if ring is None else max(size, ring.slot_bytes)
         sessions = len(self._sessions)
@@ -563,18 +562,18 @@ class Bridge:
             fits = ring.slot_bytes >= size
             if fits and ring.slots >= slots:
                 return ring
-            # A server that has no memory for more says so in its log, and is not asked for the same all the time.
+            # A server without memory for more logs it, so the same request is not repeated all the time.
             enough = fits and ring.slots >= 2 * sessions and (slot_bytes, slots) == self._asked[:2]
             again = (slot_bytes, slots, sessions) != self._asked or time.monotonic() >= self._ask_again_at
             if enough or not again:
                 return ring if fits else None
-        # No picture may be under way between the request and the answer, and none is: nothing else is sent here.
+        # No picture may be in flight between the request and the answer; nothing else is sent here.
         self._asked = (slot_bytes, slots, sessions)
         self._ask_again_at = time.monotonic() + _ASK_AGAIN_SECONDS
         self._answered = False
         self._send(_RING, struct.pack("<2I", slot_bytes, slots))
         if not self._wait(lambda: self._answered, _ANSWER_SECONDS):
-            self._lose("it makes no ring")
+            self._lose("it did not make a ring in time")
             return None
         if self._ring is not None and self._ring.slot_bytes < size:
             words = "The server has no shared memory for pictures of %d bytes: frame() returns False. See its log"
@@ -585,14 +584,14 @@ class Bridge:
     # ---- Receiving -------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        """Takes in what has come, and comes back to a server that was away."""
+        """Receives messages, and reconnects if the connection is lost."""
         if self._socket is not None:
             self._read()
         if self._closed:
             raise BridgeClosed("The bridge %r is closed" % self.name)
         if self._socket is None:
             if not self._reconnect:
-                raise BridgeClosed(str(self._goodbye or "The Pinhole server at %s is gone" % self._path))
+                raise BridgeClosed(str(self._goodbye or "Lost the connection to the Pinhole server at %s" % self._path))
             self._come_back()
 
     def _read(self) -> None:
@@ -604,7 +603,7 @@ class Bridge:
             except OSError as error:
                 return self._lose(error.strerror or str(error))
             if not data:
-                return self._lose("it has closed the connection")
+                return self._lose("it closed the connection")
             self._received += data
             self._take_messages()
 
@@ -630,12 +629,12 @@ class Bridge:
         elif kind == _RING_MADE:
             fields = _RING_FIELDS.unpack(payload)
             self._answered = True
-            # A ring that stays keeps the pictures in it.
+            # An unchanged ring keeps its pictures.
             if self._ring is None or self._ring.generation != fields[0]:
                 if self._ring is not None:
                     self._ring.close()
                 self._ring = _Ring(self._path, *fields)
-            # Only now it is sure that the next connection will not end as this one.
+            # The connection works now, so the next retry may be quick again.
             self._retry_seconds = _RETRY_SECONDS[0]
         elif kind == _RELEASE:
             generation, slot = struct.unpack("<2I", payload)
@@ -663,13 +662,13 @@ class Bridge:
 
 
 class _Ring:
-    """The shared memory that the server has made for this program."""
+    """The shared memory that the server made for this program."""
 
     def __init__(self, path: str, generation: int, slot_bytes: int, slots: int, offset: int) -> None:
         self.generation = generation
         self.slot_bytes = slot_bytes
         self.slots = slots
-        #: Slots that are not the server's.
+        #: Slots that the server does not use.
         self.free = list(range(slots))
         self._offset = offset
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -679,7 +678,7 @@ class _Ring:
             os.close(descriptor)
         magic, version, _, found = struct.unpack_from("<8s3I", self._memory)
         if (magic, version, found) != (_MAGIC, VERSION, generation):
-            raise BridgeError("%s is not the ring that the server has made" % path)
+            raise BridgeError("%s is not the ring that the server made" % path)
 
     def write(self, slot: int, view: memoryview, picture: Any) -> None:
         start = self._offset + slot * self.slot_bytes
@@ -700,32 +699,32 @@ def _select(readers: List[socket.socket], writers: List[socket.socket], seconds:
     try:
         select.select(readers, writers, [], seconds)
     except (OSError, ValueError):
-        pass  # closed by another thread, which whoever waits finds out at once
+        pass  # closed by another thread, which the caller detects at once
 
 
 def _slots_for(sessions: int, slot_bytes: int) -> int:
-    """Slots for up to twice as many sessions, so that not each new one needs another ring."""
+    """Number of slots, for up to twice as many sessions, so that not every new session needs a new ring."""
     doubled = 1 << max(0, sessions - 1).bit_length()
     return max(1, min(_SLOTS_PER_SESSION * doubled + 1, _SLOTS_MAX, _RING_BYTES_MAX // slot_bytes - 1))
 
 
 class _Foreign(PermissionError):
-    """Another user's program listens where the server would."""
+    """A program of another user listens at the server's path."""
 
 
 def _foreign(connection: socket.socket, path: str) -> Optional[_Foreign]:
-    """Why the program at the other end is no server for this user: the folder is everybody's, and so are the names in it."""
+    """Checks the user of the program at the other end, since any user can make files in /dev/shm."""
     size = struct.calcsize("3i")
     _, owner, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if os.geteuid() in (0, owner) or owner == 0:
         return None
-    return _Foreign("The program at %s is of the user %s, and no server of this user or of root" % (path, _user_name(owner)))
+    return _Foreign("The program at %s runs as the user %s, not as this user or root" % (path, _user_name(owner)))
 
 
 def _user_name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
-    except KeyError:  # one of a container, say
+    except KeyError:  # for example a user of a container
         return "number %d" % number
 
 
@@ -743,28 +742,28 @@ def _microseconds(timestamp: Optional[float]) -> int:
     try:
         moment = round(float(timestamp) * 1e6)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("timestamp= is in seconds of time.monotonic(), not %r" % (timestamp,)) from None
+        raise ValueError("timestamp= must be in seconds of time.monotonic(), not %r" % (timestamp,)) from None
     if abs(moment) > _MICROSECONDS_MAX:
-        raise ValueError("timestamp= is in seconds of time.monotonic(), not %r" % (timestamp,))
+        raise ValueError("timestamp= must be in seconds of time.monotonic(), not %r" % (timestamp,))
     return moment
 
 
 def _whole(value: Any, name: str) -> int:
-    """A whole number, of whatever type has one: 16000, 16000.0, numpy.int64(16000)."""
+    """Converts a whole number of any numeric type: 16000, 16000.0, numpy.int64(16000)."""
     if isinstance(value, bool) or not (hasattr(value, "__index__") or hasattr(value, "__float__")):
-        raise TypeError("%s= is a number, not %r" % (name, value))
+        raise TypeError("%s= must be a number, not %r" % (name, value))
     try:
         return operator.index(value)
     except TypeError:
         number = float(value)
     if not number % 1 == 0:
-        raise ValueError("%s= is a whole number, not %r" % (name, value))
+        raise ValueError("%s= must be a whole number, not %r" % (name, value))
     return int(number)
 
 
 # ---- Samples and pixels --------------------------------------------------------------------------------------
 
-# By the letter that a buffer has for them.
+# By format letter of the buffer protocol.
 _ITEM_NAMES = {
     "?": "bool",
     "b": "int8",
@@ -786,25 +785,25 @@ _ITEM_NAMES = {
     "O": "object",
 }
 
-# What makes 16-bit samples of x.
+# Conversions of x to 16-bit samples.
 _TO_SAMPLES = {
     "b": "({x}.astype('<i2') << 8)",
-    "B": "(({x}.astype('<i2') - 128) << 8), or {x}.view('<i2') where these are the bytes of 16-bit samples",
+    "B": "(({x}.astype('<i2') - 128) << 8), or {x}.view('<i2') if these are the bytes of 16-bit samples",
     "H": "({x} ^ 0x8000).view('<i2')",
     "h": "{x}.astype('<i2')",
-    "iIlLqQ": "({x} >> 16).astype('<i2') where the samples have 32 bits, {x}.astype('<i2') where they have 16",
+    "iIlLqQ": "({x} >> 16).astype('<i2') if the samples have 32 bits, {x}.astype('<i2') if they have 16",
     "efdg": "({x}.clip(-1, 1) * 32767).astype('<i2')",
     "Z": "({x}.real.clip(-1, 1) * 32767).astype('<i2')",
 }
 
-# What makes bytes of the pixels of x.
+# Conversions of x to 8-bit pixels.
 _TO_PIXELS = {
     "?": "{x}.astype('u1') * 255",
     "b": "{x}.view('u1')",
     "H": "({x} >> 8).astype('u1')",
     "hiIlLqQ": "{x}.clip(0, 255).astype('u1')",
-    "efdg": "({x}.clip(0, 1) * 255).astype('u1') where it has values of 0 to 1, {x}.clip(0, 255).astype('u1') where 255"
-    " is white",
+    "efdg": "({x}.clip(0, 1) * 255).astype('u1') if its values are 0 to 1, {x}.clip(0, 255).astype('u1') if they are 0"
+    " to 255",
 }
 
 
@@ -813,14 +812,14 @@ def _letter(view: memoryview) -> str:
 
 
 def _view_of(value: Any, noun: str) -> Tuple[memoryview, Any, str]:
-    """The memory of an array, a tensor or bytes; the array that a tensor has; and how an error names x as an array."""
+    """Returns the memory of an array, tensor or bytes, the underlying array, and the expression for error messages."""
     if isinstance(value, (list, tuple, set, dict, str, int, float, complex)) or value is None:
         kind = "'u1'" if noun == "picture" else "'<i2'"
-        words = "A %s is an array or bytes, not %s: pass numpy.array(x, %s)"
+        words = "The %s must be an array or bytes, not %s: pass numpy.array(x, %s)"
         raise TypeError(words % (noun, type(value).__name__, kind))
     device = _device_of(value)
     if device is not None:
-        words = "The %s is in the memory of the device %s: pass x.cpu().numpy() (PyTorch), or x.get() (CuPy)"
+        words = "The %s is in memory of the device %s: pass x.cpu().numpy() (PyTorch), or x.get() (CuPy)"
         raise TypeError(words % (noun, device))
     try:
         return memoryview(value), value, "x" if hasattr(value, "dtype") else "numpy.asarray(x)"
@@ -841,12 +840,12 @@ def _view_of(value: Any, noun: str) -> Tuple[memoryview, Any, str]:
     if hasattr(value, "dtype"):
         x = "x.detach().float().cpu().numpy()" if hasattr(value, "detach") else "x.astype('f4')"
         x = "(%s.clip(%s" % (x, "0, 1) * 255).astype('u1')" if noun == "picture" else "-1, 1) * 32767).astype('<i2')")
-    words = "A %s is an array of NumPy or bytes, not %s (%s): pass %s"
+    words = "The %s must be a NumPy array or bytes, not %s (%s): pass %s"
     raise TypeError(words % (noun, named, reason, x)) from None
 
 
 def _device_of(value: Any) -> Optional[str]:
-    """The device that has the memory of a tensor, where that is not the host."""
+    """The device of a tensor; None for the host."""
     device = getattr(value, "device", None)
     if hasattr(value, "__cuda_array_interface__"):
         return str(device or "cuda")
@@ -862,7 +861,7 @@ def _dtype_of(value: Any, before: str = "") -> str:
 
 
 def _described(view: memoryview, value: Any) -> str:
-    """Kind and shape of the items, for an error."""
+    """Type and shape of an array, for error messages."""
     name = _dtype_of(value) or _ITEM_NAMES.get(_letter(view), view.format)
     return "%s of shape %s" % (name, tuple(view.shape))
 
@@ -875,21 +874,21 @@ def _conversion(table: Dict[str, str], view: memoryview, x: str) -> str:
 
 
 def _sound_of(pcm: Any, channels: Optional[int]) -> Tuple[memoryview, int]:
-    """Samples as bytes, and their channels."""
+    """Returns samples as bytes, and the number of channels."""
     count = None if channels is None else _whole(channels, "channels")
     if count not in (None, 1, 2):
-        raise ValueError("channels= is 1 or 2, not %r" % (channels,))
-    view, array, x = _view_of(pcm, "piece of sound")
+        raise ValueError("channels= must be 1 or 2, not %r" % (channels,))
+    view, array, x = _view_of(pcm, "sound")
     is_planar = view.ndim == 2 and view.shape[0] == 2 and view.shape[1] > 2
     x += ".T" if is_planar else ""
     letter = _letter(view)
     is_bytes = letter in "Bc" and not hasattr(array, "dtype") and not hasattr(array, "typecode")
     is_samples = letter == "h" and view.format in _NATIVE_SAMPLES
     if not is_bytes and not is_samples:
-        words = "Sound is int16, not %s" % _described(view, array)
+        words = "Sound must be int16, not %s" % _described(view, array)
         raise TypeError(words + _conversion(_TO_SAMPLES, view, x))
     if is_planar:
-        words = "Sound has its channels interleaved (N, 2), not one after the other: it is %s: pass %s"
+        words = "Sound must have interleaved channels (N, 2), but it is %s: pass %s"
         raise ValueError(words % (_described(view, array), x))
     if view.ndim == 2 and not is_bytes and (view.shape[1] in (1, 2) or view.shape[0] == 1):
         found = view.shape[1] if view.shape[1] in (1, 2) else 1
@@ -897,14 +896,14 @@ def _sound_of(pcm: Any, channels: Optional[int]) -> Tuple[memoryview, int]:
             raise ValueError("channels= is %d, but the sound is %s" % (count, _described(view, array)))
         count = found
     elif view.ndim != 1:
-        words = "Sound has the shape (N,), or (N, 2) for left and right: it is %s%s"
+        words = "Sound must have the shape (N,) or, for two channels, (N, 2), but it is %s%s"
         fix = {0: ": pass x.reshape(1)", 3: ": pass x[0]"}.get(view.ndim, "")
         if view.ndim == 2:
             fix = ": pass %s.mean(axis=%d).astype('<i2')" % (x, 1 if view.shape[0] > view.shape[1] else 0)
         raise ValueError(words % (_described(view, array), fix))
     count = count or 1
     if view.nbytes % (2 * count) != 0:
-        words = "The sound ends within a sample: %d bytes, of which %d make a sample of %d channel%s"
+        words = "The sound ends in the middle of a sample: it has %d bytes, but a sample has %d with %d channel%s"
         raise ValueError(words % (view.nbytes, 2 * count, count, "s" if count > 1 else ""))
     if view.nbytes == 0:
         return memoryview(b""), count
@@ -923,31 +922,31 @@ def _bytes_of_pillow(picture: Any, format: str) -> bytes:
     if mode is None or picture.mode != mode:
         fix = ("RGBA", "rgba") if mode == "RGBA" or "A" in picture.mode else ("RGB", "rgb24")
         convert = "x" if picture.mode == fix[0] else "x.convert(%r)" % fix[0]
-        words = "An image of Pillow with the mode %r is not %s: call frame(session, %s, %r)"
+        words = "A Pillow image with the mode %r is not %s: call frame(session, %s, %r)"
         raise TypeError(words % (picture.mode, format, convert, fix[1]))
     return picture.tobytes()
 
 
 def _check_pixels(view: memoryview, picture: Any, x: str) -> None:
-    """Holds a picture to bytes, in the order of rows, columns and colours."""
+    """Checks that a picture consists of bytes, in the order of rows, columns and colours."""
     shape = tuple(view.shape)
     fixed = x
     if len(shape) == 4:
         fixed, shape = fixed + "[0]", shape[1:]
-    # Planes of colours first, as models have them.
+    # Colour planes first, as in most models.
     is_planar = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
     if is_planar:
         fixed += ".transpose(1, 2, 0)"
     if _letter(view) not in "Bc":
-        words = "A picture consists of bytes (uint8), not of %s" % _described(view, picture)
+        words = "A picture must consist of bytes (uint8), not of %s" % _described(view, picture)
         raise TypeError(words + _conversion(_TO_PIXELS, view, fixed))
     if is_planar or view.ndim == 4:
-        words = "A picture has the shape (height, width, colours): it is %s: pass %s"
+        words = "A picture must have the shape (height, width, colours), but it is %s: pass %s"
         raise ValueError(words % (_described(view, picture), fixed))
 
 
 def _size_of(view: memoryview, format: str, width: int, height: int) -> Tuple[int, int]:
-    """Width and height of a picture: those of its array, or those that were given."""
+    """Returns width and height of a picture: those of its array, or the given ones."""
     _, pixel_bytes, others = _FORMATS[format]
     shape = tuple(view.shape)
     if view.ndim == 2 and others:
@@ -962,29 +961,29 @@ def _size_of(view: memoryview, format: str, width: int, height: int) -> Tuple[in
         raise ValueError("An array of shape %s is not a %s picture%s" % (shape, format, _other_format(shape, others)))
     if width % 2 != 0 or height % 2 != 0:
         cut = ": pass x[:%d, :%d]" % (height & ~1, width & ~1) if view.ndim == 3 and min(height, width) > 1 else ""
-        words = "The %s of a picture is even, 2 to %d pixels, not %d"
+        words = "The %s of a picture must be even, 2 to %d pixels, not %d"
         side = ("width", width) if width % 2 != 0 else ("height", height)
         raise ValueError(words % (side[0], _SIDE_MAX, side[1]) + cut)
     for name, side in (("width", width), ("height", height)):
         if not 2 <= side <= _SIDE_MAX:
-            raise ValueError("The %s of a picture is even, 2 to %d pixels, not %d" % (name, _SIDE_MAX, side))
+            raise ValueError("The %s of a picture must be even, 2 to %d pixels, not %d" % (name, _SIDE_MAX, side))
     return width, height
 
 
 def _other_format(shape: Tuple[int, ...], others: Any) -> str:
-    """What to do with an array whose shape does not fit its format."""
+    """The fix for an array whose shape does not match its format."""
     if len(shape) == 2 and not others:
-        return ", but a grey one: pass numpy.stack([x] * 3, axis=-1)"
+        return ", but a greyscale one: pass numpy.stack([x] * 3, axis=-1)"
     if len(shape) != 3:
         return ""
     if shape[2] == 1:
-        return ", but a grey one: pass numpy.repeat(x, 3, axis=2)"
+        return ", but a greyscale one: pass numpy.repeat(x, 3, axis=2)"
     fitting = [name for name, (_, count, planes) in _FORMATS.items() if not planes and count == shape[2]]
     return ": its format is %s" % " or ".join(map(repr, fitting)) if fitting else ""
 
 
 def _layout(format: str, width: int, height: int) -> Tuple[List[int], int]:
-    """Offset and stride of each of three planes without padding, and the bytes of all."""
+    """Returns offset and stride of each of three planes without padding, and the total size in bytes."""
     _, pixel_bytes, others = _FORMATS[format]
     planes = [0, width * pixel_bytes]
     size = width * pixel_bytes * height

@@ -105,7 +105,7 @@ Deno.test({
     assert.equal(code, 1);
     assert.match(
       new TextDecoder().decode(stderr),
-      /BridgeUnavailable: The program at \S+ is of the user nobody, and no server of this user/,
+      /BridgeUnavailable: The program at \S+ runs as the user nobody, not as this user/,
     );
   },
 });

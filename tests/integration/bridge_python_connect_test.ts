@@ -43,7 +43,7 @@ Deno.test("pinhole_bridge.connect: while it waits it says once which socket for,
   await using python = PythonWriter.start("writer.py", name);
   const words =
     `No Pinhole server at ${FOLDER}/pinhole-${name}.sock (No such file or directory): ` +
-    `\`renderer.bridge = "${name}"\` in its config.toml makes it; waiting for it\n`;
+    `set \`renderer.bridge = "${name}"\` in its config.toml; waiting for it\n`;
   await eventually(() => python.words === words, { what: () => `for its words: ${python.words}` });
   await withBridge(async () => {
     await python.hear("connected");
@@ -57,7 +57,7 @@ Deno.test("pinhole_bridge.connect: a server that is not there in time is named w
   assert.equal(code, 1);
   const last =
     `pinhole_bridge.BridgeUnavailable: No Pinhole server at ${FOLDER}/pinhole-${name}.sock (No such file ` +
-    `or directory): \`renderer.bridge = "${name}"\` in its config.toml makes it`;
+    `or directory): set \`renderer.bridge = "${name}"\` in its config.toml`;
   assert.equal(words.trimEnd().split("\n").at(-1), last);
 });
 

@@ -84,10 +84,13 @@ Deno.test("pinhole_bridge.frame: a size other than the session's is followed, la
 Deno.test("pinhole_bridge.frame: what is no picture is refused in Python, by its shape or size", async () => {
   await withPython(async ({ source, python }) => {
     const mistakes = [
-      [{ format: "bgr24", bytes: 10 }, /of 64x32 has 6144 bytes, not 10: give width= and height=/],
+      [{ format: "bgr24", bytes: 10 }, /of 64x32 has 6144 bytes, not 10: pass width= and height=/],
       [{ format: "bgr24", bytes: 10, size: { width: 32, height: 16 } }, /has 1536 bytes, not 10$/],
       [{ format: "yuyv", bytes: 10 }, /Unknown format 'yuyv'/],
-      [{ format: "bgr24", bytes: 10, size: { width: 5 } }, /width of a picture is even.*not 5/],
+      [
+        { format: "bgr24", bytes: 10, size: { width: 5 } },
+        /width of a picture must be even.*not 5/,
+      ],
     ] as const;
     for (const [command, words] of mistakes) {
       python.lines.length = 0;

@@ -85,7 +85,10 @@ Deno.test("pinhole_bridge.audio: of an answer that is too long as much is heard 
     assert.equal(warnings.length, 1);
     assert.equal(warnings[0]?.session, "one");
     assert.equal(words.match(/was not sent/g)?.length, 1, words);
-    assert.match(words, /for the session 'one' was not sent, as it would end more than 60 s ahead/);
+    assert.match(
+      words,
+      /for the session 'one' was not sent, because it would end more than 60 s ahead/,
+    );
   }
 });
 
