@@ -1,17 +1,15 @@
+import { formatIp, parseIp } from "../base/ip.ts";
+import { readPort, readSockaddr, SOCKADDR_BYTES } from "./sockaddr.ts";
+import type { SocketAddress } from "./udp_port.ts";
+
 const LIBC_SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length
   shutdown: { parameters: ["i32", "i32"], result: "i32" }, // fd, how
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Numbers of Linux that are the same on every processor that Deno runs on. */
-const LINUX = { AF_INET: 2, SHUT_RDWR: 2 } as const;
-
-/** Where a `sockaddr` has the port, most significant byte first, and the addresses of IPv4 and IPv6. */
-const PORT_OFFSET = 2;
-const IPV4 = { offset: 4, bytes: 4 } as const;
-const IPV6 = { offset: 8, bytes: 16 } as const;
-const ADDRESS_BYTES = 28;
+/** `SHUT_RDWR` of Linux. */
+const SHUT_BOTH = 2;
 
 /** File descriptors that are looked at: more connections than a server takes. */
 const DESCRIPTORS_MAX = 65_536;
@@ -67,26 +65,19 @@ export class ConnectionCutter implements Disposable {
   }
 }
 
-/** An address and a port. */
-interface End {
-  readonly host: string;
-  readonly port: number;
-}
-
 interface Ends {
-  readonly local: End;
-  readonly remote: End;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
 }
 
 function shutDown({ symbols }: Libc, wanted: readonly Ends[]): void {
-  const address = new Uint8Array(ADDRESS_BYTES);
-  const view = new DataView(address.buffer);
+  const sockaddr = new Uint8Array(SOCKADDR_BYTES);
   const length = new Uint32Array(1);
-  const isAt = ({ host, port }: End) =>
-    view.getUint16(PORT_OFFSET) === port && normal(hostOf(address)) === host;
+  const isAt = ({ hostname, port }: SocketAddress) =>
+    readPort(sockaddr) === port && readSockaddr(sockaddr).hostname === hostname;
   for (let fd = 0, gap = 0; fd < DESCRIPTORS_MAX && gap < GAP_MAX; fd++) {
-    length[0] = ADDRESS_BYTES;
-    if (symbols.getpeername(fd, address, length) !== 0) {
+    length[0] = SOCKADDR_BYTES;
+    if (symbols.getpeername(fd, sockaddr, length) !== 0) {
       gap += 1;
       continue;
     }
@@ -94,33 +85,14 @@ function shutDown({ symbols }: Libc, wanted: readonly Ends[]): void {
     const found = wanted.filter(({ remote }) => isAt(remote));
     if (found.length === 0) continue;
     // Through a tunnel all clients have one address, and may use one port of it towards two of ours.
-    length[0] = ADDRESS_BYTES;
-    if (symbols.getsockname(fd, address, length) !== 0) continue;
-    if (found.some(({ local }) => isAt(local))) symbols.shutdown(fd, LINUX.SHUT_RDWR);
+    length[0] = SOCKADDR_BYTES;
+    if (symbols.getsockname(fd, sockaddr, length) !== 0) continue;
+    if (found.some(({ local }) => isAt(local))) symbols.shutdown(fd, SHUT_BOTH);
   }
 }
 
-function endOf(address: Deno.Addr): End {
+/** One spelling of each address. */
+function endOf(address: Deno.Addr): SocketAddress {
   const { hostname, port } = address as Deno.NetAddr;
-  return { host: normal(hostname), port };
-}
-
-function hostOf(address: Uint8Array): string {
-  const { offset, bytes } = address[0] === LINUX.AF_INET ? IPV4 : IPV6;
-  const part = address.subarray(offset, offset + bytes);
-  if (bytes === IPV4.bytes) return part.join(".");
-  const groups = Array.from(
-    { length: 8 },
-    (_, at) => ((part[2 * at] ?? 0) * 256 + (part[2 * at + 1] ?? 0)).toString(16),
-  );
-  return groups.join(":");
-}
-
-/** One spelling of each address; IPv4 in IPv6 is IPv4. */
-function normal(hostname: string): string {
-  const host = hostname.includes(":") ? URL.parse(`http://[${hostname}]`)?.hostname : hostname;
-  const [, high = "", low = ""] = /^\[::ffff:([0-9a-f]+):([0-9a-f]+)\]$/.exec(host ?? "") ?? [];
-  if (high === "") return host ?? hostname;
-  const [one, two] = [parseInt(high, 16), parseInt(low, 16)];
-  return [one >> 8, one & 255, two >> 8, two & 255].join(".");
+  return { hostname: formatIp(parseIp(hostname)), port };
 }

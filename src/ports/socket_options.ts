@@ -1,10 +1,13 @@
 import { errorText } from "../base/errors.ts";
+import { formatIp, parseIp } from "../base/ip.ts";
+import { readPort, readSockaddr, SOCKADDR_BYTES } from "./sockaddr.ts";
+import type { SocketAddress } from "./udp_port.ts";
 
 /**
  * The part of the C library that sets socket options, of which Deno has no more than two. Variadic functions are not
  * among them.
  */
-const LIBC_SYMBOLS = {
+export const SOCKET_SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" }, // fd, level, name, value, length
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" }, // fd, level, name, value, length
@@ -13,16 +16,15 @@ const LIBC_SYMBOLS = {
 /** Numbers of Linux that are the same on every processor that Deno runs on. */
 const LINUX = {
   SOL_SOCKET: 1,
+  SO_TYPE: 3,
   SO_ACCEPTCONN: 30,
   SO_ATTACH_REUSEPORT_CBPF: 51,
   IPPROTO_TCP: 6,
   TCP_NOTSENT_LOWAT: 25,
 } as const;
 
-/** Where a `sockaddr` of IPv4 or IPv6 has the port, most significant byte first. */
-const PORT_OFFSET = 2;
-/** Room for a `sockaddr_in6`. */
-const ADDRESS_BYTES = 28;
+/** `SOCK_DGRAM` of Linux. */
+const DATAGRAM = 2;
 const INT_BYTES = 4;
 
 /** File descriptors that are looked at; the listeners of a server are among its first. */
@@ -75,7 +77,10 @@ export function preferNewest(port: number): string | undefined {
 /** The byte order of every processor that Deno runs on. */
 const LITTLE_ENDIAN = true;
 
-type Libc = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
+/** Those functions, opened. */
+export type SocketSymbols = Deno.DynamicLibrary<typeof SOCKET_SYMBOLS>["symbols"];
+
+type Libc = Deno.DynamicLibrary<typeof SOCKET_SYMBOLS>;
 
 interface SocketOption {
   readonly level: number;
@@ -92,7 +97,7 @@ function setOption(
 ): string | undefined {
   if (Deno.build.os !== "linux") return `${Deno.build.os} has no such option`;
   try {
-    const libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+    const libc = Deno.dlopen("libc.so.6", SOCKET_SYMBOLS);
     try {
       const fd = findListener(libc, port);
       if (fd === undefined) return "the socket was not found";
@@ -107,17 +112,40 @@ function setOption(
   }
 }
 
-/** Deno keeps descriptors to itself, but there are few to ask. */
 function findListener({ symbols }: Libc, port: number): number | undefined {
-  const address = new Uint8Array(ADDRESS_BYTES);
-  const listens = new Uint32Array(1);
+  const { SO_ACCEPTCONN } = LINUX;
+  return findSocket(symbols, SO_ACCEPTCONN, 1, (sockaddr) => readPort(sockaddr) === port);
+}
+
+/**
+ * The descriptor of a UDP socket of this process, by the address that it is bound to. It is Deno's, which closes it.
+ * @returns `undefined` when it was not found.
+ */
+export function findUdpSocket(
+  symbols: SocketSymbols,
+  { hostname, port }: SocketAddress,
+): number | undefined {
+  const bound = formatIp(parseIp(hostname));
+  return findSocket(symbols, LINUX.SO_TYPE, DATAGRAM, (sockaddr) => {
+    return readPort(sockaddr) === port && readSockaddr(sockaddr).hostname === bound;
+  });
+}
+
+/** Deno keeps descriptors to itself, but there are few to ask. */
+function findSocket(
+  symbols: SocketSymbols,
+  option: number,
+  wanted: number,
+  isBoundTo: (sockaddr: Uint8Array) => boolean,
+): number | undefined {
+  const sockaddr = new Uint8Array(SOCKADDR_BYTES);
+  const value = new Uint32Array(1);
   for (let fd = 0; fd < DESCRIPTORS_MAX; fd++) {
     const bytes = Uint32Array.of(INT_BYTES);
-    const { SOL_SOCKET, SO_ACCEPTCONN } = LINUX;
-    if (symbols.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, listens, bytes) !== 0) continue;
-    if (listens[0] !== 1) continue;
-    if (symbols.getsockname(fd, address, Uint32Array.of(ADDRESS_BYTES)) !== 0) continue;
-    if (new DataView(address.buffer).getUint16(PORT_OFFSET) === port) return fd;
+    if (symbols.getsockopt(fd, LINUX.SOL_SOCKET, option, value, bytes) !== 0) continue;
+    if (value[0] !== wanted) continue;
+    if (symbols.getsockname(fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES)) !== 0) continue;
+    if (isBoundTo(sockaddr)) return fd;
   }
   return undefined;
 }
