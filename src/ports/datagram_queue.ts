@@ -115,7 +115,10 @@ export class DatagramQueue {
    * @param sockaddr What the host calls `to`.
    * @returns False when as many wait as may.
    */
-  push(datagram: Uint8Array, { to, sockaddr }: { to: SocketAddress; sockaddr: Uint8Array }): boolean {
+  push(
+    datagram: Uint8Array,
+    { to, sockaddr }: { to: SocketAddress; sockaddr: Uint8Array },
+  ): boolean {
     if (this.isFull && !this.#grow()) return false;
     const at = (this.#head + this.#length) % this.#slots.length;
     this.#data.bytes.set(datagram, at * SLOT_BYTES);

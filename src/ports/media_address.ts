@@ -12,6 +12,8 @@ export interface MediaAddress extends SocketAddress {
 export interface MediaPortListener {
   /** Takes one packet, which is only valid until the call returns: the buffer is used again for the next one. */
   packet(packet: Uint8Array, from: MediaAddress): void;
+  /** The host refused to send so many packets. */
+  refused(packets: number): void;
   /** A TCP connection ended, by whichever side: its address is nobody's from now on. */
   disconnected(address: MediaAddress): void;
 }

@@ -14,13 +14,16 @@ export interface MediaPort {
   readonly port: number;
   /** Whether it takes TCP too. */
   readonly takesTcp: boolean;
+  /** Whether the host takes no more UDP at present, so that what is sent waits. */
+  readonly isBlocked: boolean;
   /** Receives packets from now on; replaces a former listener. */
   listen(listener: MediaPortListener): void;
   /**
-   * Sends one packet, which must not be changed from now on. The promise settles when UDP has it, and is `false` when
-   * the host refused to send or the TCP connection is over: a loss like any other.
+   * Sends one packet, which is only read until the call returns.
+   * @returns False when it is lost: the TCP connection is over, or too much waits for the host. What the host refuses
+   * later is told to the listener.
    */
-  send(packet: Uint8Array, to: MediaAddress): Promise<boolean>;
+  send(packet: Uint8Array, to: MediaAddress): boolean;
   /** An authentic packet came from there: a TCP connection may stay for a while. */
   prove(address: MediaAddress): void;
   /** Nobody needs this address any more: a TCP connection ends when what was sent on it has left. */
@@ -49,12 +52,20 @@ export interface MediaPortOptions {
  * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied} When UDP cannot be bound.
  */
 export function openMediaPort(options: MediaPortOptions): MediaPort {
-  const udp = openUdpPort(options.hostname, options.port);
+  let refused = (_packets: number) => {};
+  const udp = openUdpPort(options.hostname, options.port, {
+    clock: options.clock,
+    refused: (packets) => refused(packets),
+  });
   const tcp = openTcp({ ...options, port: udp.port });
   return {
     port: udp.port,
     takesTcp: tcp !== undefined,
+    get isBlocked() {
+      return udp.isBlocked;
+    },
     listen(listener) {
+      refused = (packets) => listener.refused(packets);
       udp.onDatagram((packet, { hostname, port }) =>
         listener.packet(packet, { transport: "udp", hostname, port })
       );
@@ -62,7 +73,7 @@ export function openMediaPort(options: MediaPortOptions): MediaPort {
     },
     send(packet, to) {
       if (to.transport === "udp") return udp.send(packet, to);
-      return Promise.resolve(tcp?.send(packet, to) ?? false);
+      return tcp?.send(packet, to) ?? false;
     },
     prove(address) {
       if (address.transport === "tcp") tcp?.prove(address);

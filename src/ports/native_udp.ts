@@ -27,11 +27,19 @@ const SOCKADDRS_MAX = 1024;
 
 /** How a {@link NativeUdpSender} is opened. */
 export interface NativeUdpOptions {
-  /** Where Deno's socket is bound: an IP literal. */
-  readonly bound: SocketAddress;
   readonly clock: Clock;
   /** The host refused so many datagrams. */
   readonly refused: (datagrams: number) => void;
+}
+
+/** A socket that takes an array of `struct mmsghdr`. */
+export interface MessageSocket extends Disposable {
+  readonly family: Family;
+  /** @returns How many of the messages were taken, at least one; or the number of Linux for why the first was not. */
+  sendMessages(
+    messages: Uint8Array<ArrayBuffer>,
+    count: number,
+  ): { readonly sent: number } | { readonly errno: number };
 }
 
 /**
@@ -40,9 +48,7 @@ export interface NativeUdpOptions {
  * datagram.
  */
 export class NativeUdpSender {
-  readonly #libc: Libc;
-  readonly #fd: number;
-  readonly #family: Family;
+  readonly #socket: MessageSocket;
   readonly #clock: Clock;
   readonly #refused: (datagrams: number) => void;
   readonly #queue: DatagramQueue;
@@ -52,33 +58,15 @@ export class NativeUdpSender {
   #cancelRetry: (() => void) | undefined;
   #isClosed = false;
 
-  private constructor(libc: Libc, fd: number, { bound, clock, refused }: NativeUdpOptions) {
-    this.#libc = libc;
-    this.#fd = fd;
-    this.#family = bound.hostname.includes(":") ? FAMILY.ipv6 : FAMILY.ipv4;
+  /** @param socket Is disposed of by {@link close}. */
+  constructor(socket: MessageSocket, { clock, refused }: NativeUdpOptions) {
+    this.#socket = socket;
     this.#clock = clock;
     this.#refused = refused;
     this.#queue = new DatagramQueue({
       segments: true,
       addressOf: (bytes) => Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)),
     });
-  }
-
-  /** @returns `undefined` where Deno has to send: on another system than Linux, or without the permission for FFI. */
-  static open(options: NativeUdpOptions): NativeUdpSender | undefined {
-    if (Deno.build.os !== "linux") return undefined;
-    // To ask for the library without the permission would ask the user of a terminal.
-    if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
-    let libc: Libc | undefined;
-    try {
-      libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
-      const fd = findUdpSocket(libc.symbols, options.bound);
-      if (fd !== undefined) return new NativeUdpSender(libc, fd, options);
-    } catch {
-      // Another C library, such as musl's.
-    }
-    libc?.close();
-    return undefined;
   }
 
   /** Whether the host takes no more at present: what is sent now waits. */
@@ -113,7 +101,7 @@ export class NativeUdpSender {
     this.#flush();
     this.#isClosed = true;
     this.#cancelRetry?.();
-    this.#libc.close();
+    this.#socket[Symbol.dispose]();
   }
 
   #flush(): void {
@@ -121,9 +109,9 @@ export class NativeUdpSender {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     for (let count = this.#queue.prepare(); count > 0; count = this.#queue.prepare()) {
-      const sent = this.#libc.symbols.sendmmsg(this.#fd, this.#queue.messages, count, FLAGS);
-      if (sent > 0) this.#queue.release(sent);
-      else if (!this.#recover(this.#errno())) return;
+      const result = this.#socket.sendMessages(this.#queue.messages, count);
+      if ("sent" in result) this.#queue.release(result.sent);
+      else if (!this.#recover(result.errno)) return;
     }
   }
 
@@ -145,20 +133,55 @@ export class NativeUdpSender {
     return true;
   }
 
-  /** Why the latest call failed. It is the thread's own, so it has to be read before anything else is called. */
-  #errno(): number {
-    const location = this.#libc.symbols.__errno_location();
-    return location === null ? 0 : Deno.UnsafePointerView.getInt32(location);
-  }
-
   #sockaddrOf(to: SocketAddress): Uint8Array | undefined {
     const key = `${to.hostname} ${to.port}`;
     const known = this.#sockaddrs.get(key);
     if (known !== undefined) return known;
-    const sockaddr = formatSockaddr(to, this.#family);
+    const sockaddr = formatSockaddr(to, this.#socket.family);
     if (sockaddr === undefined) return undefined;
     if (this.#sockaddrs.size >= SOCKADDRS_MAX) this.#sockaddrs.clear();
     this.#sockaddrs.set(key, sockaddr);
     return sockaddr;
   }
+}
+
+/**
+ * The socket of Deno's that is bound to an address. It has to be disposed of before that is closed.
+ * @param bound An IP literal and a port.
+ * @returns `undefined` where Deno has to send: on another system than Linux, or without the permission for FFI.
+ */
+export function openMessageSocket(bound: SocketAddress): MessageSocket | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  // To ask for the library without the permission would ask the user of a terminal.
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
+  let libc: Libc | undefined;
+  try {
+    libc = Deno.dlopen("libc.so.6", LIBC_SYMBOLS);
+    const fd = findUdpSocket(libc.symbols, bound);
+    if (fd !== undefined) return createMessageSocket(libc, { fd, bound });
+  } catch {
+    // Another C library, such as musl's.
+  }
+  libc?.close();
+  return undefined;
+}
+
+function createMessageSocket(
+  libc: Libc,
+  { fd, bound }: { fd: number; bound: SocketAddress },
+): MessageSocket {
+  const { sendmmsg, __errno_location } = libc.symbols;
+  /** The thread's own, so it has to be read before anything else is called. */
+  const errno = () => {
+    const location = __errno_location();
+    return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  };
+  return {
+    family: bound.hostname.includes(":") ? FAMILY.ipv6 : FAMILY.ipv4,
+    sendMessages(messages, count) {
+      const sent = sendmmsg(fd, messages, count, FLAGS);
+      return sent > 0 ? { sent } : { errno: errno() };
+    },
+    [Symbol.dispose]: () => libc.close(),
+  };
 }

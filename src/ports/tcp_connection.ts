@@ -79,10 +79,10 @@ export class TcpConnection {
     this.#cancelDeadline = this.#options.clock.after(TCP_IDLE_MS_MAX, () => this.end("idle"));
   }
 
-  /** Sends one packet, which must not be changed from now on, together with others of the same moment. */
+  /** Sends a copy of one packet, together with others of the same moment. */
   send(packet: Uint8Array): void {
     if (this.#isReleased || this.#isOver) return;
-    const dropped = this.#queue.push(packet, this.#options.clock.now());
+    const dropped = this.#queue.push(packet.slice(), this.#options.clock.now());
     if (dropped > 0) this.#options.dropped(dropped);
     this.#writing ??= this.#write();
   }

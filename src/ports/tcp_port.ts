@@ -44,7 +44,7 @@ export class TcpPort {
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
-  #to: MediaPortListener = { packet() {}, disconnected() {} };
+  #to: Pick<MediaPortListener, "packet" | "disconnected"> = { packet() {}, disconnected() {} };
 
   /**
    * Binds the port.
@@ -75,7 +75,7 @@ export class TcpPort {
   }
 
   /**
-   * Sends one packet, which must not be changed from now on.
+   * Sends one packet, which is only read until the call returns.
    * @returns False when that connection is over.
    */
   send(packet: Uint8Array, to: MediaAddress): boolean {

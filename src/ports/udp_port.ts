@@ -1,4 +1,6 @@
+import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
+import { NativeUdpSender, openMessageSocket } from "./native_udp.ts";
 
 /** An IP address and a port. */
 export interface SocketAddress {
@@ -16,15 +18,28 @@ export type DatagramHandler = (packet: Uint8Array, from: SocketAddress) => void;
 export interface UdpPort {
   /** The local port that is bound. */
   readonly port: number;
+  /** Whether the host takes no more at present, so that what is sent waits. */
+  readonly isBlocked: boolean;
   /** Receives datagrams from now on; replaces a former handler. */
   onDatagram(handler: DatagramHandler): void;
   /**
-   * Sends one datagram; `packet` must not be changed before the promise settles. It resolves to `false` when the
-   * host refused to send, which for UDP is a loss like any other.
+   * Sends one datagram, which is only read until the call returns.
+   * @returns False when the port is closed, or too much waits for the host: a loss like any other. What the host refuses
+   * later is told by `refused`.
    */
-  send(packet: Uint8Array, to: SocketAddress): Promise<boolean>;
+  send(packet: Uint8Array, to: SocketAddress): boolean;
   /** Closes the socket. Idempotent. */
   close(): Promise<void>;
+}
+
+/** How a {@link UdpPort} is opened. */
+export interface UdpPortOptions {
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** The host refused so many datagrams, which for UDP is a loss like any other. */
+  readonly refused?: (datagrams: number) => void;
+  /** Whether Deno sends even where the C library could. Default: no. */
+  readonly sendsByDeno?: boolean;
 }
 
 /**
@@ -32,8 +47,16 @@ export interface UdpPort {
  * @param port 0 takes any free one.
  * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied}
  */
-export function openUdpPort(hostname: string, port: number): UdpPort {
+export function openUdpPort(
+  hostname: string,
+  port: number,
+  { clock = SYSTEM_CLOCK, refused = () => {}, sendsByDeno = false }: UdpPortOptions = {},
+): UdpPort {
   const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+  const bound = socket.addr as Deno.NetAddr;
+  const messages = sendsByDeno ? undefined : openMessageSocket(bound);
+  const native = messages && new NativeUdpSender(messages, { clock, refused });
+  const byDeno = new DenoUdpSender(socket, refused);
   let handler: DatagramHandler = () => {};
   let closed = false;
   const receiving = receive();
@@ -55,24 +78,51 @@ export function openUdpPort(hostname: string, port: number): UdpPort {
   }
 
   return {
-    port: (socket.addr as Deno.NetAddr).port,
+    port: bound.port,
+    get isBlocked() {
+      return native?.isBlocked ?? byDeno.isBlocked;
+    },
     onDatagram(next) {
       handler = next;
     },
-    async send(packet, to) {
+    send(packet, to) {
       if (closed) return false;
-      try {
-        await socket.send(packet, { transport: "udp", hostname: to.hostname, port: to.port });
-        return true;
-      } catch {
-        return false;
-      }
+      return native?.send(packet, to) ?? byDeno.send(packet, to);
     },
     async close() {
       if (closed) return;
       closed = true;
+      native?.close();
       socket.close();
       await receiving;
     },
   };
+}
+
+/** Datagrams that Deno holds before viewers are told to wait, and at most. */
+const DENO_QUEUE = { blocked: 512, most: 4096 } as const;
+
+/** Sends datagrams by Deno: each is copied and has a promise, but that works on every system. */
+class DenoUdpSender {
+  readonly #socket: Deno.DatagramConn;
+  readonly #refused: (datagrams: number) => void;
+  #waiting = 0;
+
+  constructor(socket: Deno.DatagramConn, refused: (datagrams: number) => void) {
+    this.#socket = socket;
+    this.#refused = refused;
+  }
+
+  get isBlocked(): boolean {
+    return this.#waiting > DENO_QUEUE.blocked;
+  }
+
+  send(datagram: Uint8Array, { hostname, port }: SocketAddress): boolean {
+    if (this.#waiting >= DENO_QUEUE.most) return false;
+    this.#waiting++;
+    void this.#socket.send(datagram.slice(), { transport: "udp", hostname, port })
+      .catch(() => this.#refused(1))
+      .finally(() => this.#waiting--);
+    return true;
+  }
 }

@@ -178,7 +178,8 @@ export class WebRtcPeer implements Peer, PortMember {
   get isFull(): boolean {
     const nowMs = this.#options.clock.now();
     // To whom nothing may be sent, a picture would be lost: it goes on when that has changed.
-    return this.#path.isFull(nowMs) || this.ice.streamTo(nowMs) === undefined;
+    return this.#path.isFull(nowMs) || this.#options.mux.isBlocked ||
+      this.ice.streamTo(nowMs) === undefined;
   }
 
   get stats(): PeerStats {

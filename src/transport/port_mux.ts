@@ -75,6 +75,7 @@ export class PortMux {
     });
     port.listen({
       packet: (packet, from) => this.#receive(packet, from),
+      refused: (packets) => this.#refused(packets),
       disconnected: (address) => this.#disconnected(address),
     });
   }
@@ -107,11 +108,21 @@ export class PortMux {
     this.#releaseOthers(member, new Set());
   }
 
-  /** Sends one packet. A refusal by the host is counted and otherwise a loss like any other. */
+  /** Whether the host takes no more UDP at present: a picture more would only wait. */
+  get isBlocked(): boolean {
+    return this.#port.isBlocked;
+  }
+
+  /**
+   * Sends one packet, which is only read until the call returns. A refusal by the host is counted and otherwise a loss
+   * like any other.
+   */
   send(packet: Uint8Array, to: MediaAddress): void {
-    void this.#port.send(packet, to).then((sent) => {
-      if (!sent) this.#meter.count("send_errors_total");
-    });
+    if (!this.#port.send(packet, to)) this.#refused(1);
+  }
+
+  #refused(packets: number): void {
+    this.#meter.count("send_errors_total", {}, packets);
   }
 
   #receive(packet: Uint8Array, from: MediaAddress): void {

@@ -51,6 +51,7 @@ const TYPES = [
 class FuzzPort implements MediaPort {
   readonly port = 10_111;
   readonly takesTcp = true;
+  readonly isBlocked = false;
   readonly held = new Set<string>();
   reply: { readonly packet: Uint8Array; readonly to: MediaAddress } | undefined;
   /** The latest request for consent. */
@@ -71,15 +72,15 @@ class FuzzPort implements MediaPort {
     assert.ok(left <= AMPLIFICATION_MAX * came, `${left} bytes for ${came}`);
   }
 
-  send(packet: Uint8Array, to: MediaAddress): Promise<boolean> {
+  send(packet: Uint8Array, to: MediaAddress): boolean {
     this.#weigh(to).left += packet.length + UDP_HEADERS_BYTES;
     if (isConsentRequest(packet)) {
       this.asked = { packet, to };
-      return SENT;
+      return true;
     }
     assert.equal(this.reply, undefined, "one answer for each request");
     this.reply = { packet, to };
-    return SENT;
+    return true;
   }
 
   prove(address: MediaAddress): void {
@@ -101,9 +102,6 @@ class FuzzPort implements MediaPort {
     return traffic;
   }
 }
-
-const WAS_SENT = true;
-const SENT = Promise.resolve(WAS_SENT);
 
 class FuzzMember implements PortMember {
   readonly ice = new IceAgent({

@@ -75,7 +75,12 @@ class PlainViewer {
 
   async run(): Promise<void> {
     this.#session.start({
-      rtp: { protect: ({ header, payload }) => Uint8Array.of(...header, ...payload) },
+      rtp: {
+        protect({ headerBytes, payload }, target) {
+          target.set(payload, headerBytes);
+          return headerBytes + payload.length;
+        },
+      },
       protectRtcp: (compound) => compound,
       unprotectRtcp: (compound) => ({ compound, newest: true }),
     });

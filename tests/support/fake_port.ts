@@ -51,6 +51,7 @@ export class FakePort implements MediaPort {
   /** Whether the host takes what is sent. */
   takes = true;
   readonly takesTcp = true;
+  readonly isBlocked: boolean = false;
   /** Addresses that checks proved, and that nobody needs any more. */
   readonly proven: MediaAddress[] = [];
   readonly released: MediaAddress[] = [];
@@ -70,14 +71,15 @@ export class FakePort implements MediaPort {
     this.released.push(address);
   }
 
-  send(packet: Uint8Array, to: MediaAddress): Promise<boolean> {
+  send(sent: Uint8Array, to: MediaAddress): boolean {
+    const packet = sent.slice();
     if (isConsentRequest(packet)) {
       this.asked.push({ packet, to });
       if (this.answers) this.receive(consentAnswer(packet), to);
     } else {
       this.sent.push({ packet, to });
     }
-    return Promise.resolve(this.takes);
+    return this.takes;
   }
 
   close(): Promise<void> {

@@ -34,6 +34,7 @@ export class TestTcpPort implements AsyncDisposable {
     });
     this.port.listen({
       packet: (packet, from) => this.arrivals.push({ packet: packet.slice(), from }),
+      refused: () => {},
       disconnected: (address) => this.disconnected.push(address),
     });
   }

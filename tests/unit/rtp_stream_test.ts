@@ -9,9 +9,10 @@ import type { PlainPacket, SrtpSender } from "../../src/transport/rtp/srtp.ts";
 class OpenSrtp implements SrtpSender {
   readonly given: PlainPacket[] = [];
 
-  protect(packet: PlainPacket): Uint8Array {
-    this.given.push({ ...packet, header: packet.header.slice() });
-    return Uint8Array.of(...packet.header, ...packet.payload);
+  protect(packet: PlainPacket, target: Uint8Array): number {
+    this.given.push({ ...packet });
+    target.set(packet.payload, packet.headerBytes);
+    return packet.headerBytes + packet.payload.length;
   }
 }
 
@@ -23,7 +24,7 @@ function setUp({ started = true }: { started?: boolean } = {}) {
     payloadType: 96,
     clockRate: 90_000,
     clock,
-    send: (packet) => void sent.push(packet),
+    send: (packet) => void sent.push(packet.slice()),
   });
   if (started) stream.start(srtp);
   return { stream, srtp, clock, sent, packets: () => sent.map(parsed) };
@@ -169,7 +170,7 @@ function numberedStreams(first: number, ids: readonly (number | undefined)[]) {
       payloadType: 96,
       clockRate: 90_000,
       clock: new FakeClock(),
-      send: (packet) => void sent.push(parsed(packet)),
+      send: (packet) => void sent.push(parsed(packet.slice())),
       sent: (payloadBytes) => {
         counted.push(payloadBytes);
         return next++ & 0xffff;

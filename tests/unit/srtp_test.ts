@@ -8,7 +8,14 @@ import {
 } from "werift";
 import { writeRtpHeader } from "../../src/transport/rtp/rtp.ts";
 import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
-import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
+import {
+  createSrtpSender,
+  type PlainPacket,
+  SRTP_OVERHEAD_BYTES_MAX,
+  type SrtpSender,
+} from "../../src/transport/rtp/srtp.ts";
+import { DENO_CIPHERS } from "../../src/transport/rtp/ciphers.ts";
+import { NATIVE_CIPHERS } from "../../src/transport/rtp/native_ciphers.ts";
 import {
   counterMode,
   deriveKey,
@@ -85,16 +92,23 @@ Deno.test("deriveKey: the session keys of RFC 3711 §B.3", () => {
   );
 });
 
-for (const profile of PROFILES) {
+const ALL_CIPHERS = [DENO_CIPHERS, NATIVE_CIPHERS].flatMap((ciphers) => ciphers ?? []);
+/** Each profile by each implementation that the host has. */
+const IMPLEMENTATIONS = PROFILES.flatMap((profile) =>
+  ALL_CIPHERS.map((ciphers) => [profile, ciphers] as const)
+);
+
+for (const [profile, ciphers] of IMPLEMENTATIONS) {
+  const name = `${profile} by ${ciphers.name}`;
   /** The other implementation never ends its ciphers of counter mode, which Deno reports as a leak. */
   const options = { sanitizeResources: profile === "aead_aes_128_gcm" };
 
   Deno.test(
-    `SrtpSender: ${profile} is read by another implementation, over two wraps of the numbers`,
+    `SrtpSender: ${name} is read by another implementation, over two wraps of the numbers`,
     options,
     () => {
       const keys = randomKeys(profile, 3711);
-      const sender = createSrtpSender(keys);
+      const sender = createSrtpSender(keys, ciphers);
       const receiver = new SrtpSession(otherSide(keys));
       const random = new Random(7714);
       const ssrc = random.uint32();
@@ -105,8 +119,7 @@ for (const profile of PROFILES) {
         const marker = random.oneIn(3);
         writeRtpHeader(header, { payloadType: 96, sequenceNumber, timestamp: index, ssrc, marker });
         const payload = random.bytes(random.below(100));
-        const packet = sender.protect({
-          header,
+        const packet = protect(sender, header, {
           payload,
           ssrc,
           sequenceNumber,
@@ -122,7 +135,7 @@ for (const profile of PROFILES) {
     },
   );
 
-  Deno.test(`SrtpSender: ${profile} authenticates every byte`, options, () => {
+  Deno.test(`SrtpSender: ${name} authenticates every byte`, options, () => {
     const keys = randomKeys(profile, 1);
     const header = new Uint8Array(12);
     writeRtpHeader(header, {
@@ -132,8 +145,7 @@ for (const profile of PROFILES) {
       ssrc: 9,
       marker: true,
     });
-    const packet = createSrtpSender(keys).protect({
-      header,
+    const packet = protect(createSrtpSender(keys, ciphers), header, {
       payload: new Uint8Array(5),
       ssrc: 9,
       sequenceNumber: 9,
@@ -146,9 +158,9 @@ for (const profile of PROFILES) {
     }
   });
 
-  Deno.test(`SrtcpSender: ${profile} is read by another implementation`, options, () => {
+  Deno.test(`SrtcpSender: ${name} is read by another implementation`, options, () => {
     const keys = randomKeys(profile, 2);
-    const sender = createSrtcpSender(keys);
+    const sender = createSrtcpSender(keys, ciphers);
     const receiver = new SrtcpSession(otherSide(keys));
     for (let words = 2; words < 30; words++) {
       const compound = new Random(words).bytes(4 * words);
@@ -158,12 +170,12 @@ for (const profile of PROFILES) {
   });
 
   Deno.test(
-    `SrtcpReceiver: ${profile} reads another implementation, each packet once`,
+    `SrtcpReceiver: ${name} reads another implementation, each packet once`,
     options,
     () => {
       const keys = randomKeys(profile, 3);
       const sender = new SrtcpSession(otherSide(keys));
-      const receiver = createSrtcpReceiver(keys);
+      const receiver = createSrtcpReceiver(keys, ciphers);
       const compound = Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4);
       const packets = Array.from({ length: 100 }, () => sender.encrypt(Buffer.from(compound)));
       const taken = (at: number) => receiver.unprotect(packets[at] ?? new Uint8Array());
@@ -180,10 +192,12 @@ for (const profile of PROFILES) {
     },
   );
 
-  Deno.test(`SrtcpReceiver: ${profile} takes nothing that was changed, cut or made up`, () => {
+  Deno.test(`SrtcpReceiver: ${name} takes nothing that was changed, cut or made up`, () => {
     const keys = randomKeys(profile, 4);
-    const packet = createSrtcpSender(keys).protect(Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4));
-    const receiver = createSrtcpReceiver(keys);
+    const packet = createSrtcpSender(keys, ciphers).protect(
+      Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4),
+    );
+    const receiver = createSrtcpReceiver(keys, ciphers);
     for (let at = 0; at < packet.length; at++) {
       const forged = Uint8Array.from(packet);
       forged.set([(packet[at] ?? 0) ^ 0x80], at);
@@ -197,16 +211,27 @@ for (const profile of PROFILES) {
     assert.notEqual(receiver.unprotect(packet), undefined, "the forgeries left no trace");
   });
 
-  Deno.test(`SrtcpReceiver: ${profile} numbers each source by itself, and bounds the sources`, () => {
+  Deno.test(`SrtcpReceiver: ${name} numbers each source by itself, and bounds the sources`, () => {
     const keys = randomKeys(profile, 6);
-    const receiver = createSrtcpReceiver(keys);
+    const receiver = createSrtcpReceiver(keys, ciphers);
     const taken = Array.from({ length: 12 }, (_, source) => {
       const compound = Uint8Array.of(0x80, 201, 0, 1, 0, 0, 0, source);
       // Each sender begins with the same index.
-      return receiver.unprotect(createSrtcpSender(keys).protect(compound)) !== undefined;
+      return receiver.unprotect(createSrtcpSender(keys, ciphers).protect(compound)) !== undefined;
     });
     assert.deepEqual(taken, Array.from({ length: 12 }, (_, source) => source < 8));
   });
+}
+
+/** The whole SRTP packet. */
+function protect(
+  sender: SrtpSender,
+  header: Uint8Array,
+  packet: Omit<PlainPacket, "headerBytes">,
+): Uint8Array {
+  const target = new Uint8Array(header.length + packet.payload.length + SRTP_OVERHEAD_BYTES_MAX);
+  target.set(header);
+  return target.subarray(0, sender.protect({ ...packet, headerBytes: header.length }, target));
 }
 
 function isNearWrap(index: number): boolean {

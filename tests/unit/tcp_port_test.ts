@@ -25,8 +25,8 @@ Deno.test("MediaPort: packets over TCP come and go by the connection that they b
   await using two = await subject.connect();
   assert.deepEqual(subject.arrivals.map(({ from }) => from), [addressOf(one), addressOf(two)]);
   assert.deepEqual(subject.arrivals.map(({ packet }) => packet), [TCP_CHECK, TCP_CHECK]);
-  assert.ok(await subject.port.send(Uint8Array.of(1), addressOf(one)));
-  assert.ok(await subject.port.send(Uint8Array.of(2), addressOf(two)));
+  assert.ok(subject.port.send(Uint8Array.of(1), addressOf(one)));
+  assert.ok(subject.port.send(Uint8Array.of(2), addressOf(two)));
   await one.receives(1);
   await two.receives(1);
   assert.deepEqual([one.packets, two.packets], [[Uint8Array.of(1)], [Uint8Array.of(2)]]);
@@ -42,7 +42,7 @@ Deno.test("MediaPort: a datagram and a connection of one port number are two way
   await eventually(() => subject.arrivals.length === 2, { what: "for the datagram" });
   const from: MediaAddress = { ...addressOf(peer), transport: "udp" };
   assert.deepEqual(subject.arrivals[1]?.from, from);
-  await subject.port.send(Uint8Array.of(9), from);
+  subject.port.send(Uint8Array.of(9), from);
   assert.deepEqual((await socket.receive())[0], Uint8Array.of(9));
   assert.equal(peer.packets.length, 0);
   socket.close();
@@ -52,7 +52,7 @@ Deno.test("MediaPort: the packets of one moment arrive whole, in order, and none
   await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
   const packets = Array.from({ length: 400 }, (_, at) => new Uint8Array(1200).fill(at));
-  for (const packet of packets) void subject.port.send(packet, addressOf(peer));
+  for (const packet of packets) subject.port.send(packet, addressOf(peer));
   await peer.receives(400);
   assert.deepEqual(peer.packets, packets);
 });
@@ -174,17 +174,17 @@ Deno.test("MediaPort: a reader that never reads costs a bounded queue, and other
   const enough = (TCP_QUEUE_BYTES_MAX + 1_000_000) / packet.length;
   for (let sent = 0; dropped() === 0; sent++) {
     assert.ok(sent < enough, "nothing was dropped yet");
-    void subject.port.send(packet, addressOf(stuck));
+    subject.port.send(packet, addressOf(stuck));
     if (sent % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
   }
   // Nothing waits longer than its time either.
-  void subject.port.send(packet, addressOf(stuck));
+  subject.port.send(packet, addressOf(stuck));
   const before = dropped();
   await subject.clock.advance(TCP_QUEUE_MS_MAX);
-  void subject.port.send(packet, addressOf(stuck));
+  subject.port.send(packet, addressOf(stuck));
   const late = dropped() - before;
   assert.ok(late >= 1 && late <= TCP_QUEUE_BYTES_MAX / framedBytes(packet), `${late} were late`);
-  void subject.port.send(packet, addressOf(other));
+  subject.port.send(packet, addressOf(other));
   await other.receives(1);
   assert.ok(!stuck.isOver);
 });
@@ -192,15 +192,15 @@ Deno.test("MediaPort: a reader that never reads costs a bounded queue, and other
 Deno.test("MediaPort: an address that is released takes its last packets along and is closed then", async () => {
   await using subject = await TestTcpPort.open();
   await using peer = await subject.connect();
-  void subject.port.send(Uint8Array.of(1), addressOf(peer));
-  void subject.port.send(Uint8Array.of(2), addressOf(peer));
+  subject.port.send(Uint8Array.of(1), addressOf(peer));
+  subject.port.send(Uint8Array.of(2), addressOf(peer));
   subject.port.release(addressOf(peer));
   subject.port.release(addressOf(peer));
-  void subject.port.send(Uint8Array.of(3), addressOf(peer));
+  subject.port.send(Uint8Array.of(3), addressOf(peer));
   await peer.closes();
   assert.deepEqual(peer.packets, [Uint8Array.of(1), Uint8Array.of(2)]);
   assert.equal(subject.ended("released"), 1);
-  assert.ok(!await subject.port.send(Uint8Array.of(4), addressOf(peer)));
+  assert.ok(!subject.port.send(Uint8Array.of(4), addressOf(peer)));
 });
 
 Deno.test("MediaPort: connections that are reset before they are accepted hold up no other", async () => {
@@ -216,7 +216,7 @@ Deno.test("MediaPort: a released connection that does not drain is closed all th
   await using subject = await TestTcpPort.open();
   await using stuck = await subject.connect({ reads: false });
   for (let at = 0; at < 1_000; at++) {
-    void subject.port.send(new Uint8Array(1200), addressOf(stuck));
+    subject.port.send(new Uint8Array(1200), addressOf(stuck));
     if (at % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
   }
   subject.port.release(addressOf(stuck));
@@ -234,7 +234,7 @@ Deno.test("MediaPort: a connection that the browser closes is told, once", async
   await eventually(() => subject.disconnected.length === 1, { what: "for the news" });
   assert.equal(subject.ended("remote"), 1);
   assert.equal(subject.clock.pending, 0, "no timer is left");
-  assert.ok(!await subject.port.send(Uint8Array.of(1), subject.disconnected[0] ?? assert.fail()));
+  assert.ok(!subject.port.send(Uint8Array.of(1), subject.disconnected[0] ?? assert.fail()));
 });
 
 Deno.test("MediaPort: closing ends every connection and every timer, twice as well as once", async () => {
@@ -242,7 +242,7 @@ Deno.test("MediaPort: closing ends every connection and every timer, twice as we
   await using proven = await subject.connect();
   await using unproven = await TcpPeer.connect(subject.port.port);
   await using stuck = await subject.connect({ reads: false });
-  for (let at = 0; at < 1_000; at++) void subject.port.send(new Uint8Array(1200), addressOf(stuck));
+  for (let at = 0; at < 1_000; at++) subject.port.send(new Uint8Array(1200), addressOf(stuck));
   await subject.port.close();
   await subject.port.close();
   await proven.closes();
@@ -255,7 +255,7 @@ Deno.test("MediaPort: closing ends every connection and every timer, twice as we
 async function connectStuck(subject: TestTcpPort): Promise<TcpPeer> {
   const stuck = await subject.connect({ reads: false, proves: false });
   for (let at = 0; at < 8_000; at++) {
-    void subject.port.send(new Uint8Array(1200), addressOf(stuck));
+    subject.port.send(new Uint8Array(1200), addressOf(stuck));
     if (at % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
   }
   assert.ok(subject.meter.value("packets_dropped_total", { reason: "tcp_backlog" }) > 0);
@@ -273,7 +273,7 @@ Deno.test("MediaPort: a peer that reads nothing makes room at once, descriptor a
   }
   await eventually(() => subject.ended("crowded") === 1, { what: "for it to make room" });
   await using browser = await subject.connect();
-  void subject.port.send(Uint8Array.of(1), addressOf(browser));
+  subject.port.send(Uint8Array.of(1), addressOf(browser));
   await browser.receives(1);
   // Each newcomer has two, one at each end; the browser took the place of one more.
   const expected = before + 2 * TCP_UNPROVEN_CONNECTIONS_MAX + 2 - 2;

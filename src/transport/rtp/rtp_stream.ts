@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { RTP_HEADER_BYTES_MAX } from "../../media/packetizer.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type RtpHeaderExtension, writeRtpHeader } from "./rtp.ts";
-import type { SrtpSender } from "./srtp.ts";
+import { SRTP_OVERHEAD_BYTES_MAX, type SrtpSender } from "./srtp.ts";
 
 /** Packets kept for retransmission: 2 s at 2.5 Mbit/s, about 600 kB for each viewer. */
 const HISTORY_PACKETS = 512;
@@ -37,6 +37,7 @@ export interface RtpStreamOptions extends RtpMarks {
   /** Hz. */
   readonly clockRate: number;
   readonly clock: Clock;
+  /** Takes a packet, which is only valid until the call returns: its memory is used again. */
   readonly send: (packet: Uint8Array) => void;
 }
 
@@ -54,13 +55,20 @@ export interface Burst {
   readonly extensions?: readonly RtpHeaderExtension[];
 }
 
+/** A packet that was sent, in memory that a later one uses again. */
 interface SentPacket {
-  readonly index: number;
-  readonly packet: Uint8Array;
-  readonly sentAtMs: number;
+  index: number;
+  /** As long as the longest packet that it has held. */
+  buffer: Uint8Array<ArrayBuffer>;
+  /** Bytes of the packet. */
+  bytes: number;
+  sentAtMs: number;
   resends: number;
   resentAtMs: number;
 }
+
+/** Buffers grow by so many bytes: packets of one frame differ by few. */
+const BUFFER_STEP_BYTES = 256;
 
 /** What became of a request to send packets again. */
 export interface Resent {
@@ -75,7 +83,6 @@ export class RtpStream {
   readonly ssrc: number = randomInt(1, 2 ** 32);
   readonly #options: RtpStreamOptions;
   readonly #timestampOffset = randomInt(2 ** 32);
-  readonly #header = new Uint8Array(RTP_HEADER_BYTES_MAX);
   /** The number of the packet that is being written. */
   readonly #number: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(2));
   #marks: RtpMarks;
@@ -135,6 +142,7 @@ export class RtpStream {
     if (this.#srtp === undefined) return;
     if (keyframe) this.#neededFrom = this.#nextIndex;
     const timestamp = this.timestampOf(timestampUs);
+    const nowMs = this.#options.clock.now();
     const { payloadType, sent, numberExtensionId: id } = this.#marks;
     const number = new Uint8Array(this.#number.buffer);
     const numbered = id === undefined ? extensions : [...extensions, { id, data: number }];
@@ -142,7 +150,8 @@ export class RtpStream {
       this.#number.setUint16(0, sent?.(payload.length) ?? 0);
       const index = this.#nextIndex++;
       const sequenceNumber = index & 0xffff;
-      const headerBytes = writeRtpHeader(this.#header, {
+      const slot = this.#slotFor(index, payload.length, nowMs);
+      const headerBytes = writeRtpHeader(slot.buffer, {
         payloadType,
         sequenceNumber,
         timestamp,
@@ -150,17 +159,14 @@ export class RtpStream {
         marker: marker && at === payloads.length - 1,
         extensions: numbered,
       });
-      const packet = this.#srtp.protect({
-        header: this.#header.subarray(0, headerBytes),
-        payload,
-        ssrc: this.ssrc,
-        sequenceNumber,
-        rolloverCounter: Math.floor(index / 2 ** 16),
-      });
+      const rolloverCounter = Math.floor(index / 2 ** 16);
+      slot.bytes = this.#srtp.protect(
+        { headerBytes, payload, ssrc: this.ssrc, sequenceNumber, rolloverCounter },
+        slot.buffer,
+      );
       this.#packetsSent++;
       this.#payloadBytesSent += payload.length;
-      this.#remember(index, packet);
-      this.#send(packet);
+      this.#send(slot);
     }
   }
 
@@ -188,25 +194,40 @@ export class RtpStream {
       if (sent.resends >= RESENDS_MAX || nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
       sent.resends++;
       sent.resentAtMs = nowMs;
-      this.#send(sent.packet);
+      this.#send(sent);
       packets++;
     }
     this.#packetsRetransmitted += packets;
     return { packets, isTooLate };
   }
 
-  #remember(index: number, packet: Uint8Array): void {
-    this.#history[index % HISTORY_PACKETS] = {
-      index,
-      packet,
-      sentAtMs: this.#options.clock.now(),
-      resends: 0,
-      resentAtMs: Number.NEGATIVE_INFINITY,
-    };
+  /** Memory for a packet, which it keeps until {@link HISTORY_PACKETS} others have followed. */
+  #slotFor(index: number, payloadBytes: number, nowMs: number): SentPacket {
+    const needed = RTP_HEADER_BYTES_MAX + payloadBytes + SRTP_OVERHEAD_BYTES_MAX;
+    const at = index % HISTORY_PACKETS;
+    const slot = this.#history[at] ??= { ...NO_PACKET };
+    if (slot.buffer.length < needed) {
+      const bytes = Math.ceil(needed / BUFFER_STEP_BYTES) * BUFFER_STEP_BYTES;
+      slot.buffer = new Uint8Array(bytes);
+    }
+    slot.index = index;
+    slot.sentAtMs = nowMs;
+    slot.resends = 0;
+    slot.resentAtMs = Number.NEGATIVE_INFINITY;
+    return slot;
   }
 
-  #send(packet: Uint8Array): void {
-    this.#bytesSent += packet.length;
-    this.#options.send(packet);
+  #send({ buffer, bytes }: SentPacket): void {
+    this.#bytesSent += bytes;
+    this.#options.send(buffer.subarray(0, bytes));
   }
 }
+
+const NO_PACKET: SentPacket = {
+  index: -1,
+  buffer: new Uint8Array(0),
+  bytes: 0,
+  sentAtMs: 0,
+  resends: 0,
+  resentAtMs: 0,
+};

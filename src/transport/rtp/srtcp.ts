@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { type Ciphers, type Gcm, GCM_IV_BYTES, GCM_TAG_BYTES } from "./ciphers.ts";
+import { CIPHERS } from "./native_ciphers.ts";
 import { ReplayWindow } from "./replay_window.ts";
 import {
-  counterMode,
   deriveKey,
   SRTP_HMAC_KEY_BYTES,
   SRTP_HMAC_TAG_BYTES,
@@ -15,7 +16,6 @@ import {
 /** Bytes at the start of a compound that stay readable: the first header and the sender's SSRC. */
 const HEADER_BYTES = 8;
 const INDEX_BYTES = 4;
-const GCM_TAG_BYTES = 16;
 /** Set in the index where the packet is encrypted, as every one here is. */
 const ENCRYPTED = 0x8000_0000;
 const INDEX_MAX = 0x7fff_ffff;
@@ -60,8 +60,8 @@ interface SrtcpCipher {
 }
 
 /** Derives the session keys and returns the sender for the agreed profile (RFC 3711 §3.4, RFC 7714 §9). */
-export function createSrtcpSender(keys: SrtpKeys): SrtcpSender {
-  const cipher = createCipher(keys);
+export function createSrtcpSender(keys: SrtpKeys, ciphers: Ciphers = CIPHERS): SrtcpSender {
+  const cipher = createCipher(keys, ciphers);
   let index = 0;
   return {
     protect(compound) {
@@ -73,8 +73,8 @@ export function createSrtcpSender(keys: SrtpKeys): SrtcpSender {
 }
 
 /** Derives the session keys and returns the receiver for the agreed profile, with replay protection. */
-export function createSrtcpReceiver(keys: SrtpKeys): SrtcpReceiver {
-  const cipher = createCipher(keys);
+export function createSrtcpReceiver(keys: SrtpKeys, ciphers: Ciphers = CIPHERS): SrtcpReceiver {
+  const cipher = createCipher(keys, ciphers);
   const windows = new Map<number, ReplayWindow>();
   return {
     unprotect(packet) {
@@ -97,93 +97,94 @@ export function createSrtcpReceiver(keys: SrtpKeys): SrtcpReceiver {
   };
 }
 
-function createCipher(keys: SrtpKeys): SrtcpCipher {
+function createCipher(keys: SrtpKeys, ciphers: Ciphers): SrtcpCipher {
   const key = deriveKey(keys, { label: SRTP_LABEL.rtcpEncryption, bytes: SRTP_KEY_BYTES });
-  return keys.profile === "aead_aes_128_gcm"
-    ? createGcm(key, deriveKey(keys, { label: SRTP_LABEL.rtcpSalt, bytes: 12 }))
-    : createCounterMode(key, keys);
+  if (keys.profile === "aes_cm_128_hmac_sha1_80") return createCounterMode(key, keys, ciphers);
+  const salt = deriveKey(keys, { label: SRTP_LABEL.rtcpSalt, bytes: GCM_IV_BYTES });
+  return createGcm(ciphers.gcm(key), salt);
 }
 
 /**
  * AES-GCM (RFC 7714 §9): IV is salt XOR (00 00 | SSRC | 00 00 | index), the readable header and the index are associated
  * data, and the index ends the packet.
  */
-function createGcm(key: Uint8Array, salt: Uint8Array): SrtcpCipher {
-  const ivOf = ({ ssrc, index }: Position) => {
-    const iv = new Uint8Array(12);
-    const view = new DataView(iv.buffer);
+function createGcm(gcm: Gcm, salt: Uint8Array): SrtcpCipher {
+  const iv = new Uint8Array(GCM_IV_BYTES);
+  const view = viewOf(iv);
+  const associated = { bytes: new Uint8Array(HEADER_BYTES + INDEX_BYTES), length: 12 };
+  const prepare = (
+    packet: Uint8Array,
+    { ssrc, index, trailer }: Position & { trailer: Uint8Array },
+  ) => {
+    iv.fill(0);
     view.setUint32(2, ssrc);
     view.setUint32(8, index);
     xorInto(iv, salt);
-    return iv;
+    associated.bytes.set(packet.subarray(0, HEADER_BYTES));
+    associated.bytes.set(trailer, HEADER_BYTES);
   };
   return {
     indexFromEnd: INDEX_BYTES,
     overheadBytes: GCM_TAG_BYTES + INDEX_BYTES,
     seal(compound, at) {
-      const header = compound.subarray(0, HEADER_BYTES);
-      const cipher = createCipheriv("aes-128-gcm", key, ivOf(at));
-      cipher.setAAD(Buffer.concat([header, at.trailer]));
-      const encrypted = cipher.update(compound.subarray(HEADER_BYTES));
-      cipher.final();
-      return Buffer.concat([header, encrypted, cipher.getAuthTag(), at.trailer]);
+      prepare(compound, at);
+      const packet = new Uint8Array(compound.length + GCM_TAG_BYTES + INDEX_BYTES);
+      packet.set(compound.subarray(0, HEADER_BYTES));
+      const plain = compound.subarray(HEADER_BYTES);
+      gcm.seal({ iv, associated, plain, target: packet.subarray(HEADER_BYTES) });
+      packet.set(at.trailer, packet.length - INDEX_BYTES);
+      return packet;
     },
     open(packet, at) {
-      const header = packet.subarray(0, HEADER_BYTES);
-      const tagAt = packet.length - GCM_TAG_BYTES - INDEX_BYTES;
-      const cipher = createDecipheriv("aes-128-gcm", key, ivOf(at));
-      cipher.setAAD(Buffer.concat([header, at.trailer]));
-      cipher.setAuthTag(packet.subarray(tagAt, tagAt + GCM_TAG_BYTES));
-      const plain = cipher.update(packet.subarray(HEADER_BYTES, tagAt));
-      try {
-        cipher.final();
-      } catch {
-        return undefined;
-      }
-      return Buffer.concat([header, plain]);
+      prepare(packet, at);
+      const sealed = packet.subarray(HEADER_BYTES, packet.length - INDEX_BYTES);
+      const plain = gcm.open({ iv, associated, sealed });
+      return plain && Buffer.concat([packet.subarray(0, HEADER_BYTES), plain]);
     },
   };
 }
 
 /** AES-CM with HMAC-SHA1-80 (RFC 3711 §3.4, §4.1.1): the tag covers all before it and ends the packet. */
-function createCounterMode(key: Uint8Array, keys: SrtpKeys): SrtcpCipher {
+function createCounterMode(key: Uint8Array, keys: SrtpKeys, ciphers: Ciphers): SrtcpCipher {
   const salt = deriveKey(keys, { label: SRTP_LABEL.rtcpSalt, bytes: 14 });
-  const hmacKey = deriveKey(keys, {
+  const hmac = ciphers.hmacSha1(deriveKey(keys, {
     label: SRTP_LABEL.rtcpAuthentication,
     bytes: SRTP_HMAC_KEY_BYTES,
-  });
+  }));
+  const counterMode = ciphers.counterMode(key);
   const tagOf = (covered: Uint8Array) =>
-    createHmac("sha1", hmacKey).update(covered).digest().subarray(0, SRTP_HMAC_TAG_BYTES);
-  const crypt = (data: Uint8Array, { ssrc, index }: Position) => {
-    const iv = new Uint8Array(16);
-    const view = new DataView(iv.buffer);
-    view.setUint32(4, ssrc);
+    hmac.sign(covered, NOTHING).subarray(0, SRTP_HMAC_TAG_BYTES);
+  const iv = new Uint8Array(16);
+  const crypt = (data: Uint8Array, target: Uint8Array, { ssrc, index }: Position) => {
+    iv.fill(0);
+    viewOf(iv).setUint32(4, ssrc);
     // The index << 16, over bytes 8–13.
-    view.setUint32(10, index);
+    viewOf(iv).setUint32(10, index);
     xorInto(iv, salt);
-    return counterMode(key, { iv, data });
+    counterMode.crypt({ iv, data, target });
   };
   return {
     indexFromEnd: SRTP_HMAC_TAG_BYTES + INDEX_BYTES,
     overheadBytes: SRTP_HMAC_TAG_BYTES + INDEX_BYTES,
     seal(compound, at) {
-      const header = compound.subarray(0, HEADER_BYTES);
-      const covered = Buffer.concat([
-        header,
-        crypt(compound.subarray(HEADER_BYTES), at),
-        at.trailer,
-      ]);
+      const covered = new Uint8Array(compound.length + INDEX_BYTES);
+      covered.set(compound.subarray(0, HEADER_BYTES));
+      crypt(compound.subarray(HEADER_BYTES), covered.subarray(HEADER_BYTES), at);
+      covered.set(at.trailer, compound.length);
       return Buffer.concat([covered, tagOf(covered)]);
     },
     open(packet, at) {
       const tagAt = packet.length - SRTP_HMAC_TAG_BYTES;
       const tag = tagOf(packet.subarray(0, tagAt));
       if (!timingSafeEqual(packet.subarray(tagAt), tag)) return undefined;
-      const encrypted = packet.subarray(HEADER_BYTES, tagAt - INDEX_BYTES);
-      return Buffer.concat([packet.subarray(0, HEADER_BYTES), crypt(encrypted, at)]);
+      const compound = packet.slice(0, tagAt - INDEX_BYTES);
+      crypt(packet.subarray(HEADER_BYTES, compound.length), compound.subarray(HEADER_BYTES), at);
+      return compound;
     },
   };
 }
+
+const NOTHING = new Uint8Array(0);
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

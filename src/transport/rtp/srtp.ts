@@ -1,7 +1,6 @@
-import { Buffer } from "node:buffer";
-import { createCipheriv, createHmac } from "node:crypto";
+import { type Ciphers, GCM_IV_BYTES, GCM_TAG_BYTES } from "./ciphers.ts";
+import { CIPHERS } from "./native_ciphers.ts";
 import {
-  counterMode,
   deriveKey,
   SRTP_HMAC_KEY_BYTES,
   SRTP_HMAC_TAG_BYTES,
@@ -11,10 +10,13 @@ import {
   xorInto,
 } from "./srtp_keys.ts";
 
+/** Most bytes that a packet gets longer by. */
+export const SRTP_OVERHEAD_BYTES_MAX = Math.max(GCM_TAG_BYTES, SRTP_HMAC_TAG_BYTES);
+
 /** One RTP packet on its way out. */
 export interface PlainPacket {
-  /** RTP header with its extensions. */
-  readonly header: Uint8Array;
+  /** Bytes of the RTP header with its extensions, which stands at the start of the target already. */
+  readonly headerBytes: number;
   readonly payload: Uint8Array;
   readonly ssrc: number;
   /** 16 bits. */
@@ -25,60 +27,70 @@ export interface PlainPacket {
 
 /** Encrypts and authenticates outgoing RTP packets. */
 export interface SrtpSender {
-  /** A new SRTP packet, which belongs to the caller. */
-  protect(packet: PlainPacket): Uint8Array;
+  /**
+   * Writes the encrypted payload and the tag behind the header.
+   * @param target Has room for header, payload and {@link SRTP_OVERHEAD_BYTES_MAX}.
+   * @returns Bytes of the SRTP packet.
+   */
+  protect(packet: PlainPacket, target: Uint8Array): number;
 }
 
-/** Derives the session keys and returns the sender for the agreed profile. */
-export function createSrtpSender(keys: SrtpKeys): SrtpSender {
+/**
+ * Derives the session keys and returns the sender for the agreed profile.
+ * @param ciphers Default: the best that the host has.
+ */
+export function createSrtpSender(keys: SrtpKeys, ciphers: Ciphers = CIPHERS): SrtpSender {
   return keys.profile === "aead_aes_128_gcm"
-    ? createGcmSender(keys)
-    : createCounterModeSender(keys);
+    ? createGcmSender(keys, ciphers)
+    : createCounterModeSender(keys, ciphers);
 }
 
 /** AES-GCM (RFC 7714 §8.1): IV is salt XOR (00 00 | SSRC | ROC | SEQ), the header is associated data. */
-function createGcmSender(keys: SrtpKeys): SrtpSender {
+function createGcmSender(keys: SrtpKeys, ciphers: Ciphers): SrtpSender {
   const key = deriveKey(keys, { label: SRTP_LABEL.rtpEncryption, bytes: SRTP_KEY_BYTES });
-  const salt = deriveKey(keys, { label: SRTP_LABEL.rtpSalt, bytes: 12 });
+  const salt = deriveKey(keys, { label: SRTP_LABEL.rtpSalt, bytes: GCM_IV_BYTES });
+  const gcm = ciphers.gcm(key);
+  const iv = new Uint8Array(GCM_IV_BYTES);
+  const view = new DataView(iv.buffer);
   return {
-    protect({ header, payload, ssrc, sequenceNumber, rolloverCounter }) {
-      const iv = new Uint8Array(12);
-      const view = new DataView(iv.buffer);
+    protect({ headerBytes, payload, ssrc, sequenceNumber, rolloverCounter }, target) {
+      view.setUint16(0, 0);
       view.setUint32(2, ssrc);
       view.setUint32(6, rolloverCounter);
       view.setUint16(10, sequenceNumber);
       xorInto(iv, salt);
-      const cipher = createCipheriv("aes-128-gcm", key, iv);
-      cipher.setAAD(header);
-      const encrypted = cipher.update(payload);
-      cipher.final();
-      return Buffer.concat([header, encrypted, cipher.getAuthTag()]);
+      const associated = { bytes: target, length: headerBytes };
+      gcm.seal({ iv, associated, plain: payload, target: target.subarray(headerBytes) });
+      return headerBytes + payload.length + GCM_TAG_BYTES;
     },
   };
 }
 
 /** AES-CM with HMAC-SHA1-80 (RFC 3711 §4.1.1, §4.2): IV is (salt << 16) XOR (SSRC << 64) XOR (index << 16). */
-function createCounterModeSender(keys: SrtpKeys): SrtpSender {
+function createCounterModeSender(keys: SrtpKeys, ciphers: Ciphers): SrtpSender {
   const key = deriveKey(keys, { label: SRTP_LABEL.rtpEncryption, bytes: SRTP_KEY_BYTES });
   const salt = deriveKey(keys, { label: SRTP_LABEL.rtpSalt, bytes: 14 });
-  const hmacKey = deriveKey(keys, {
+  const hmac = ciphers.hmacSha1(deriveKey(keys, {
     label: SRTP_LABEL.rtpAuthentication,
     bytes: SRTP_HMAC_KEY_BYTES,
-  });
+  }));
+  const counterMode = ciphers.counterMode(key);
+  const iv = new Uint8Array(16);
+  const view = new DataView(iv.buffer);
+  const rollover = new Uint8Array(4);
   return {
-    protect({ header, payload, ssrc, sequenceNumber, rolloverCounter }) {
-      const iv = new Uint8Array(16);
-      const view = new DataView(iv.buffer);
+    protect({ headerBytes, payload, ssrc, sequenceNumber, rolloverCounter }, target) {
+      iv.fill(0);
       view.setUint32(4, ssrc);
       view.setUint32(8, rolloverCounter);
       view.setUint16(12, sequenceNumber);
       xorInto(iv, salt);
-      const encrypted = counterMode(key, { iv, data: payload });
-      const rollover = new Uint8Array(4);
+      counterMode.crypt({ iv, data: payload, target: target.subarray(headerBytes) });
       new DataView(rollover.buffer).setUint32(0, rolloverCounter);
-      const tag = createHmac("sha1", hmacKey).update(header).update(encrypted).update(rollover)
-        .digest().subarray(0, SRTP_HMAC_TAG_BYTES);
-      return Buffer.concat([header, encrypted, tag]);
+      const bytes = headerBytes + payload.length;
+      const tag = hmac.sign(target.subarray(0, bytes), rollover);
+      target.set(tag.subarray(0, SRTP_HMAC_TAG_BYTES), bytes);
+      return bytes + SRTP_HMAC_TAG_BYTES;
     },
   };
 }
