@@ -13,6 +13,7 @@ import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { PathProbe } from "../transport/ice/path_probe.ts";
+import { CIPHERS } from "../transport/rtp/native_ciphers.ts";
 import { createPeerFactory } from "../transport/peer_factory.ts";
 import {
   createServerCertificate,
@@ -177,6 +178,7 @@ async function openParts(
     await Promise.all(ports.map((port) => port.close()));
   });
   for (const each of failed) log.error("port_not_bound", { ...each });
+  log.info("packet_path", { sent_by: ports[0]?.sendsBy, encrypted_by: CIPHERS.name });
   const renderer = await openRenderer(config, context);
   started.defer(() => renderer.close());
   return {

@@ -3,7 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { MediaAddress, MediaPortListener } from "./media_address.ts";
 import type { PortMeter } from "./metrics.ts";
 import { TcpPort } from "./tcp_port.ts";
-import { openUdpPort } from "./udp_port.ts";
+import { openUdpPort, type UdpSenderKind } from "./udp_port.ts";
 
 /**
  * One port number that several viewers may share: a UDP socket, and a TCP listener beside it where that is wanted. It
@@ -14,6 +14,7 @@ export interface MediaPort {
   readonly port: number;
   /** Whether it takes TCP too. */
   readonly takesTcp: boolean;
+  readonly sendsBy: UdpSenderKind;
   /** Whether the host takes no more UDP at present, so that what is sent waits. */
   readonly isBlocked: boolean;
   /** Receives packets from now on; replaces a former listener. */
@@ -61,6 +62,7 @@ export function openMediaPort(options: MediaPortOptions): MediaPort {
   return {
     port: udp.port,
     takesTcp: tcp !== undefined,
+    sendsBy: udp.sendsBy,
     get isBlocked() {
       return udp.isBlocked;
     },

@@ -14,10 +14,14 @@ export interface SocketAddress {
  */
 export type DatagramHandler = (packet: Uint8Array, from: SocketAddress) => void;
 
+/** What sends datagrams: the C library, many at once, or Deno, each by itself. */
+export type UdpSenderKind = "sendmmsg" | "deno";
+
 /** One bound UDP socket that several viewers may share. It stays bound until `close`. */
 export interface UdpPort {
   /** The local port that is bound. */
   readonly port: number;
+  readonly sendsBy: UdpSenderKind;
   /** Whether the host takes no more at present, so that what is sent waits. */
   readonly isBlocked: boolean;
   /** Receives datagrams from now on; replaces a former handler. */
@@ -79,6 +83,7 @@ export function openUdpPort(
 
   return {
     port: bound.port,
+    sendsBy: native === undefined ? "deno" : "sendmmsg",
     get isBlocked() {
       return native?.isBlocked ?? byDeno.isBlocked;
     },

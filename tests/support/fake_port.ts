@@ -51,6 +51,7 @@ export class FakePort implements MediaPort {
   /** Whether the host takes what is sent. */
   takes = true;
   readonly takesTcp = true;
+  readonly sendsBy = "deno";
   readonly isBlocked: boolean = false;
   /** Addresses that checks proved, and that nobody needs any more. */
   readonly proven: MediaAddress[] = [];
