@@ -1,5 +1,12 @@
 import { isIPv4, isIPv6 } from "node:net";
 
+/** An IP address and a port. */
+export interface SocketAddress {
+  /** IP literal. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
 /** Bytes of an IPv4 address. */
 export const IPV4_BYTES = 4;
 /** Bytes of an IPv6 address. */

@@ -3,7 +3,8 @@ import { isIPv6 } from "node:net";
 import { errorText } from "../base/errors.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { formatFrames, FrameReader } from "../ports/rfc4571.ts";
-import { openUdpPort, type SocketAddress } from "../ports/udp_port.ts";
+import { openUdpPort } from "../ports/udp_port.ts";
+import type { SocketAddress } from "../base/ip.ts";
 import { parseStun, verifyFingerprint, verifyMessageIntegrity } from "../transport/ice/stun.ts";
 import { formatBindingRequest } from "../transport/ice/stun_format.ts";
 

@@ -1,6 +1,6 @@
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { SOCKADDR_BYTES } from "./sockaddr.ts";
-import type { SocketAddress } from "./udp_port.ts";
+import type { SocketAddress } from "../base/ip.ts";
 
 /** Bytes of a slot: the longest datagram, at a whole number of cache lines. */
 const SLOT_BYTES = Math.ceil(DATAGRAM_BYTES_MAX / 64) * 64;

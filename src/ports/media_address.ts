@@ -1,4 +1,4 @@
-import type { SocketAddress } from "./udp_port.ts";
+import type { SocketAddress } from "../base/ip.ts";
 
 /** How packets come to a media port. */
 export type MediaTransport = "udp" | "tcp";

@@ -16,7 +16,7 @@ export interface MediaPort {
   readonly takesTcp: boolean;
   readonly sendsBy: UdpSenderKind;
   /** Whether the host takes no more UDP at present, so that what is sent waits. */
-  readonly isBlocked: boolean;
+  isBlocked(): boolean;
   /** Receives packets from now on; replaces a former listener. */
   listen(listener: MediaPortListener): void;
   /**
@@ -63,9 +63,7 @@ export function openMediaPort(options: MediaPortOptions): MediaPort {
     port: udp.port,
     takesTcp: tcp !== undefined,
     sendsBy: udp.sendsBy,
-    get isBlocked() {
-      return udp.isBlocked;
-    },
+    isBlocked: () => udp.isBlocked(),
     listen(listener) {
       refused = (packets) => listener.refused(packets);
       udp.onDatagram((packet, { hostname, port }) =>

@@ -3,7 +3,7 @@ import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { DatagramQueue } from "./datagram_queue.ts";
 import { FAMILY, type Family, formatSockaddr } from "./sockaddr.ts";
 import { findUdpSocket, SOCKET_SYMBOLS } from "./socket_options.ts";
-import type { SocketAddress } from "./udp_port.ts";
+import type { SocketAddress } from "../base/ip.ts";
 
 const LIBC_SYMBOLS = {
   ...SOCKET_SYMBOLS,

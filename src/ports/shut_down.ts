@@ -1,6 +1,5 @@
-import { formatIp, parseIp } from "../base/ip.ts";
+import { formatIp, parseIp, type SocketAddress } from "../base/ip.ts";
 import { readPort, readSockaddr, SOCKADDR_BYTES } from "./sockaddr.ts";
-import type { SocketAddress } from "./udp_port.ts";
 
 const LIBC_SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" }, // fd, address, length

@@ -1,6 +1,13 @@
 import { isIP } from "node:net";
-import { formatIp, IPV4_BYTES, IPV6_BYTES, mapToIpv6, parseIp, unmapIpv4 } from "../base/ip.ts";
-import type { SocketAddress } from "./udp_port.ts";
+import {
+  formatIp,
+  IPV4_BYTES,
+  IPV6_BYTES,
+  mapToIpv6,
+  parseIp,
+  type SocketAddress,
+  unmapIpv4,
+} from "../base/ip.ts";
 
 /** `AF_INET` and `AF_INET6` of Linux. */
 export const FAMILY = { ipv4: 2, ipv6: 10 } as const;

@@ -1,7 +1,6 @@
 import { errorText } from "../base/errors.ts";
-import { formatIp, parseIp } from "../base/ip.ts";
+import { formatIp, parseIp, type SocketAddress } from "../base/ip.ts";
 import { readPort, readSockaddr, SOCKADDR_BYTES } from "./sockaddr.ts";
-import type { SocketAddress } from "./udp_port.ts";
 
 /**
  * The part of the C library that sets socket options, of which Deno has no more than two. Variadic functions are not

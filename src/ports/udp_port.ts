@@ -1,13 +1,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
+import type { SocketAddress } from "../base/ip.ts";
 import { DATAGRAM_BYTES_MAX } from "../base/limits.ts";
 import { NativeUdpSender, openMessageSocket } from "./native_udp.ts";
-
-/** An IP address and a port. */
-export interface SocketAddress {
-  /** IP literal. */
-  readonly hostname: string;
-  readonly port: number;
-}
 
 /**
  * Takes one datagram. `packet` is only valid until the function returns: the buffer is used again for the next one.
@@ -23,7 +17,7 @@ export interface UdpPort {
   readonly port: number;
   readonly sendsBy: UdpSenderKind;
   /** Whether the host takes no more at present, so that what is sent waits. */
-  readonly isBlocked: boolean;
+  isBlocked(): boolean;
   /** Receives datagrams from now on; replaces a former handler. */
   onDatagram(handler: DatagramHandler): void;
   /**
@@ -84,9 +78,7 @@ export function openUdpPort(
   return {
     port: bound.port,
     sendsBy: native === undefined ? "deno" : "sendmmsg",
-    get isBlocked() {
-      return native?.isBlocked ?? byDeno.isBlocked;
-    },
+    isBlocked: () => native?.isBlocked ?? byDeno.isBlocked,
     onDatagram(next) {
       handler = next;
     },

@@ -176,10 +176,9 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   get isFull(): boolean {
-    const nowMs = this.#options.clock.now();
-    // To whom nothing may be sent, a picture would be lost: it goes on when that has changed.
-    return this.#path.isFull(nowMs) || this.#options.mux.isBlocked ||
-      this.ice.streamTo(nowMs) === undefined;
+    // A picture that may not be sent would be lost: the stream continues when that has changed.
+    if (!this.#mayStream || this.#options.mux.isBlocked) return true;
+    return this.#path.isFull(this.#options.clock.now());
   }
 
   get stats(): PeerStats {

@@ -110,7 +110,7 @@ export class PortMux {
 
   /** Whether the host takes no more UDP at present: a picture more would only wait. */
   get isBlocked(): boolean {
-    return this.#port.isBlocked;
+    return this.#port.isBlocked();
   }
 
   /**

@@ -52,7 +52,7 @@ class FuzzPort implements MediaPort {
   readonly port = 10_111;
   readonly takesTcp = true;
   readonly sendsBy = "deno";
-  readonly isBlocked = false;
+  readonly isBlocked = () => false;
   readonly held = new Set<string>();
   reply: { readonly packet: Uint8Array; readonly to: MediaAddress } | undefined;
   /** The latest request for consent. */

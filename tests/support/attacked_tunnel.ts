@@ -1,6 +1,6 @@
 import assert from "assert";
 import type { Browser } from "playwright-core";
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 import { residentMib } from "../bench/process_usage.ts";
 import { eventually } from "./deadline.ts";
 import { TunnelledServer } from "./frp.ts";

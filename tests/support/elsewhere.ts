@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 import { isConsentRequest } from "./checks.ts";
 import type { WeriftViewer } from "./werift_viewer.ts";
 

@@ -52,7 +52,7 @@ export class FakePort implements MediaPort {
   takes = true;
   readonly takesTcp = true;
   readonly sendsBy = "deno";
-  readonly isBlocked: boolean = false;
+  isBlocked = () => false;
   /** Addresses that checks proved, and that nobody needs any more. */
   readonly proven: MediaAddress[] = [];
   readonly released: MediaAddress[] = [];

@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
 import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { plainRecord } from "./dtls_client.ts";

@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 import { type LinkOptions, SimulatedLink } from "../sim/link.ts";
 import { UdpRelay } from "./udp_relay.ts";
 

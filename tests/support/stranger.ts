@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 
 /** A socket of somebody who has no business here. */
 export class Stranger implements Disposable {

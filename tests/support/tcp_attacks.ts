@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 import { type Attack, type AttackedTunnel, pause } from "./attacked_tunnel.ts";
 import { IceTcpTunnel } from "./ice_tcp_tunnel.ts";
 import { Random } from "./random.ts";

@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../../src/ports/udp_port.ts";
+import type { SocketAddress } from "../../src/base/ip.ts";
 
 const LOOPBACK = "127.0.0.1";
 const DATAGRAM_BYTES_MAX = 2048;

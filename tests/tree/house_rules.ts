@@ -8,8 +8,10 @@ const FUNCTION_LINES_MAX = 60;
 
 /** Members of `Deno` that open a door to the host, and the files that may use them. */
 const DENO_DOORS: Readonly<Record<string, RegExp>> = {
-  dlopen:
-    /\/src\/(renderer\/native_library|ports\/(socket_options|descriptor_limit|shut_down))\.ts$/,
+  dlopen: new RegExp(
+    "/src/(renderer/native_library|transport/rtp/native_ciphers|" +
+      "ports/(socket_options|descriptor_limit|native_udp|shut_down))\\.ts$",
+  ),
   env: /\/src\/config\//,
 };
 

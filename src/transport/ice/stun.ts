@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import type { SocketAddress } from "../../ports/udp_port.ts";
+import type { SocketAddress } from "../../base/ip.ts";
 import { parseXorAddress } from "./stun_address.ts";
 import {
   paddedBytes,

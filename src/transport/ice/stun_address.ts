@@ -1,5 +1,4 @@
-import { formatIp, IPV4_BYTES, IPV6_BYTES, parseIp } from "../../base/ip.ts";
-import type { SocketAddress } from "../../ports/udp_port.ts";
+import { formatIp, IPV4_BYTES, IPV6_BYTES, parseIp, type SocketAddress } from "../../base/ip.ts";
 
 const FAMILY_IPV4 = 1;
 const FAMILY_IPV6 = 2;

@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../../ports/udp_port.ts";
+import type { SocketAddress } from "../../base/ip.ts";
 import { formatXorAddress } from "./stun_address.ts";
 import {
   paddedBytes,
