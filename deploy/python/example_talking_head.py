@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A talking head for Pinhole: 512x512 BGR pictures at 25 a second, and speech of 16 kHz in pieces of 20 ms.
+"""A talking head for Pinhole: 512x512 BGR pictures at 25 a second, and 16 kHz speech in chunks of 20 ms.
 
-The server has in its config.toml
+Configure the server in its config.toml:
 
     [renderer]
     bridge = "avatar"
@@ -11,15 +11,15 @@ The server has in its config.toml
     height = 512
     fps = 25
 
-and the head begins with
+and start the head:
 
     python3 example_talking_head.py avatar
 
-Everything is made up as it is needed, with Python's standard library alone: the voice says nothing, and the mouth opens
-as wide as it is loud. After each phrase the head is idle for two seconds, so that viewers see the server's idle picture.
-What viewers send as messages is answered.
+Pictures and voice are synthesized with Python's standard library: the voice has no words, and the mouth follows its
+loudness. After each phrase the head is idle for two seconds, so that viewers see the server's idle picture. It answers
+messages of viewers.
 
-A real program makes its pictures and its sound with a model; everything about the bridge stays as it is here.
+A real program makes its pictures and sound with a model; the use of the bridge stays the same.
 """
 
 import array
@@ -44,14 +44,14 @@ EYE, PUPIL, LIPS, MOUTH = b"\xf5\xf5\xf5", b"\x30\x28\x20", b"\x60\x60\xc0", b"\
 
 
 def loudness(seconds: float) -> float:
-    """From 0 to 1: four syllables a second, in words with short pauses between them."""
+    """Loudness from 0 to 1: four syllables a second, in words with short pauses between them."""
     word = max(0.0, math.sin(math.pi * (seconds * 0.9 % 1) * 1.25))
     syllable = 0.5 - 0.5 * math.cos(2 * math.pi * 4 * seconds)
     return word * syllable
 
 
 def speak(seconds: float) -> float:
-    """A voice of about 120 Hz whose vowel changes with each syllable, from -1 to 1."""
+    """A sample, from -1 to 1, of a voice of about 120 Hz whose vowel changes with each syllable."""
     pitch = 120 + 15 * math.sin(2 * math.pi * 0.4 * seconds)
     phase = 2 * math.pi * 120 * seconds - 15 / 0.4 * math.cos(2 * math.pi * 0.4 * seconds)
     formant = (450, 700, 350, 900)[int(seconds * 4) % 4]
@@ -63,7 +63,7 @@ def speak(seconds: float) -> float:
 
 
 def make_speech() -> List[bytes]:
-    """The phrase in pieces of 20 ms: 16-bit little-endian samples."""
+    """The phrase in chunks of 20 ms: 16-bit little-endian samples."""
     samples = array.array("h", (int(32767 * speak(at / RATE)) for at in range(PHRASE_SECONDS * RATE)))
     if sys.byteorder == "big":
         samples.byteswap()
@@ -72,7 +72,7 @@ def make_speech() -> List[bytes]:
 
 
 def fill_ellipse(picture: bytearray, x: int, y: int, width: int, height: int, color: bytes) -> None:
-    """Fills an ellipse whose middle is at (x, y)."""
+    """Fills an ellipse with its centre at (x, y)."""
     for row in range(max(0, y - height // 2), min(SIDE, y + height // 2)):
         reach = 1 - ((row + 0.5 - y) / (height / 2)) ** 2
         half = int(width / 2 * math.sqrt(max(0.0, reach)))
@@ -113,7 +113,7 @@ def main(name: str) -> None:
     begun = time.monotonic()
     tick = 0
     while True:
-        # Sound and picture of one moment carry its time, so that they stay together on their way.
+        # Sound and picture of one moment have the same timestamp, so that they stay in sync.
         moment = begun + tick * PIECE / RATE
         while time.monotonic() < moment:
             bridge.poll(moment - time.monotonic())
