@@ -1,5 +1,5 @@
 /** Compiles the CUDA reference library and says where it is; in one line why not, where there is no compiler. */
-import { buildCuda, findNvcc } from "./support/cuda.ts";
+import { buildCuda, findNvcc } from "./support/renderers/cuda.ts";
 
 function say(stream: { writeSync(bytes: Uint8Array): number }, line: string): void {
   stream.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -3,8 +3,8 @@
  * `deno test`: paths of test files, or options such as `--filter`. `--fast` runs the suites that need nothing but Deno;
  * `--checked` leaves out the check of types, which was made before.
  */
-import { parseUnjudged, type Unjudged } from "./support/machine.ts";
-import { prepare } from "./support/needs.ts";
+import { parseUnjudged, type Unjudged } from "./support/machine/machine.ts";
+import { prepare } from "./support/machine/needs.ts";
 
 /**
  * Suites that two lanes begin with, side by side: tests wait more than they work. The fast ones come first, so that a

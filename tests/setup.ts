@@ -2,7 +2,7 @@
  * `deno task setup`: installs and builds what the tests use, and says what is missing and how to get it. Arguments name
  * parts of it. Tests whose need is missing are skipped by name, so only the packages and the compiler fail the setup.
  */
-import { type Need, NEEDS, prepare } from "./support/needs.ts";
+import { type Need, NEEDS, prepare } from "./support/machine/needs.ts";
 
 /** Without these no suite runs as a whole. */
 const REQUIRED: ReadonlySet<Need> = new Set(["packages", "compiler"]);

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { within } from "../support/deadline.ts";
-import { VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
+import { VIDEO_READER_SCRIPT, VideoReader } from "../support/browsers/video_reader.ts";
 
 /** Milliseconds from the open WebSocket on. */
 export interface JoinTimes {

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import type { FrameSource, FrameSourceFactory } from "../../src/media/frame.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
-import { buildCuda, findNvcc, hasGpu } from "../support/cuda.ts";
+import { buildCuda, findNvcc, hasGpu } from "../support/renderers/cuda.ts";
 
 const SIZES = [[1920, 1080], [3840, 2160]] as const;
 const SESSIONS = [1, 4, 16] as const;

@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
-import { openChromium } from "../support/browser.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type JoinTimes, ViewerPage } from "./bench_viewer.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 

@@ -1,12 +1,12 @@
 import type { Browser } from "playwright-core";
 import { errorText } from "../../src/base/errors.ts";
-import { openChromium } from "../support/browser.ts";
-import { findFrp, frpAdvice } from "../support/frp_programs.ts";
-import { withLimit, withoutUdp } from "../support/frp_edits.ts";
-import { TunnelledServer, type TunnelledServerOptions } from "../support/frp.ts";
-import { TunnelViewer } from "../support/frp_viewer.ts";
-import { compileReference } from "../support/native.ts";
-import { type ConfigValues, ServerProcess } from "../support/server_process.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { findFrp, frpAdvice } from "../support/frp/frp_programs.ts";
+import { withLimit, withoutUdp } from "../support/frp/frp_edits.ts";
+import { TunnelledServer, type TunnelledServerOptions } from "../support/frp/frp.ts";
+import { TunnelViewer } from "../support/frp/frp_viewer.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { type ConfigValues, ServerProcess } from "../support/servers/server_process.ts";
 import { ViewerPage } from "./bench_viewer.ts";
 import { type Figure, median, percentile, type Progress } from "./figure.ts";
 

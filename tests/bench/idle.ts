@@ -1,4 +1,4 @@
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import type { Figure, Progress } from "./figure.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
 import { ReceiverCrowd } from "./receiver_crowd.ts";

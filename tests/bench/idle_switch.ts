@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import type { Page } from "playwright-core";
-import { openChromium } from "../support/browser.ts";
-import { writeVideo } from "../support/idle_media.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { writeVideo } from "../support/media/idle_media.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 
 const FPS = 30;

@@ -1,6 +1,6 @@
-import { openChromium } from "../support/browser.ts";
-import { LIP_SYNC_ARGS, measureLipSync } from "../support/lip_sync.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { LIP_SYNC_ARGS, measureLipSync } from "../support/browsers/lip_sync.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, percentile, type Progress } from "./figure.ts";
 
 const SECONDS = 120;

@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
-import { openChromium } from "../support/browser.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { ViewerPage } from "./bench_viewer.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";

@@ -1,6 +1,6 @@
-import { buildExecutable, openFolder } from "../support/executable.ts";
-import { type Launch, ServerProcess } from "../support/server_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { buildExecutable, openFolder } from "../support/servers/executable.ts";
+import { type Launch, ServerProcess } from "../support/servers/server_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
 

@@ -3,10 +3,10 @@
  * server and Chromium, with a link that queues between them.
  */
 import { sleep, SYSTEM_CLOCK } from "../../src/base/clock.ts";
-import { openChromium } from "../support/browser.ts";
-import { onlyViewer } from "../support/congestion.ts";
-import { compileReference } from "../support/native.ts";
-import { SlowSite } from "../support/slow_site.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { onlyViewer } from "../support/network/congestion.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { SlowSite } from "../support/network/slow_site.ts";
 import { ViewerPage } from "./bench_viewer.ts";
 
 const CEILING_KBPS = 2_500;

@@ -1,6 +1,6 @@
-import { openChromium } from "../support/browser.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import { openChromium } from "../support/browsers/browser.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 import { ViewerPage } from "./bench_viewer.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 

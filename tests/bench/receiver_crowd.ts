@@ -1,5 +1,5 @@
-import type { ServerProcess } from "../support/server_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import type { ServerProcess } from "../support/servers/server_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** What one viewer was sent in a while. */
 export interface Reception {

@@ -6,7 +6,7 @@ import { allocatePicture, PictureConverter } from "../../src/media/picture_conve
 import type { FrameSource, FrameSourceFactory, RawFrame } from "../../src/media/frame.ts";
 import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
-import { compileLibrary } from "../support/native.ts";
+import { compileLibrary } from "../support/renderers/native.ts";
 import { type Figure, median, percentile, type Progress } from "./figure.ts";
 
 const SIZE = { width: 1920, height: 1080 } as const;

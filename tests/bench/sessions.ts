@@ -1,5 +1,5 @@
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import type { Figure, Progress } from "./figure.ts";
 import { cpuSeconds } from "./process_usage.ts";
 import { ReceiverCrowd } from "./receiver_crowd.ts";

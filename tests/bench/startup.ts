@@ -1,4 +1,4 @@
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 
 const RUNS = 5;

@@ -2,13 +2,13 @@
 import assert from "assert";
 import type { Page } from "playwright-core";
 import type { PinholePlayer } from "../../src/viewer/pinhole.d.ts";
-import { bridgeName } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
-import { browserTest } from "../support/browser.ts";
-import { BrowserPage } from "../support/browser_page.ts";
+import { bridgeName } from "../support/renderers/bridge.ts";
+import { PythonWriter } from "../support/renderers/bridge_python.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { encodePng } from "../support/idle_media.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { encodePng } from "../support/media/idle_media.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const SIDE = 512;
 

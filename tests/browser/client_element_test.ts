@@ -2,10 +2,10 @@
 import assert from "assert";
 import type { Browser, Page } from "playwright-core";
 import type { PinholePlayerElement } from "../../src/viewer/pinhole_player.d.ts";
-import { browserTest } from "../support/browser.ts";
+import { browserTest } from "../support/browsers/browser.ts";
 import { eventually } from "../support/deadline.ts";
-import { FakeSignalling, type Reply } from "../support/fake_signalling.ts";
-import { FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { FakeSignalling, type Reply } from "../support/browsers/fake_signalling.ts";
+import { FakeStreamer, STREAMER_ARGS } from "../support/browsers/fake_streamer.ts";
 
 const args = STREAMER_ARGS;
 

@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 import assert from "assert";
 import type { Page } from "puppeteer-core";
-import { firefoxTest, openChromium } from "../support/browser.ts";
-import { FakeSignalling } from "../support/fake_signalling.ts";
-import { FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { firefoxTest, openChromium } from "../support/browsers/browser.ts";
+import { FakeSignalling } from "../support/browsers/fake_signalling.ts";
+import { FakeStreamer, STREAMER_ARGS } from "../support/browsers/fake_streamer.ts";
 
 /** Firefox's own setting "Block audio and video". */
 const preferences = { "media.autoplay.default": 5 };

@@ -3,10 +3,10 @@ import assert from "assert";
 import type { Browser, Page } from "playwright-core";
 import { listFiles } from "../../deploy/build/files.ts";
 import { writePackage } from "../../deploy/build/package.ts";
-import { browserTest } from "../support/browser.ts";
+import { browserTest } from "../support/browsers/browser.ts";
 import { IS_LONG } from "../support/long.ts";
-import { openFolder } from "../support/executable.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { openFolder } from "../support/servers/executable.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const REACT = new URL("../../examples/react/", import.meta.url);
 /** A page with Vite and TypeScript alone, and what builds it together with the example. */

@@ -1,9 +1,13 @@
 /// <reference lib="dom" />
 import assert from "assert";
 import type { Browser, Page } from "playwright-core";
-import { browserTest } from "../support/browser.ts";
-import { FakeSignalling, type Reply } from "../support/fake_signalling.ts";
-import { type AnswerOptions, FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { FakeSignalling, type Reply } from "../support/browsers/fake_signalling.ts";
+import {
+  type AnswerOptions,
+  FakeStreamer,
+  STREAMER_ARGS,
+} from "../support/browsers/fake_streamer.ts";
 
 // A host name that is not localhost makes the page an insecure one, as over plain http in the field.
 const args = [...STREAMER_ARGS, "--host-resolver-rules=MAP viewer.test 127.0.0.1"];

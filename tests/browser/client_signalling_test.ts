@@ -1,8 +1,8 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { ClientPage } from "../support/client_page.ts";
-import { FakeSignalling, type Reply } from "../support/fake_signalling.ts";
-import { FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { ClientPage } from "../support/browsers/client_page.ts";
+import { FakeSignalling, type Reply } from "../support/browsers/fake_signalling.ts";
+import { FakeStreamer, STREAMER_ARGS } from "../support/browsers/fake_streamer.ts";
 
 const args = STREAMER_ARGS;
 

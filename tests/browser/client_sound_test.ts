@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import assert from "assert";
 import type { Page } from "playwright-core";
-import { browserTest } from "../support/browser.ts";
-import { ClientPage } from "../support/client_page.ts";
-import { FakeSignalling } from "../support/fake_signalling.ts";
-import { FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { ClientPage } from "../support/browsers/client_page.ts";
+import { FakeSignalling } from "../support/browsers/fake_signalling.ts";
+import { FakeStreamer, STREAMER_ARGS } from "../support/browsers/fake_streamer.ts";
 
 const args = STREAMER_ARGS;
 

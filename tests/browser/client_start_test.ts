@@ -2,9 +2,13 @@
 import assert from "assert";
 import type { Browser, Page } from "playwright-core";
 import type { PinholePlayer } from "../../src/viewer/pinhole.d.ts";
-import { browserTest } from "../support/browser.ts";
-import { FakeSignalling, type Reply, type SignallingMessage } from "../support/fake_signalling.ts";
-import { FakeStreamer, STREAMER_ARGS } from "../support/fake_streamer.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import {
+  FakeSignalling,
+  type Reply,
+  type SignallingMessage,
+} from "../support/browsers/fake_signalling.ts";
+import { FakeStreamer, STREAMER_ARGS } from "../support/browsers/fake_streamer.ts";
 
 const args = STREAMER_ARGS;
 

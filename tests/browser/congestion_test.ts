@@ -1,11 +1,17 @@
 import assert from "assert";
 import type { ViewerReport } from "../../src/session/report.ts";
-import { browserTest, firefoxTest } from "../support/browser.ts";
-import { BrowserPage } from "../support/browser_page.ts";
-import { expectTimely, HUNGRY, onlyViewer, untilRate, watchFor } from "../support/congestion.ts";
-import { compileReference } from "../support/native.ts";
-import { SlowSite } from "../support/slow_site.ts";
-import { VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
+import { browserTest, firefoxTest } from "../support/browsers/browser.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
+import {
+  expectTimely,
+  HUNGRY,
+  onlyViewer,
+  untilRate,
+  watchFor,
+} from "../support/network/congestion.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { SlowSite } from "../support/network/slow_site.ts";
+import { VIDEO_READER_SCRIPT, VideoReader } from "../support/browsers/video_reader.ts";
 
 const CEILING_KBPS = HUNGRY["video.bitrate_kbps"];
 /** A third of what the stream takes with its sound and its headers. */

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { checkPath, MappedServer } from "../support/path_check_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { checkPath, MappedServer } from "../support/browsers/path_check_page.ts";
 
 browserTest(
   "content policy: the page plays and checks its path without breaking it",

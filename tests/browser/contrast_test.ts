@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import assert from "assert";
 import type { Page } from "playwright-core";
-import { browserTest } from "../support/browser.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 /** WCAG 2.2: 1.4.3 for text, 1.4.11 for what shows where a control is. */
 const TEXT_LEAST = 4.5;

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const DOCUMENT = new URL("../../docs/port_mapping.md", import.meta.url);
 

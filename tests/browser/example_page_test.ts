@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const PAGES = new URL("../../examples/page/", import.meta.url);
 /** Where the pages look for their server. */

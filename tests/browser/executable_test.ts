@@ -1,9 +1,9 @@
 import assert from "assert";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
-import { browserTest } from "../support/browser.ts";
-import { buildExecutable, openFolder } from "../support/executable.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { buildExecutable, openFolder } from "../support/servers/executable.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 browserTest(
   "executable: from an empty folder and without an environment it plays a library in its page",

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { firefoxTest } from "../support/browser.ts";
-import { assertSteady } from "../support/browser_page.ts";
+import { firefoxTest } from "../support/browsers/browser.ts";
+import { assertSteady } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { VIDEO_READER_SCRIPT, VideoReader } from "../support/browsers/video_reader.ts";
 
 /** Firefox has loopback addresses for pages only that may use the microphone, and even then only if told so. */
 const preferences = {

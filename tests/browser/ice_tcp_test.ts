@@ -1,12 +1,16 @@
 import assert from "assert";
 import type { Browser } from "playwright-core";
-import { browserTest, firefoxTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { browserTest, firefoxTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { TcpRelay } from "../support/tcp_relay.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
-import { type SeenFrame, VIDEO_READER_SCRIPT, VideoReader } from "../support/video_reader.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { TcpRelay } from "../support/network/tcp_relay.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
+import {
+  type SeenFrame,
+  VIDEO_READER_SCRIPT,
+  VideoReader,
+} from "../support/browsers/video_reader.ts";
 
 /** Plays the public server: another address, and the same port numbers. */
 const PUBLIC_ADDRESS = "127.0.0.2";

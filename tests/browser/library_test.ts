@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const FORMATS = ["nv12", "i420", "rgba", "bgr24"] as const;
 

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { LIP_SYNC_ARGS, measureLipSync } from "../support/lip_sync.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { LIP_SYNC_ARGS, measureLipSync } from "../support/browsers/lip_sync.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 /** The first seconds belong to the player, which is still finding its buffers. */
 const SETTLING = 4;

@@ -1,9 +1,9 @@
 import assert from "assert";
 import type { Browser } from "playwright-core";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage, PageHost } from "../support/browser_page.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage, PageHost } from "../support/browsers/browser_page.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 
 /** Plays the public server: another address, and the same port numbers. */
 const PUBLIC_ADDRESS = "127.0.0.2";

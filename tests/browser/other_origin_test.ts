@@ -1,6 +1,6 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { MappedServer } from "../support/path_check_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { MappedServer } from "../support/browsers/path_check_page.ts";
 
 /** A site of somebody else. */
 function serveSite(): AsyncDisposable & { readonly origin: string } {

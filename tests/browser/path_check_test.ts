@@ -1,15 +1,15 @@
 import assert from "assert";
 import { mintToken } from "../../src/signalling/access.ts";
-import { browserTest, firefoxTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { browserTest, firefoxTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
 import {
   assertNothingLeft,
   checkPath,
   MappedServer,
   PUBLIC_ADDRESS,
-} from "../support/path_check_page.ts";
-import { ServerProcess } from "../support/server_process.ts";
+} from "../support/browsers/path_check_page.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 /** Frames that a loaded machine may leave out; a stream that is taken over or started anew shows a larger hole. */
 const GAP_MAX = 30;

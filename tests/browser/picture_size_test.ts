@@ -1,10 +1,10 @@
 import assert from "assert";
 import type { Browser } from "playwright-core";
-import { browserTest } from "../support/browser.ts";
-import { BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
 import { SOON_MS } from "../support/deadline.ts";
-import { ServiceProcess } from "../support/service_process.ts";
-import type { SeenFrame } from "../support/video_reader.ts";
+import { ServiceProcess } from "../support/servers/service_process.ts";
+import type { SeenFrame } from "../support/browsers/video_reader.ts";
 
 const WHOLE = { width: 1280, height: 720 } as const;
 /** Too little for the test pattern, easy as it is. */

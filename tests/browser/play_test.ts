@@ -1,8 +1,8 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 /** Half a second: more than a busy machine drops, far less than a stream that stalls. */
 const GAP_MAX = 15;

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage, PageHost } from "../support/browser_page.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage, PageHost } from "../support/browsers/browser_page.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 browserTest("prefixed dialect: a page that speaks it plays", async (browser) => {
   await using host = new PageHost();

@@ -1,10 +1,10 @@
 import assert from "assert";
 import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 
 /** The browser's next report ends the gap, well within a second; its next check, on a machine that is busy, in 2.5 s. */
 const RECOVERY_FRAMES_MAX = 90;

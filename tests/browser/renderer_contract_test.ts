@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { drawMovingBar } from "../support/idle_media.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { drawMovingBar } from "../support/media/idle_media.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import type { PlayerNotice } from "../../src/viewer/pinhole.d.ts";
 
 const SMALL = { "video.width": 640, "video.height": 360 };

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import assert from "assert";
-import { browserTest, firefoxTest } from "../support/browser.ts";
-import { BrowserPage, PageHost } from "../support/browser_page.ts";
-import { type AnyPage, RenegotiatingPage } from "../support/renegotiating_page.ts";
-import { type ConfigValues, ServerProcess } from "../support/server_process.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import { browserTest, firefoxTest } from "../support/browsers/browser.ts";
+import { BrowserPage, PageHost } from "../support/browsers/browser_page.ts";
+import { type AnyPage, RenegotiatingPage } from "../support/browsers/renegotiating_page.ts";
+import { type ConfigValues, ServerProcess } from "../support/servers/server_process.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 
 /** Firefox has loopback addresses for pages only that may use the microphone, and even then only if told so. */
 const preferences = {

@@ -1,9 +1,9 @@
 import assert from "assert";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import type { SeenFrame } from "../support/video_reader.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import type { SeenFrame } from "../support/browsers/video_reader.ts";
 
 /** One rate, so that no viewer on a busy machine gets an encoder for a slower path. */
 const SMALL = {

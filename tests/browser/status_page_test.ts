@@ -3,10 +3,10 @@ import assert from "assert";
 import type { Browser, Page } from "playwright-core";
 import { mintToken } from "../../src/signalling/access.ts";
 import { STATUS_ASSETS } from "../../src/viewer/assets.ts";
-import { browserTest } from "../support/browser.ts";
-import { BrowserPage } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
 

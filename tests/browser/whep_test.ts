@@ -1,9 +1,9 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { browserTest } from "../support/browser.ts";
-import { assertSteady, BrowserPage, PageHost } from "../support/browser_page.ts";
+import { browserTest } from "../support/browsers/browser.ts";
+import { assertSteady, BrowserPage, PageHost } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const GAP_MAX = 15;
 

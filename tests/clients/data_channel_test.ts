@@ -1,7 +1,7 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
-import { compileReference } from "../support/native.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
+import { compileReference } from "../support/renderers/native.ts";
 
 /** More than one packet, and more than the first window of SCTP (RFC 9260 §7.2.1). */
 const LONG = "x".repeat(20_000);

@@ -1,7 +1,7 @@
-import { ClientViewer } from "../support/client_viewer.ts";
-import { CLIENTS } from "../support/client_programs.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { CLIENTS } from "../support/clients/client_programs.ts";
 import { eventually } from "../support/deadline.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 /** webrtcbin 1.22 and libdatachannel stop without an alert. */
 const CLIENTS_THAT_SAY_SO = CLIENTS.filter((kind) =>

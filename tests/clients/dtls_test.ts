@@ -1,7 +1,7 @@
 import assert from "assert";
-import type { ClientEvent } from "../support/client_program.ts";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import type { ClientEvent } from "../support/clients/client_program.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 function isOver({ state }: ClientEvent): boolean {
   return state === "failed" || state === "closed";

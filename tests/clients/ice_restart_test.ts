@@ -1,6 +1,6 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 clientTest("restarts ICE on the same WebSocket, and stays the viewer that it is", async (kind) => {
   await using server = await startServerForClients();

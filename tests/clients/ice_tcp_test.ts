@@ -1,6 +1,6 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 clientTest("plays by ICE-TCP where UDP is not offered", async (kind) => {
   await using server = await startServerForClients({ webrtc: { tcp: true } });

@@ -1,8 +1,8 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { CLIENTS } from "../support/client_programs.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { CLIENTS } from "../support/clients/client_programs.ts";
 import { eventually } from "../support/deadline.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 for (const codec of ["H264", "VP8"] as const) {
   clientTest(`asks for a keyframe of ${codec}, and gets one`, async (kind) => {

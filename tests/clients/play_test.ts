@@ -1,6 +1,6 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 for (const codec of ["H264", "VP8"] as const) {
   clientTest(`plays ${codec} and sound`, async (kind) => {

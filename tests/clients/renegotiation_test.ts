@@ -1,7 +1,7 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
-import { compileReference } from "../support/native.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
+import { compileReference } from "../support/renderers/native.ts";
 
 clientTest(
   "adds sound and a channel by further offers, and stays the viewer that it is",

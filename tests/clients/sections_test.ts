@@ -1,6 +1,6 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 clientTest("plays without sound where the server sends none", async (kind) => {
   await using server = await startServerForClients({ audio: { enabled: false } });

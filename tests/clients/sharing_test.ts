@@ -1,7 +1,7 @@
 import assert from "assert";
-import { ClientViewer } from "../support/client_viewer.ts";
-import { type ClientKind, CLIENTS, findClient } from "../support/client_programs.ts";
-import { startServerForClients } from "../support/foreign_clients.ts";
+import { ClientViewer } from "../support/clients/client_viewer.ts";
+import { type ClientKind, CLIENTS, findClient } from "../support/clients/client_programs.ts";
+import { startServerForClients } from "../support/clients/foreign_clients.ts";
 
 const kinds = CLIENTS.filter((kind) => findClient(kind) !== undefined);
 

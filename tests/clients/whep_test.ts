@@ -1,7 +1,7 @@
 import assert from "assert";
-import { ClientProgram } from "../support/client_program.ts";
+import { ClientProgram } from "../support/clients/client_program.ts";
 import { eventually } from "../support/deadline.ts";
-import { clientTest, startServerForClients } from "../support/foreign_clients.ts";
+import { clientTest, startServerForClients } from "../support/clients/foreign_clients.ts";
 
 clientTest("plays by WHEP until its DELETE", async (kind) => {
   await using server = await startServerForClients();

@@ -1,8 +1,8 @@
 import assert from "assert";
-import { AttackedTunnel } from "../support/attacked_tunnel.ts";
-import { Barrage } from "../support/barrage.ts";
-import { frpBrowserTest } from "../support/frp.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { AttackedTunnel } from "../support/attacks/attacked_tunnel.ts";
+import { Barrage } from "../support/attacks/barrage.ts";
+import { frpBrowserTest } from "../support/frp/frp.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 frpBrowserTest("survival: the picture goes on when frpc restarts under attack", async (browser) => {
   await using site = await AttackedTunnel.open(browser);

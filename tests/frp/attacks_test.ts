@@ -1,7 +1,7 @@
-import { AttackedTunnel } from "../support/attacked_tunnel.ts";
-import { frpBrowserTest } from "../support/frp.ts";
-import { HTTP_ATTACKS, ICE_TCP_ATTACKS } from "../support/tcp_attacks.ts";
-import { DTLS_ATTACKS, PATH_ATTACKS, SCTP_ATTACKS } from "../support/udp_attacks.ts";
+import { AttackedTunnel } from "../support/attacks/attacked_tunnel.ts";
+import { frpBrowserTest } from "../support/frp/frp.ts";
+import { HTTP_ATTACKS, ICE_TCP_ATTACKS } from "../support/attacks/tcp_attacks.ts";
+import { DTLS_ATTACKS, PATH_ATTACKS, SCTP_ATTACKS } from "../support/attacks/udp_attacks.ts";
 
 const KINDS = [
   { what: "data channels", attacks: SCTP_ATTACKS },

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { BrowserPage } from "../support/browser_page.ts";
+import { BrowserPage } from "../support/browsers/browser_page.ts";
 import {
   expectTimely,
   HUNGRY,
@@ -7,11 +7,11 @@ import {
   soundPackets,
   untilRate,
   watchFor,
-} from "../support/congestion.ts";
-import { frpBrowserTest, TunnelledServer } from "../support/frp.ts";
-import { withLimit, withoutLimit, withoutUdp } from "../support/frp_edits.ts";
-import { compileReference } from "../support/native.ts";
-import type { ConfigValues } from "../support/server_process.ts";
+} from "../support/network/congestion.ts";
+import { frpBrowserTest, TunnelledServer } from "../support/frp/frp.ts";
+import { withLimit, withoutLimit, withoutUdp } from "../support/frp/frp_edits.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import type { ConfigValues } from "../support/servers/server_process.ts";
 
 const CEILING_KBPS = HUNGRY["video.bitrate_kbps"];
 /** Half of what the stream takes with its sound, its headers and, by UDP, base64: 225 and 160 kB/s. */

@@ -1,10 +1,10 @@
 import assert from "assert";
-import type { ConfigOverrides } from "../support/test_server.ts";
+import type { ConfigOverrides } from "../support/servers/test_server.ts";
 import { eventually } from "../support/deadline.ts";
-import { doctorFaultTest, type Fault } from "../support/doctor_faults.ts";
-import type { DoctorRoom, RoomDiagnosis, RoomOptions } from "../support/doctor_room.ts";
-import { ADDRESSES } from "../support/netns.ts";
-import { compileTestRenderer } from "../support/native.ts";
+import { doctorFaultTest, type Fault } from "../support/doctor/doctor_faults.ts";
+import type { DoctorRoom, RoomDiagnosis, RoomOptions } from "../support/doctor/doctor_room.ts";
+import { ADDRESSES } from "../support/network/netns.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
 
 const NOT_SERVED = { isServed: false } as const;
 

@@ -1,8 +1,8 @@
-import { doctorFaultTest, type Fault } from "../support/doctor_faults.ts";
-import type { DoctorRoom, RoomOptions } from "../support/doctor_room.ts";
-import { ADDRESSES } from "../support/netns.ts";
-import { writeCertificate } from "../support/openssl.ts";
-import { startWebServer, WEB_PORT } from "../support/web_server.ts";
+import { doctorFaultTest, type Fault } from "../support/doctor/doctor_faults.ts";
+import type { DoctorRoom, RoomOptions } from "../support/doctor/doctor_room.ts";
+import { ADDRESSES } from "../support/network/netns.ts";
+import { writeCertificate } from "../support/network/openssl.ts";
+import { startWebServer, WEB_PORT } from "../support/network/web_server.ts";
 
 const { public: PUBLIC, other: OTHER, unused: UNUSED } = ADDRESSES;
 

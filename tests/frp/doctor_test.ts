@@ -1,10 +1,10 @@
 import assert from "assert";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { eventually } from "../support/deadline.ts";
-import { frpTest, TunnelledServer } from "../support/frp.ts";
-import { askDoctor, type Diagnosis } from "../support/frp_doctor.ts";
-import { PUBLIC_ADDRESS } from "../support/frp_ports.ts";
-import type { ConfigValues } from "../support/server_process.ts";
+import { frpTest, TunnelledServer } from "../support/frp/frp.ts";
+import { askDoctor, type Diagnosis } from "../support/doctor/frp_doctor.ts";
+import { PUBLIC_ADDRESS } from "../support/frp/frp_ports.ts";
+import type { ConfigValues } from "../support/servers/server_process.ts";
 
 const MEDIA = 2;
 /** An address of this host where no server listens. */

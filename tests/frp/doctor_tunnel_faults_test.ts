@@ -1,8 +1,8 @@
 import assert from "assert";
-import { doctorFaultTest, type Fault } from "../support/doctor_faults.ts";
+import { doctorFaultTest, type Fault } from "../support/doctor/doctor_faults.ts";
 import { eventually } from "../support/deadline.ts";
-import type { DoctorRoom } from "../support/doctor_room.ts";
-import { ADDRESSES } from "../support/netns.ts";
+import type { DoctorRoom } from "../support/doctor/doctor_room.ts";
+import { ADDRESSES } from "../support/network/netns.ts";
 
 const NOT_LOGGED_IN = /connect to server error|login to (the )?server failed/;
 

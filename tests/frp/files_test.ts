@@ -5,10 +5,10 @@ import { formatFrpsToml } from "../../src/tunnel/frps_toml.ts";
 import { mapPorts } from "../../src/tunnel/port_mapping.ts";
 import { TUNNEL_PROTOCOLS } from "../../src/tunnel/settings.ts";
 import { eventually } from "../support/deadline.ts";
-import { frpTest } from "../support/frp.ts";
-import { PUBLIC_ADDRESS, PublicPorts } from "../support/frp_ports.ts";
-import { FrpProcess } from "../support/frp_process.ts";
-import { findFrp } from "../support/frp_programs.ts";
+import { frpTest } from "../support/frp/frp.ts";
+import { PUBLIC_ADDRESS, PublicPorts } from "../support/frp/frp_ports.ts";
+import { FrpProcess } from "../support/frp/frp_process.ts";
+import { findFrp } from "../support/frp/frp_programs.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -1,8 +1,8 @@
 import assert from "assert";
 import { classifyPacket } from "../../src/transport/packet_kind.ts";
-import { frpBrowserTest } from "../support/frp.ts";
-import { TappedServer } from "../support/frp_tap.ts";
-import { TunnelViewer } from "../support/frp_viewer.ts";
+import { frpBrowserTest } from "../support/frp/frp.ts";
+import { TappedServer } from "../support/frp/frp_tap.ts";
+import { TunnelViewer } from "../support/frp/frp_viewer.ts";
 
 const LIGHT = { "video.width": 320, "video.height": 180, "video.fps": 20 } as const;
 

@@ -1,8 +1,8 @@
 import assert from "assert";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
-import { frpBrowserTest, TunnelledServer } from "../support/frp.ts";
-import { withoutUdp } from "../support/frp_edits.ts";
-import { PUBLIC_ADDRESS } from "../support/frp_ports.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
+import { frpBrowserTest, TunnelledServer } from "../support/frp/frp.ts";
+import { withoutUdp } from "../support/frp/frp_edits.ts";
+import { PUBLIC_ADDRESS } from "../support/frp/frp_ports.ts";
 
 const GAP_MAX = 15;
 

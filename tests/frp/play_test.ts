@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import assert from "assert";
 import type { Page } from "playwright-core";
-import { assertSteady, BrowserPage } from "../support/browser_page.ts";
+import { assertSteady, BrowserPage } from "../support/browsers/browser_page.ts";
 import { eventually } from "../support/deadline.ts";
-import { frpBrowserTest, TunnelledServer } from "../support/frp.ts";
-import { PUBLIC_ADDRESS } from "../support/frp_ports.ts";
+import { frpBrowserTest, TunnelledServer } from "../support/frp/frp.ts";
+import { PUBLIC_ADDRESS } from "../support/frp/frp_ports.ts";
 import type { PinholePlayer } from "../../src/viewer/pinhole.d.ts";
 
 const PORTS = 5;

@@ -1,8 +1,8 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { frpBrowserTest } from "../support/frp.ts";
-import { TappedServer } from "../support/frp_tap.ts";
-import { TunnelViewer } from "../support/frp_viewer.ts";
+import { frpBrowserTest } from "../support/frp/frp.ts";
+import { TappedServer } from "../support/frp/frp_tap.ts";
+import { TunnelViewer } from "../support/frp/frp_viewer.ts";
 import { parseStun } from "../../src/transport/ice/stun.ts";
 import type { PacketKind } from "../../src/transport/packet_kind.ts";
 

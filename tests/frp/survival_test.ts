@@ -1,8 +1,8 @@
 import assert from "assert";
 import { eventually, Untimely } from "../support/deadline.ts";
-import { frpBrowserTest, type FrpTunnel, TunnelledServer } from "../support/frp.ts";
-import { BACK_MS_MAX, TunnelViewer } from "../support/frp_viewer.ts";
-import { compileReference } from "../support/native.ts";
+import { frpBrowserTest, type FrpTunnel, TunnelledServer } from "../support/frp/frp.ts";
+import { BACK_MS_MAX, TunnelViewer } from "../support/frp/frp_viewer.ts";
+import { compileReference } from "../support/renderers/native.ts";
 
 const LIGHT = { "video.width": 320, "video.height": 180, "video.fps": 20 } as const;
 

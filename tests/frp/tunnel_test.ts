@@ -1,9 +1,9 @@
 import assert from "assert";
 import { TUNNEL_PROTOCOLS } from "../../src/tunnel/settings.ts";
 import { eventually } from "../support/deadline.ts";
-import { frpTest, FrpTunnel, type FrpTunnelOptions } from "../support/frp.ts";
-import { EchoHost } from "../support/frp_host.ts";
-import { PublicPorts } from "../support/frp_ports.ts";
+import { frpTest, FrpTunnel, type FrpTunnelOptions } from "../support/frp/frp.ts";
+import { EchoHost } from "../support/frp/frp_host.ts";
+import { PublicPorts } from "../support/frp/frp_ports.ts";
 
 /** What fits into one Ethernet frame. */
 const DATAGRAM_BYTES = 1472;

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { formatDefaultConfig } from "../support/config_document.ts";
+import { formatDefaultConfig } from "../support/documents/config_document.ts";
 import { SCHEMA_KEYS } from "../../src/config/keys.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatProblem } from "../../src/config/problem.ts";

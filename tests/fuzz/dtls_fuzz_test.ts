@@ -7,8 +7,13 @@ import {
   type SecureMedia,
 } from "../../src/transport/dtls/secure_channel.ts";
 import { createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
-import { plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
-import { handshakeMessage, RawDtlsClient, type Step, STEPS } from "../support/raw_dtls_client.ts";
+import { plainRecord, TestDtlsClient } from "../support/clients/dtls_client.ts";
+import {
+  handshakeMessage,
+  RawDtlsClient,
+  type Step,
+  STEPS,
+} from "../support/clients/raw_dtls_client.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 

@@ -1,6 +1,6 @@
 import assert from "assert";
 import process from "node:process";
-import { heldBytes } from "../support/memory.ts";
+import { heldBytes } from "../support/machine/memory.ts";
 import { Random } from "../support/random.ts";
 
 /** Inputs of a kind that costs next to nothing each, and of every kind in a full run. */

@@ -4,8 +4,8 @@ import { NULL_METER } from "../../src/base/meter.ts";
 import { type AccessCheck, createAccessCheck, mintToken } from "../../src/signalling/access.ts";
 import { createHttpApp, type HttpApp, type HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { FakeSessions, NO_CONNECTION, serveApp } from "../support/fake_sessions.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { FakeSessions, NO_CONNECTION, serveApp } from "../support/parts/fake_sessions.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 

@@ -12,7 +12,7 @@ import {
 } from "../../src/transport/rtp/srtcp.ts";
 import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
 import type { SrtpKeys } from "../../src/transport/rtp/srtp_keys.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 

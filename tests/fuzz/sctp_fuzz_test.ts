@@ -4,11 +4,18 @@ import type { Chunk } from "../../src/transport/sctp/chunks.ts";
 import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
 import type { Random } from "../support/random.ts";
-import { RawViewer } from "../support/raw_viewer.ts";
-import { chunk, data, dcepOpen, init, packet, SctpAttacker } from "../support/sctp_attacker.ts";
-import { hostilePacket, type Knowledge } from "../support/sctp_chaos.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { RawViewer } from "../support/clients/raw_viewer.ts";
+import {
+  chunk,
+  data,
+  dcepOpen,
+  init,
+  packet,
+  SctpAttacker,
+} from "../support/attacks/sctp_attacker.ts";
+import { hostilePacket, type Knowledge } from "../support/attacks/sctp_chaos.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 import { fuzz } from "./harness.ts";
 
 const CERTIFICATE = await createServerCertificate();

@@ -6,8 +6,8 @@ import { ViewerError } from "../../src/session/session_api.ts";
 import { type SignallingSocket, ViewerConnection } from "../../src/signalling/connection.ts";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import { CLOSE_LINGER_MS, QUEUED_MESSAGES_MAX } from "../../src/signalling/limits.ts";
-import { FakeSessions } from "../support/fake_sessions.ts";
-import { ManualClock } from "../support/signalling_set_up.ts";
+import { FakeSessions } from "../support/parts/fake_sessions.ts";
+import { ManualClock } from "../support/parts/signalling_set_up.ts";
 import { Random } from "../support/random.ts";
 import { fuzz, hostileText } from "./harness.ts";
 

@@ -18,8 +18,13 @@ import {
 } from "../../src/transport/ice/stun.ts";
 import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { stunFingerprint, stunIntegrity } from "../../src/transport/ice/stun_wire.ts";
-import { BROWSER, BROWSER_UFRAG, consentAnswer, isConsentRequest } from "../support/checks.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import {
+  BROWSER,
+  BROWSER_UFRAG,
+  consentAnswer,
+  isConsentRequest,
+} from "../support/parts/checks.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 

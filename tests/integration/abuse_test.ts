@@ -4,10 +4,10 @@ import { mintToken } from "../../src/signalling/access.ts";
 import type { SessionReport } from "../../src/session/report.ts";
 import { cpuSeconds, residentMib } from "../bench/process_usage.ts";
 import { within } from "../support/deadline.ts";
-import { compileReference, compileTestRenderer } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { ServiceProcess } from "../support/service_process.ts";
-import { type ServerMessage, WeriftViewer } from "../support/werift_viewer.ts";
+import { compileReference, compileTestRenderer } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { ServiceProcess } from "../support/servers/service_process.ts";
+import { type ServerMessage, WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** A small picture, so that tests are light, and room for several viewers. */
 const SMALL = {

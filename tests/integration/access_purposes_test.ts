@@ -2,10 +2,10 @@ import assert from "assert";
 import { SignJWT } from "jose";
 import type { LogFields, Logger } from "../../src/base/log.ts";
 import { createAccessCheck, mintToken, type Purpose } from "../../src/signalling/access.ts";
-import { serveFakeSessions } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/parts/fake_sessions.ts";
 import { within } from "../support/deadline.ts";
-import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
-import { startTestServer } from "../support/test_server.ts";
+import { FakeListener, RegistrySetUp } from "../support/parts/registry_set_up.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
 const key = new TextEncoder().encode(SECRET);

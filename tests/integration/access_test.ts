@@ -3,8 +3,8 @@ import { SignJWT } from "jose";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { readSecret, SecretError } from "../../src/app/secret.ts";
 import { createAccessCheck, mintToken } from "../../src/signalling/access.ts";
-import { serveFakeSessions } from "../support/fake_sessions.ts";
-import { startTestServer } from "../support/test_server.ts";
+import { serveFakeSessions } from "../support/parts/fake_sessions.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
 
 const SECRET = "a secret that is long enough for HS256: 0123456789";
 const key = new TextEncoder().encode(SECRET);

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { FrameSource } from "../../src/media/frame.ts";
-import { nextFrame, openSource, withBridge } from "../support/bridge.ts";
-import { hasNumpy, PythonWriter } from "../support/bridge_python.ts";
+import { nextFrame, openSource, withBridge } from "../support/renderers/bridge.ts";
+import { hasNumpy, PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const ignore = !await hasNumpy();

@@ -6,8 +6,8 @@ import {
   type TestBridge,
   untilIdle,
   withBridge,
-} from "../support/bridge.ts";
-import { hasNumpy, PYTHON_PATH, PythonWriter } from "../support/bridge_python.ts";
+} from "../support/renderers/bridge.ts";
+import { hasNumpy, PYTHON_PATH, PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const DOCUMENT = new URL("../../docs/bridge.md", import.meta.url);

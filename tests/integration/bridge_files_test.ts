@@ -14,7 +14,7 @@ import {
   RawWriter,
   untilIdle,
   withBridge,
-} from "../support/bridge.ts";
+} from "../support/renderers/bridge.ts";
 import { eventually, within } from "../support/deadline.ts";
 
 const SERVER = fileURLToPath(new URL("../testdata/bridge/server.ts", import.meta.url));

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import type { HostJob } from "../../src/renderer/bridge/library_host.ts";
 import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
-import { LogRecord, nextFrame, openSource } from "../support/bridge.ts";
-import { compileTestRenderer } from "../support/native.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { LogRecord, nextFrame, openSource } from "../support/renderers/bridge.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 

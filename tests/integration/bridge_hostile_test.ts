@@ -17,11 +17,11 @@ import {
   type TestBridge,
   untilIdle,
   withBridge,
-} from "../support/bridge.ts";
+} from "../support/renderers/bridge.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import { Random } from "../support/random.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 const { burst: RINGS_MAX = 0 } = RINGS;
 const HELLO = { type: "hello", version: 1, writer: "raw", clockUs: 0, pace: "writer" } as const;

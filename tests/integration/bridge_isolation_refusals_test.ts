@@ -4,9 +4,9 @@ import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { BridgeError } from "../../src/renderer/bridge/bridge_error.ts";
 import { openIsolatedLibrary } from "../../src/renderer/bridge/isolated_library.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import { LogRecord, nextFrame, openSource, RawWriter } from "../support/bridge.ts";
-import { fragile, openIsolated, withFragile } from "../support/isolated_library.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { LogRecord, nextFrame, openSource, RawWriter } from "../support/renderers/bridge.ts";
+import { fragile, openIsolated, withFragile } from "../support/renderers/isolated_library.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 Deno.test("openIsolatedLibrary: a library that cannot open is refused in its own words", async () => {
   const cases = [

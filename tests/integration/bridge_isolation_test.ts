@@ -2,9 +2,14 @@ import assert from "assert";
 import { fileURLToPath } from "node:url";
 import type { AudioChunk, FrameSource, RawFrame, SourceFrame } from "../../src/media/frame.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import { LogRecord, nextFrame, openSource, untilIdle } from "../support/bridge.ts";
+import { LogRecord, nextFrame, openSource, untilIdle } from "../support/renderers/bridge.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { fragile, isRunning, openIsolated, withFragile } from "../support/isolated_library.ts";
+import {
+  fragile,
+  isRunning,
+  openIsolated,
+  withFragile,
+} from "../support/renderers/isolated_library.ts";
 
 const SERVER = fileURLToPath(new URL("../testdata/bridge/server.ts", import.meta.url));
 

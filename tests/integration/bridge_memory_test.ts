@@ -3,10 +3,10 @@ import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import type { FrameSource, FrameSourceFactory } from "../../src/media/frame.ts";
 import { openBridge } from "../../src/renderer/bridge/bridge.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import { bridgeName, LogRecord, openSource } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
+import { bridgeName, LogRecord, openSource } from "../support/renderers/bridge.ts";
+import { PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 /** Bytes of a picture: a multiple of a page. */
 const SIZE = { width: 256, height: 128 } as const;

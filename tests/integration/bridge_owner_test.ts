@@ -5,7 +5,13 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import { openBridge } from "../../src/renderer/bridge/bridge.ts";
 import { BridgeError } from "../../src/renderer/bridge/bridge_error.ts";
-import { bridgeName, filesOf, FOLDER, openSource, withBridge } from "../support/bridge.ts";
+import {
+  bridgeName,
+  filesOf,
+  FOLDER,
+  openSource,
+  withBridge,
+} from "../support/renderers/bridge.ts";
 import { eventually, within } from "../support/deadline.ts";
 
 const MODULES = fileURLToPath(new URL("../../deploy/python/", import.meta.url));

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { nextFrame, openSource, withBridge } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
+import { nextFrame, openSource, withBridge } from "../support/renderers/bridge.ts";
+import { PythonWriter } from "../support/renderers/bridge_python.ts";
 
 /** The number that a picture of pattern.py carries; fails when it carries two. */
 function numberOf({ planes: [plane] }: Awaited<ReturnType<typeof nextFrame>>): number {

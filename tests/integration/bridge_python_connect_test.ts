@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { bridgeName, FOLDER, openSource, withBridge } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
+import { bridgeName, FOLDER, openSource, withBridge } from "../support/renderers/bridge.ts";
+import { PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const MODULES = fileURLToPath(new URL("../../deploy/python/", import.meta.url));

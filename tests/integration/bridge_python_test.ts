@@ -6,8 +6,8 @@ import {
   type TestBridge,
   untilIdle,
   withBridge,
-} from "../support/bridge.ts";
-import { hasNumpy, PythonWriter } from "../support/bridge_python.ts";
+} from "../support/renderers/bridge.ts";
+import { hasNumpy, PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually, within } from "../support/deadline.ts";
 
 const numpy = await hasNumpy();

@@ -1,8 +1,8 @@
 import assert from "assert";
 import type { LogFields } from "../../src/base/log.ts";
 import type { FrameSource } from "../../src/media/frame.ts";
-import { openSource, RawWriter, withBridge } from "../support/bridge.ts";
-import { PythonWriter } from "../support/bridge_python.ts";
+import { openSource, RawWriter, withBridge } from "../support/renderers/bridge.ts";
+import { PythonWriter } from "../support/renderers/bridge_python.ts";
 import { eventually } from "../support/deadline.ts";
 
 const RATE = 16_000;

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { writeCertificate } from "../support/openssl.ts";
+import { writeCertificate } from "../support/network/openssl.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 

@@ -1,11 +1,11 @@
 import assert from "assert";
 import { parseStun } from "../../src/transport/ice/stun.ts";
-import { consentAnswer } from "../support/checks.ts";
+import { consentAnswer } from "../support/parts/checks.ts";
 import { eventually } from "../support/deadline.ts";
-import { Elsewhere, password, report } from "../support/elsewhere.ts";
-import { mediaAddress } from "../support/hostile_packets.ts";
-import { startTestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { Elsewhere, password, report } from "../support/network/elsewhere.ts";
+import { mediaAddress } from "../support/attacks/hostile_packets.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const REPORTS = 12;
 const REPORT_INTERVAL_MS = 250;

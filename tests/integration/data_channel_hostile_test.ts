@@ -1,10 +1,10 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { HostileViewer, nonsense } from "../support/hostile_viewer.ts";
-import { heldBytes } from "../support/memory.ts";
-import { chunk, data, packet, sack, words } from "../support/sctp_attacker.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { HostileViewer, nonsense } from "../support/attacks/hostile_viewer.ts";
+import { heldBytes } from "../support/machine/memory.ts";
+import { chunk, data, packet, sack, words } from "../support/attacks/sctp_attacker.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const SHARED = { webrtc: { peers_per_port: 4 } } as const;
 

@@ -2,7 +2,7 @@ import assert from "assert";
 import { fileURLToPath } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 

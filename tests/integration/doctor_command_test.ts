@@ -4,7 +4,7 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { type CheckResult, CHECKS, STATUSES } from "../../src/doctor/result.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
-import { freePortRange } from "../support/test_server.ts";
+import { freePortRange } from "../support/servers/test_server.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -5,7 +5,7 @@ import { examine } from "../../src/doctor/diagnosis.ts";
 import type { DoctorPlan } from "../../src/doctor/plan.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { SOON_MS, within } from "../support/deadline.ts";
-import { TunnelledSite } from "../support/tunnelled_site.ts";
+import { TunnelledSite } from "../support/frp/tunnelled_site.ts";
 
 /** What every run tells, be it that it was not finished. */
 const ALWAYS: readonly CheckName[] = ["renderer", "encoder", "server", "frpc", "public_address"];

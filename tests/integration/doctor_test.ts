@@ -3,7 +3,7 @@ import { planDoctor } from "../../src/cli/doctor_plan.ts";
 import { examine } from "../../src/doctor/diagnosis.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
 import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
-import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/tunnelled_site.ts";
+import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/frp/tunnelled_site.ts";
 
 /** Where nobody listens (RFC 863, in a world that has given it up). */
 const DISCARD_PORT = 9;

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { createFfmpegEncoders } from "../../src/media/ffmpeg_encoder.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 
 const PICTURE = { width: 1920, height: 1080, fps: 30 } as const;
 const CEILING_KBPS = 2_500;

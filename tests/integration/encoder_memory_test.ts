@@ -2,7 +2,7 @@ import assert from "assert";
 import { VIDEO_CODECS } from "../../src/media/encoder.ts";
 import { createFfmpegEncoders } from "../../src/media/ffmpeg_encoder.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
-import { heldBytes } from "../support/memory.ts";
+import { heldBytes } from "../support/machine/memory.ts";
 import { Random } from "../support/random.ts";
 
 const SIZE = { width: 320, height: 180 } as const;

@@ -2,7 +2,7 @@ import assert from "assert";
 import type { EncodedFrame, VideoCodec, VideoEncoder } from "../../src/media/encoder.ts";
 import { VIDEO_CODECS } from "../../src/media/encoder.ts";
 import { createFfmpegEncoders } from "../../src/media/ffmpeg_encoder.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 
 const PICTURE = { width: 512, height: 512, fps: 25 } as const;
 const CEILING_KBPS = 2_500;

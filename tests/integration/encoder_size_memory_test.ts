@@ -1,6 +1,6 @@
 import assert from "assert";
 import { createFfmpegEncoders } from "../../src/media/ffmpeg_encoder.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 
 const PICTURE = { width: 640, height: 360, fps: 30 } as const;
 const [LOW_KBPS, HIGH_KBPS] = [50, 1_500] as const;

@@ -7,8 +7,8 @@ import {
 } from "../../src/media/encoder.ts";
 import { createFfmpegEncoders } from "../../src/media/ffmpeg_encoder.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
-import { decodeFrames } from "../support/decoder.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 
 const PICTURE = { width: 640, height: 360, fps: 30 } as const;
 const WHOLE = "640x360";

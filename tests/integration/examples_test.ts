@@ -1,9 +1,9 @@
 import assert from "assert";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
-import { buildCuda, findNvcc, hasGpu } from "../support/cuda.ts";
-import { fakeCuda, lifetime } from "../support/emulated_cuda.ts";
-import { compileEmulatedCuda, compileLibrary, hasCplusplus } from "../support/native.ts";
-import { failsWith, frameAt, openSession, withLibrary } from "../support/renderers.ts";
+import { buildCuda, findNvcc, hasGpu } from "../support/renderers/cuda.ts";
+import { fakeCuda, lifetime } from "../support/renderers/emulated_cuda.ts";
+import { compileEmulatedCuda, compileLibrary, hasCplusplus } from "../support/renderers/native.ts";
+import { failsWith, frameAt, openSession, withLibrary } from "../support/renderers/renderers.ts";
 
 const GREY = new URL("../../examples/c/grey.c", import.meta.url);
 const STRIPES = new URL("../../examples/cuda/stripes.cu", import.meta.url);

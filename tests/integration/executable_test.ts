@@ -1,8 +1,13 @@
 import assert from "assert";
 import { IS_LONG } from "../support/long.ts";
-import { buildExecutable, type Ended, openFolder, runPlain } from "../support/executable.ts";
-import { compileReference } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import {
+  buildExecutable,
+  type Ended,
+  openFolder,
+  runPlain,
+} from "../support/servers/executable.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 const VERSION = /^pinhole \d+\.\d+\.\d+(?:\+[0-9a-f]{12}(?:-dirty)?)?\n$/;
 

@@ -1,12 +1,12 @@
 import assert from "assert";
 import { DTLS_CONTENT } from "../../src/transport/dtls/dtls_records.ts";
 import { eventually } from "../support/deadline.ts";
-import { plainRecord } from "../support/dtls_client.ts";
-import { checkOf, dtlsForgery, garbage, mediaAddress } from "../support/hostile_packets.ts";
+import { plainRecord } from "../support/clients/dtls_client.ts";
+import { checkOf, dtlsForgery, garbage, mediaAddress } from "../support/attacks/hostile_packets.ts";
 import { Random } from "../support/random.ts";
-import { Stranger } from "../support/stranger.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { Stranger } from "../support/attacks/stranger.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const SEED = 20_261_122;
 

@@ -1,13 +1,17 @@
 import assert from "assert";
 import { TCP_UNPROVEN_CONNECTIONS_MAX } from "../../src/ports/limits.ts";
 import { eventually } from "../support/deadline.ts";
-import { decodeFrames } from "../support/decoder.ts";
-import { IceTcpTunnel } from "../support/ice_tcp_tunnel.ts";
-import { assertEveryPicture } from "../support/picture_numbers.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
+import { IceTcpTunnel } from "../support/network/ice_tcp_tunnel.ts";
+import { assertEveryPicture } from "../support/media/picture_numbers.ts";
 import { Random } from "../support/random.ts";
-import { rubbish, TcpPeer } from "../support/tcp_peer.ts";
-import { type ConfigOverrides, startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { rubbish, TcpPeer } from "../support/clients/tcp_peer.ts";
+import {
+  type ConfigOverrides,
+  startTestServer,
+  type TestServer,
+} from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const WITH_TCP: ConfigOverrides = { webrtc: { tcp: true, peers_per_port: 4 } };
 

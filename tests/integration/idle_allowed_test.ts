@@ -1,7 +1,7 @@
 import assert from "assert";
 import { readImageSize } from "../../src/media/idle/image_size.ts";
-import { IdleFiles } from "../support/idle_library.ts";
-import { encodeHugePng, encodeJpeg, encodePng, type Size } from "../support/idle_media.ts";
+import { IdleFiles } from "../support/media/idle_library.ts";
+import { encodeHugePng, encodeJpeg, encodePng, type Size } from "../support/media/idle_media.ts";
 
 const text = (words: string) => new TextEncoder().encode(words);
 const GREY = encodePng({ width: 64, height: 64 }, () => [128, 128, 128]);

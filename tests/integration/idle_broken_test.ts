@@ -1,6 +1,6 @@
 import assert from "assert";
-import { IdleFiles, RecordingLog } from "../support/idle_library.ts";
-import { encodeHugePng, encodeJpeg, encodePng, writeVideo } from "../support/idle_media.ts";
+import { IdleFiles, RecordingLog } from "../support/media/idle_library.ts";
+import { encodeHugePng, encodeJpeg, encodePng, writeVideo } from "../support/media/idle_media.ts";
 
 const FORMAT = { width: 64, height: 64, fps: 25 };
 const PNG = encodePng({ width: 32, height: 32 }, (x, y) => [x * 8, y * 8, (x * y) % 256]);

@@ -9,9 +9,9 @@ import {
   AVCOL_SPC_SMPTE170M,
 } from "node-av/constants";
 import type { RawFrame } from "../../src/media/frame.ts";
-import { IdleFiles } from "../support/idle_library.ts";
-import { type Color, encodePng, writeColourVideo } from "../support/idle_media.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { IdleFiles } from "../support/media/idle_library.ts";
+import { type Color, encodePng, writeColourVideo } from "../support/media/idle_media.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 
 const SIZE = { width: 320, height: 180 };
 

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { IdleFiles, RecordingLog } from "../support/idle_library.ts";
-import { encodePng, writeVideo } from "../support/idle_media.ts";
+import { IdleFiles, RecordingLog } from "../support/media/idle_library.ts";
+import { encodePng, writeVideo } from "../support/media/idle_media.ts";
 
 const FORMAT = { width: 64, height: 64, fps: 25 };
 const PICTURE_BYTES = 64 * 64 * 3 / 2;

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { IdleFiles, lumaAt } from "../support/idle_library.ts";
-import { type Color, encodeJpeg, encodePng, writeVideo } from "../support/idle_media.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { IdleFiles, lumaAt } from "../support/media/idle_library.ts";
+import { type Color, encodeJpeg, encodePng, writeVideo } from "../support/media/idle_media.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
 
 const PROGRESSIVE = new URL("../testdata/idle/progressive.jpg", import.meta.url);

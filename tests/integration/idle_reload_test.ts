@@ -3,9 +3,9 @@ import { IdleSources } from "../../src/app/idle.ts";
 import { LiveSettings } from "../../src/app/live_settings.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { ConfigError } from "../../src/config/load.ts";
-import { IdleFiles, lumaAt } from "../support/idle_library.ts";
-import { encodePng } from "../support/idle_media.ts";
-import { testConfig } from "../support/test_server.ts";
+import { IdleFiles, lumaAt } from "../support/media/idle_library.ts";
+import { encodePng } from "../support/media/idle_media.ts";
+import { testConfig } from "../support/servers/test_server.ts";
 
 const FORMAT = { width: 64, height: 64, fps: 25 };
 const WHITE = encodePng({ width: 32, height: 32 }, () => [255, 255, 255]);

@@ -1,11 +1,11 @@
 import assert from "assert";
-import { decodeFrames } from "../support/decoder.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
 import { eventually } from "../support/deadline.ts";
-import { drawMovingBar } from "../support/idle_media.ts";
-import { timedTest } from "../support/machine.ts";
-import { compileReference } from "../support/native.ts";
-import { startTestServer } from "../support/test_server.ts";
-import { type ReceivedFrame, WeriftViewer } from "../support/werift_viewer.ts";
+import { drawMovingBar } from "../support/media/idle_media.ts";
+import { timedTest } from "../support/machine/machine.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
+import { type ReceivedFrame, WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const FPS = 30;
 const RTP_HZ = 90_000;

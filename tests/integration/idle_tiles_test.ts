@@ -2,8 +2,8 @@ import assert from "assert";
 import { readHeifPicture } from "../../src/media/idle/heif.ts";
 import { orientationMatrix, readOrientation } from "../../src/media/idle/orientation.ts";
 import type { RawFrame } from "../../src/media/frame.ts";
-import { IdleFiles } from "../support/idle_library.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { IdleFiles } from "../support/media/idle_library.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 
 const SIZE = { width: 128, height: 128 };
 /** Red, green, blue and nearly white: one tile each, row by row. */

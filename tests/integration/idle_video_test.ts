@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
-import { IdleFiles, lumaAt, RecordingLog } from "../support/idle_library.ts";
-import { type GreyPicture, writeVideo } from "../support/idle_media.ts";
+import { IdleFiles, lumaAt, RecordingLog } from "../support/media/idle_library.ts";
+import { type GreyPicture, writeVideo } from "../support/media/idle_media.ts";
 import type { IdleClip } from "../../src/media/idle/clip.ts";
 
 const SIZE = { width: 64, height: 64 };

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { startTestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** Long enough for 20 keyframes, one in 300 ms, if all were made that are asked for. */
 const FLOOD_MS = 6_000;

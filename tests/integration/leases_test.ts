@@ -11,8 +11,8 @@ import {
   startTestServer,
   testConfig,
   type TestServer,
-} from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+} from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** An offer that is answered and never acted on. */
 const IDLE = { answer: () => undefined };

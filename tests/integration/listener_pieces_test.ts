@@ -5,7 +5,7 @@ import {
   FRAME_PIECES_MAX,
   MESSAGE_FRAGMENTS_MAX,
 } from "../../src/signalling/limits.ts";
-import { type Client, echo, frameHead, listen, UPGRADE } from "../support/test_listener.ts";
+import { type Client, echo, frameHead, listen, UPGRADE } from "../support/parts/test_listener.ts";
 
 /** The close frame for a client that breaks a limit, as text: 1008 (RFC 6455 §7.4.1), without a reason. */
 const POLICY_CLOSE = new RegExp(new TextDecoder().decode(new Uint8Array([0x88, 2, 0x03, 0xf0])));

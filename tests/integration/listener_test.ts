@@ -6,7 +6,7 @@ import {
   REQUEST_WAIT_MS,
 } from "../../src/signalling/limits.ts";
 import { eventually } from "../support/deadline.ts";
-import { resetConnections } from "../support/reset_connections.ts";
+import { resetConnections } from "../support/attacks/reset_connections.ts";
 import {
   type Client,
   echo,
@@ -16,7 +16,7 @@ import {
   pass,
   refusals,
   UPGRADE,
-} from "../support/test_listener.ts";
+} from "../support/parts/test_listener.ts";
 
 Deno.test("Listener: silence, a head that does not end and a kept connection end after a while", async () => {
   await using server = await listen();

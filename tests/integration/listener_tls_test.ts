@@ -2,9 +2,16 @@ import assert from "assert";
 import { connect as connectTls } from "node:tls";
 import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
 import { REQUEST_WAIT_MS } from "../../src/signalling/limits.ts";
-import { resetConnections } from "../support/reset_connections.ts";
+import { resetConnections } from "../support/attacks/reset_connections.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { Client, frameHead, listen, pass, refusals, UPGRADE } from "../support/test_listener.ts";
+import {
+  Client,
+  frameHead,
+  listen,
+  pass,
+  refusals,
+  UPGRADE,
+} from "../support/parts/test_listener.ts";
 
 /** A folder with certificates, removed in the end. */
 async function certificates(): Promise<AsyncDisposable & { path: string }> {

@@ -1,8 +1,8 @@
 import assert from "assert";
 import type { HttpApp } from "../../src/signalling/http_app.ts";
-import { countSockets } from "../support/own_sockets.ts";
+import { countSockets } from "../support/network/own_sockets.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { GET, listen, pass, type TestListener } from "../support/test_listener.ts";
+import { GET, listen, pass, type TestListener } from "../support/parts/test_listener.ts";
 
 const CLIENTS = 5;
 

@@ -2,8 +2,8 @@ import assert from "assert";
 import { LiveSettings } from "../../src/app/live_settings.ts";
 import { SecretError } from "../../src/app/secret.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { freePortRange, startTestServer, testConfig } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { freePortRange, startTestServer, testConfig } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 Deno.test("LiveSettings: a reload never takes the secret away, since that would let everybody in", async () => {
   const folder = await Deno.makeTempDir();

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 
 /** What strangers do again and again, and what the log says of each time. */
 const FLOODS = [

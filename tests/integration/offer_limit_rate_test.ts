@@ -1,7 +1,7 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const LIMIT_KBPS = 100;
 const SAMPLES = 20;

@@ -1,8 +1,8 @@
 import assert from "assert";
 import { checkUdpPath, type PathOutcome } from "../../src/doctor/path_client.ts";
 import { mintToken } from "../../src/signalling/access.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 
 /** One port as `POST /api/path-check` tells of it. */
 interface Port {

@@ -1,10 +1,10 @@
 import assert from "assert";
-import { decodeFrames } from "../support/decoder.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
 import { eventually } from "../support/deadline.ts";
-import { assertEveryPicture } from "../support/picture_numbers.ts";
-import { startTestServer } from "../support/test_server.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
-import { type ReceivedFrame, WeriftViewer } from "../support/werift_viewer.ts";
+import { assertEveryPicture } from "../support/media/picture_numbers.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
+import { type ReceivedFrame, WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** The first pictures that came whole. */
 async function watch(viewer: WeriftViewer, count: number): Promise<ReceivedFrame[]> {

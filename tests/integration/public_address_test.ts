@@ -3,8 +3,8 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { fileURLToPath } from "node:url";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
 import { eventually } from "../support/deadline.ts";
-import { namespaceRefusal } from "../support/netns.ts";
-import { type Launch, ServerProcess } from "../support/server_process.ts";
+import { namespaceRefusal } from "../support/network/netns.ts";
+import { type Launch, ServerProcess } from "../support/servers/server_process.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const OFFER = await Deno.readTextFile(`${ROOT}tests/testdata/sdp/chrome_156_recvonly.offer.sdp`);

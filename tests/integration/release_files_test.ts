@@ -3,7 +3,7 @@ import { writeArchive } from "../../deploy/build/archive.ts";
 import { listFiles } from "../../deploy/build/files.ts";
 import { collectLicences } from "../../deploy/build/licences.ts";
 import { addFiles } from "../../deploy/build/release.ts";
-import { openFolder } from "../support/executable.ts";
+import { openFolder } from "../support/servers/executable.ts";
 
 Deno.test("addFiles: a release has the documents, and whatever they link to among themselves", async () => {
   await using folder = await openFolder();

@@ -1,17 +1,17 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import type { AudioChunk, FrameSource, RawFrame } from "../../src/media/frame.ts";
 import { drawBlockCode } from "../../src/renderer/block_code.ts";
 import { I420Picture } from "../../src/renderer/i420.ts";
-import { compileExercise, hasSanitizers } from "../support/native.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { compileExercise, hasSanitizers } from "../support/renderers/native.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 import {
   type Faulty,
   frameAt,
   openSession,
   SCENE_LIBRARIES,
   withLibrary,
-} from "../support/renderers.ts";
+} from "../support/renderers/renderers.ts";
 
 const SECOND_US = 1_000_000;
 const FLASH_US = 100_000;

@@ -1,11 +1,15 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import type { FrameSource } from "../../src/media/frame.ts";
 import { formatCudaTable, measureCuda } from "../bench/cuda.ts";
-import { fakeCuda, lifetime } from "../support/emulated_cuda.ts";
-import { compileEmulatedCuda, compileReference, hasCplusplus } from "../support/native.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { fakeCuda, lifetime } from "../support/renderers/emulated_cuda.ts";
+import {
+  compileEmulatedCuda,
+  compileReference,
+  hasCplusplus,
+} from "../support/renderers/native.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 import {
   assertAlike,
   failsWith,
@@ -13,7 +17,7 @@ import {
   openSession,
   pictures,
   withLibrary,
-} from "../support/renderers.ts";
+} from "../support/renderers/renderers.ts";
 
 const FRAME_US = 33_333;
 

@@ -1,10 +1,10 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { LIBRARY_SYMBOLS } from "../../src/renderer/library_symbols.ts";
-import { buildCuda, findNvcc, hasGpu } from "../support/cuda.ts";
-import { compileReference } from "../support/native.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { buildCuda, findNvcc, hasGpu } from "../support/renderers/cuda.ts";
+import { compileReference } from "../support/renderers/native.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 import {
   assertAlike,
   failsWith,
@@ -12,7 +12,7 @@ import {
   openSession,
   pictures,
   withLibrary,
-} from "../support/renderers.ts";
+} from "../support/renderers/renderers.ts";
 
 const FRAME_US = 33_333;
 

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
-import { compileTestRenderer } from "../support/native.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
 import {
   failsWith,
   type Faulty,
@@ -10,7 +10,7 @@ import {
   warningsInto,
   withFaulty,
   withReference,
-} from "../support/renderers.ts";
+} from "../support/renderers/renderers.ts";
 
 Deno.test("openRendererLibrary: a missing file is named", async () => {
   for (const path of ["/nowhere/libnothing.so", "libnothing.so"]) {

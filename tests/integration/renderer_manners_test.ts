@@ -2,11 +2,11 @@ import assert from "assert";
 import { fileURLToPath } from "node:url";
 import type { LogFields } from "../../src/base/log.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import { LogRecord } from "../support/bridge.ts";
+import { LogRecord } from "../support/renderers/bridge.ts";
 import { eventually } from "../support/deadline.ts";
-import { compileTestRenderer } from "../support/native.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const FPS = 30;
 const RTP_HZ = 90_000;

@@ -1,11 +1,16 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import { blockCodeArea } from "../../src/renderer/block_code.ts";
 import { openRendererLibrary } from "../../src/renderer/library.ts";
 import { LIBRARY_SYMBOLS, REQUIRED_SYMBOLS } from "../../src/renderer/library_symbols.ts";
-import { checkHeader, compileReference, hasCplusplus, INCLUDE } from "../support/native.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
-import { failsWith, frameAt, openSession, withReference } from "../support/renderers.ts";
+import {
+  checkHeader,
+  compileReference,
+  hasCplusplus,
+  INCLUDE,
+} from "../support/renderers/native.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
+import { failsWith, frameAt, openSession, withReference } from "../support/renderers/renderers.ts";
 
 Deno.test("pinhole.h: compiles as C11 without a warning", async () => {
   assert.deepEqual(await checkHeader("pinhole.h", { language: "c", standard: "c11" }), {

@@ -4,9 +4,9 @@ import { splitAnnexB } from "../../src/media/h264.ts";
 import type { RendererTestOptions } from "../../src/cli/renderer_test.ts";
 import { examineLibrary } from "../../src/renderer/conformance/examine.ts";
 import type { Verdict } from "../../src/renderer/conformance/verdict.ts";
-import { compileReference, compileTestRenderer } from "../support/native.ts";
-import { SCENE_LIBRARIES } from "../support/renderers.ts";
-import { assertVerdict } from "../support/verdict.ts";
+import { compileReference, compileTestRenderer } from "../support/renderers/native.ts";
+import { SCENE_LIBRARIES } from "../support/renderers/renderers.ts";
+import { assertVerdict } from "../support/doctor/verdict.ts";
 
 /** So slow that a busy host does not skip many frames. */
 const FPS = 10;

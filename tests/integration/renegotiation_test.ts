@@ -1,7 +1,7 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { startTestServer } from "../support/test_server.ts";
-import { type ServerMessage, WeriftViewer } from "../support/werift_viewer.ts";
+import { startTestServer } from "../support/servers/test_server.ts";
+import { type ServerMessage, WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** Sends an offer and waits for its answer. */
 async function offerAgain(viewer: WeriftViewer, sdp: string): Promise<ServerMessage> {

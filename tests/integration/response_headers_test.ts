@@ -1,6 +1,6 @@
 import assert from "assert";
 import { VIEWER_ASSETS } from "../../src/viewer/assets.ts";
-import { serveFakeSessions } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/parts/fake_sessions.ts";
 
 /** A request for every kind of answer that the server has. */
 const REQUESTS: readonly { path: string; method?: string; status: number }[] = [

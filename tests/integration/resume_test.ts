@@ -1,8 +1,8 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { TcpRelay } from "../support/tcp_relay.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { TcpRelay } from "../support/network/tcp_relay.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** A way to the server that can be cut. */
 function cuttable(server: TestServer): { relay: TcpRelay; url: string } & Disposable {

@@ -1,8 +1,8 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -2,8 +2,8 @@ import assert from "assert";
 import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
 import { eventually } from "../support/deadline.ts";
-import { ServiceProcess } from "../support/service_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { ServiceProcess } from "../support/servers/service_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 const SILENT = 300;
 const BODIES = 50;

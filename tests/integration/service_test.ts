@@ -1,9 +1,9 @@
 import assert from "assert";
 import { mintToken } from "../../src/signalling/access.ts";
 import { eventually } from "../support/deadline.ts";
-import { compileTestRenderer } from "../support/native.ts";
-import { ServiceProcess } from "../support/service_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
+import { ServiceProcess } from "../support/servers/service_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** Whether somebody has a UDP port of loopback. */
 function isBound(port: number): boolean {

@@ -1,5 +1,9 @@
 import assert from "assert";
-import { type FakeSessionsServer, serveFakeSessions, until } from "../support/fake_sessions.ts";
+import {
+  type FakeSessionsServer,
+  serveFakeSessions,
+  until,
+} from "../support/parts/fake_sessions.ts";
 
 const UTF8 = new TextEncoder();
 

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { type LogFields, type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { serveFakeSessions } from "../support/fake_sessions.ts";
+import { serveFakeSessions } from "../support/parts/fake_sessions.ts";
 
 const ASSETS = new Map([
   ["/", { type: "text/html; charset=utf-8", body: "<!doctype html><title>Page</title>" }],

@@ -2,7 +2,7 @@ import assert from "assert";
 import { ViewerError } from "../../src/session/session_api.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
-import { FAKE_CANDIDATE, serveFakeSessions, until } from "../support/fake_sessions.ts";
+import { FAKE_CANDIDATE, serveFakeSessions, until } from "../support/parts/fake_sessions.ts";
 import { Random } from "../support/random.ts";
 
 /** Signalling on a free port of loopback. */

@@ -1,8 +1,13 @@
 import assert from "assert";
 import { eventually } from "../support/deadline.ts";
-import { decodeFrames } from "../support/decoder.ts";
-import { compileTestRenderer } from "../support/native.ts";
-import { frameAt, openSession, withBadCitizen, withLibrary } from "../support/renderers.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
+import { compileTestRenderer } from "../support/renderers/native.ts";
+import {
+  frameAt,
+  openSession,
+  withBadCitizen,
+  withLibrary,
+} from "../support/renderers/renderers.ts";
 
 Deno.test("encoded.c: a decoder reads each of its access units", async () => {
   await withLibrary(await compileTestRenderer("encoded"), async (factory) => {

@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 import { connect as connectTls } from "node:tls";
 import { CLIENT_STUCK_MS, REQUEST_WAIT_MS } from "../../src/signalling/limits.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { heldBytes } from "../support/memory.ts";
-import { writeCertificate } from "../support/openssl.ts";
-import { countSockets } from "../support/own_sockets.ts";
-import { RawClient } from "../support/raw_client.ts";
-import { GET, listen, type TestListener } from "../support/test_listener.ts";
+import { heldBytes } from "../support/machine/memory.ts";
+import { writeCertificate } from "../support/network/openssl.ts";
+import { countSockets } from "../support/network/own_sockets.ts";
+import { RawClient } from "../support/clients/raw_client.ts";
+import { GET, listen, type TestListener } from "../support/parts/test_listener.ts";
 import {
   clientHello,
   CONTENT,
@@ -15,7 +15,7 @@ import {
   record,
   serverName,
   Tls13Client,
-} from "../support/tls13_client.ts";
+} from "../support/clients/tls13_client.ts";
 
 /** Clients of each attack. */
 const CLIENTS = 3;

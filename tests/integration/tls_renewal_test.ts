@@ -2,9 +2,9 @@ import assert from "assert";
 import type { Buffer } from "node:buffer";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { eventually, within } from "../support/deadline.ts";
-import { writeCertificate } from "../support/openssl.ts";
-import { countSockets } from "../support/own_sockets.ts";
-import { frameHead, GET, listen, UPGRADE } from "../support/test_listener.ts";
+import { writeCertificate } from "../support/network/openssl.ts";
+import { countSockets } from "../support/network/own_sockets.ts";
+import { frameHead, GET, listen, UPGRADE } from "../support/parts/test_listener.ts";
 
 const RENEWALS = 20;
 const ASKING = 20;

@@ -4,9 +4,9 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { NULL_TRACER } from "../../src/base/tracer.ts";
 import { openTracer } from "../../src/observability/traces.ts";
 import { eventually } from "../support/deadline.ts";
-import { FakeOtlpReceiver } from "../support/fake_otlp.ts";
-import { type Launch, ServerProcess } from "../support/server_process.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { FakeOtlpReceiver } from "../support/parts/fake_otlp.ts";
+import { type Launch, ServerProcess } from "../support/servers/server_process.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** The task `start` with Deno's exporter switched on, as docs/observability.md tells. */
 function launchTraced(endpoint: string): Launch {

@@ -2,11 +2,11 @@ import assert from "assert";
 import { createServerCertificate, SecureChannel } from "../../src/transport/dtls/secure_channel.ts";
 import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { eventually, patience, within } from "../support/deadline.ts";
-import { TestDtlsClient } from "../support/dtls_client.ts";
-import { type Ending, RawWebSocket } from "../support/raw_web_socket.ts";
-import { ServerProcess } from "../support/server_process.ts";
-import { TcpRelay } from "../support/tcp_relay.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { TestDtlsClient } from "../support/clients/dtls_client.ts";
+import { type Ending, RawWebSocket } from "../support/clients/raw_web_socket.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { TcpRelay } from "../support/network/tcp_relay.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** Cycles of each kind; half of them end by a clean close, the others by a TCP reset. */
 const CYCLES = {

@@ -6,10 +6,10 @@ import { NULL_METER } from "../../src/base/meter.ts";
 import { mintToken } from "../../src/signalling/access.ts";
 import { createWhepApp } from "../../src/signalling/whep.ts";
 import { eventually } from "../support/deadline.ts";
-import { RegistrySetUp } from "../support/registry_set_up.ts";
-import { startTestServer, type TestServer } from "../support/test_server.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
-import { WhepViewer } from "../support/whep_viewer.ts";
+import { RegistrySetUp } from "../support/parts/registry_set_up.ts";
+import { startTestServer, type TestServer } from "../support/servers/test_server.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
+import { WhepViewer } from "../support/clients/whep_viewer.ts";
 
 function endpoint(server: TestServer, session = "main"): string {
   return `http://${server.host}/whep/${session}`;

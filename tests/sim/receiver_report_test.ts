@@ -4,7 +4,7 @@ import { PathRate } from "../../src/rate/path_rate.ts";
 import { compactNtp } from "../../src/transport/rtp/rtcp_format.ts";
 import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
 import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import { SimulatedLink } from "./link.ts";
 
 const LIMITS = { floorKbps: 150, ceilingKbps: 2_500 } as const;

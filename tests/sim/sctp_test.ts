@@ -1,7 +1,13 @@
 import assert from "assert";
 import type { ChannelRequest } from "../../src/transport/sctp/dcep.ts";
 import { Random } from "../support/random.ts";
-import { endOf, messagesOf, type PathOptions, SctpPair, type Side } from "../support/sctp_pair.ts";
+import {
+  endOf,
+  messagesOf,
+  type PathOptions,
+  SctpPair,
+  type Side,
+} from "../support/parts/sctp_pair.ts";
 
 const SEEDS = Array.from({ length: 24 }, (_, index) => index + 1);
 

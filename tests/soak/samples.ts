@@ -1,5 +1,5 @@
 import { residentMib } from "../bench/process_usage.ts";
-import type { ServerProcess } from "../support/server_process.ts";
+import type { ServerProcess } from "../support/servers/server_process.ts";
 
 const MS_PER_HOUR = 3_600_000;
 

@@ -1,6 +1,6 @@
-import { compileReference } from "../support/native.ts";
+import { compileReference } from "../support/renderers/native.ts";
 import { Random } from "../support/random.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Sample, Sampler } from "./samples.ts";
 import { SoakTunnel, TUNNEL_IP } from "./tunnel.ts";
 import { Visitor } from "./visitors.ts";

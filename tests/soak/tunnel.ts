@@ -1,6 +1,6 @@
-import type { ServerProcess } from "../support/server_process.ts";
-import { TcpRelay } from "../support/tcp_relay.ts";
-import { UdpRelay } from "../support/udp_relay.ts";
+import type { ServerProcess } from "../support/servers/server_process.ts";
+import { TcpRelay } from "../support/network/tcp_relay.ts";
+import { UdpRelay } from "../support/network/udp_relay.ts";
 
 /** Where the media ports seem to be: an address of this machine that the server does not listen on. */
 export const TUNNEL_IP = "127.0.0.2";

@@ -1,7 +1,7 @@
 import type { Random } from "../support/random.ts";
-import type { ServerProcess } from "../support/server_process.ts";
-import { TcpRelay } from "../support/tcp_relay.ts";
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import type { ServerProcess } from "../support/servers/server_process.ts";
+import { TcpRelay } from "../support/network/tcp_relay.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** How long visitors stay, in milliseconds. */
 const STAY_MS = { min: 500, max: 8_000 } as const;

@@ -1,4 +1,4 @@
-import { WeriftViewer } from "../support/werift_viewer.ts";
+import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** What the reference library answers a message to. */
 const QUESTION = JSON.stringify({ type: "figures" });

@@ -1,14 +1,14 @@
 import { BUNDLES, makeBundle } from "../../deploy/build/bundle.ts";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "toml";
-import { formatConfigReference, formatDefaultConfig } from "./config_document.ts";
+import { formatConfigReference, formatDefaultConfig } from "./documents/config_document.ts";
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { formatClientReference } from "./client_reference.ts";
-import { quoteFiles } from "./quotes.ts";
-import { formatViewerCodes, formatViewerTypes } from "./viewer_codes.ts";
+import { formatClientReference } from "./documents/client_reference.ts";
+import { quoteFiles } from "./documents/quotes.ts";
+import { formatViewerCodes, formatViewerTypes } from "./documents/viewer_codes.ts";
 import { METRICS } from "../../src/app/metrics.ts";
-import { formatMetricsReference } from "./metrics_reference.ts";
+import { formatMetricsReference } from "./documents/metrics_reference.ts";
 
 /** A committed file that is made from the source. */
 export interface GeneratedDocument {

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { acceptAll } from "../../src/base/accept.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
 
 /** Accepts what it is given, in order; then it is closed. */
 function listenerOf(steps: readonly (number | Error)[]): { accept(): Promise<number> } {

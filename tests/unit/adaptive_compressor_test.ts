@@ -2,8 +2,8 @@ import assert from "assert";
 import { AdaptiveCompressor } from "../../src/media/ffmpeg_encoder.ts";
 import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import { ENCODER_RECIPES, type EncoderRecipe } from "../../src/media/ffmpeg_recipes.ts";
-import { decodeFrames } from "../support/decoder.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { decodeFrames } from "../support/media/decoder.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 
 const PICTURE = { width: 640, height: 360, fps: 30 } as const;
 const SETTINGS = { ...PICTURE, bitrateKbps: 1_500 } as const;

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { findPromtool, runPromtool } from "../support/promtool.ts";
+import { findPromtool, runPromtool } from "../support/documents/promtool.ts";
 
 const ALERTS = new URL("../../deploy/prometheus/alerts.yml", import.meta.url);
 

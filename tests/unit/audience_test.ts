@@ -1,6 +1,6 @@
 import assert from "assert";
 import { Audience } from "../../src/session/audience.ts";
-import { FakeSink } from "../support/fake_peer.ts";
+import { FakeSink } from "../support/parts/fake_peer.ts";
 
 const FRAME_MS = 50;
 

@@ -3,7 +3,7 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import type { AudioEncoder } from "../../src/media/audio_encoder.ts";
 import { AudioBranch } from "../../src/session/audio_branch.ts";
-import { settle } from "../support/fake_clock.ts";
+import { settle } from "../support/parts/fake_clock.ts";
 
 const CHUNK = {
   samples: new Float32Array(960),

@@ -1,7 +1,7 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import { type BlockCode, blockCodeArea, drawBlockCode } from "../../src/renderer/block_code.ts";
-import type { RgbaImage } from "../support/picture.ts";
+import type { RgbaImage } from "../support/media/picture.ts";
 import { Random } from "../support/random.ts";
 
 /** A grey picture: what the tests do to it they do to all its colours alike. */

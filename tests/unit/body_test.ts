@@ -1,7 +1,7 @@
 import assert from "assert";
 import { readBody } from "../../src/signalling/body.ts";
 import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
-import { ManualClock, settle } from "../support/signalling_set_up.ts";
+import { ManualClock, settle } from "../support/parts/signalling_set_up.ts";
 
 /** A request whose body comes as the stream gives it. */
 function post(body: ReadableStream<Uint8Array<ArrayBuffer>> | string | null): Request {

@@ -11,7 +11,7 @@ import {
   parseWriterMessage,
   type WriterMessage,
 } from "../../src/renderer/bridge/writer_messages.ts";
-import { greyFrame } from "../support/bridge.ts";
+import { greyFrame } from "../support/renderers/bridge.ts";
 import { Random } from "../support/random.ts";
 
 const WRITER_MESSAGES: readonly WriterMessage[] = [

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { Probation, QUARANTINE_MS } from "../../src/renderer/bridge/probation.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 
 interface Session {
   readonly id: string;

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { setUpBridgeSession as setUp } from "../support/bridge_session.ts";
+import { setUpBridgeSession as setUp } from "../support/renderers/bridge_session.ts";
 
 Deno.test("BridgeSession.message: goes to a writer that reads, and is refused with the reason where it does not", async () => {
   const { session, port, types, fill } = setUp();

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { RenderResult } from "../../src/media/frame.ts";
 import { RendererError } from "../../src/renderer/renderer_error.ts";
-import { setUpBridgeSession as setUp } from "../support/bridge_session.ts";
+import { setUpBridgeSession as setUp } from "../support/renderers/bridge_session.ts";
 
 function timeOf(result: RenderResult): number {
   assert(result.status === "frame", result.status);

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { formatTable } from "../support/client_reference.ts";
+import { formatTable } from "../support/documents/client_reference.ts";
 
 const DECLARATIONS = `
 /** Something. */

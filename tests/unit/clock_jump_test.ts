@@ -5,9 +5,9 @@ import { PathRate } from "../../src/rate/path_rate.ts";
 import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
 import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
-import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
+import { type Joined, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 const HOUR_MS = 3_600_000;
 /** Forward by what an RTCP round trip cannot be, and by what it could; back likewise. */

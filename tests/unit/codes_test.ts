@@ -8,7 +8,7 @@ import {
 import { METRICS } from "../../src/app/metrics.ts";
 import { CODE_OF_CLOSE, FATAL_CODES, SERVER_WORDS } from "../../src/viewer/pinhole/codes.js";
 import { isFatal, serverProblem } from "../../src/viewer/pinhole/problems.js";
-import { formatViewerTypes } from "../support/viewer_codes.ts";
+import { formatViewerTypes } from "../support/documents/viewer_codes.ts";
 
 Deno.test("ERROR_CODES: each close code stands for one of its codes where no message came", () => {
   const infos: ErrorCodeInfo[] = Object.values(ERROR_CODES);

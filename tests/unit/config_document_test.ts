@@ -1,5 +1,8 @@
 import assert from "assert";
-import { formatConfigReference, formatDefaultConfig } from "../support/config_document.ts";
+import {
+  formatConfigReference,
+  formatDefaultConfig,
+} from "../support/documents/config_document.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { SCHEMA_KEYS } from "../../src/config/keys.ts";
 import { findStale, writeGenerated } from "../support/generate.ts";

@@ -2,7 +2,7 @@ import assert from "assert";
 import { judgeSound } from "../../src/renderer/conformance/judge_sound.ts";
 import type { SoundRecord } from "../../src/renderer/conformance/records.ts";
 import type { Verdict } from "../../src/renderer/conformance/verdict.ts";
-import { assertVerdict } from "../support/verdict.ts";
+import { assertVerdict } from "../support/doctor/verdict.ts";
 
 /** 20 ms of sound every 20 ms for 10 s, changed. */
 function sounds(

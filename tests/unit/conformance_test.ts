@@ -15,7 +15,7 @@ import type {
   StreamRecord,
 } from "../../src/renderer/conformance/records.ts";
 import type { Verdict } from "../../src/renderer/conformance/verdict.ts";
-import { assertVerdict } from "../support/verdict.ts";
+import { assertVerdict } from "../support/doctor/verdict.ts";
 
 const FRAME_US = 40_000;
 const ASKED = { width: 640, height: 360, fps: 25 };

@@ -2,8 +2,8 @@ import assert from "assert";
 import { METRICS } from "../../src/app/metrics.ts";
 import type { MetricDefinition } from "../../src/base/meter.ts";
 import { METRIC_PREFIX, PROCESS_METRICS } from "../../src/observability/metrics.ts";
-import { readPromql } from "../support/promql.ts";
-import { findPromtool, runPromtool } from "../support/promtool.ts";
+import { readPromql } from "../support/documents/promql.ts";
+import { findPromtool, runPromtool } from "../support/documents/promtool.ts";
 
 const DEPLOY = new URL("../../deploy/", import.meta.url);
 

@@ -7,10 +7,10 @@ import { type ChannelEvent, Channels } from "../../src/transport/sctp/channels.t
 import type { AssociationEnd } from "../../src/transport/sctp/events.ts";
 import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import type { ChannelRequest } from "../../src/transport/sctp/dcep.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 import { Random } from "../support/random.ts";
-import { chunk, data, init, packet } from "../support/sctp_attacker.ts";
+import { chunk, data, init, packet } from "../support/attacks/sctp_attacker.ts";
 
 const NAMED: ChannelRequest = {
   label: "pinhole",

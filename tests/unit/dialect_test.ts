@@ -7,7 +7,7 @@ import {
   parseEnvelope,
   type ServerMessage,
 } from "../../src/signalling/messages.ts";
-import { FAKE_CANDIDATE } from "../support/fake_sessions.ts";
+import { FAKE_CANDIDATE } from "../support/parts/fake_sessions.ts";
 
 function read(text: string): Parsed<ClientMessage> {
   const { message, error } = parseEnvelope(text);

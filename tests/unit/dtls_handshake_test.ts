@@ -5,8 +5,8 @@ import {
   SecureChannelError,
   type SecureMedia,
 } from "../../src/transport/dtls/secure_channel.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { heldBytes } from "../support/memory.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { heldBytes } from "../support/machine/memory.ts";
 import {
   handshakeMessage,
   HELLO,
@@ -16,7 +16,7 @@ import {
   type RawDtlsOptions,
   type Step,
   STEPS,
-} from "../support/raw_dtls_client.ts";
+} from "../support/clients/raw_dtls_client.ts";
 
 const certificate = await createServerCertificate();
 const FATAL = 2;

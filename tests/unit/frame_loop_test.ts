@@ -2,9 +2,9 @@ import assert from "assert";
 import type { SourceFrame } from "../../src/media/frame.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { FrameLoop } from "../../src/session/frame_loop.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
-import { FakeSource } from "../support/fake_source.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
+import { FakeSource } from "../support/parts/fake_source.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 /** A loop at 10 frames a second that runs already, and what came out of it. */
 function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {}) {

@@ -4,8 +4,8 @@ import { guarded } from "../../src/base/guard.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import type { AnyMeter } from "../../src/base/meter.ts";
 import { openSafetyNet } from "../../src/observability/safety_net.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
-import { RegistrySetUp } from "../support/registry_set_up.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
+import { RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 /** A defect, wherever it is put. */
 function fail(): never {

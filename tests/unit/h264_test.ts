@@ -1,7 +1,7 @@
-import { containsKeyframe } from "../support/keyframes.ts";
+import { containsKeyframe } from "../support/media/keyframes.ts";
 import assert from "assert";
 import { packetizeH264, ParameterSetCache, splitAnnexB } from "../../src/media/h264.ts";
-import { depacketizeH264 } from "../support/depacketize.ts";
+import { depacketizeH264 } from "../support/media/depacketize.ts";
 import { Random } from "../support/random.ts";
 
 const SPS = Uint8Array.of(0x67, 0x42, 0xc0, 0x1f, 0xda, 0x02, 0x80);

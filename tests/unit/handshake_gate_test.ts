@@ -1,7 +1,7 @@
 import assert from "assert";
 import { splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import { HandshakeGate } from "../../src/transport/dtls/handshake_gate.ts";
-import { heldBytes } from "../support/memory.ts";
+import { heldBytes } from "../support/machine/memory.ts";
 import { Random } from "../support/random.ts";
 
 const CLIENT_HELLO = 1;

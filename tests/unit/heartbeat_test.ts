@@ -1,7 +1,7 @@
 import assert from "assert";
 import { Heartbeat } from "../../src/session/heartbeat.ts";
-import { settle } from "../support/fake_clock.ts";
-import { RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 Deno.test("Heartbeat: counts how long the slowest session stands still", () => {
   const heartbeat = new Heartbeat(500);

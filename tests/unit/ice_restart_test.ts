@@ -2,8 +2,8 @@ import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
 import { createIceCredentials, IceAgent } from "../../src/transport/ice/ice_agent.ts";
-import { BROWSER, BROWSER_PWD, BROWSER_UFRAG, checkMessage } from "../support/checks.ts";
-import { refusal, RegistrySetUp } from "../support/registry_set_up.ts";
+import { BROWSER, BROWSER_PWD, BROWSER_UFRAG, checkMessage } from "../support/parts/checks.ts";
+import { refusal, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 const A: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_001 };
 

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { Span, SpanAttributes, Tracer } from "../../src/base/tracer.ts";
-import { settle } from "../support/fake_clock.ts";
-import { refusal, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { refusal, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 /** Writes each span down when it ends: its path, what it failed for, and its attributes. */
 class RecordingTracer implements Tracer {

@@ -4,10 +4,10 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { KEYFRAME_ALLOWANCE } from "../../src/session/audience.ts";
 import type { KeyframeRequestReason } from "../../src/session/metrics.ts";
 import { VideoLayers } from "../../src/session/video_layers.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
-import { FakeSink } from "../support/fake_peer.ts";
-import { FakeEncoders, rawFrame } from "../support/fake_source.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
+import { FakeSink } from "../support/parts/fake_peer.ts";
+import { FakeEncoders, rawFrame } from "../support/parts/fake_source.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 /** Viewers of one encoder, who see a picture each 50 ms. */
 class SetUp implements AsyncDisposable {

@@ -2,7 +2,7 @@ import assert from "assert";
 import type { LogLevel } from "../../src/base/log.ts";
 import { LOG_VALUE_CHARS_MAX } from "../../src/observability/log_format.ts";
 import { createLogSink, type LogFormat, type LogSink } from "../../src/observability/log_sink.ts";
-import { ManualClock } from "../support/signalling_set_up.ts";
+import { ManualClock } from "../support/parts/signalling_set_up.ts";
 
 /** A sink that writes into a list, at one million seconds after 1970. */
 function open(

@@ -1,7 +1,12 @@
 import assert from "assert";
 import { eventually, patience, within } from "../support/deadline.ts";
-import { Machine, parseUnjudged } from "../support/machine.ts";
-import { busiest, othersShare, parseCpuTimes, type Stretch } from "../support/machine_load.ts";
+import { Machine, parseUnjudged } from "../support/machine/machine.ts";
+import {
+  busiest,
+  othersShare,
+  parseCpuTimes,
+  type Stretch,
+} from "../support/machine/machine_load.ts";
 
 const QUIET: Stretch = { lateMs: 0.4, speed: 0.95, others: 0.03 };
 const SLOW_OF_ITSELF: Stretch = { lateMs: 40, speed: 0.2, others: 0.03 };

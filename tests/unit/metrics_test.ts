@@ -10,7 +10,7 @@ import {
   PROCESS_METRICS,
 } from "../../src/observability/metrics.ts";
 import { PORT_METRICS } from "../../src/ports/metrics.ts";
-import { formatMetricsReference } from "../support/metrics_reference.ts";
+import { formatMetricsReference } from "../support/documents/metrics_reference.ts";
 import {
   type KeyframeReason,
   SESSION_METRICS,
@@ -21,7 +21,7 @@ import { SIGNALLING_METRICS } from "../../src/signalling/metrics.ts";
 import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import type { RenderResult } from "../../src/media/frame.ts";
-import { ManualClock } from "../support/signalling_set_up.ts";
+import { ManualClock } from "../support/parts/signalling_set_up.ts";
 
 /** Value of one series in Prometheus' text format. */
 function valueOf(text: string, series: string): number | undefined {

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { NameResolver } from "../../src/app/name_resolver.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
 
 const OF_CLIENT = { isConfigured: false } as const;
 const CONFIGURED = { isConfigured: true } as const;

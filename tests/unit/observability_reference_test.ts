@@ -1,7 +1,7 @@
 import assert from "assert";
 import { METRICS } from "../../src/app/metrics.ts";
 import { METRIC_PREFIX } from "../../src/observability/metrics.ts";
-import { RegistrySetUp } from "../support/registry_set_up.ts";
+import { RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const reference = await Deno.readTextFile(new URL("docs/observability.md", ROOT));

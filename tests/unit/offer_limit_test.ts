@@ -2,8 +2,8 @@ import assert from "assert";
 import { ViewerError } from "../../src/session/session_api.ts";
 import { OFFERS, SESSION_OFFERS } from "../../src/signalling/limits.ts";
 import { limitOffers } from "../../src/signalling/offer_limit.ts";
-import { FakeSessions } from "../support/fake_sessions.ts";
-import { ManualClock } from "../support/signalling_set_up.ts";
+import { FakeSessions } from "../support/parts/fake_sessions.ts";
+import { ManualClock } from "../support/parts/signalling_set_up.ts";
 
 const { perSecond: OFFERS_PER_SECOND, burst: OFFERS_AT_ONCE = 0 } = OFFERS;
 const { perSecond: SESSION_OFFERS_PER_SECOND, burst: SESSION_OFFERS_AT_ONCE = 0 } = SESSION_OFFERS;

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { createOperatorsApp } from "../../src/signalling/http_app.ts";
-import { NO_CONNECTION } from "../support/fake_sessions.ts";
+import { NO_CONNECTION } from "../support/parts/fake_sessions.ts";
 import { STATUS_ASSETS } from "../../src/viewer/assets.ts";
 
 Deno.test("operators' address: has the status page and all that it asks for, and nothing for viewers", async () => {

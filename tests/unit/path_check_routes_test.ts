@@ -3,9 +3,9 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 import { createHttpApp } from "../../src/signalling/http_app.ts";
 import type { PathCheckApi } from "../../src/signalling/path_check.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { FakeSessions, NO_CONNECTION } from "../support/fake_sessions.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { FakeSessions, NO_CONNECTION } from "../support/parts/fake_sessions.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 const CHECK = {
   id: "one",

@@ -4,7 +4,7 @@ import { formatFrames, FrameReader } from "../../src/ports/rfc4571.ts";
 import { checkTcpPath, checkUdpPath, type PathTarget } from "../../src/doctor/path_client.ts";
 import { PathProbe } from "../../src/transport/ice/path_probe.ts";
 import { formatBindingSuccess } from "../../src/transport/ice/stun_format.ts";
-import { parseMessage } from "../support/checks.ts";
+import { parseMessage } from "../support/parts/checks.ts";
 
 const LOOPBACK = "127.0.0.1";
 const SOON = { deadlineMs: 30_000 };

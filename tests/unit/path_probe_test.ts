@@ -8,8 +8,8 @@ import {
 } from "../../src/transport/ice/path_probe.ts";
 import { verifyFingerprint, verifyMessageIntegrity } from "../../src/transport/ice/stun.ts";
 import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
-import { checkWithAttribute, parseMessage } from "../support/checks.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { checkWithAttribute, parseMessage } from "../support/parts/checks.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 
 const FROM: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_123 };
 

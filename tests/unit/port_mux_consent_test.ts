@@ -1,8 +1,8 @@
 import assert from "assert";
 import { isUnicast } from "../../src/ports/media_address.ts";
 import type { StunDrop } from "../../src/transport/metrics.ts";
-import { checkPacket, consentAnswer } from "../support/checks.ts";
-import { A, B, C, setUpPort, signedData, signedRtcp } from "../support/fake_port.ts";
+import { checkPacket, consentAnswer } from "../support/parts/checks.ts";
+import { A, B, C, setUpPort, signedData, signedRtcp } from "../support/parts/fake_port.ts";
 
 Deno.test("PortMux: reports and data from a new source bring it requests, and nothing else", async () => {
   const { port, meter, clock, one } = setUpPort();

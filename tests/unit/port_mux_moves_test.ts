@@ -1,6 +1,15 @@
 import assert from "assert";
-import { checkPacket } from "../support/checks.ts";
-import { A, B, C, DTLS, RTCP, setUpPort, signedData, signedRtcp } from "../support/fake_port.ts";
+import { checkPacket } from "../support/parts/checks.ts";
+import {
+  A,
+  B,
+  C,
+  DTLS,
+  RTCP,
+  setUpPort,
+  signedData,
+  signedRtcp,
+} from "../support/parts/fake_port.ts";
 
 Deno.test("PortMux: an address belongs to the viewer that proved it last", () => {
   const { port, one, two } = setUpPort();

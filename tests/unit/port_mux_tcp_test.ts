@@ -1,7 +1,16 @@
 import assert from "assert";
 import type { MediaAddress } from "../../src/ports/media_address.ts";
-import { checkPacket } from "../support/checks.ts";
-import { A, B, DTLS, RTCP, setUpPort, signedRtcp, TCP_A, TCP_B } from "../support/fake_port.ts";
+import { checkPacket } from "../support/parts/checks.ts";
+import {
+  A,
+  B,
+  DTLS,
+  RTCP,
+  setUpPort,
+  signedRtcp,
+  TCP_A,
+  TCP_B,
+} from "../support/parts/fake_port.ts";
 
 Deno.test("PortMux: one address by UDP and by TCP is two, and each belongs to who proved it", () => {
   const { port, one, two } = setUpPort();

@@ -1,8 +1,8 @@
 import assert from "assert";
 import { createIceCredentials } from "../../src/transport/ice/ice_agent.ts";
-import { BROWSER, checkPacket, checkWithAttribute, parseMessage } from "../support/checks.ts";
-import { settle } from "../support/fake_clock.ts";
-import { A, B, DTLS, RTCP, RTP, setUpPort } from "../support/fake_port.ts";
+import { BROWSER, checkPacket, checkWithAttribute, parseMessage } from "../support/parts/checks.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { A, B, DTLS, RTCP, RTP, setUpPort } from "../support/parts/fake_port.ts";
 import { Random } from "../support/random.ts";
 
 Deno.test("PortMux: two viewers on one port are told apart, by username first and by source then", () => {

@@ -3,8 +3,8 @@ import { NULL_LOGGER } from "../../src/base/log.ts";
 import { NULL_METER } from "../../src/base/meter.ts";
 import { openPortRange, PortsError } from "../../src/ports/port_range.ts";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { freePortRange } from "../support/test_server.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { freePortRange } from "../support/servers/test_server.ts";
 
 const HOST = "127.0.0.1";
 const UDP = {

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { settle } from "../support/fake_clock.ts";
-import { RecordingLog } from "../support/idle_library.ts";
-import { FakeListener, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { RecordingLog } from "../support/media/idle_library.ts";
+import { FakeListener, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 Deno.test("registry: a client that goes while its session opens frees its place at once", async () => {
   await using setUp = new RegistrySetUp({ ports: 1 });

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { settle } from "../support/fake_clock.ts";
-import { refusal, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { refusal, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 /** Whether a promise has settled; tells without waiting. */
 function watch(promise: Promise<void>): { isDone: boolean } {

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
-import { settle } from "../support/fake_clock.ts";
-import { refusal, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { refusal, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 Deno.test("registry: with every place taken, the answer is no_free_port and when to come back", async () => {
   await using setUp = new RegistrySetUp({ ports: 2 });

@@ -2,8 +2,8 @@ import assert from "assert";
 import { PortLeases } from "../../src/ports/leases.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
-import { settle } from "../support/fake_clock.ts";
-import { FakeListener, refusal, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { FakeListener, refusal, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 Deno.test("registry: an answer names the port that was leased, as the public address has it", async () => {
   await using setUp = new RegistrySetUp({

@@ -1,11 +1,11 @@
-import { readBlockCode } from "../support/block_code.ts";
+import { readBlockCode } from "../support/media/block_code.ts";
 import assert from "assert";
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../src/base/clock.ts";
 import type { FrameSource, RawFrame } from "../../src/media/frame.ts";
 import { blockCodeArea } from "../../src/renderer/block_code.ts";
 import { createTestPattern } from "../../src/renderer/test_pattern.ts";
-import { rgbaFromFrame } from "../support/picture.ts";
+import { rgbaFromFrame } from "../support/media/picture.ts";
 
 const WALL_MS = 1_790_000_000_000.75;
 const CLOCK: Clock = { now: () => 0, wallMs: () => WALL_MS, after: () => () => {} };

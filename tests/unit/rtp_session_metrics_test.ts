@@ -4,8 +4,8 @@ import { PathRate } from "../../src/rate/path_rate.ts";
 import { RtpSession } from "../../src/transport/rtp/rtp_session.ts";
 import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
 import { createSrtpSender } from "../../src/transport/rtp/srtp.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 const KEYS = {
   profile: "aead_aes_128_gcm",

@@ -1,8 +1,8 @@
-import { parseRtp, type RtpPacket } from "../support/rtp_packet.ts";
+import { parseRtp, type RtpPacket } from "../support/media/rtp_packet.ts";
 import { extendSequenceNumber } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
 import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import type { PlainPacket, SrtpSender } from "../../src/transport/rtp/srtp.ts";
 
 /** Leaves packets readable, and notes what they were given for encryption. */

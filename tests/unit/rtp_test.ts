@@ -1,4 +1,4 @@
-import { parseRtp } from "../support/rtp_packet.ts";
+import { parseRtp } from "../support/media/rtp_packet.ts";
 import { extendSequenceNumber, sequenceDelta } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
 import { classifyPacket } from "../../src/transport/packet_kind.ts";

@@ -8,7 +8,7 @@ import {
   sack,
   SctpAttacker,
   words,
-} from "../support/sctp_attacker.ts";
+} from "../support/attacks/sctp_attacker.ts";
 
 /** What objects of a thousand pieces may cost beside the window. */
 const HELD_BYTES_MAX = 1024 * 1024;

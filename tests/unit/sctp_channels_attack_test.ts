@@ -9,7 +9,7 @@ import {
   sack,
   SctpAttacker,
   words,
-} from "../support/sctp_attacker.ts";
+} from "../support/attacks/sctp_attacker.ts";
 
 const resetRequest = (request: number, lastTsn: number, ...streams: number[]) =>
   chunk(130, [

@@ -14,7 +14,7 @@ import {
 } from "../../src/transport/sctp/format.ts";
 import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
 import { isTsnAfter, tsnDistance, tsnPlus } from "../../src/transport/sctp/serial.ts";
-import { chunk, data, init, packet } from "../support/sctp_attacker.ts";
+import { chunk, data, init, packet } from "../support/attacks/sctp_attacker.ts";
 
 const ADDRESS = { sourcePort: 5000, destinationPort: 5001 };
 

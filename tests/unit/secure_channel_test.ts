@@ -17,7 +17,11 @@ import {
   type ServerCertificate,
 } from "../../src/transport/dtls/secure_channel.ts";
 import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
-import { type DtlsClientOptions, plainRecord, TestDtlsClient } from "../support/dtls_client.ts";
+import {
+  type DtlsClientOptions,
+  plainRecord,
+  TestDtlsClient,
+} from "../support/clients/dtls_client.ts";
 
 const CLIENT_HELLO = 1;
 const REPORT = Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4);

@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { ViewerListener } from "../../src/session/session_api.ts";
-import { settle } from "../support/fake_clock.ts";
-import { RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { RegistrySetUp } from "../support/parts/registry_set_up.ts";
 
 Deno.test("session: text of a viewer reaches the renderer, whichever way it came", async () => {
   await using setUp = new RegistrySetUp();

@@ -1,7 +1,7 @@
 import assert from "assert";
-import { settle } from "../support/fake_clock.ts";
-import { rawFrame } from "../support/fake_source.ts";
-import { type Joined, RegistrySetUp } from "../support/registry_set_up.ts";
+import { settle } from "../support/parts/fake_clock.ts";
+import { rawFrame } from "../support/parts/fake_source.ts";
+import { type Joined, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 
 /** Timestamps, in milliseconds, of the pictures that a viewer got. */

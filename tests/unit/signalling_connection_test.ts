@@ -12,8 +12,13 @@ import {
   QUEUED_MESSAGES_MAX,
   RENDERER_BUFFERED_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
-import { FAKE_CANDIDATE } from "../support/fake_sessions.ts";
-import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/signalling_set_up.ts";
+import { FAKE_CANDIDATE } from "../support/parts/fake_sessions.ts";
+import {
+  holdOffers,
+  settle,
+  setUpConnection,
+  setUpJoined,
+} from "../support/parts/signalling_set_up.ts";
 
 const { perSecond: PER_SECOND, burst: AT_ONCE = 0 } = CONNECTION_OFFERS;
 

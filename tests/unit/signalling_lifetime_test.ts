@@ -5,7 +5,12 @@ import {
   CLOSE_LINGER_MS,
   FIRST_MESSAGE_WAIT_MS,
 } from "../../src/signalling/limits.ts";
-import { holdOffers, settle, setUpConnection, setUpJoined } from "../support/signalling_set_up.ts";
+import {
+  holdOffers,
+  settle,
+  setUpConnection,
+  setUpJoined,
+} from "../support/parts/signalling_set_up.ts";
 
 Deno.test("ViewerConnection: bye and a clean close end the viewer, a broken socket lets go of it", async () => {
   const byBye = await setUpJoined();

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { openNotifySocket } from "../../src/app/notify_socket.ts";
 import { readServiceEnvironment, ServiceManager } from "../../src/observability/systemd.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 
 const PID = 4711;
 

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { Tally } from "../../src/base/tally.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 
 function setUp() {
   const clock = new FakeClock();

@@ -11,10 +11,10 @@ import {
 } from "../../src/ports/limits.ts";
 import { framedBytes } from "../../src/ports/rfc4571.ts";
 import { eventually, within } from "../support/deadline.ts";
-import { countSockets } from "../support/own_sockets.ts";
-import { resetConnections } from "../support/reset_connections.ts";
-import { TcpPeer } from "../support/tcp_peer.ts";
-import { addressOf, TCP_CHECK, TestTcpPort } from "../support/tcp_port.ts";
+import { countSockets } from "../support/network/own_sockets.ts";
+import { resetConnections } from "../support/attacks/reset_connections.ts";
+import { TcpPeer } from "../support/clients/tcp_peer.ts";
+import { addressOf, TCP_CHECK, TestTcpPort } from "../support/parts/tcp_port.ts";
 
 const DTLS = Uint8Array.of(22, 254, 253, ...new Uint8Array(20));
 const RTCP = Uint8Array.of(0x80, 201, ...new Uint8Array(20));

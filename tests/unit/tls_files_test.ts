@@ -2,8 +2,8 @@ import assert from "assert";
 import { Listener } from "../../src/app/listener.ts";
 import { readTlsFiles, validityProblemOf } from "../../src/app/tls_files.ts";
 import { type LogFields, NULL_LOGGER } from "../../src/base/log.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { writeCertificate } from "../support/openssl.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
+import { writeCertificate } from "../support/network/openssl.ts";
 
 const VALIDITY = {
   notBefore: "Jan  2 00:00:00 2026 GMT",

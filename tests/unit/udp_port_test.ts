@@ -4,7 +4,7 @@ import { FAMILY } from "../../src/ports/sockaddr.ts";
 import { type MessageSocket, NativeUdpSender } from "../../src/ports/native_udp.ts";
 import { openUdpPort, type UdpPort, type UdpPortOptions } from "../../src/ports/udp_port.ts";
 import { eventually } from "../support/deadline.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/parts/fake_clock.ts";
 import { Random } from "../support/random.ts";
 
 const HOST = "127.0.0.1";

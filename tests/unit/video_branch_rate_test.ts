@@ -1,7 +1,7 @@
 import assert from "assert";
-import { framesOf, openBranch } from "../support/branch_set_up.ts";
-import { FakeSink } from "../support/fake_peer.ts";
-import type { FakeEncoders } from "../support/fake_source.ts";
+import { framesOf, openBranch } from "../support/parts/branch_set_up.ts";
+import { FakeSink } from "../support/parts/fake_peer.ts";
+import type { FakeEncoders } from "../support/parts/fake_source.ts";
 
 Deno.test("VideoBranch: a picture that would be late for everybody is not encoded", async () => {
   const { branch, encoders, meter, show } = await openBranch();

@@ -1,11 +1,11 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { KEYFRAME_INTERVAL_MS_MIN, VideoBranch } from "../../src/session/video_branch.ts";
-import { BRANCH_SETTINGS, framesOf, openBranch } from "../support/branch_set_up.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
-import { FakeSink } from "../support/fake_peer.ts";
-import { FakeEncoders, rawFrame } from "../support/fake_source.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { BRANCH_SETTINGS, framesOf, openBranch } from "../support/parts/branch_set_up.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
+import { FakeSink } from "../support/parts/fake_peer.ts";
+import { FakeEncoders, rawFrame } from "../support/parts/fake_source.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 /** A gate that holds until it is opened, and then stays open. */
 function holdGate() {

@@ -1,10 +1,10 @@
 import assert from "assert";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { VideoLayers } from "../../src/session/video_layers.ts";
-import { FakeClock, settle } from "../support/fake_clock.ts";
-import { FakeSink } from "../support/fake_peer.ts";
-import { FakeEncoders, rawFrame } from "../support/fake_source.ts";
-import { RecordingMeter } from "../support/recording_meter.ts";
+import { FakeClock, settle } from "../support/parts/fake_clock.ts";
+import { FakeSink } from "../support/parts/fake_peer.ts";
+import { FakeEncoders, rawFrame } from "../support/parts/fake_source.ts";
+import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
 /** Two viewers of one codec, one of them four times as fast as the other, and what their session does. */
 class SetUp implements AsyncDisposable {

@@ -15,7 +15,7 @@ import {
   type CheckOptions,
   consentAnswer,
   parseMessage,
-} from "../support/checks.ts";
+} from "../support/parts/checks.ts";
 
 const A: MediaAddress = { transport: "udp", hostname: "127.0.0.1", port: 40_001 };
 const B: MediaAddress = { ...A, port: 40_002 };

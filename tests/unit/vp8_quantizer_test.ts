@@ -8,7 +8,7 @@ import {
 } from "node-av/constants";
 import { allocatePicture, PictureConverter } from "../../src/media/picture_converter.ts";
 import { readVp8Quantizer } from "../../src/media/vp8_quantizer.ts";
-import { MovingScene } from "../support/moving_scene.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
 import { Random } from "../support/random.ts";
 
 const SIZE = { width: 320, height: 180, fps: 30 } as const;

@@ -1,7 +1,7 @@
-import { isVp8Keyframe } from "../support/keyframes.ts";
+import { isVp8Keyframe } from "../support/media/keyframes.ts";
 import assert from "assert";
 import { packetizeVp8 } from "../../src/media/vp8.ts";
-import { depacketizeVp8 } from "../support/depacketize.ts";
+import { depacketizeVp8 } from "../support/media/depacketize.ts";
 import { Random } from "../support/random.ts";
 
 Deno.test("packetizeVp8: descriptor with X, I, S and a 15-bit picture id", () => {

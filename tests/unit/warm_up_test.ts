@@ -2,7 +2,7 @@ import assert from "assert";
 import { warmUp } from "../../src/app/warm_up.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
-import { FakeEncoders } from "../support/fake_source.ts";
+import { FakeEncoders } from "../support/parts/fake_source.ts";
 
 const video = { width: 16, height: 16, fps: 30, bitrateKbps: 100 };
 const certificate = await createServerCertificate();

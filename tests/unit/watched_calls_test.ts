@@ -1,7 +1,7 @@
 import assert from "assert";
 import { LIBRARY_SYMBOLS, type RendererLibrary } from "../../src/renderer/library_symbols.ts";
 import { type CallState, watchCalls } from "../../src/renderer/watched_calls.ts";
-import { settle } from "../support/fake_clock.ts";
+import { settle } from "../support/parts/fake_clock.ts";
 
 /** A library whose calls return when the test says so, and what its listener heard. */
 function setUp() {

@@ -9,7 +9,7 @@ import {
   RESTARTED,
   SDP,
   WhepServer,
-} from "../support/whep_server.ts";
+} from "../support/parts/whep_server.ts";
 
 Deno.test("PATCH: candidates are taken with the ETag or *, and change nothing", async () => {
   await using server = await WhepServer.open();

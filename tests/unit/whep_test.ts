@@ -7,7 +7,7 @@ import {
   PARAMS_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
 import { eventually } from "../support/deadline.ts";
-import { FRAGMENT, HEAD, problem, SDP, WhepServer } from "../support/whep_server.ts";
+import { FRAGMENT, HEAD, problem, SDP, WhepServer } from "../support/parts/whep_server.ts";
 
 Deno.test("POST: 201 with the answer, its resource and its ETag; only the media holds the viewer", async () => {
   await using server = await WhepServer.open();

@@ -1,0 +1,54 @@
+import { NULL_LOGGER } from "../../../src/base/log.ts";
+import { VideoBranch } from "../../../src/session/video_branch.ts";
+import { FakeClock, settle } from "./fake_clock.ts";
+import type { FakeSink } from "./fake_peer.ts";
+import { FakeEncoders, rawFrame } from "./fake_source.ts";
+import { RecordingMeter } from "./recording_meter.ts";
+
+/** What the encoder of a test's branch is opened with. */
+export const BRANCH_SETTINGS = { width: 16, height: 16, fps: 30, bitrateKbps: 100 } as const;
+
+/** A branch with a fake encoder and clock, and what became of it. */
+export interface BranchSetUp {
+  readonly branch: VideoBranch;
+  readonly encoders: FakeEncoders;
+  readonly clock: FakeClock;
+  readonly meter: RecordingMeter;
+  readonly failures: readonly Error[];
+  /** Rates that the branch told of, in kbit/s. */
+  readonly rates: readonly number[];
+  /** Brings a picture and lets it be encoded. */
+  readonly show: (timestampUs: number) => Promise<void>;
+}
+
+/** An open branch of H.264 without viewers. */
+export async function openBranch(
+  encoders: FakeEncoders = new FakeEncoders(),
+): Promise<BranchSetUp> {
+  const clock = new FakeClock();
+  const meter = new RecordingMeter();
+  const failures: Error[] = [];
+  const rates: number[] = [];
+  const branch = new VideoBranch({
+    codec: "h264",
+    layer: "main",
+    encoders,
+    settings: BRANCH_SETTINGS,
+    clock,
+    meter,
+    log: NULL_LOGGER,
+    onRate: (kbps) => rates.push(kbps),
+    onFailed: (error) => failures.push(error),
+  });
+  await settle();
+  const show = async (timestampUs: number) => {
+    await branch.take(rawFrame(timestampUs));
+    await settle();
+  };
+  return { branch, encoders, clock, meter, failures, rates, show };
+}
+
+/** Timestamps and keyframe marks of what a viewer got. */
+export function framesOf(sink: FakeSink): string[] {
+  return sink.frames.map(({ timestampUs, keyframe }) => `${timestampUs}${keyframe ? "k" : ""}`);
+}
