@@ -1,11 +1,11 @@
 #!/bin/sh
-# Pinhole @VERSION@ as one file: this script, and behind its first @HEADER_BYTES@ bytes a tar.gz of the program.
+# Pinhole @VERSION@ as one file: this script of @HEADER_BYTES@ bytes, followed by a tar.gz of the program.
 # The first start unpacks it into a folder of the user; every start then runs it from there.
 set -u
 
 name='pinhole-@VERSION@-@SHORT_SHA256@'
 sha256='@SHA256@'
-# Of the two large files, in bytes: a look at them tells a folder that was tampered with or cut short by a full disk.
+# Sizes of the two large files, in bytes, to detect a folder that was changed or truncated by a full disk.
 sizes='@SIZES@'
 
 fail() {
@@ -13,7 +13,7 @@ fail() {
   exit 1
 }
 
-# The system's own tools, whatever PATH says, and without translated messages; PATH itself goes on untouched.
+# Runs a system tool with a fixed PATH and untranslated messages; the PATH of the program is not changed.
 tool() {
   PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C "$@"
 }
@@ -27,11 +27,11 @@ choose_cache() {
   elif [ "${xdg#/}" != "$xdg" ]; then
     cache=$xdg/pinhole
   elif [ "${home#/}" != "$home" ] && [ -d "$home" ] && [ -O "$home" ]; then
-    # Not the home of somebody else, which `sudo` may leave in place, and not that of a service user who has none.
+    # Not another user's home, which `sudo` may keep, and not the missing home of a service user.
     cache=$home/.cache/pinhole
   else
     cache=/var/tmp/pinhole-$(tool id -u)
-    # Anybody may put a link there.
+    # Any user can make a link there.
     [ ! -L "$cache" ] || fail "Cannot unpack into $cache: it is a link; remove it, or $elsewhere"
   fi
 }
@@ -41,7 +41,7 @@ look() {
   owner=${said% *} mode=${said#* }
 }
 
-# Makes the folder, and refuses one in which others could replace what is run here.
+# Makes the folder, and refuses one in which other users could replace the program.
 check_cache() {
   user=$(tool id -u)
   while [ "${cache%?/}" != "$cache" ]; do cache=${cache%/}; done
@@ -51,7 +51,7 @@ check_cache() {
   [ "$owner" = "$user" ] ||
     fail "Cannot unpack into $cache: it belongs to user $owner, not to $user; $elsewhere"
   case $mode in
-    # Such as /tmp, which has to stay as it is.
+    # Such as /tmp, whose mode must not be changed.
     [1357]??[2367] | [1357]?[2367]?)
       fail "Cannot unpack into $cache: others may write there (mode $mode); $elsewhere"
       ;;
@@ -73,8 +73,8 @@ check_cache() {
   esac
 }
 
-# Whoever may rename a folder can put another one in its place: the owner of the folder that it is in, and whoever may
-# write there, unless the sticky bit leaves that to owners.
+# A user who may rename a folder can replace it: the owner of its parent, and users who may write there, unless the
+# sticky bit prevents it.
 check_parent() {
   look "$1"
   case $owner in
@@ -93,7 +93,7 @@ is_whole() {
   [ "$(tool stat -c %s -- "$home/pinhole" "$home/@ADDON@" 2>/dev/null)" = "$sizes" ]
 }
 
-# While a process holds this lock, which outlives `exec`, a newer version does not remove the folder.
+# While a process holds this lock, which survives `exec`, a newer version does not remove the folder.
 hold() {
   command exec 9<"$home/.in-use" && tool flock -s 9 && is_whole
 } 2>/dev/null
@@ -106,17 +106,17 @@ unpack() {
   umask 077
   said=$({ : >>"$cache/.lock"; } 2>&1) ||
     fail "Cannot unpack into $cache: ${said##*: }; $elsewhere"
-  # Two first starts at once: the second waits, and finds the work done.
+  # Of two first starts at once, the second waits and then finds the files.
   exec 8>>"$cache/.lock"
   said=$(tool flock 8 2>&1) || fail "Cannot lock $cache/.lock: $said"
   ! is_whole || return 0
   sum=$(payload | tool sha256sum)
   [ "${sum%% *}" = "$sha256" ] ||
     fail "$0 is damaged (its contents have another SHA-256 than they were built with); copy it here again"
-  # It takes seconds on a quick machine, and a minute on a busy one.
+  # It takes seconds on a fast machine, and a minute on a busy one.
   printf 'pinhole: first start, unpacking @UNPACKED_MB@ MB into %s …\n' "$cache" >&2
   for old in "$cache"/pinhole-*; do
-    # One that lacks the lock file is not ours to remove.
+    # A folder without the lock file is not from this program.
     [ ! -f "$old/.in-use" ] || tool flock -n "$old/.in-use" rm -rf -- "$old"
   done
   new=$cache/.new
@@ -144,7 +144,7 @@ fi
 [ -x "$home/pinhole" ] ||
   fail "Cannot run programs in $cache: its disk is mounted noexec, or a policy forbids it; $elsewhere"
 
-# What Deno would find in the folders above, such as a package.json in the user's home, is none of its business.
+# Deno must ignore files in parent folders, such as a package.json in the user's home.
 export DENO_DIR="$home/deno_dir" DENO_NO_PACKAGE_JSON=1 DENO_NO_UPDATE_CHECK=1
 exec "$home/pinhole" run --no-prompt --no-remote --cached-only --config "$home/app/deno.json" \
   @PERMISSIONS@ "$home/app/main.ts" "$@"

@@ -13,21 +13,21 @@ export const IPV4_BYTES = 4;
 export const IPV6_BYTES = 16;
 
 const IPV6_GROUPS = 8;
-/** The twelve bytes that mark an IPv6 address as an IPv4 one (RFC 4291 §2.5.5.2). */
+/** The twelve-byte prefix of IPv4-mapped IPv6 addresses (RFC 4291 §2.5.5.2). */
 const MAPPED_PREFIX = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 
 /**
- * The bytes of an IP address, in network order. An IPv4-mapped IPv6 address, as sockets of both families give it, is
- * the IPv4 address that it stands for. The zone of a link-local address (`%eth0`) is left out.
+ * Parses an IP address to bytes in network order. An IPv4-mapped IPv6 address, as from dual-stack sockets, becomes the
+ * IPv4 address. The zone of a link-local address (`%eth0`) is dropped.
  *
  * @returns 4 or 16 bytes.
- * @throws {TypeError} When `text` is not an IP address.
+ * @throws {TypeError} If `text` is not an IP address.
  */
 export function parseIp(text: string): Uint8Array {
   if (isIPv4(text)) return Uint8Array.from(text.split("."), Number);
   const [address = ""] = text.split("%");
   if (!isIPv6(address)) throw new TypeError(`Cannot read "${text}" as an IP address`);
-  // The URL parser knows every way to write IPv6, and gives it back in hexadecimal groups alone.
+  // The URL parser accepts every notation of IPv6, and returns hexadecimal groups only.
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = "", tail = ""] = canonical.split("::");
   const front = head === "" ? [] : head.split(":");
@@ -41,19 +41,19 @@ export function parseIp(text: string): Uint8Array {
   return unmapIpv4(ip);
 }
 
-/** The IPv4 address that an IPv4-mapped IPv6 address stands for; any other stays as it is. A view of the same bytes. */
+/** Converts an IPv4-mapped IPv6 address to IPv4; returns others unchanged. A view of the same bytes. */
 export function unmapIpv4(ip: Uint8Array): Uint8Array {
   const isMapped = ip.length === IPV6_BYTES &&
     MAPPED_PREFIX.every((byte, index) => ip[index] === byte);
   return isMapped ? ip.subarray(MAPPED_PREFIX.length) : ip;
 }
 
-/** An IPv4 address as the IPv6 address that stands for it (RFC 4291 §2.5.5.2); IPv6 stays as it is. 16 bytes. */
+/** Converts an IPv4 address to an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2); returns IPv6 unchanged. 16 bytes. */
 export function mapToIpv6(ip: Uint8Array): Uint8Array {
   return ip.length === IPV6_BYTES ? ip : Uint8Array.of(...MAPPED_PREFIX, ...ip);
 }
 
-/** The text of an address of 4 or 16 bytes; IPv6 in its short form (RFC 5952). */
+/** Formats an address of 4 or 16 bytes; IPv6 in canonical form (RFC 5952). */
 export function formatIp(ip: Uint8Array): string {
   if (ip.length === IPV4_BYTES) return ip.join(".");
   const view = new DataView(ip.buffer, ip.byteOffset, ip.length);

@@ -102,7 +102,7 @@ export function createMetrics(table: MetricTable): Metrics {
 
 /** A counter without labels. Some count every packet, and prom-client would take longer than the packet's encryption. */
 interface Tally {
-  /** What prom-client has not been told yet. */
+  /** Count that is not added to prom-client yet. */
   pending: number;
 }
 
