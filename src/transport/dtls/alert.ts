@@ -16,15 +16,15 @@ export const ALERT = {
 /** Levels of alerts (RFC 5246 §7.2). */
 export const ALERT_LEVEL = { warning: 1, fatal: 2 } as const;
 
-/** Why a handshake cannot go on. */
+/** Why a handshake failed. */
 export interface DtlsFault {
   /** The alert that the client gets. */
   readonly alert: keyof typeof ALERT;
-  /** For people: what the client did or offered, and what this server takes. */
+  /** For people: what the client did or offered, and what this server supports. */
   readonly message: string;
 }
 
-/** A fault of a handshake. */
+/** Makes a fault. */
 export function dtlsFault(alert: DtlsFault["alert"], message: string): DtlsFault {
   return { alert, message };
 }

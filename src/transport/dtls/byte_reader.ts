@@ -1,6 +1,6 @@
 /**
- * Reads numbers and vectors (RFC 5246 §4.3) off the front of bytes that are not trusted. What would reach behind the end
- * reads as zero or nothing, and {@link ByteReader.isWhole} is false from then on: one check at the end is enough.
+ * Reads numbers and vectors (RFC 5246 §4.3) from untrusted bytes. Beyond the end, numbers read as zero and vectors as
+ * empty, and {@link ByteReader.isWhole} is false from then on, so one check at the end is enough.
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -11,24 +11,24 @@ export class ByteReader {
     this.#bytes = bytes;
   }
 
-  /** Whether anything is left. */
+  /** Whether any bytes are left. */
   get hasMore(): boolean {
     return this.#at < this.#bytes.length;
   }
 
-  /** Whether all bytes were read, and not one more. */
+  /** Whether exactly all bytes were read. */
   get isWhole(): boolean {
     return !this.#isShort && !this.hasMore;
   }
 
-  /** A big-endian number of so many bytes. */
+  /** Reads a big-endian number of so many bytes. */
   number(byteCount: 1 | 2 | 3): number {
     let value = 0;
     for (const byte of this.bytes(byteCount)) value = value * 256 + byte;
     return value;
   }
 
-  /** So many bytes, as a view; none when there are fewer. */
+  /** Reads so many bytes, as a view; empty if there are fewer. */
   bytes(count: number): Uint8Array {
     const end = this.#at + count;
     if (end > this.#bytes.length) {
@@ -41,13 +41,13 @@ export class ByteReader {
     return bytes;
   }
 
-  /** A vector whose length stands in front of it, in so many bytes; a view. */
+  /** Reads a vector preceded by its length in so many bytes, as a view. */
   vector(lengthBytes: 1 | 2 | 3): Uint8Array {
     return this.bytes(this.number(lengthBytes));
   }
 }
 
-/** The 16-bit numbers that fill a vector; `undefined` when a byte is left over. */
+/** Reads a vector of 16-bit numbers; `undefined` if a byte is left over. */
 export function readUint16s(vector: Uint8Array): number[] | undefined {
   const reader = new ByteReader(vector);
   const numbers: number[] = [];

@@ -15,23 +15,26 @@ import {
 } from "./client_messages.ts";
 import { type Agreement, GROUP, type Group, negotiate } from "./negotiation.ts";
 
-/** What a handshake needs of the library that answers it. */
+/** The interface of the library that answers the handshake. */
 export interface HandshakeEngine {
-  /** Takes a record that was checked; `answers` says when its answers leave, if there are any: before the call returns? */
+  /**
+   * Processes a validated record; `answers` tells whether and when its responses are sent: before the call returns, or
+   * later.
+   */
   pass(record: Uint8Array, answers: "none" | "now" | "later"): void;
-  /** Sends the last answers again. */
+  /** Sends the last responses again. */
   repeat(): void;
-  /** What a second ClientHello has to bring; `undefined` before the first has passed. */
+  /** The cookie that the second ClientHello must contain; `undefined` before the first was processed. */
   readonly cookie: Uint8Array | undefined;
-  /** All handshake messages so far that Finished covers. */
+  /** The handshake messages so far, as covered by Finished. */
   transcript(): Uint8Array;
-  /** `undefined` before the client's ClientKeyExchange has passed. */
+  /** `undefined` before the client's ClientKeyExchange was processed. */
   readonly masterSecret: Uint8Array | undefined;
-  /** What a record carries; `undefined` when it is not authentic. */
+  /** Decrypts a record; `undefined` if it is not authentic. */
   decrypt(record: DtlsRecord): Uint8Array | undefined;
 }
 
-/** What became of a record of the handshake. */
+/** Result of a handshake record. */
 export type HandshakeVerdict = "taken" | "dtls_forged" | "dtls_unexpected" | DtlsFault;
 
 /** The messages of a client before its Finished (RFC 6347 §4.2.4, flights 1, 3 and 5), by their sequence numbers. */
@@ -46,26 +49,28 @@ const ORDER = [
 const NO_COOKIE = new Uint8Array(0);
 
 /**
- * Reads a client's handshake, message by message, and hands on what is as it has to be in this state: whole, with
- * lengths that fit, of the type that comes next, and true. Everything else ends the handshake here.
+ * Validates a client's handshake, message by message, and passes on only messages that are complete, consistent,
+ * authentic, and of the expected type. Anything else ends the handshake.
  */
 export class ClientHandshake {
   readonly #fingerprints: readonly Fingerprint[];
   readonly #engine: HandshakeEngine;
   readonly #gate = new HandshakeGate();
-  /** Messages that have passed, Finished included. */
+  /** Number of accepted messages, including Finished. */
   #passed = 0;
   #hello: (ClientHello & { readonly agreement: Agreement }) | undefined;
   #key: KeyObject | undefined;
   #verifyData: Uint8Array | undefined;
 
-  /** @param options.fingerprints Of the certificates that the client may show. */
+  /** @param options.fingerprints Fingerprints of the certificates that the client may use. */
   constructor(options: { fingerprints: readonly Fingerprint[]; engine: HandshakeEngine }) {
     this.#fingerprints = options.fingerprints;
     this.#engine = options.engine;
   }
 
-  /** Takes one record with content type handshake. The first fault ends the handshake; nothing may follow it. */
+  /**
+   * Processes one record with content type handshake. The first fault ends the handshake; do not call again after it.
+   */
   take(record: DtlsRecord): HandshakeVerdict {
     let verdict: HandshakeVerdict = "taken";
     for (const ready of this.#verifyData ? [record.bytes] : this.#gate.pass(record)) {
@@ -88,7 +93,7 @@ export class ClientHandshake {
       return undefined;
     }
     if (type !== ORDER[this.#passed]) {
-      return dtlsFault("unexpected_message", `Handshake message ${type} came out of turn`);
+      return dtlsFault("unexpected_message", `Unexpected handshake message ${type}`);
     }
     const fault = this.#check(type, fragment.subarray(MESSAGE_HEADER_BYTES));
     if (fault !== undefined) return fault;
@@ -109,7 +114,7 @@ export class ClientHandshake {
         if (key === undefined || group === undefined) return undecodable("ClientKeyExchange");
         return isSoundKeyShare(group, key)
           ? undefined
-          : dtlsFault("illegal_parameter", "The client's public key is no point of the curve");
+          : dtlsFault("illegal_parameter", "The client's public key is not a point on the curve");
       }
       default:
         return this.#checkVerify(body);
@@ -137,7 +142,7 @@ export class ClientHandshake {
     if (certificates === undefined) return undecodable("Certificate");
     const [certificate] = certificates;
     if (certificate === undefined) {
-      return dtlsFault("handshake_failure", "The client shows no certificate");
+      return dtlsFault("handshake_failure", "The client sent no certificate");
     }
     const key = checkCertificate(certificate, this.#fingerprints);
     if (isDtlsFault(key)) return key;
@@ -158,7 +163,7 @@ export class ClientHandshake {
     const { type, sequence, verifyData } = parseFinished(content);
     if (this.#verifyData !== undefined) return this.#takeLate(verifyData);
     if (type !== CLIENT_MESSAGE.finished || sequence !== this.#passed) {
-      return dtlsFault("unexpected_message", `Handshake message ${type} came instead of Finished`);
+      return dtlsFault("unexpected_message", `Handshake message ${type} instead of Finished`);
     }
     if (verifyData === undefined) return undecodable("Finished");
     const transcript = this.#engine.transcript();
@@ -170,7 +175,7 @@ export class ClientHandshake {
     return undefined;
   }
 
-  /** After its end, a handshake's only message that means anything is a Finished whose answer was lost. */
+  /** After the handshake, only a repeated Finished is handled, whose response was lost. */
   #takeLate(verifyData: Uint8Array | undefined): HandshakeVerdict | undefined {
     const own = this.#verifyData;
     if (verifyData === undefined || own === undefined || !areEqual(own, verifyData)) {
@@ -181,7 +186,7 @@ export class ClientHandshake {
   }
 }
 
-/** RFC 6347 §4.2.1. A client that offered DTLS 1.3 too may leave that out of its second hello. */
+/** RFC 6347 §4.2.1. A client that also offered DTLS 1.3 may omit that in its second hello. */
 function isSameHello(
   first: ClientHello & { readonly agreement: Agreement },
   second: ClientHello & { readonly agreement: Agreement },
@@ -198,7 +203,7 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function undecodable(name: string): DtlsFault {
-  return dtlsFault("decode_error", `The lengths in the client's ${name} do not fit`);
+  return dtlsFault("decode_error", `The client's ${name} has inconsistent lengths`);
 }
 
 const COORDINATE_BYTES = 32;
@@ -209,7 +214,7 @@ const P256_P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
 const P256_B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 
 const X25519_P = 2n ** 255n - 19n;
-/** Coordinates of X25519 whose multiples are few, so that everybody knows the secret (RFC 7748 §6.1). */
+/** Low-order points of X25519, whose shared secret is predictable (RFC 7748 §6.1). */
 const X25519_SMALL: ReadonlySet<bigint> = new Set([
   0n,
   1n,
@@ -218,7 +223,10 @@ const X25519_SMALL: ReadonlySet<bigint> = new Set([
   0x57119fd0dd4e22d8868e1c58c45c44045bef839c55b1d0b1248c50a3bc959c5fn,
 ]);
 
-/** Whether a client's public key may be computed with (RFC 8422 §5.4, §5.11): a point of P-256, or no weak one of X25519. */
+/**
+ * Whether a client's public key is safe to use (RFC 8422 §5.4, §5.11): a point on P-256, or not a low-order point of
+ * X25519.
+ */
 function isSoundKeyShare(group: Group, key: Uint8Array): boolean {
   return group === GROUP.secp256r1 ? isOnP256(key) : isStrongX25519(key);
 }
@@ -233,7 +241,7 @@ function isOnP256(key: Uint8Array): boolean {
 
 function isStrongX25519(key: Uint8Array): boolean {
   if (key.length !== COORDINATE_BYTES) return false;
-  // Little-endian, and the highest bit does not count (RFC 7748 §5).
+  // Little-endian, ignoring the highest bit (RFC 7748 §5).
   const u = BigInt.asUintN(255, readBigEndian(key.toReversed()));
   return !X25519_SMALL.has(u % X25519_P);
 }

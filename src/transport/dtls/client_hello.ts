@@ -15,7 +15,7 @@ const RANDOM_BYTES = 32;
 const SESSION_ID_BYTES_MAX = 32;
 const NO_EXTENSIONS: ReadonlyMap<number, Uint8Array> = new Map();
 
-/** A ClientHello (RFC 6347 §4.2.1). Its parts are views into the message, and their lengths are those they claim. */
+/** A ClientHello (RFC 6347 §4.2.1). Its parts are views of the message. */
 export interface ClientHello {
   /** Highest version of DTLS 1.2 and older, such as 0xfefd. */
   readonly version: number;
@@ -24,20 +24,20 @@ export interface ClientHello {
   readonly cookie: Uint8Array;
   readonly cipherSuites: readonly number[];
   readonly compressionMethods: Uint8Array;
-  /** `undefined` when the client does not say: then it takes any (RFC 8422 §4). */
+  /** `undefined` if absent: then the client accepts any (RFC 8422 §4). */
   readonly groups: readonly number[] | undefined;
   readonly pointFormats: Uint8Array | undefined;
-  /** Hash and signature in one number, such as 0x0403; `undefined` when the client does not say. */
+  /** Hash and signature in one number, such as 0x0403; `undefined` if absent. */
   readonly signatureAlgorithms: readonly number[] | undefined;
   readonly srtpProfiles: readonly number[] | undefined;
   readonly extendedMasterSecret: boolean;
-  /** `undefined` from a client that knows no DTLS 1.3. */
+  /** `undefined` for a client without DTLS 1.3. */
   readonly supportedVersions: readonly number[] | undefined;
-  /** What a renegotiation_info extension carries (RFC 5746 §3.2). */
+  /** Content of a renegotiation_info extension (RFC 5746 §3.2). */
   readonly renegotiationInfo: Uint8Array | undefined;
 }
 
-/** Reads the body of a ClientHello; `undefined` when a length in it does not fit, or an extension comes twice. */
+/** Parses the body of a ClientHello; `undefined` if a length is inconsistent, or an extension occurs twice. */
 export function parseClientHello(body: Uint8Array): ClientHello | undefined {
   const reader = new ByteReader(body);
   const version = reader.number(2);
@@ -80,7 +80,7 @@ function parseKnownExtensions(
   extensions: ReadonlyMap<number, Uint8Array>,
 ): KnownExtensions | undefined {
   let isSound = true;
-  /** Reads one extension, if it is there. */
+  /** Parses one extension, if present. */
   const read = <T>(type: number, parse: (reader: ByteReader) => T | undefined): T | undefined => {
     const data = extensions.get(type);
     if (data === undefined) return undefined;

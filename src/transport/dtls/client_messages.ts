@@ -25,8 +25,8 @@ export interface DigitallySigned {
 }
 
 /**
- * Reads a Certificate (RFC 5246 §7.4.2).
- * @returns The certificates in DER, the client's first; `undefined` when a length in it does not fit.
+ * Parses a Certificate (RFC 5246 §7.4.2).
+ * @returns The certificates in DER, the client's first; `undefined` if a length is inconsistent.
  */
 export function parseCertificates(body: Uint8Array): Uint8Array[] | undefined {
   const reader = new ByteReader(body);
@@ -37,14 +37,16 @@ export function parseCertificates(body: Uint8Array): Uint8Array[] | undefined {
   return isSound && certificates.every(({ length }) => length > 0) ? certificates : undefined;
 }
 
-/** Reads a ClientKeyExchange with the client's public key (RFC 8422 §5.7); `undefined` when its length does not fit. */
+/**
+ * Parses a ClientKeyExchange with the client's public key (RFC 8422 §5.7); `undefined` if its length is inconsistent.
+ */
 export function parseClientKeyExchange(body: Uint8Array): Uint8Array | undefined {
   const reader = new ByteReader(body);
   const key = reader.vector(1);
   return reader.isWhole ? key : undefined;
 }
 
-/** Reads a CertificateVerify; `undefined` when its length does not fit. */
+/** Parses a CertificateVerify; `undefined` if its length is inconsistent. */
 export function parseCertificateVerify(body: Uint8Array): DigitallySigned | undefined {
   const reader = new ByteReader(body);
   const hash = reader.number(1);
@@ -53,7 +55,9 @@ export function parseCertificateVerify(body: Uint8Array): DigitallySigned | unde
   return reader.isWhole ? { hash, algorithm, signature } : undefined;
 }
 
-/** Type of the first handshake message in what a record carries, and the body of a Finished if that is all it carries. */
+/**
+ * Type of the first handshake message in a record's content, and the body of a Finished if that is the whole content.
+ */
 export function parseFinished(
   content: Uint8Array,
 ): { readonly type: number; readonly sequence: number; readonly verifyData?: Uint8Array } {

@@ -11,24 +11,27 @@ import type { Fingerprint } from "../../sdp/model.ts";
 import { type DtlsFault, dtlsFault } from "./alert.ts";
 import type { DigitallySigned } from "./client_messages.ts";
 
-/** HashAlgorithm of RFC 5246 §7.4.1.4.1, as far as browsers sign with it. */
+/** HashAlgorithm values of RFC 5246 §7.4.1.4.1 that browsers sign with. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
 const SIGNATURE_RSA = 1;
 const SIGNATURE_ECDSA = 3;
 
-/** Hashes of fingerprints, the strongest first: that one counts (RFC 8122 §5). */
+/** Hashes of fingerprints, strongest first; the strongest offered one is used (RFC 8122 §5). */
 const FINGERPRINT_HASHES = { "sha-512": "sha512", "sha-384": "sha384", "sha-256": "sha256" };
 
-/** Bits of an RSA key: a longer one would keep the event loop busy, and no browser makes one. */
+/** Maximum bits of an RSA key: a longer one would block the event loop, and no browser uses one. */
 const RSA_BITS_MAX = 4096;
 
-/** Reads the public key of the certificate that the client shows, if the offer named it. */
+/** Reads the public key of the client's certificate, if its fingerprint is in the offer. */
 export function checkCertificate(
   certificate: Uint8Array,
   fingerprints: readonly Fingerprint[],
 ): KeyObject | DtlsFault {
   if (!isNamed(certificate, fingerprints)) {
-    return dtlsFault("bad_certificate", "The client's certificate has not the offer's fingerprint");
+    return dtlsFault(
+      "bad_certificate",
+      "The client's certificate does not match the offer's fingerprint",
+    );
   }
   try {
     const key = new X509Certificate(certificate).publicKey;
@@ -36,7 +39,7 @@ export function checkCertificate(
     if (bits <= RSA_BITS_MAX) return key;
     return dtlsFault(
       "unsupported_certificate",
-      `The client's RSA key has ${bits} bits; ${RSA_BITS_MAX} are taken`,
+      `The client's RSA key has ${bits} bits; at most ${RSA_BITS_MAX} are accepted`,
     );
   } catch (error) {
     return dtlsFault(
@@ -47,8 +50,8 @@ export function checkCertificate(
 }
 
 /**
- * Checks that the client holds the private key of its certificate (CertificateVerify, RFC 5246 §7.4.8): without that,
- * whoever can answer on the path could show the certificate of somebody else.
+ * Checks that the client has the private key of its certificate (CertificateVerify, RFC 5246 §7.4.8). Otherwise an
+ * attacker who can answer on the path could present someone else's certificate.
  * @param transcript All handshake messages before.
  */
 export function checkSignature(
@@ -64,13 +67,13 @@ export function checkSignature(
   if (name === undefined || key.asymmetricKeyType !== keyType) {
     return dtlsFault(
       "illegal_parameter",
-      `The client signs by hash ${hash} and algorithm ${algorithm} with a key of type ${key.asymmetricKeyType}`,
+      `The client signs with hash ${hash} and algorithm ${algorithm} and a key of type ${key.asymmetricKeyType}`,
     );
   }
   try {
     if (createVerify(name).update(transcript).verify(key, signature)) return undefined;
   } catch {
-    // A signature that cannot even be read is as wrong as another.
+    // An unreadable signature is treated like a wrong one.
   }
   return dtlsFault("decrypt_error", "The client signature is wrong");
 }

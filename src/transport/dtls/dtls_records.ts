@@ -7,24 +7,24 @@ export const DTLS_CONTENT = {
 } as const;
 
 const HEADER_BYTES = 13;
-/** Explicit nonce and tag of AES-GCM (RFC 5288 §3): what an encrypted record has at least. */
+/** Explicit nonce and tag of AES-GCM (RFC 5288 §3): the minimum of an encrypted record. */
 const PROTECTION_BYTES = 8 + 16;
 
-/** One record of a datagram (RFC 6347 §4.1). Nothing in it is trusted. */
+/** One record of a datagram (RFC 6347 §4.1), unverified. */
 export interface DtlsRecord {
   readonly contentType: number;
-  /** 0 before the keys of a handshake are in use; behind that the record is encrypted. */
+  /** 0 before keys are in use; in later epochs the record is encrypted. */
   readonly epoch: number;
   /** 48 bits. */
   readonly sequenceNumber: number;
   readonly version: { readonly major: number; readonly minor: number };
-  /** What the record carries, a view into the datagram. */
+  /** Content of the record, a view of the datagram. */
   readonly fragment: Uint8Array;
-  /** The record with its header, a view into the datagram. */
+  /** The record with its header, a view of the datagram. */
   readonly bytes: Uint8Array;
 }
 
-/** The records of a datagram in their order; `undefined` when it is not made of whole records. */
+/** Splits a datagram into its records; `undefined` if it does not consist of complete records. */
 export function splitDtlsRecords(datagram: Uint8Array): DtlsRecord[] | undefined {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
   const records: DtlsRecord[] = [];
@@ -49,7 +49,7 @@ export function splitDtlsRecords(datagram: Uint8Array): DtlsRecord[] | undefined
   return records;
 }
 
-/** A record of DTLS 1.2 around what is encrypted already. */
+/** Formats a DTLS 1.2 record around encrypted content. */
 export function formatDtlsRecord(
   { contentType, epoch, sequenceNumber }: {
     readonly contentType: number;
@@ -61,7 +61,7 @@ export function formatDtlsRecord(
   const record = new Uint8Array(HEADER_BYTES + fragment.length);
   const view = new DataView(record.buffer);
   view.setUint8(0, contentType);
-  // DTLS 1.2 in the ones' complement of its version number.
+  // Version of DTLS 1.2, in ones' complement.
   view.setUint16(1, 0xfefd);
   view.setUint16(3, epoch);
   view.setUint16(5, Math.floor(sequenceNumber / 2 ** 32));

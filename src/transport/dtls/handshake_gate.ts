@@ -6,35 +6,35 @@ const MESSAGE_HEADER_BYTES = 12;
 const CLIENT_HELLO = 1;
 const CERTIFICATE_VERIFY = 15;
 
-/** Longest message that is put together: certificate chains of browsers have one kilobyte. */
+/** Maximum reassembled message; certificate chains of browsers have one kilobyte. */
 const MESSAGE_BYTES_MAX = 16 * 1024;
 
-/** Messages ahead of the next one, and encrypted records, that wait at most: a whole flight of the client. */
+/** Maximum queued messages ahead of the next one, and queued encrypted records: a whole flight of the client. */
 const WAITING_MAX = 8;
 
-/** A message of which some fragments have come. */
+/** A partly received message. */
 interface Partial {
   readonly type: number;
   readonly body: Uint8Array;
-  /** Which bytes have come. */
+  /** Which bytes have been received. */
   readonly got: Uint8Array;
 }
 
 /**
- * Brings the handshake messages of a client into the form in which werift needs them: whole and in order (RFC 6347 §4.2.2,
- * §4.2.3), and each once but for a hello that comes again. On a real path datagrams come twice, late, or again because
- * the client grew impatient, and werift would begin its answer with other keys. Pure: it owns no socket and no clock.
+ * Reassembles and orders a client's handshake messages for werift: complete and in order (RFC 6347 §4.2.2, §4.2.3),
+ * and each once except for a repeated hello. On real networks datagrams arrive twice, late, or again because of a
+ * retransmission, and werift would restart its answer with other keys. Pure: it owns no socket and no clock.
  */
 export class HandshakeGate {
   #nextSequence = 0;
   readonly #partial = new Map<number, Partial>();
-  /** Whole messages that wait for the ones before them. */
+  /** Complete messages that wait for earlier ones. */
   readonly #waiting = new Map<number, { type: number; record: Uint8Array }>();
-  /** Encrypted records, which nobody can read before the last plaintext message. */
+  /** Encrypted records, which cannot be decrypted before the last plaintext message. */
   #encrypted: Uint8Array[] = [];
   #keysReady = false;
 
-  /** Takes one handshake record. @returns The records that may be read now, in order; none of them is a view. */
+  /** Processes one handshake record. @returns The records that are now ready, in order; copies, not views. */
   pass(record: DtlsRecord): Uint8Array[] {
     if (record.epoch > 0) return this.#passEncrypted(record);
     const ready: Uint8Array[] = [];
@@ -55,7 +55,7 @@ export class HandshakeGate {
 
   #takeFragment(fragment: Fragment, { version }: DtlsRecord): Uint8Array[] {
     const { type, sequence } = fragment;
-    // A client that repeats its hello has not seen our answer, and its repeating is what brings that again.
+    // A client that repeats its hello has not received the answer, and the repetition triggers it again.
     const again = type === CLIENT_HELLO && sequence === this.#nextSequence - 1;
     if (sequence < this.#nextSequence && !again) return [];
     if (sequence >= this.#nextSequence + WAITING_MAX) return [];
@@ -86,7 +86,7 @@ export class HandshakeGate {
     const ready: Uint8Array[] = [];
     for (let next = this.#waiting.get(this.#nextSequence); next !== undefined;) {
       this.#waiting.delete(this.#nextSequence);
-      // Pieces may have come of what came whole too; each would hold 32 KiB for 25 bytes.
+      // Drop fragments of a message that also arrived whole: each would hold 32 KiB for 25 bytes.
       this.#partial.delete(this.#nextSequence);
       this.#partial.delete(this.#nextSequence - 1);
       this.#nextSequence++;
@@ -102,11 +102,11 @@ export class HandshakeGate {
   }
 }
 
-/** A handshake message, or a piece of one (RFC 6347 §4.2.2). */
+/** A handshake message, or a fragment of one (RFC 6347 §4.2.2). */
 interface Fragment {
   readonly type: number;
   readonly sequence: number;
-  /** Bytes of the whole message, and where this piece begins in it. */
+  /** Length of the whole message, and offset of this fragment. */
   readonly length: number;
   readonly offset: number;
   readonly bytes: Uint8Array;
@@ -124,7 +124,9 @@ function parseFragment(data: Uint8Array): Fragment | undefined {
   return { type: view.getUint8(0), sequence: view.getUint16(4), length, offset, bytes };
 }
 
-/** A record of its own for a whole message. Its sequence number is the message's: in plaintext nobody looks at it. */
+/**
+ * Formats a record for a complete message. It reuses the message's sequence number, which is not checked in plaintext.
+ */
 function formatRecord(
   { type, sequence, body }: { type: number; sequence: number; body: Uint8Array },
   version: DtlsRecord["version"],
@@ -136,7 +138,7 @@ function formatRecord(
   view.setUint8(2, version.minor);
   view.setUint32(7, sequence);
   view.setUint16(11, MESSAGE_HEADER_BYTES + body.length);
-  // The length, once for the message and once for its only fragment.
+  // The length of the message, and that of its only fragment.
   view.setUint32(13, body.length);
   view.setUint8(13, type);
   view.setUint16(17, sequence);

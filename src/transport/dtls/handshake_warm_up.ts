@@ -3,8 +3,8 @@ import { DtlsClient, ProtectionProfileAeadAes128Gcm } from "werift";
 import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
 
 /**
- * Does one DTLS handshake with ourselves. The first one in a process takes a quarter of a second, because the
- * elliptic-curve code is not compiled yet; better now than while the first viewer waits.
+ * Does one DTLS handshake within the process. The first one takes a quarter of a second, because the elliptic-curve
+ * code is not compiled yet, and should not delay the first viewer.
  */
 export async function warmUpHandshake(certificate: ServerCertificate): Promise<void> {
   let toClient: (packet: Buffer) => void = () => {};

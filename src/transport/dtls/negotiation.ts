@@ -4,29 +4,29 @@ import type { ClientHello } from "./client_hello.ts";
 /** DTLS 1.2 (RFC 6347 §4.1). */
 const DTLS_1_2 = 0xfefd;
 const DTLS_MAJOR = 0xfe;
-/** TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: every browser has to offer it (RFC 8827 §6.5). */
+/** TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, which every browser must offer (RFC 8827 §6.5). */
 const CIPHER_SUITE = 0xc02b;
-/** ecdsa_secp256r1_sha256: what the server's certificate and key exchange are signed by. */
+/** ecdsa_secp256r1_sha256, which signs the server's certificate and key exchange. */
 const SIGNATURE_ALGORITHM = 0x0403;
 const NULL_COMPRESSION = 0;
 const UNCOMPRESSED_POINTS = 0;
 
-/** Groups of key exchange that this server takes (RFC 8422 §5.1.1). */
+/** Supported groups for the key exchange (RFC 8422 §5.1.1). */
 export const GROUP = { secp256r1: 23, x25519: 29 } as const;
 /** One of {@link GROUP}. */
 export type Group = typeof GROUP[keyof typeof GROUP];
 
-/** SRTP_AEAD_AES_128_GCM and SRTP_AES128_CM_HMAC_SHA1_80 (RFC 7714 §14.2, RFC 5764 §4.1.2), the better one first. */
+/** SRTP_AEAD_AES_128_GCM and SRTP_AES128_CM_HMAC_SHA1_80 (RFC 7714 §14.2, RFC 5764 §4.1.2), preferred first. */
 const SRTP_PROFILES = [7, 1] as const;
 
-/** What the two sides have in common. */
+/** The negotiated parameters. */
 export interface Agreement {
   readonly group: Group;
   readonly srtpProfile: typeof SRTP_PROFILES[number];
   readonly extendedMasterSecret: boolean;
 }
 
-/** Names for messages; what is not among them is shown as a number. */
+/** Names for messages; others are shown as numbers. */
 const VERSION_NAMES = { 0xfeff: "DTLS 1.0", 0xfefd: "DTLS 1.2", 0xfefc: "DTLS 1.3" };
 const GROUP_NAMES = {
   22: "secp256k1",
@@ -77,14 +77,14 @@ const SUITE_NAMES = {
   0xcca8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
   0xcca9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
 };
-/** A client may offer thousands; a message names the first ones. */
+/** A client may offer thousands; a message lists the first ones. */
 const NAMED_MAX = 12;
 
-/** What this server and a client have in common, or why they cannot talk. */
+/** Negotiates the parameters with a client, or explains why that fails. */
 export function negotiate(hello: ClientHello): Agreement | DtlsFault {
   const { version, supportedVersions, cipherSuites, groups, srtpProfiles } = hello;
   const isRecent = version >> 8 === DTLS_MAJOR && version <= DTLS_1_2;
-  // Only a client that knows DTLS 1.3 lists its versions; without 1.2 among them it would refuse our ServerHello.
+  // Only a client with DTLS 1.3 lists its versions; if 1.2 is missing, it would refuse the ServerHello.
   if (!isRecent || supportedVersions?.includes(DTLS_1_2) === false) {
     return nothingShared("protocol_version", "version of DTLS", {
       offered: nameAll(supportedVersions ?? [version], VERSION_NAMES),
@@ -99,7 +99,7 @@ export function negotiate(hello: ClientHello): Agreement | DtlsFault {
   }
   const fault = judgeFormats(hello);
   if (fault !== undefined) return fault;
-  // RFC 8422 §4: a client that names no groups takes any.
+  // RFC 8422 §4: a client without a list of groups accepts any.
   const group = groups === undefined ? GROUP.secp256r1 : groups.find(isGroup);
   if (group === undefined) {
     return nothingShared("handshake_failure", "elliptic curve", {
@@ -117,14 +117,14 @@ export function negotiate(hello: ClientHello): Agreement | DtlsFault {
   return { group, srtpProfile, extendedMasterSecret: hello.extendedMasterSecret };
 }
 
-/** Judges what is the same in every client that works. */
+/** Checks properties that are the same in every working client. */
 function judgeFormats(hello: ClientHello): DtlsFault | undefined {
   const { compressionMethods, pointFormats, signatureAlgorithms, renegotiationInfo } = hello;
   if (!compressionMethods.includes(NULL_COMPRESSION)) {
-    return dtlsFault("illegal_parameter", "The client insists on compression");
+    return dtlsFault("illegal_parameter", "The client requires compression");
   }
   if (pointFormats?.includes(UNCOMPRESSED_POINTS) === false) {
-    return dtlsFault("illegal_parameter", "The client takes no uncompressed points");
+    return dtlsFault("illegal_parameter", "The client does not accept uncompressed points");
   }
   if (signatureAlgorithms?.includes(SIGNATURE_ALGORITHM) === false) {
     return nothingShared("handshake_failure", "signature algorithm", {
@@ -132,9 +132,9 @@ function judgeFormats(hello: ClientHello): DtlsFault | undefined {
       taken: "ECDSA with SHA-256",
     });
   }
-  // RFC 5746 §3.6: in a first handshake there is nothing to renegotiate.
+  // RFC 5746 §3.6: must be empty in a first handshake.
   if (renegotiationInfo !== undefined && renegotiationInfo.length > 0) {
-    return dtlsFault("handshake_failure", "The client renegotiates a handshake that never was");
+    return dtlsFault("handshake_failure", "The client's first handshake has renegotiation data");
   }
   return undefined;
 }
@@ -148,7 +148,10 @@ function nothingShared(
   what: string,
   { offered, taken }: { offered: string; taken: string },
 ): DtlsFault {
-  return dtlsFault(alert, `No ${what} in common: the client offers ${offered}; ${taken} is taken`);
+  return dtlsFault(
+    alert,
+    `No ${what} in common: the client offers ${offered}; the server supports ${taken}`,
+  );
 }
 
 function nameAll(numbers: readonly number[], names: Readonly<Record<number, string>>): string {

@@ -10,26 +10,26 @@ import { ReplayWindow } from "../rtp/replay_window.ts";
 import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "../rtp/srtcp.ts";
 import { createSrtpSender, type SrtpSender } from "../rtp/srtp.ts";
 
-/** The DTLS handshake did not come to an end. */
+/** The DTLS handshake failed. */
 export class SecureChannelError extends AppError<"dtls_failed"> {}
 
-/** The keys of one viewer, at work. */
+/** SRTP and SRTCP with the keys of one viewer. */
 export interface SecureMedia {
   readonly rtp: SrtpSender;
   /** Encrypts a compound RTCP packet. */
   protectRtcp(packet: Uint8Array): Uint8Array;
-  /** Decrypts a compound RTCP packet; `undefined` when it is not authentic, or came before. */
+  /** Decrypts a compound RTCP packet; `undefined` if it is not authentic or a replay. */
   unprotectRtcp(packet: Uint8Array): AuthenticRtcp | undefined;
 }
 
-/** The certificate that every peer of this process presents: making one takes 30 ms, too long for each viewer. */
+/** The certificate of all peers in this process: creating one takes 30 ms, too long for each viewer. */
 export interface ServerCertificate {
   readonly fingerprint: Fingerprint;
-  /** werift's own form; only this file reads it. */
+  /** In werift's format; used only in this file. */
   readonly certificate: RTCCertificate;
 }
 
-/** Makes a self-signed ECDSA P-256 certificate. */
+/** Creates a self-signed ECDSA P-256 certificate. */
 export async function createServerCertificate(): Promise<ServerCertificate> {
   const certificate = await RTCDtlsTransport.SetupCertificate();
   const fingerprint = certificate.getFingerprints()[0];
@@ -42,7 +42,7 @@ export async function createServerCertificate(): Promise<ServerCertificate> {
   };
 }
 
-/** Why a DTLS datagram, or a record of it, was dropped; a short name for metrics. */
+/** Why a DTLS datagram or one of its records was dropped; a short name for metrics. */
 export type DtlsRejection =
   | "dtls_malformed"
   | "dtls_unexpected"
@@ -51,25 +51,25 @@ export type DtlsRejection =
   | "dtls_replayed";
 
 /**
- * What became of a DTLS datagram. `newest`: the browser sent it after all others that have come, so it is now where
- * that came from.
+ * Result of a DTLS datagram. `newest`: the browser sent it after all others received so far, so the browser is now at
+ * its source address.
  */
 export type DtlsVerdict = "taken" | "newest" | DtlsRejection;
 
 /**
- * Handshake bytes that one viewer may send in all. A whole handshake is under 4 KiB; the rest is room for what is
- * repeated over a slow tunnel. Beyond it, what werift keeps of unfinished messages would grow without end, and each
- * ClientHello costs the event loop 0.8 ms.
+ * Total handshake bytes of one viewer. A whole handshake is below 4 KiB; the rest is for retransmissions over a slow
+ * tunnel. The limit bounds what werift keeps of incomplete messages, and the 0.8 ms that each ClientHello costs the
+ * event loop.
  */
 const HANDSHAKE_BYTES_MAX = 32 * 1024;
 
-/** The epoch of the keys that a handshake makes (RFC 6347 §4.1); there is no second handshake. */
+/** The epoch of the handshake's keys (RFC 6347 §4.1); there is no second handshake. */
 const PROTECTED_EPOCH = 1;
 
 /**
- * The DTLS server of one viewer (RFC 8842 with `a=setup:passive`: the browser speaks first, which saves the round trip
- * of waiting for our ClientHello). werift does the handshake, of messages that were read here first; datagrams come in
- * by `receive` and leave by `send`.
+ * The DTLS server of one viewer (RFC 8842 with `a=setup:passive`: the browser sends the first message, which saves a
+ * round trip). werift does the handshake with messages that were validated here first. Datagrams come in through
+ * `receive` and are sent through `send`.
  */
 export class SecureChannel {
   readonly #server: WeriftServer;
@@ -77,7 +77,7 @@ export class SecureChannel {
   readonly #fault = Promise.withResolvers<never>();
   #onClosed: () => void = () => {};
   #onData: (content: Uint8Array) => void = () => {};
-  /** Of the records that have come under the browser's keys. */
+  /** For records under the browser's keys. */
   readonly #replay = new ReplayWindow();
   #handshakeBytes = 0;
   #state: "open" | "failed" | "closed" = "open";
@@ -86,7 +86,7 @@ export class SecureChannel {
     certificate: ServerCertificate;
     remoteFingerprints: readonly Fingerprint[];
     send: (packet: Uint8Array) => void;
-    /** Default: the host's. */
+    /** Default: the host's clock. */
     clock?: Clock;
   }) {
     const { certificate: { certificate }, remoteFingerprints, send, clock = SYSTEM_CLOCK } =
@@ -103,13 +103,13 @@ export class SecureChannel {
       fingerprints: remoteFingerprints,
       engine: this.#server,
     });
-    // Without anybody who waits for the handshake its failure is nothing to report.
+    // A failed handshake that no caller awaits must not be reported as unhandled.
     this.#fault.promise.catch(() => {});
   }
 
   /**
-   * Waits for the browser's handshake and checks its certificate against the offer's fingerprints. A browser that cannot
-   * be served is told why by an alert.
+   * Waits for the browser's handshake and checks its certificate against the offer's fingerprints. On failure sends
+   * the browser an alert with the reason.
    * @throws {SecureChannelError}
    */
   async establish(): Promise<SecureMedia> {
@@ -123,26 +123,29 @@ export class SecureChannel {
     }
   }
 
-  /** Calls back with each piece of application data that is authentic and new. It is only valid until the call returns. */
+  /**
+   * Sets the handler of application data that is authentic and not a replay. The data is only valid until the handler
+   * returns.
+   */
   onData(received: (content: Uint8Array) => void): void {
     this.#onData = received;
   }
 
-  /** Encrypts application data and sends it. Before the handshake, and after {@link close}, it does nothing. */
+  /** Encrypts and sends application data. Does nothing before the handshake and after {@link close}. */
   sendData(content: Uint8Array): void {
     if (this.#state === "open" && this.#server.isConnected) {
       this.#server.sendProtected(DTLS_CONTENT.applicationData, content);
     }
   }
 
-  /** Calls back once when the browser closes the channel by an alert. */
+  /** Sets the handler that is called once when the browser closes the channel with an alert. */
   onClosed(closed: () => void): void {
     this.#onClosed = closed;
   }
 
   /**
-   * Takes one DTLS datagram from an address of this viewer. It is copied. Where one of its records is dropped, that is
-   * the verdict.
+   * Processes one DTLS datagram from an address of this viewer. It is copied. If one of its records is dropped, that
+   * is the result.
    */
   receive(packet: Uint8Array): DtlsVerdict {
     const records = splitDtlsRecords(packet);
@@ -156,20 +159,20 @@ export class SecureChannel {
   }
 
   /**
-   * Takes a DTLS datagram from anywhere, if the browser's keys made all of it.
-   * @returns Whether the browser sent it after all others that have come.
+   * Processes a DTLS datagram from an unknown address, if all of it is authentic.
+   * @returns Whether the browser sent it after all others received so far.
    */
   receiveStray(packet: Uint8Array): boolean {
     if (!this.#server.isConnected) return false;
     const records = splitDtlsRecords(packet) ?? [];
     const { applicationData } = DTLS_CONTENT;
     if (!records.every(({ contentType }) => contentType === applicationData)) return false;
-    // The first is tried alone: what a stranger sends must not cost a decryption for each record of it.
+    // Stop at the first failure: an attacker's datagram must not cost a decryption per record.
     for (const record of records) if (this.#receiveRecord(record) !== "newest") return false;
     return records.length > 0;
   }
 
-  /** Ends the channel, and says so to the browser: one datagram (RFC 5246 §7.2.1). Idempotent. */
+  /** Ends the channel and sends close_notify, one datagram (RFC 5246 §7.2.1). Idempotent. */
   close(): void {
     if (this.#state === "closed") return;
     if (this.#state !== "failed" && this.#server.isConnected) {
@@ -186,7 +189,7 @@ export class SecureChannel {
       case DTLS_CONTENT.handshake:
         return this.#receiveHandshake(record);
       case DTLS_CONTENT.changeCipherSpec:
-        // Which keys a record is under stands in its epoch; this says no more, and may be lost or repeated.
+        // The epoch of a record already tells its keys, so this message is redundant, and may be lost or repeated.
         return "taken";
       default:
         return this.#receiveProtected(record);
@@ -194,9 +197,9 @@ export class SecureChannel {
   }
 
   /**
-   * Whoever can write the viewer's address on a datagram could end its stream with one plaintext record, if such a
-   * record counted once there are keys. An alert never does before: nobody can tell whose it is. A browser that starts
-   * over makes a new offer.
+   * Once there are keys, plaintext records are ignored: an attacker who forges the viewer's address could end its
+   * stream with one. Plaintext alerts are always ignored, because their sender is unknown. A browser that starts over
+   * makes a new offer.
    */
   #isExpected({ contentType, epoch, fragment }: DtlsRecord): boolean {
     switch (contentType) {
@@ -223,8 +226,8 @@ export class SecureChannel {
   }
 
   /**
-   * Decrypts what the handshake's keys protect. werift would do so too, but takes a record as often as it is sent again
-   * (RFC 6347 §4.1.2.6 wants it dropped), and an encrypted alert for a plaintext one where its nonce looks like one.
+   * Decrypts records under the handshake's keys. Not through werift, which accepts replayed records (RFC 6347 §4.1.2.6
+   * requires dropping them), and takes an encrypted alert for a plaintext one if its nonce looks like one.
    */
   #receiveProtected(record: DtlsRecord): DtlsVerdict {
     const { sequenceNumber } = record;
@@ -241,7 +244,7 @@ export class SecureChannel {
     return newest ? "newest" : "taken";
   }
 
-  /** Ends the handshake, and says why to the browser: one datagram. */
+  /** Ends the handshake and sends the browser an alert, one datagram. */
   #fail({ alert, message }: DtlsFault): void {
     if (this.#state !== "open") return;
     this.#server.sendAlert(ALERT_LEVEL.fatal, ALERT[alert]);
@@ -264,7 +267,7 @@ export class SecureChannel {
   }
 }
 
-/** Whether the browser ends the channel with what its alert carries (RFC 5246 §7.2). */
+/** Whether an alert ends the channel (RFC 5246 §7.2). */
 function isEnd(alert: Uint8Array): boolean {
   if (alert.length !== 2) return false;
   return alert[0] === ALERT_LEVEL.fatal || alert[1] === ALERT.close_notify;

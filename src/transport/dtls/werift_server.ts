@@ -22,14 +22,13 @@ import type { SrtpKeys } from "../rtp/srtp_keys.ts";
 import type { HandshakeEngine } from "./client_handshake.ts";
 import { GROUP } from "./negotiation.ts";
 
-/** What werift believes of the far end when nothing is to be sent again any more. */
+/** Value of werift's flight counter that stops all retransmissions. */
 const LAST_FLIGHT = Number.POSITIVE_INFINITY;
 
 const DTLS_1_2 = { major: 254, minor: 253 } as const;
-/** A client that knows no other version may drop a record of a later one. */
+/** A client without later versions may drop a record with a later version. */
 const DTLS_1_0 = { major: 254, minor: 255 } as const;
 
-/** What a {@link WeriftServer} is made of. */
 export interface WeriftServerOptions {
   readonly certificate: RTCCertificate;
   readonly remoteFingerprints: readonly Fingerprint[];
@@ -39,8 +38,8 @@ export interface WeriftServerOptions {
 }
 
 /**
- * werift's DTLS server as the engine of one handshake, and its ciphers after it. Only what was read and found sound may
- * come here: werift trusts lengths, and starts over on any ClientHello.
+ * werift's DTLS server as the engine of one handshake, and its ciphers afterwards. Pass only validated input: werift
+ * trusts lengths, and restarts on any ClientHello.
  */
 export class WeriftServer implements HandshakeEngine {
   readonly #transport: RTCDtlsTransport;
@@ -58,7 +57,7 @@ export class WeriftServer implements HandshakeEngine {
       },
       close: () => Promise.resolve(),
     };
-    // Of an ICE transport werift's DTLS uses no more than this; our own agent does the rest.
+    // The part of an ICE transport that werift's DTLS uses; our own agent does the rest.
     const ice = {
       connection,
       role: "controlled",
@@ -82,7 +81,7 @@ export class WeriftServer implements HandshakeEngine {
     );
   }
 
-  /** Whether the handshake has come to its end. */
+  /** Whether the handshake is done. */
   get isConnected(): boolean {
     return this.#transport.state === "connected";
   }
@@ -95,10 +94,10 @@ export class WeriftServer implements HandshakeEngine {
     return this.#server?.cipher.masterSecret;
   }
 
-  /** Waits for the handshake's end. It rejects with whatever werift throws. */
+  /** Waits for the end of the handshake. Rejects with whatever werift throws. */
   async start(): Promise<void> {
     const connected = this.#transport.start();
-    // A client that names no groups takes any (RFC 8422 §4), and werift would take none.
+    // A client without a list of groups accepts any (RFC 8422 §4), but werift would select none.
     if (this.#server !== undefined) this.#server.cipher.namedCurve = GROUP.secp256r1;
     await connected;
     this.#flight.end();
@@ -134,7 +133,7 @@ export class WeriftServer implements HandshakeEngine {
     }
   }
 
-  /** Sends an alert: encrypted once the server's keys are in use, and readable for a client of DTLS 1.0 before. */
+  /** Sends an alert: encrypted once the server's keys are in use, before that also readable for a DTLS 1.0 client. */
   sendAlert(level: number, description: number): void {
     const dtls = this.#server?.dtls;
     if (dtls === undefined) return;
@@ -147,7 +146,7 @@ export class WeriftServer implements HandshakeEngine {
     this.#options.send(record);
   }
 
-  /** Encrypts what a record is to carry, and sends it; nothing before there are keys. */
+  /** Encrypts and sends a record; does nothing before there are keys. */
   sendProtected(contentType: number, content: Uint8Array): void {
     const server = this.#server;
     if (server === undefined || server.dtls.epoch === 0) return;
@@ -163,7 +162,7 @@ export class WeriftServer implements HandshakeEngine {
     this.#options.send(formatDtlsRecord(header, packet.fragment));
   }
 
-  /** Keys for SRTP (RFC 5764 §4.2), ours first. @throws Before the handshake's end. */
+  /** Keys for SRTP (RFC 5764 §4.2). @throws Before the end of the handshake. */
   exportKeys(): { readonly local: SrtpKeys; readonly remote: SrtpKeys } {
     const server = this.#server;
     const number = server?.srtp.srtpProfile;
@@ -177,10 +176,10 @@ export class WeriftServer implements HandshakeEngine {
     };
   }
 
-  /** Ends whatever werift would still do. Idempotent. */
+  /** Stops all activity of werift. Idempotent. */
   stop(): void {
     this.#incoming.complete();
-    // werift repeats a flight for half a minute unless it believes that a later one was reached.
+    // werift repeats a flight for half a minute unless a later one was reached.
     const dtls = this.#server?.dtls;
     if (dtls !== undefined) dtls.flight = LAST_FLIGHT as typeof dtls.flight;
     this.#transport.stop().catch(() => {});
@@ -193,8 +192,8 @@ export class WeriftServer implements HandshakeEngine {
   #leaves(packet: Buffer): void {
     const [record] = splitDtlsRecords(packet) ?? [];
     const dtls = this.#server?.dtls;
-    // werift counts on from 0 behind its Finished, and would use that record's number once more: browsers drop that as a
-    // replay, and the nonce of AES-GCM, which is that number, would be used twice.
+    // After its Finished werift would reuse that record's sequence number 0: browsers drop the second as a replay, and
+    // the AES-GCM nonce, which is that number, would be used twice.
     if (record?.contentType === DTLS_CONTENT.handshake && record.epoch > 0 && dtls !== undefined) {
       dtls.recordSequenceNumber = record.sequenceNumber;
     }
@@ -203,18 +202,18 @@ export class WeriftServer implements HandshakeEngine {
   }
 }
 
-/** Datagrams that one flight of the server has at most: ServerHello to ServerHelloDone are five. */
+/** Maximum datagrams of one flight of the server: ServerHello to ServerHelloDone are five. */
 const DATAGRAMS_MAX = 8;
 
-/** Milliseconds between two repetitions: the timers of clients begin at 50 ms. */
+/** Minimum milliseconds between two repetitions: clients' timers start at 50 ms. */
 const REPEAT_MS_MIN = 40;
 
-/** Repetitions for one viewer in all: timers that double reach their longest, a minute, after eleven. */
+/** Maximum repetitions for one viewer: a doubling timer reaches its maximum, a minute, after eleven. */
 const REPEATS_MAX = 32;
 
 /**
- * What this server sent last. A client that repeats its own flight has not seen it, and gets it again (RFC 6347 §4.2.4).
- * Pure: it owns no socket and no clock.
+ * The last flight of the server. A client that repeats its own flight has not received it, and gets it again (RFC 6347
+ * §4.2.4). Pure: it owns no socket and no clock.
  */
 class LastFlight {
   #datagrams: Uint8Array[] = [];
@@ -222,24 +221,24 @@ class LastFlight {
   #repeatedAtMs = Number.NEGATIVE_INFINITY;
   #repeats = 0;
 
-  /** Another flight begins: the former one has come through. */
+  /** A new flight begins: the previous one was received. */
   begin(): void {
     this.#datagrams = [];
     this.#isOpen = true;
   }
 
-  /** The flight is whole; what leaves now is something else. */
+  /** The flight is complete; later datagrams do not belong to it. */
   end(): void {
     this.#isOpen = false;
   }
 
-  /** Notes a datagram that leaves; it is copied. */
+  /** Records a sent datagram; it is copied. */
   note(datagram: Uint8Array): void {
     if (!this.#isOpen || this.#datagrams.length >= DATAGRAMS_MAX) return;
     this.#datagrams.push(Uint8Array.from(datagram));
   }
 
-  /** The client repeats its flight. @returns What to send again; nothing when that has just been sent. */
+  /** The client repeated its flight. @returns The datagrams to send again; empty if they were just sent. */
   repeat(nowMs: number): readonly Uint8Array[] {
     if (nowMs - this.#repeatedAtMs < REPEAT_MS_MIN || this.#repeats >= REPEATS_MAX) return [];
     this.#repeatedAtMs = nowMs;

@@ -3,19 +3,18 @@ import type { MediaAddress } from "../../ports/media_address.ts";
 import type { IceAgent } from "./ice_agent.ts";
 import type { TransportMeter } from "../metrics.ts";
 
-/** A viewer whose addresses are asked for consent. */
+/** A viewer with addresses that need consent. */
 interface Asked {
   readonly ice: Pick<IceAgent, "ask" | "nextAskAtMs">;
 }
 
-/** What {@link ConsentRounds} need. */
 export interface ConsentRoundsOptions {
   readonly send: (packet: Uint8Array, to: MediaAddress) => void;
   readonly clock: Clock;
   readonly meter: TransportMeter;
 }
 
-/** Sends the requests for consent of the viewers on one port when they are due: one timer for each viewer. */
+/** Sends the consent requests of the viewers on one port when they are due, with one timer per viewer. */
 export class ConsentRounds {
   readonly #options: ConsentRoundsOptions;
   readonly #timers = new Map<Asked, { readonly atMs: number; readonly cancel: CancelTimer }>();
@@ -25,9 +24,9 @@ export class ConsentRounds {
     this.#options = options;
   }
 
-  /** Asks what is due, and comes back when more is. Cheap when nothing has changed: called for each packet. */
+  /** Sends due requests, and schedules the next ones. Cheap if nothing has changed: called for each packet. */
   keep(member: Asked): void {
-    // A packet may end its viewer, an alert for instance, before it is counted here.
+    // A packet, such as an alert, may end its viewer before this call.
     if (this.#ended.has(member)) return;
     const timer = this.#timers.get(member);
     const nowMs = this.#options.clock.now();
@@ -43,7 +42,7 @@ export class ConsentRounds {
     this.#timers.set(member, { atMs, cancel });
   }
 
-  /** The viewer is over for good. Idempotent. */
+  /** The viewer has ended. Idempotent. */
   end(member: Asked): void {
     this.#ended.add(member);
     this.#cancel(member);

@@ -5,7 +5,7 @@ import { type StunMessage, verifyFingerprint, verifyMessageIntegrity } from "./s
 import { formatBindingError, formatBindingRequest, formatBindingSuccess } from "./stun_format.ts";
 import { type ConsentRound, type MoveProof, type Sighting, ViewerPaths } from "./viewer_paths.ts";
 
-/** What the answer tells the browser to authenticate its checks with (RFC 8445 §5.3). */
+/** The server's ICE credentials in the answer, for the browser's checks (RFC 8445 §5.3). */
 export interface IceCredentials {
   /** Username fragment, 12 random ice-chars (72 bits). */
   readonly ufrag: string;
@@ -13,65 +13,65 @@ export interface IceCredentials {
   readonly pwd: string;
 }
 
-/** Why a STUN request was dropped without an answer. */
+/** Why a STUN request was dropped without a response. */
 export type StunRejection = "username" | "integrity";
 
-/** What became of one request. */
+/** Result of one request. */
 export type IceOutcome =
   | { readonly kind: "rejected"; readonly reason: StunRejection }
   | {
     readonly kind: "answered";
     readonly reply: Uint8Array;
-    /** Whether the request proved a path: false for error answers. */
+    /** Whether the request validated a path: false for error responses. */
     readonly validated: boolean;
-    /** Set when the stream goes to another address from now on. */
+    /** Whether the stream moves to another address. */
     readonly moved: boolean;
   };
 
-/** Why a response to a request of ours does not count; a short name for metrics. */
+/** Why a response to a consent request was ignored; a short name for metrics. */
 export type ConsentRejection =
   | "unknown_response"
   | "response_source"
   | "response_integrity"
   | "response_error";
 
-/** What became of one response. */
+/** Result of one response. */
 export type ConsentOutcome =
   | { readonly kind: "rejected"; readonly reason: ConsentRejection }
-  /** The address agrees; `moved` when the stream goes to another address from now on. */
+  /** The address consented; `moved` if the stream moves to another address. */
   | { readonly kind: "granted"; readonly moved: boolean };
 
 /**
- * The selected address counts as dead after this long without an authenticated packet from it: Chrome repeats its
- * checks every 2.5 s on a quiet path and sends RTCP far more often.
+ * The selected address counts as dead after this long without an authenticated packet, in milliseconds: Chrome repeats
+ * its checks every 2.5 s on a quiet path, and sends RTCP far more often.
  */
 const SELECTED_SILENT_MS = 2_500;
 
-/** Priority of a peer-reflexive candidate, which a check has to name (RFC 8445 §5.1.2.1, §7.1.1). */
+/** Priority of a peer-reflexive candidate, which a check must contain (RFC 8445 §5.1.2.1, §7.1.1). */
 const PRIORITY = candidatePriority(110);
 
-/** What a browser shows of its half of ICE (RFC 8839 §5.4). */
+/** The browser's ICE credentials (RFC 8839 §5.4). */
 export interface RemoteCredentials {
   readonly remoteUfrag: string;
-  /** The browser authenticates its answers to our requests with it. */
+  /** Key of the browser's responses to our requests. */
   readonly remotePwd: string;
 }
 
-/** What the checks of one ICE session are authenticated with; a restart begins another. */
+/** Credentials of one ICE session; a restart creates another. */
 interface Generation {
   readonly local: IceCredentials;
   readonly remoteUfrag: string;
-  /** Of the browser's checks. */
+  /** Username of the browser's checks. */
   readonly username: string;
   readonly key: Uint8Array;
-  /** Of our requests. */
+  /** Username of our requests. */
   readonly remoteUsername: string;
   readonly remoteKey: Uint8Array;
 }
 
-/** New random {@link IceCredentials}. */
+/** Creates random {@link IceCredentials}. */
 export function createIceCredentials(): IceCredentials {
-  // The alphabet of base64 is ice-char (RFC 8839 §5.4); whole groups of 3 bytes need no padding.
+  // The base64 alphabet consists of ice-chars (RFC 8839 §5.4); multiples of 3 bytes need no padding.
   return {
     ufrag: randomBytes(9).toString("base64"),
     pwd: randomBytes(24).toString("base64"),
@@ -79,25 +79,25 @@ export function createIceCredentials(): IceCredentials {
 }
 
 /**
- * The server's half of ICE for one viewer: an ICE-lite agent (RFC 8445 §2.5) that answers checks, and sends none but to
- * ask for consent (RFC 7675). It owns no socket and no clock: `nowMs` is an argument.
+ * The server's ICE agent for one viewer: an ICE-lite agent (RFC 8445 §2.5) that answers checks, and sends requests
+ * only for consent (RFC 7675). It owns no socket and no clock: `nowMs` is an argument.
  *
- * Where the viewer seems to be: to the address of the latest check with USE-CANDIDATE. Until there is one, to the latest address
- * with an authenticated check. An address that has been silent gives way to the next one that authenticates, and any
- * gives way at once to the source of newer SRTCP or DTLS data, since a tunnel client that reconnects gives the browser a
- * new source port without the browser's knowing. From the first of these on, USE-CANDIDATE counts no more than a plain
- * check: whoever saw a check can send it again, for as long as the session lasts, and a browser that goes elsewhere
- * reports from there.
+ * The viewer's apparent address is that of the latest check with USE-CANDIDATE; before the first one, the latest
+ * address with an authenticated check. A silent address is replaced by the next one that authenticates. Any address is
+ * replaced at once by the source of newer SRTCP or DTLS data, because a tunnel client that reconnects gives the
+ * browser a new source port without its knowledge. From the first such packet on, USE-CANDIDATE counts no more than a
+ * plain check: an attacker can replay a check as long as the session lasts, while a browser that moves sends reports
+ * from its new address.
  *
- * The stream follows once that address has agreed: see {@link ViewerPaths}.
+ * The stream follows once that address has consented: see {@link ViewerPaths}.
  */
 export class IceAgent {
-  /** The latest first; until the browser has used it, the one that it used last counts too. */
+  /** The latest first; until the browser has used it, the one that it used last is valid too. */
   #generations: readonly [Generation, ...Generation[]];
   readonly #paths = new ViewerPaths();
   readonly #tieBreaker: bigint = randomBytes(8).readBigUInt64BE();
   #nominated = false;
-  /** Whether packets that cannot be replayed, SRTCP and DTLS data, say where the browser is. */
+  /** Whether SRTCP or DTLS data, which cannot be replayed, has determined the browser's address. */
   #reports = false;
   #heardAtMs: number;
 
@@ -106,48 +106,53 @@ export class IceAgent {
     this.#heardAtMs = options.nowMs;
   }
 
-  /** The credentials that the browser was told last. */
+  /** The credentials last sent to the browser. */
   get local(): IceCredentials {
     return this.#generations[0].local;
   }
 
-  /** The username fragment that the browser showed last. */
+  /** The browser's latest username fragment. */
   get remoteUfrag(): string {
     return this.#generations[0].remoteUfrag;
   }
 
-  /** Whether the browser has yet to use the credentials that it was told last. */
+  /** Whether the browser has not used the latest credentials yet. */
   get isRestarting(): boolean {
     return this.#generations.length > 1;
   }
 
-  /** Our username fragments that checks may still name. */
+  /** Our username fragments that are valid in checks. */
   get ufrags(): string[] {
     return this.#generations.map(({ local }) => local.ufrag);
   }
 
-  /** Takes checks with new credentials from now on: the browser restarts ICE (RFC 8445 §9). Packets go on as they did. */
+  /** Restarts ICE (RFC 8445 §9): accepts checks with new credentials from now on. The stream continues on its path. */
   restart(options: RemoteCredentials & { local: IceCredentials }): void {
-    // An answer to an earlier restart may be lost: then the browser goes on with what it used before that.
+    // The answer to an earlier restart may be lost: then the browser continues with the credentials from before.
     this.#generations = [generation(options), this.#inUse];
   }
 
-  /** Where packets for the browser go; `undefined` before the first authenticated check, and while it has no way. */
+  /**
+   * Destination of packets to the browser; `undefined` before the first authenticated check, and while there is no
+   * path.
+   */
   get selected(): MediaAddress | undefined {
     return this.#paths.selected;
   }
 
-  /** Where a packet of the stream goes now; `undefined` while the viewer's address may not be sent one, or is silent. */
+  /** Destination of the stream; `undefined` while the viewer's address has not consented, or is silent. */
   streamTo(nowMs: number): MediaAddress | undefined {
     return this.#paths.streamTo(nowMs);
   }
 
-  /** Where what keeps the connection goes now; `undefined` while the viewer's address may not be sent that. */
+  /**
+   * Destination of packets that keep the connection alive; `undefined` while the viewer's address has not consented.
+   */
   controlTo(nowMs: number): MediaAddress | undefined {
     return this.#paths.controlTo(nowMs);
   }
 
-  /** Where a packet of the DTLS handshake goes; `undefined` when it would be too much for an address that is not proved. */
+  /** Destination of a DTLS handshake packet; `undefined` if it would exceed the limit for an unvalidated address. */
   handshakeTo(packet: Uint8Array, nowMs: number): MediaAddress | undefined {
     return this.#paths.handshakeTo(packet, nowMs);
   }
@@ -157,32 +162,35 @@ export class IceAgent {
     this.#paths.handshakeDone(nowMs);
   }
 
-  /** Notes so many bytes from an address, authentic or not: so much more may go there before it has agreed. */
+  /**
+   * Records bytes received from an address, authentic or not, which raise the limit of what may be sent there before
+   * consent.
+   */
   received(bytes: number, arrival: { from: MediaAddress; nowMs: number }): void {
     this.#paths.received(bytes, arrival);
   }
 
-  /** When the last authenticated packet came; the agent's creation before that. */
+  /** Time of the last authenticated packet; initially the agent's creation. */
   get heardAtMs(): number {
     return this.#heardAtMs;
   }
 
-  /** Every address from which the browser authenticated a check, oldest first. */
+  /** Every address with an authenticated check, oldest first. */
   get addresses(): MediaAddress[] {
     return this.#paths.addresses;
   }
 
-  /** What showed that the viewer is where it seems to be. */
+  /** The kind of packet that determined the viewer's address. */
   get proof(): MoveProof {
     return this.#paths.proof;
   }
 
-  /** When {@link ask} has something to do next; infinite while it has not. */
+  /** When {@link ask} has to be called next; infinite if not needed. */
   get nextAskAtMs(): number {
     return this.#paths.nextAskAtMs;
   }
 
-  /** Asks for consent where that is due. */
+  /** Sends the consent requests that are due. */
   ask(nowMs: number): ConsentRound {
     const { remoteUsername: username, remoteKey: key } = this.#inUse;
     const format = (transactionId: Uint8Array) =>
@@ -197,7 +205,7 @@ export class IceAgent {
     return this.#paths.ask(format, { key, nowMs });
   }
 
-  /** Takes the response to a request for consent (RFC 7675 §5.1). */
+  /** Processes the response to a consent request (RFC 7675 §5.1). */
   handleResponse(
     message: StunMessage,
     { from, nowMs }: { from: MediaAddress; nowMs: number },
@@ -215,7 +223,7 @@ export class IceAgent {
     return answer;
   }
 
-  /** Answers a binding request whose FINGERPRINT was found right (RFC 8445 §7.3). */
+  /** Answers a binding request whose FINGERPRINT was verified (RFC 8445 §7.3). */
   handleRequest(message: StunMessage, context: { from: MediaAddress; nowMs: number }): IceOutcome {
     const used = this.#generations.find(({ username }) => username === message.username);
     if (used === undefined) return { kind: "rejected", reason: "username" };
@@ -225,7 +233,7 @@ export class IceAgent {
     if (message.unknownRequired.length > 0) {
       return refuse({ code: 420, reason: "Unknown Attribute", unknown: message.unknownRequired });
     }
-    // A lite agent is always controlled, so a controlled browser is the one that has to switch (RFC 8445 §7.3.1.1).
+    // A lite agent is always controlled, so a browser in the controlled role must switch (RFC 8445 §7.3.1.1).
     if (message.iceControlled !== undefined) return refuse({ code: 487, reason: "Role Conflict" });
     if (used === this.#generations[0]) this.#enter(used);
     const moved = this.#validate(message.useCandidate, context);
@@ -249,9 +257,9 @@ export class IceAgent {
   }
 
   /**
-   * Takes the viewer to be at the source of an SRTCP packet, or DTLS data, that is authentic and newer than all others,
-   * known or not. A browser behind a tunnel client that reconnects sends these from its new source port long before it
-   * checks again. To an address that is new the stream goes only once that has agreed.
+   * Sets the viewer's apparent address to the source, known or not, of an authentic SRTCP packet or DTLS data that is
+   * newer than all others. A browser behind a tunnel client that reconnects sends these from its new source port long
+   * before its next check. The stream moves to a new address only after it has consented.
    */
   followTo(
     from: MediaAddress,
@@ -262,24 +270,24 @@ export class IceAgent {
     return this.#paths.want(this.#paths.hear(from, nowMs), { nowMs, proof });
   }
 
-  /** Notes a packet that was authenticated by other means (SRTCP, DTLS) from an address that is already known. */
+  /** Records a packet from a known address that was authenticated by other means (SRTCP, DTLS). */
   heardFrom(from: MediaAddress, nowMs: number): void {
     if (!this.#paths.has(from)) return;
     this.#paths.hear(from, nowMs);
     this.#heardAtMs = nowMs;
   }
 
-  /** A TCP connection ended. If packets went there, the next address that authenticates takes its place. */
+  /** A TCP connection ended. If it was selected, the next address that authenticates replaces it. */
   forget(address: MediaAddress): void {
     this.#paths.forget(address);
   }
 
-  /** What the browser uses, as far as it has shown. */
+  /** The credentials that the browser has used most recently. */
   get #inUse(): Generation {
     return this.#generations.at(-1) ?? this.#generations[0];
   }
 
-  /** The browser has come to the latest generation; where it will be is open again. */
+  /** The browser uses the latest generation: its address is undetermined again. */
   #enter(latest: Generation): void {
     if (this.#generations.length === 1) return;
     this.#generations = [latest];
@@ -291,7 +299,7 @@ export class IceAgent {
     this.#heardAtMs = nowMs;
     const mayDecide = !this.#reports && (nominates || !this.#nominated);
     this.#nominated ||= nominates;
-    // Whether it was silent is a question of what came before.
+    // Check the silence before recording this packet.
     if (!mayDecide && !this.#paths.isSilent(SELECTED_SILENT_MS, nowMs)) return false;
     return this.#paths.want(path, { nowMs, proof: "stun" }).moved;
   }

@@ -7,24 +7,23 @@ import { formatBindingError, formatBindingSuccess } from "./stun_format.ts";
 import { STUN_ATTRIBUTE } from "./stun_wire.ts";
 
 /**
- * How long a path check is answered, in milliseconds, unless {@link PATH_CHECKS_MAX} newer ones began: a browser tries
- * for about 15 s.
+ * Lifetime of a path check, in milliseconds, unless {@link PATH_CHECKS_MAX} newer ones start: a browser tries for
+ * about 15 s.
  */
 export const PATH_CHECK_TTL_MS = 30_000;
 
 /**
- * Path checks that are alive at one time: each takes a few kilobytes. One more ends the oldest, so that nobody can keep
- * others out by holding them. At four a second, as signalling lets them begin, one lives 16 s at least, and a browser
- * has its answer.
+ * Maximum active path checks, a few kilobytes each. One more ends the oldest, so that no client can block others. At
+ * the limit of four new ones a second, each lives for at least 16 s, which is enough for a browser.
  */
 export const PATH_CHECKS_MAX = 64;
 
-/** Different arrivals that one check notes: five ports, and the handful of addresses that a browser sends from. */
+/** Maximum different arrivals of one check: five ports, and a handful of browser addresses. */
 export const PATH_ARRIVALS_MAX = 64;
 
 /** Where and from where requests for one port's credentials arrived. */
 export interface PathArrival {
-  /** The media port that took them; another one than the credentials' own tells that ports are mixed up. */
+  /** The media port at which they arrived; if it differs from that of the credentials, ports are swapped. */
   readonly localPort: number;
   readonly from: MediaAddress;
   readonly count: number;
@@ -33,13 +32,13 @@ export interface PathArrival {
 /** One media port of a path check. */
 export interface PathCheckPort {
   readonly localPort: number;
-  /** Of this port alone, so that what arrives tells which port it was meant for. */
+  /** Different for each port, so that they identify the intended port of an arrival. */
   readonly credentials: IceCredentials;
   /** In the order of their first request. */
   readonly arrivals: readonly PathArrival[];
 }
 
-/** A path check that is alive. */
+/** An active path check. */
 export interface PathCheck {
   /** Unguessable: 128 random bits as base64url. */
   readonly id: string;
@@ -52,7 +51,7 @@ export interface ArrivedAt {
   readonly from: MediaAddress;
 }
 
-/** What became of a request that no viewer's agent takes. */
+/** Result of a request that belongs to no viewer. */
 export type ProbeOutcome =
   | { readonly reply: Uint8Array }
   | { readonly rejected: "unknown_user" | "integrity" };
@@ -69,9 +68,9 @@ interface OpenCheck extends PathCheck {
 }
 
 /**
- * Proves to whoever may ask that the media ports can be reached, without a viewer, a lease or DTLS: for a while it
- * answers the STUN checks that carry the credentials of a path check, at whichever port they arrive, and notes where
- * that was. One for all ports. It owns no socket and no timer; what has expired is forgotten when it is next asked.
+ * Tests the reachability of the media ports without a viewer, a lease or DTLS: for a limited time it answers STUN
+ * checks with the credentials of a path check, at whichever port they arrive, and records that port. One instance for
+ * all ports. It owns no socket and no timer; expired checks are removed on the next call.
  */
 export class PathProbe {
   readonly #ports: readonly number[];
@@ -85,7 +84,7 @@ export class PathProbe {
     this.#clock = clock;
   }
 
-  /** Starts a path check. It ends the oldest when {@link PATH_CHECKS_MAX} are alive. */
+  /** Starts a path check. Ends the oldest if there are already {@link PATH_CHECKS_MAX}. */
   open(): PathCheck {
     this.#forgetExpired();
     const [oldest] = this.#checks.values();
@@ -104,15 +103,15 @@ export class PathProbe {
     return check;
   }
 
-  /** A check that is alive, with what has arrived so far. */
+  /** An active check with its arrivals so far. */
   find(id: string): PathCheck | undefined {
     this.#forgetExpired();
     return this.#checks.get(id);
   }
 
   /**
-   * Answers a Binding request whose FINGERPRINT was found right, when its username begins with the fragment of a check
-   * (RFC 8445 §7.3). The role of the sender does not matter, since nothing is ever nominated here.
+   * Answers a Binding request whose FINGERPRINT was verified, if its username begins with the fragment of a check (RFC
+   * 8445 §7.3). The role of the sender does not matter, because nothing is nominated here.
    */
   answer(message: StunMessage, at: ArrivedAt): ProbeOutcome {
     this.#forgetExpired();
@@ -135,8 +134,8 @@ export class PathProbe {
       };
     }
     note(check, { port, at });
-    // RFC 5780 §7.6: padding is answered by padding, here up to the size of the request, so that a datagram of that
-    // size is known to pass both ways. Without it an answer is about as long as its request.
+    // RFC 5780 §7.6: padding is answered with padding, here up to the size of the request, which shows that a datagram
+    // of that size passes both ways. Without padding a response is about as long as its request.
     const isPadded = message.unknownRequired.length > 0;
     const sizeBytes = isPadded ? message.packet.length : 0;
     return {
@@ -146,7 +145,7 @@ export class PathProbe {
 
   #forgetExpired(): void {
     const nowMs = this.#clock.now();
-    // Oldest first, since all live equally long.
+    // Oldest first, because all have the same lifetime.
     for (const check of this.#checks.values()) {
       if (check.expiresAtMs > nowMs) return;
       this.#forget(check);

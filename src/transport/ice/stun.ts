@@ -17,15 +17,15 @@ import {
 const USERNAME_BYTES_MAX = 508;
 /** RFC 8489 §14.14 and §14.8: fewer than 128 characters, at most 763 bytes. */
 const TEXT_BYTES_MAX = 763;
-/** Attributes from here on may be ignored by who does not know them. */
+/** Unknown attributes from here on may be ignored. */
 const COMPREHENSION_OPTIONAL = 0x8000;
 
 const CLASSES = ["request", "indication", "success", "error"] as const;
-// Not fatal, since hostile text must not cost an exception: what is not UTF-8 matches no username. A byte order mark
-// stays, for the same reason.
+// Not `fatal`, because hostile text must not cause an exception; invalid UTF-8 matches no username. A byte order mark
+// is kept, so that it matches none either.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What a STUN message is for. */
+/** STUN message classes. */
 export type StunClass = typeof CLASSES[number];
 
 /** Why a packet is not a STUN message; a short name for metrics. */
@@ -37,18 +37,18 @@ export type StunInvalidReason =
   | "bad_attribute"
   | "after_fingerprint";
 
-/** A STUN message whose form is right. Nothing in it is trusted before it is verified. */
+/** A well-formed STUN message, not yet verified. */
 export interface StunMessage {
   readonly messageClass: StunClass;
   /** 1 (Binding) in all of ICE. */
   readonly method: number;
-  /** The whole message: the very bytes that were parsed, which must stay unchanged while the message is used. */
+  /** The parsed packet, which must stay unchanged while the message is used. */
   readonly packet: Uint8Array;
   /** 12 bytes, a view into `packet`. */
   readonly transactionId: Uint8Array;
   /** `<fragment of the receiver>:<fragment of the sender>` in ICE (RFC 8445 §7.2.2). */
   readonly username: string | undefined;
-  /** What the sender's peer-reflexive candidate would have (RFC 8445 §7.1.1). */
+  /** Priority of the sender's peer-reflexive candidate (RFC 8445 §7.1.1). */
   readonly priority: number | undefined;
   /** The controlling agent nominates this pair (RFC 8445 §7.1.2). */
   readonly useCandidate: boolean;
@@ -63,8 +63,8 @@ export interface StunMessage {
   readonly unknownAttributes: readonly number[] | undefined;
   readonly software: string | undefined;
   /**
-   * Types of this message's own attributes that must be understood and are not: a request with any is answered
-   * by error 420, other messages are dropped (RFC 8489 §6.3). At most one for each four bytes.
+   * Types of unknown comprehension-required attributes: a request with any is answered with error 420, other messages
+   * are dropped (RFC 8489 §6.3). At most one for each four bytes.
    */
   readonly unknownRequired: readonly number[];
   /** Index of the MESSAGE-INTEGRITY attribute in `packet`. */
@@ -78,11 +78,11 @@ type Draft = { -readonly [Key in keyof StunMessage]: StunMessage[Key] } & {
 };
 
 /**
- * Parses one datagram as a STUN message (RFC 8489 §5, §14), as strictly as its form allows. Neither MESSAGE-INTEGRITY
- * nor FINGERPRINT is verified.
+ * Parses one datagram strictly as a STUN message (RFC 8489 §5, §14). Does not verify MESSAGE-INTEGRITY and
+ * FINGERPRINT.
  *
- * Of several attributes of one type the first counts. Behind MESSAGE-INTEGRITY all but FINGERPRINT is ignored, and
- * nothing may follow FINGERPRINT.
+ * Of several attributes of one type the first counts. After MESSAGE-INTEGRITY everything but FINGERPRINT is ignored,
+ * and nothing may follow FINGERPRINT.
  *
  * @param packet The whole datagram; the message keeps it. See {@link StunMessage}.
  */
@@ -110,7 +110,7 @@ export function parseStun(
     if (isRead && !readAttribute(message, { attribute, from, bytes })) {
       return { invalid: "bad_attribute" };
     }
-    // Both ends are multiples of four, so that the padding lies inside the packet where the value does.
+    // Both are multiples of four, so if the value is inside the packet, its padding is too.
     offset = from + paddedBytes(bytes);
   }
   return message;
@@ -138,7 +138,7 @@ function draftOf(packet: Uint8Array, type: number): Draft {
   };
 }
 
-/** Whether the attribute's value has the form of its type. */
+/** Parses an attribute. @returns Whether its value is well-formed. */
 function readAttribute(
   message: Draft,
   { attribute, from, bytes }: { attribute: number; from: number; bytes: number },
@@ -213,7 +213,7 @@ function readResponseAttribute(
   return true;
 }
 
-/** Whether the message has a FINGERPRINT and it is right (RFC 8489 §14.7). */
+/** Whether the message has a correct FINGERPRINT (RFC 8489 §14.7). */
 export function verifyFingerprint(message: StunMessage): boolean {
   const { packet, fingerprintOffset } = message;
   if (fingerprintOffset === undefined) return false;
@@ -223,9 +223,9 @@ export function verifyFingerprint(message: StunMessage): boolean {
 }
 
 /**
- * Whether the message has a MESSAGE-INTEGRITY that was made with `key` (RFC 8489 §14.5), compared in constant time.
+ * Whether the message has a correct MESSAGE-INTEGRITY for `key` (RFC 8489 §14.5), compared in constant time.
  *
- * @param key With ICE's short-term credentials the password of the agent that answers, in both directions.
+ * @param key With ICE's short-term credentials, the password of the agent that answers, in both directions.
  */
 export function verifyMessageIntegrity(message: StunMessage, key: StunKey): boolean {
   const { packet, messageIntegrityOffset } = message;

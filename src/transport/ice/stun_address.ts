@@ -5,9 +5,9 @@ const FAMILY_IPV6 = 2;
 const HEADER_BYTES = 4;
 
 /**
- * The value of an XOR-MAPPED-ADDRESS attribute (RFC 8489 §14.2).
+ * Formats the value of an XOR-MAPPED-ADDRESS attribute (RFC 8489 §14.2).
  *
- * An IPv4-mapped IPv6 address, as sockets of both families give it, is written as the IPv4 address that the peer has.
+ * An IPv4-mapped IPv6 address, as from dual-stack sockets, is written as the peer's IPv4 address.
  *
  * @param mask Bytes 4–19 of the message: magic cookie and transaction id.
  * @throws {TypeError} When `hostname` is not an IP address.
@@ -26,7 +26,7 @@ export function formatXorAddress(address: SocketAddress, mask: Uint8Array): Uint
  * Reads the value of an XOR-MAPPED-ADDRESS attribute (RFC 8489 §14.2).
  *
  * @param mask Bytes 4–19 of the message: magic cookie and transaction id.
- * @returns Undefined when family and length do not fit; IPv6 in its short form (RFC 5952).
+ * @returns Undefined if family and length do not match; IPv6 in its short form (RFC 5952).
  */
 export function parseXorAddress(value: Uint8Array, mask: Uint8Array): SocketAddress | undefined {
   const family = value[1];

@@ -21,22 +21,22 @@ const FINGERPRINT_BYTES = 4;
 const TRANSACTION_ID_BYTES = 12;
 const UTF8 = new TextEncoder();
 
-/** What answers and requests have in common. */
+/** Common options of responses and requests. */
 interface MessageOptions {
   /** 12 bytes; copied. */
   readonly transactionId: Uint8Array;
-  /** Key of the MESSAGE-INTEGRITY attribute: in ICE the password of the agent that answers. */
+  /** Key of the MESSAGE-INTEGRITY attribute: in ICE, the password of the agent that answers. */
   readonly key: StunKey;
   /**
-   * Smallest size of the whole message, in bytes and a multiple of 4: a PADDING attribute (RFC 5780 §7.6) makes a
-   * shorter one that long. Default 0.
+   * Minimum size of the whole message, in bytes and a multiple of 4, reached with a PADDING attribute (RFC 5780 §7.6).
+   * Default 0.
    */
   readonly sizeBytes?: number;
 }
 
 /** Options of {@link formatBindingSuccess}. */
 export interface BindingSuccessOptions extends MessageOptions {
-  /** Where the request came from. */
+  /** Source address of the request. */
   readonly mappedAddress: SocketAddress;
 }
 
@@ -46,9 +46,9 @@ export interface BindingErrorOptions extends Omit<MessageOptions, "key" | "sizeB
   readonly code: number;
   /** Text for people, at most 763 bytes as UTF-8. */
   readonly reason: string;
-  /** For code 420: attribute types that were not understood. */
+  /** For code 420: the unknown attribute types. */
   readonly unknownAttributes?: readonly number[];
-  /** Left out where the request had no valid MESSAGE-INTEGRITY. */
+  /** Missing if the request had no valid MESSAGE-INTEGRITY. */
   readonly key?: StunKey;
 }
 
@@ -61,7 +61,7 @@ export interface BindingRequestOptions extends MessageOptions {
   readonly role: "controlling" | "controlled";
   /** 64 bits. */
   readonly tieBreaker: bigint;
-  /** Nominates the pair; false unless told. */
+  /** Nominates the pair. Default false. */
   readonly useCandidate?: boolean;
 }
 
@@ -71,7 +71,7 @@ interface Attribute {
 }
 
 /**
- * The success response to a Binding request (RFC 8445 §7.3.1.2), with MESSAGE-INTEGRITY and FINGERPRINT.
+ * Formats the success response to a Binding request (RFC 8445 §7.3.1.2), with MESSAGE-INTEGRITY and FINGERPRINT.
  * @throws {TypeError} When the mapped address is not an IP address.
  */
 export function formatBindingSuccess(options: BindingSuccessOptions): Uint8Array<ArrayBuffer> {
@@ -86,8 +86,8 @@ export function formatBindingSuccess(options: BindingSuccessOptions): Uint8Array
 }
 
 /**
- * An error response to a Binding request (RFC 8489 §6.3.1.1), with FINGERPRINT, and with MESSAGE-INTEGRITY if there is
- * a key.
+ * Formats an error response to a Binding request (RFC 8489 §6.3.1.1), with FINGERPRINT, and with MESSAGE-INTEGRITY if
+ * there is a key.
  * @throws {RangeError} When the code is not between 300 and 699.
  */
 export function formatBindingError(options: BindingErrorOptions): Uint8Array<ArrayBuffer> {
@@ -108,7 +108,7 @@ export function formatBindingError(options: BindingErrorOptions): Uint8Array<Arr
   return formatMessage(BINDING_ERROR, { ...options, attributes });
 }
 
-/** A Binding request as an ICE agent sends it (RFC 8445 §7.2.4), with MESSAGE-INTEGRITY and FINGERPRINT. */
+/** Formats a Binding request of an ICE agent (RFC 8445 §7.2.4), with MESSAGE-INTEGRITY and FINGERPRINT. */
 export function formatBindingRequest(options: BindingRequestOptions): Uint8Array<ArrayBuffer> {
   const { username, priority, role, tieBreaker, useCandidate } = options;
   const priorityValue = new Uint8Array(4);
@@ -178,7 +178,7 @@ function sizeOf(attributes: readonly Attribute[]): number {
   );
 }
 
-/** The attributes, and behind them as much padding as they lack to have so many bytes together. */
+/** Appends padding to the attributes, up to a total of so many bytes. */
 function padTo(bytes: number, attributes: readonly Attribute[]): readonly Attribute[] {
   const missing = bytes - sizeOf(attributes) - STUN_ATTRIBUTE_HEADER_BYTES;
   if (missing < 0) return attributes;

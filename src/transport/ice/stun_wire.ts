@@ -11,7 +11,7 @@ export const STUN_INTEGRITY_BYTES = 20;
 /** "STUN" in ASCII (RFC 8489 §14.7). */
 const FINGERPRINT_MASK = 0x5354_554e;
 
-/** Attribute types that an ICE agent understands (RFC 8489 §18.3, RFC 8445 §20.2), and PADDING (RFC 5780 §7.6). */
+/** Attribute types that an ICE agent supports (RFC 8489 §18.3, RFC 8445 §20.2), and PADDING (RFC 5780 §7.6). */
 export const STUN_ATTRIBUTE = {
   username: 0x0006,
   messageIntegrity: 0x0008,
@@ -27,17 +27,17 @@ export const STUN_ATTRIBUTE = {
   iceControlling: 0x802a,
 } as const;
 
-/** A key for MESSAGE-INTEGRITY: bytes, or a password that stands for its UTF-8 bytes. */
+/** A key for MESSAGE-INTEGRITY: bytes, or a password, used as UTF-8. */
 export type StunKey = string | Uint8Array;
 
-/** An attribute's length with its padding (RFC 8489 §14). */
+/** Length of an attribute with its padding (RFC 8489 §14). */
 export function paddedBytes(bytes: number): number {
   return bytes + (-bytes & 3);
 }
 
-/** The 20 bytes of a MESSAGE-INTEGRITY attribute that follows `covered`, the message so far (RFC 8489 §14.5). */
+/** Value of a MESSAGE-INTEGRITY attribute after `covered`, the message so far (RFC 8489 §14.5); 20 bytes. */
 export function stunIntegrity(covered: Uint8Array, key: StunKey): Uint8Array {
-  // The length that counts is that of a message which ends behind this attribute.
+  // Computed with the length of a message that ends after this attribute.
   const bytes = covered.length - STUN_HEADER_BYTES + STUN_ATTRIBUTE_HEADER_BYTES +
     STUN_INTEGRITY_BYTES;
   const start = Uint8Array.of(covered[0] ?? 0, covered[1] ?? 0, bytes >>> 8, bytes);
@@ -51,8 +51,8 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
 });
 
 /**
- * The value of a FINGERPRINT attribute that follows `covered`, the message so far with its final length (RFC 8489
- * §14.7): the CRC-32 of ITU-T V.42, masked so that it differs from the one of a protocol inside.
+ * Value of a FINGERPRINT attribute after `covered`, the message so far with its final length (RFC 8489 §14.7): the
+ * CRC-32 of ITU-T V.42, masked to differ from that of an enclosed protocol.
  */
 export function stunFingerprint(covered: Uint8Array): number {
   let crc = 0xffff_ffff;

@@ -3,95 +3,96 @@ import { addressKey, type MediaAddress } from "../../ports/media_address.ts";
 import { DTLS_CONTENT } from "../dtls/dtls_records.ts";
 import { type AskFormat, PathConsent } from "./path_consent.ts";
 
-/** Addresses that one browser may validate: a handful of interfaces, and every port that frpc gave it lately. */
+/** Maximum addresses of one browser: a handful of interfaces, and recent source ports of frpc. */
 const ADDRESSES_MAX = 8;
 
-/** A new address that has not answered by then counts as one that does not; it may answer later all the same. */
+/** A new address that has not responded in this time is reported as unanswered; a later response still counts. */
 const UNANSWERED_MS = 3_000;
 
 /**
- * The stream waits when nothing came from its address for so long, not even answers: the viewer is shown as disconnected
- * by then. Where requests are never answered, reports may be rarer (RFC 3550 §6.2), and consent lasts as long as it does.
+ * The stream pauses when nothing, not even a response, came from its address for this long: the viewer is shown as
+ * disconnected then. For browsers that never respond, reports may be rarer (RFC 3550 §6.2), so only the lifetime of
+ * consent applies.
  */
 const STREAM_SILENT_MS = 6_000;
 
-/** Before a record's content, in plaintext. */
+/** Bytes of the plaintext header of a record. */
 const DTLS_HEADER_BYTES = 13;
-/** The handshake message that answers a ClientHello with the right cookie. */
+/** Type of the handshake message that answers a ClientHello with the right cookie. */
 const SERVER_HELLO = 2;
 
 /** One address of a viewer. */
 export interface Path {
   readonly address: MediaAddress;
   readonly consent: PathConsent;
-  /** When the last authenticated packet came from there. */
+  /** Time of the last authenticated packet from there. */
   heardAtMs: number;
-  /** A TCP connection that has ended. */
+  /** Whether it is a TCP connection that has ended. */
   gone: boolean;
 }
 
-/** What showed that a viewer is at an address: a check, a report, or data. */
+/** The kind of packet that determined a viewer's address: a check, a report, or data. */
 export type MoveProof = "stun" | "srtcp" | "dtls";
 
-/** Why a viewer's address does not get the stream: a new one did not answer in time, or one does so no more. */
+/** Why a viewer's address does not get the stream: a new one did not respond in time, or consent expired. */
 export type ConsentLoss = "unanswered" | "expired";
 
-/** What came of it that a viewer seems to be at an address. */
+/** Result of a packet that indicates the viewer's address. */
 export interface Sighting {
-  /** It seemed to be elsewhere before, and the stream does not go there. */
+  /** Whether the apparent address changed, to one that does not get the stream yet. */
   readonly isNews: boolean;
-  /** The stream goes to another address from now on. */
+  /** Whether the stream moves to another address. */
   readonly moved: boolean;
 }
 
-/** What leaves for a viewer's addresses now to ask them. */
+/** The consent requests to send to a viewer's addresses. */
 export interface ConsentRound {
   readonly requests: readonly { readonly packet: Uint8Array; readonly to: MediaAddress }[];
   readonly lost: readonly ConsentLoss[];
 }
 
-/** What became of a response to a request of ours. */
+/** Result of a response to a consent request. */
 export type ConsentAnswer =
   | { readonly kind: "unknown" | "wrong_source" | "forged" }
-  /** `moved` when the stream goes to another address from now on. */
+  /** `moved` if the stream moves to another address. */
   | { readonly kind: "granted"; readonly moved: boolean };
 
 /**
- * The addresses of one viewer: where it seems to be, and where the stream goes. The stream never follows to an address
- * that has not shown that it receives what is sent there; until it has, at most three times as much goes there as came
- * from there, and the stream stays where it was. What shows that:
+ * The addresses of one viewer: its apparent address, and the destination of the stream. The stream only moves to an
+ * address that has been validated. Before that, at most three times the bytes received from an address are sent to it,
+ * and the stream stays on its path. An address is validated by:
  *
- * - an answer to a request with a random id ({@link PathConsent}), renewed each 5 s or so;
- * - the DTLS cookie, if it went there and nowhere else (RFC 6347 §4.2.1), or else our half of the handshake behind it,
- *   on which the browser's Finished depends. From a browser that never answers requests, authentic packets that are newer
- *   than all others renew that proof;
+ * - a response to a request with a random id ({@link PathConsent}), renewed about every 5 s;
+ * - the DTLS cookie, if it was sent to this address only (RFC 6347 §4.2.1), or our flight of the handshake after it,
+ *   on which the browser's Finished depends. For a browser that never answers requests, authentic packets that are
+ *   newer than all others renew this;
  * - a TCP connection.
  *
  * Pure: times are arguments.
  */
 export class ViewerPaths {
-  /** By key, ordered by when each was last proved. */
+  /** By key, ordered by the time of the last validation. */
   readonly #paths = new Map<string, Path>();
-  /** Where the viewer seems to be. */
+  /** The viewer's apparent address. */
   #wanted: Path | undefined;
   #proof: MoveProof = "stun";
-  /** Where packets go. */
+  /** Destination of packets. */
   #selected: Path | undefined;
-  /** Where the stream went last. */
+  /** Last destination of the stream. */
   #streamed: Path | undefined;
-  /** Where our cookie went; from the ServerHello on, where that and what follows it went. */
+  /** Addresses to which the cookie was sent; from the ServerHello on, those to which our flight was sent. */
   readonly #handshakes = new Set<Path>();
   #hasCookie = false;
   /** Whether the browser has ever answered a request. */
   #answers = false;
-  /** When the address where the viewer seems to be was first asked, while it has not agreed. */
+  /** Time of the first request to the apparent address, while it has not consented. */
   #askedSinceMs: number | undefined;
-  /** Sightings at addresses that had not answered when the viewer was seen elsewhere, since that was last told. */
+  /** Number of addresses that had not responded when the viewer moved on, since the last report. */
   #unanswered = 0;
-  /** Whether the address where packets go had agreed when that was last looked at. */
+  /** Whether the destination had consent at the last check. */
   #held = false;
 
-  /** Where packets go; `undefined` before the first authenticated check, and while there is no way. */
+  /** Destination of packets; `undefined` before the first authenticated check, and while there is no path. */
   get selected(): MediaAddress | undefined {
     return this.#selected?.gone === false ? this.#selected.address : undefined;
   }
@@ -101,7 +102,7 @@ export class ViewerPaths {
     return [...this.#paths.values()].map(({ address }) => address);
   }
 
-  /** Where a packet of the stream goes now; `undefined` while nothing may be sent, or nobody seems to be there. */
+  /** Destination of the stream; `undefined` without consent, or while the address is silent. */
   streamTo(nowMs: number): MediaAddress | undefined {
     const path = this.#selected;
     if (path === undefined || (this.#answers && nowMs - path.heardAtMs >= STREAM_SILENT_MS)) {
@@ -110,16 +111,16 @@ export class ViewerPaths {
     return this.controlTo(nowMs);
   }
 
-  /** Where what keeps the connection goes now: also to a viewer that is silent. */
+  /** Destination of packets that keep the connection alive, even if the viewer is silent. */
   controlTo(nowMs: number): MediaAddress | undefined {
     const path = this.#selected;
     return path !== undefined && isProven(path, nowMs) ? path.address : undefined;
   }
 
-  /** Where a packet of our half of the handshake goes now. */
+  /** Destination of a handshake packet. */
   handshakeTo(packet: Uint8Array, nowMs: number): MediaAddress | undefined {
     if (!this.#hasCookie && isServerHello(packet)) {
-      // It is made only for a ClientHello with the cookie, which is random.
+      // It is only sent in reply to a ClientHello with the cookie, which is random.
       this.#hasCookie = true;
       this.#proveHandshake(nowMs);
     }
@@ -135,7 +136,7 @@ export class ViewerPaths {
     this.#proveHandshake(nowMs);
   }
 
-  /** Notes an authentic packet. */
+  /** Records an authentic packet. */
   hear(from: MediaAddress, nowMs: number): Path {
     const key = addressKey(from);
     const path = this.#paths.get(key) ??
@@ -152,7 +153,7 @@ export class ViewerPaths {
     return this.#paths.has(addressKey(address));
   }
 
-  /** A packet of so many bytes came from an address, authentic or not, and was answered by so many. */
+  /** Records received bytes from an address, authentic or not, and the bytes of the response. */
   received(
     bytes: number,
     { from, nowMs, answerBytes = 0 }: { from: MediaAddress; nowMs: number; answerBytes?: number },
@@ -162,18 +163,18 @@ export class ViewerPaths {
     if (answerBytes > 0) consent?.spend(answerBytes);
   }
 
-  /** Nothing authentic has come for `silentMs` from where packets go. */
+  /** Whether nothing authentic has come from the destination for `silentMs`. */
   isSilent(silentMs: number, nowMs: number): boolean {
     const path = this.#selected;
     return path === undefined || path.gone || nowMs - path.heardAtMs >= silentMs;
   }
 
-  /** What showed first that the viewer is where it seems to be. */
+  /** The first kind of packet that indicated the apparent address. */
   get proof(): MoveProof {
     return this.#proof;
   }
 
-  /** The viewer seems to be there. */
+  /** Sets the apparent address. */
   want(path: Path, { nowMs, proof }: { nowMs: number; proof: MoveProof }): Sighting {
     const isNews = this.#selected !== undefined && path !== this.#selected &&
       path !== this.#wanted;
@@ -183,12 +184,13 @@ export class ViewerPaths {
       this.#proof = proof;
       this.#askedSinceMs = undefined;
     }
-    // A browser that answers has to say so itself; of others, what cannot be sent again is the best that there is.
+    // A browser that answers requests must renew by responses; for others, packets that cannot be replayed are the
+    // best evidence.
     if (!this.#answers) path.consent.renew(nowMs);
     return { isNews, moved: this.#settle(nowMs) };
   }
 
-  /** A connection ended. */
+  /** A TCP connection ended. */
   forget(address: MediaAddress): void {
     const key = addressKey(address);
     const path = this.#paths.get(key);
@@ -197,7 +199,7 @@ export class ViewerPaths {
     this.#paths.delete(key);
   }
 
-  /** When {@link ask} has something to do next, on the clock of its argument; infinite while it has not. */
+  /** When {@link ask} has to be called next, on the clock of its argument; infinite if not needed. */
   get nextAskAtMs(): number {
     const times = [...this.#asked()].map(({ consent }) => consent.nextAskAtMs);
     if (this.#askedSinceMs !== undefined) times.push(this.#askedSinceMs + UNANSWERED_MS);
@@ -207,7 +209,7 @@ export class ViewerPaths {
     return Math.min(...times, Number.POSITIVE_INFINITY);
   }
 
-  /** Asks the addresses whose turn it is. */
+  /** Creates the requests that are due. */
   ask(format: AskFormat, { key, nowMs }: { key: Uint8Array; nowMs: number }): ConsentRound {
     const requests: { packet: Uint8Array; to: MediaAddress }[] = [];
     for (const path of this.#asked()) {
@@ -220,8 +222,8 @@ export class ViewerPaths {
   }
 
   /**
-   * Takes a response.
-   * @param isAuthentic Whether it was made with this password.
+   * Processes a response.
+   * @param isAuthentic Whether the response is authentic for this password.
    */
   answer(
     transactionId: Uint8Array,
@@ -246,7 +248,7 @@ export class ViewerPaths {
     return { kind: "unknown" };
   }
 
-  /** Something came back that only who read our half of the handshake can know. */
+  /** The browser sent something that depends on our flight of the handshake. */
   #proveHandshake(nowMs: number): void {
     const [path, ...others] = this.#handshakes;
     this.#handshakes.clear();
@@ -255,7 +257,7 @@ export class ViewerPaths {
     this.#settle(nowMs);
   }
 
-  /** Takes packets to where the viewer seems to be, if that may be. @returns Whether the stream goes elsewhere now. */
+  /** Moves the destination to the apparent address, if it is validated. @returns Whether the stream moved. */
   #settle(nowMs: number): boolean {
     const [wanted, before] = [this.#wanted, this.#selected];
     if (wanted === undefined) return false;
@@ -270,7 +272,7 @@ export class ViewerPaths {
     return moved;
   }
 
-  /** The addresses that are asked. */
+  /** The addresses that need requests. */
   #asked(): Set<Path> {
     const paths = [this.#wanted, this.#selected].filter((path) =>
       path?.address.transport === "udp"
@@ -285,7 +287,7 @@ export class ViewerPaths {
       lost.push("expired");
     }
     if (nowMs - (this.#askedSinceMs ?? nowMs) >= UNANSWERED_MS) {
-      // Once for each time that the viewer seems to be somewhere else.
+      // Report it once per change of the apparent address.
       this.#askedSinceMs = Number.POSITIVE_INFINITY;
       this.#unanswered++;
     }
@@ -301,12 +303,12 @@ export class ViewerPaths {
   }
 }
 
-/** Whether a datagram of ours begins with a ServerHello (RFC 6347 §4.2.2). */
+/** Whether a sent datagram begins with a ServerHello (RFC 6347 §4.2.2). */
 function isServerHello(packet: Uint8Array): boolean {
   return packet[0] === DTLS_CONTENT.handshake && packet[DTLS_HEADER_BYTES] === SERVER_HELLO;
 }
 
-/** Whether the address may be sent whatever there is: the handshake of TCP is a proof as well. */
+/** Whether the address is validated; a TCP handshake counts too. */
 function isProven({ address, consent, gone }: Path, nowMs: number): boolean {
   return !gone && (address.transport === "tcp" || consent.isProven(nowMs));
 }

@@ -18,25 +18,24 @@ import { parsePacket } from "./parse_packet.ts";
 import type { OutgoingMessage } from "./message_queue.ts";
 import { StreamResets } from "./stream_resets.ts";
 
-/** What an {@link Association} is made of. */
 export interface AssociationOptions {
   readonly address: PacketAddress;
-  /** Makes so many unguessable bytes. */
+  /** Generates so many unguessable bytes. */
   readonly random: (bytes: number) => Uint8Array;
 }
 
-/** An association that is established: what each side sends. */
+/** State of an established association. */
 interface Established extends PackingState {
   readonly terms: InitTerms;
   readonly outgoingStreams: number;
 }
 
-/** Chunks that have to be alone in their packet (RFC 9260 §6.10). */
+/** Chunks that must be alone in their packet (RFC 9260 §6.10). */
 const ALONE: ReadonlySet<Chunk["kind"]> = new Set(["init", "init_ack", "shutdown_complete"]);
 
 /**
- * One SCTP association (RFC 9260) without a socket or a clock: packets and times go in, packets and events come out. It
- * never throws for what a packet holds. After its end it takes nothing more.
+ * One SCTP association (RFC 9260) without a socket or a clock: packets and times go in, packets and events come out.
+ * It never throws because of a packet's content. After its end it ignores everything.
  */
 export class Association {
   readonly #address: PacketAddress;
@@ -44,9 +43,9 @@ export class Association {
   readonly #budget = new PacketBudget();
   #established: Established | undefined;
   #ended = false;
-  /** SHUTDOWN-ACK is repeated until SHUTDOWN-COMPLETE comes. */
+  /** SHUTDOWN-ACK is repeated until SHUTDOWN-COMPLETE arrives. */
   #shutdown: { attempts: number; atMs: number } | undefined;
-  /** Chunks that leave with the next packet. */
+  /** Control chunks for the next packet. */
   #control: Uint8Array[] = [];
   #packets: Uint8Array[] = [];
   #events: AssociationEvent[] = [];
@@ -61,17 +60,17 @@ export class Association {
     return this.#established !== undefined;
   }
 
-  /** Whether it is over. */
+  /** Whether it has ended. */
   get isEnded(): boolean {
     return this.#ended;
   }
 
-  /** Whether neither side has begun. */
+  /** Whether neither side has started. */
   get isListening(): boolean {
     return !this.#ended && this.#handshake.isListening;
   }
 
-  /** When {@link timeout} has to be called; `undefined` while nothing is waited for. */
+  /** When {@link timeout} has to be called; `undefined` if not needed. */
   get timeoutAtMs(): number | undefined {
     const { incoming, outgoing, resets } = this.#established ?? {};
     const times = [
@@ -81,47 +80,47 @@ export class Association {
     return this.#ended || times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Messages of which something has yet to leave, and their bytes. */
+  /** Messages that are not completely sent, and their bytes. */
   get waiting(): { readonly messages: number; readonly bytes: number } {
     return this.#established?.outgoing.waiting ?? { messages: 0, bytes: 0 };
   }
 
-  /** How many streams of ours are being reset. */
+  /** Number of outgoing streams that are being reset. */
   get resetting(): number {
     return this.#established?.resets.count ?? 0;
   }
 
-  /** Whether our half of a stream is being reset. */
+  /** Whether the outgoing half of a stream is being reset. */
   isResetting(stream: number): boolean {
     return this.#established?.resets.has(stream) ?? false;
   }
 
-  /** Bytes kept of what came, and is not whole or not in its turn; objects included. */
+  /** Bytes of received data that is incomplete or out of order, including objects. */
   get heldBytes(): number {
     return this.#established?.incoming.heldBytes ?? 0;
   }
 
-  /** Packets to be sent, of at most 1188 bytes each. */
+  /** Takes the packets to send, of at most 1188 bytes each. */
   takePackets(): Uint8Array[] {
     const packets = this.#packets;
     this.#packets = [];
     return packets;
   }
 
-  /** What happened since the last call. */
+  /** Takes the events since the last call. */
   takeEvents(): AssociationEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;
   }
 
-  /** Begins from our side, unless the other one did. */
+  /** Starts the association from our side, unless the peer did. */
   connect(nowMs: number): void {
     const init = this.#ended ? undefined : this.#handshake.begin(nowMs);
     if (init !== undefined) this.#sendAlone(init.tag, init.chunk);
   }
 
-  /** Takes a packet, which is only read until the call returns. */
+  /** Processes a packet, which is not used after the call. */
   receive(bytes: Uint8Array, nowMs: number): void {
     if (this.#ended) return this.#drop("after_end");
     if (!this.#budget.takePacket(nowMs)) return this.#drop("over_budget");
@@ -141,7 +140,7 @@ export class Association {
     this.#flush(nowMs);
   }
 
-  /** Sends a message as soon as it can. @returns `false` while there is no association, or no such stream. */
+  /** Queues a message. @returns `false` if there is no association, or no such stream. */
   send(message: OutgoingMessage, nowMs: number): boolean {
     if (this.#shutdown !== undefined) return false;
     if (message.stream >= (this.#established?.outgoingStreams ?? 0)) return false;
@@ -150,16 +149,16 @@ export class Association {
     return true;
   }
 
-  /** Resets our half of a stream when what waits for it has left. */
+  /** Resets the outgoing half of a stream after its queued messages were sent. */
   resetStream(stream: number, nowMs: number): void {
     const { resets, terms, outgoing } = this.#established ?? {};
     if (terms?.reconfig) resets?.add(stream);
-    // Without RFC 6525 the other side would wait for ever; the numbers begin anew all the same.
+    // Without RFC 6525 the peer would never answer; the stream's numbers restart anyway.
     else outgoing?.resetStream(stream);
     this.#flush(nowMs);
   }
 
-  /** Does what is due. */
+  /** Handles expired timers. */
   timeout(nowMs: number): void {
     if (this.#ended) return;
     if (isDue(this.#handshake.timeoutAtMs, nowMs)) {
@@ -178,12 +177,12 @@ export class Association {
     this.#flush(nowMs);
   }
 
-  /** Ends it from our side. Idempotent. */
+  /** Aborts the association from our side. Idempotent. */
   close(): void {
     if (!this.#ended) this.#abort("closed", "userAbort");
   }
 
-  /** RFC 9260 §8.5. */
+  /** Checks the verification tag (RFC 9260 §8.5). */
   #hasRightTag({ tag, chunks }: Packet): boolean {
     const [first] = chunks;
     if (first?.kind === "init") return tag === 0;
@@ -193,7 +192,7 @@ export class Association {
     return tag === this.#handshake.tag;
   }
 
-  /** @returns Whether the rest of the packet is worth a look. */
+  /** @returns Whether to process the rest of the packet. */
   #take(chunk: Chunk, nowMs: number): boolean {
     switch (chunk.kind) {
       case "init":
@@ -211,7 +210,7 @@ export class Association {
         return this.#pass("unexpected_chunk");
       case "unknown":
         return this.#takeUnknown(chunk);
-      // An ERROR names what the other side left out; nothing follows from that.
+      // An ERROR reports what the peer ignored, which needs no action.
       case "error":
       case "heartbeat_ack":
         return true;
@@ -297,7 +296,7 @@ export class Association {
     this.#events.push({ kind: "established" });
   }
 
-  /** The two high bits of its type: whether to go on, and whether to report (RFC 9260 §3.2). */
+  /** The two high bits of the type: whether to continue, and whether to report (RFC 9260 §3.2). */
   #takeUnknown({ type, bytes }: { type: number; bytes: Uint8Array }): boolean {
     this.#drop("unknown_chunk");
     if ((type & 0x40) !== 0 && this.#established !== undefined && this.#control.length === 0) {
@@ -335,7 +334,7 @@ export class Association {
     this.#control.push(formatChunk(CHUNK.shutdownAck));
   }
 
-  /** The other side broke the protocol so that the state can no longer be right. */
+  /** The peer violated the protocol in a way that leaves no valid state. */
   #violated(reason: Violation): false {
     this.#abort(reason, reason === "no_user_data" ? "noUserData" : "protocolViolation");
     return false;
@@ -369,7 +368,7 @@ export class Association {
     this.#packets.push(formatPacket(this.#address, tag, chunk));
   }
 
-  /** Sends what may leave now. */
+  /** Builds the packets that may be sent now. */
   #flush(nowMs: number): void {
     if (this.#established === undefined) return;
     const control = this.#control;

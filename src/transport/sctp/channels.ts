@@ -11,7 +11,7 @@ import type { AssociationEnd, SctpDrop } from "./events.ts";
 import { CHANNELS_MAX, WAITING_BYTES_MAX, WAITING_MESSAGES_MAX } from "./limits.ts";
 import type { IncomingMessage } from "./reassembly.ts";
 
-/** Why a message of the other side was dropped. */
+/** Why a message of the peer was dropped. */
 export type ChannelDrop =
   | SctpDrop
   | "bad_dcep"
@@ -20,12 +20,12 @@ export type ChannelDrop =
   | "unknown_channel"
   | "unknown_ppid";
 
-/** What happened, in order. */
+/** Events, in order. */
 export type ChannelEvent =
   | { readonly kind: "connected" }
-  /** The other side opened a channel, which can be sent on from now on. */
+  /** The peer opened a channel, which can be used from now on. */
   | { readonly kind: "opened"; readonly stream: number; readonly request: ChannelRequest }
-  /** Bytes belong to whoever takes the event. */
+  /** The receiver of the event owns the bytes. */
   | { readonly kind: "message"; readonly stream: number; readonly data: string | Uint8Array }
   | { readonly kind: "closed"; readonly stream: number }
   | { readonly kind: "dropped"; readonly reason: ChannelDrop }
@@ -33,7 +33,7 @@ export type ChannelEvent =
 
 interface Channel {
   readonly request: ChannelRequest;
-  /** We have closed it; the other side has yet to. */
+  /** Closed on our side, but not yet by the peer. */
   isClosing: boolean;
 }
 
@@ -47,56 +47,56 @@ export class Channels {
     this.#association = new Association(options);
   }
 
-  /** Whether neither side has begun. */
+  /** Whether neither side has started. */
   get isListening(): boolean {
     return this.#association.isListening;
   }
 
-  /** Whether it is over. */
+  /** Whether it has ended. */
   get isEnded(): boolean {
     return this.#association.isEnded;
   }
 
-  /** When {@link timeout} has to be called; `undefined` while nothing is waited for. */
+  /** When {@link timeout} has to be called; `undefined` if not needed. */
   get timeoutAtMs(): number | undefined {
     return this.#association.timeoutAtMs;
   }
 
-  /** Bytes kept of what came and waits for something else; objects included. */
+  /** Bytes of received data that waits for missing parts, including objects. */
   get heldBytes(): number {
     return this.#association.heldBytes;
   }
 
-  /** Packets to be sent. */
+  /** Takes the packets to send. */
   takePackets(): Uint8Array[] {
     return this.#association.takePackets();
   }
 
-  /** What happened since the last call. */
+  /** Takes the events since the last call. */
   takeEvents(): ChannelEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;
   }
 
-  /** Begins from our side, unless the other one did. */
+  /** Starts the association from our side, unless the peer did. */
   connect(nowMs: number): void {
     this.#association.connect(nowMs);
   }
 
-  /** Takes a packet, which is only read until the call returns. */
+  /** Processes a packet, which is not used after the call. */
   receive(packet: Uint8Array, nowMs: number): void {
     this.#association.receive(packet, nowMs);
     this.#digest(nowMs);
   }
 
-  /** Does what is due. */
+  /** Handles expired timers. */
   timeout(nowMs: number): void {
     this.#association.timeout(nowMs);
     this.#digest(nowMs);
   }
 
-  /** Opens a channel from our side, on a stream that is free. @returns Whether it could be. */
+  /** Opens a channel from our side, on a free stream. @returns Whether it was opened. */
   open(stream: number, request: ChannelRequest, nowMs: number): boolean {
     if (this.#channels.has(stream) || this.#channels.size >= CHANNELS_MAX) return false;
     if (!this.#sendDcep(stream, formatDcepOpen(request), nowMs)) return false;
@@ -106,7 +106,7 @@ export class Channels {
 
   /**
    * Sends a message on an open channel. Bytes are copied.
-   * @returns Whether there was room for it.
+   * @returns Whether it was queued.
    */
   send(stream: number, data: string | Uint8Array, nowMs: number): boolean {
     const channel = this.#channels.get(stream);
@@ -122,7 +122,7 @@ export class Channels {
     const full = isText ? PPID.text : PPID.binary;
     return this.#association.send({
       stream,
-      // DATA cannot be empty, so an empty message is a byte with an identifier that says so (RFC 8831 §6.6).
+      // DATA cannot be empty, so an empty message is one byte with a special identifier (RFC 8831 §6.6).
       ppid: isEmpty ? (isText ? PPID.emptyText : PPID.emptyBinary) : full,
       data: isEmpty ? new Uint8Array(1) : bytes,
       unordered,
@@ -131,7 +131,7 @@ export class Channels {
     }, nowMs);
   }
 
-  /** Closes a channel (RFC 8831 §6.7). What waits on it still leaves. */
+  /** Closes a channel (RFC 8831 §6.7). Queued messages are still sent. */
   closeChannel(stream: number, nowMs: number): void {
     const channel = this.#channels.get(stream);
     if (channel === undefined || channel.isClosing) return;
@@ -166,7 +166,7 @@ export class Channels {
     const message = parseDcep(data);
     if (message === undefined) return this.#drop("bad_dcep");
     if (message.kind === "ack") {
-      // Ours can be sent on before it comes, so nothing depends on it.
+      // Our channels can be used before the ACK, so nothing depends on it.
       if (!this.#channels.has(stream)) this.#drop("unknown_channel");
       return;
     }
@@ -180,8 +180,8 @@ export class Channels {
   }
 
   /**
-   * A channel whose streams are not reset yet still counts, and so do acknowledgements that wait: else a page that opens
-   * and closes channels without end would fill the queue.
+   * A channel whose streams are not reset yet still counts, and so do queued acknowledgements: otherwise a page that
+   * keeps opening and closing channels would fill the queue.
    */
   get #hasRoom(): boolean {
     const { resetting, waiting } = this.#association;
@@ -193,7 +193,7 @@ export class Channels {
     return this.#association.send({ stream, ppid: PPID.dcep, data, unordered: false }, nowMs);
   }
 
-  /** The other side has closed channels, so we close our half of them (RFC 8831 §6.7). */
+  /** The peer closed channels: closes our half of them (RFC 8831 §6.7). */
   #reset(streams: readonly number[], nowMs: number): void {
     for (const stream of streams.length > 0 ? streams : [...this.#channels.keys()]) {
       const channel = this.#channels.get(stream);
@@ -209,7 +209,7 @@ export class Channels {
   }
 }
 
-/** A message as the page sent it; `undefined` where its identifier is none of data channels. */
+/** Decodes a message; `undefined` if its identifier is not one of data channels. */
 function contentOf(ppid: number, data: Uint8Array): string | Uint8Array | undefined {
   switch (ppid) {
     case PPID.text:

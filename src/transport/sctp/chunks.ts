@@ -27,7 +27,7 @@ export const PARAMETER = {
   forwardTsn: 0xc000,
 } as const;
 
-/** Parameters of INIT that mean nothing here, and that are not to be reported either (RFC 9260 §3.3.2, RFC 4895). */
+/** Parameters of INIT that are ignored without a report (RFC 9260 §3.3.2, RFC 4895). */
 export const PASSED_OVER: ReadonlySet<number> = new Set([5, 6, 9, 11, 12]);
 
 /** Causes of ERROR and ABORT (RFC 9260 §3.3.10). */
@@ -39,35 +39,35 @@ export const CAUSE = {
   protocolViolation: 13,
 } as const;
 
-/** A piece of a message (RFC 9260 §3.3.1). */
+/** A fragment of a message (RFC 9260 §3.3.1). */
 export interface DataChunk {
   readonly kind: "data";
   readonly tsn: number;
   readonly stream: number;
-  /** Stream sequence number; means nothing where `unordered`. */
+  /** Stream sequence number; unused if `unordered`. */
   readonly ssn: number;
   readonly ppid: number;
   readonly unordered: boolean;
-  /** First piece, last piece. */
+  /** Whether it is the first fragment, and the last. */
   readonly begins: boolean;
   readonly ends: boolean;
-  /** The sender asks for a SACK at once. */
+  /** The sender requests an immediate SACK. */
   readonly immediate: boolean;
   /** A view into the packet. */
   readonly payload: Uint8Array;
 }
 
-/** What either side states at the beginning (RFC 9260 §3.3.2, §3.3.3). */
+/** Parameters of either side in INIT and INIT-ACK (RFC 9260 §3.3.2, §3.3.3). */
 export interface InitTerms {
-  /** Verification tag of packets to whom states it. */
+  /** Verification tag of packets to the sender of these parameters. */
   readonly tag: number;
   readonly windowBytes: number;
   readonly outgoingStreams: number;
   readonly incomingStreams: number;
   readonly initialTsn: number;
-  /** Takes FORWARD-TSN (RFC 3758). */
+  /** Supports FORWARD-TSN (RFC 3758). */
   readonly forwardTsn: boolean;
-  /** Takes RE-CONFIG (RFC 6525). */
+  /** Supports RE-CONFIG (RFC 6525). */
   readonly reconfig: boolean;
 }
 
@@ -75,9 +75,9 @@ export interface InitTerms {
 export interface InitChunk {
   readonly kind: "init" | "init_ack";
   readonly terms: InitTerms;
-  /** Of INIT-ACK. */
+  /** Only in INIT-ACK. */
   readonly cookie: Uint8Array | undefined;
-  /** Whole parameters that want to be reported as unknown; views. */
+  /** Whole parameters that must be reported as unknown; views. */
   readonly unrecognized: readonly Uint8Array[];
 }
 
@@ -86,15 +86,15 @@ export interface SackChunk {
   readonly kind: "sack";
   readonly cumulativeTsn: number;
   readonly windowBytes: number;
-  /** First and last offset of each block from `cumulativeTsn`, sorted and apart. */
+  /** First and last offset of each block from `cumulativeTsn`, sorted, without overlap. */
   readonly gaps: readonly (readonly [start: number, end: number])[];
 }
 
-/** Everything up to a TSN is given up (RFC 3758 §3.2). */
+/** The sender gave up everything up to a TSN (RFC 3758 §3.2). */
 export interface ForwardTsnChunk {
   readonly kind: "forward_tsn";
   readonly cumulativeTsn: number;
-  /** Last SSN that is given up, for each ordered stream. */
+  /** Last abandoned SSN of each ordered stream. */
   readonly streams: readonly { readonly stream: number; readonly ssn: number }[];
 }
 
@@ -103,16 +103,16 @@ export type ReconfigParameter =
   | {
     readonly kind: "outgoing_reset";
     readonly request: number;
-    /** Last TSN that the sender gave out before. */
+    /** Last TSN that the sender assigned before. */
     readonly lastTsn: number;
-    /** All streams where it is empty. */
+    /** Empty: all streams. */
     readonly streams: readonly number[];
   }
   | { readonly kind: "response"; readonly request: number; readonly result: number }
-  /** A request that data channels have no use for; it is denied. */
+  /** A request that data channels do not use; it is denied. */
   | { readonly kind: "other"; readonly request: number };
 
-/** A chunk as it was read. Views end with the packet. */
+/** A parsed chunk. Its views are valid as long as the packet. */
 export type Chunk =
   | DataChunk
   | InitChunk
@@ -126,7 +126,7 @@ export type Chunk =
   | { readonly kind: "reconfig"; readonly parameters: readonly ReconfigParameter[] }
   | { readonly kind: "unknown"; readonly type: number; readonly bytes: Uint8Array };
 
-/** A packet as it was read. */
+/** A parsed packet. */
 export interface Packet {
   readonly sourcePort: number;
   readonly destinationPort: number;

@@ -1,6 +1,6 @@
 import { CONGESTION_WINDOW_MAX, PACKET_BYTES_MAX, WINDOW_PACKETS_INITIAL } from "./limits.ts";
 
-/** How many bytes may be on their way (RFC 9260 §7.2). */
+/** Congestion window: how many bytes may be in flight (RFC 9260 §7.2). */
 export class CongestionWindow {
   #bytes = WINDOW_PACKETS_INITIAL * PACKET_BYTES_MAX;
   #slowStartThreshold = CONGESTION_WINDOW_MAX;
@@ -12,11 +12,11 @@ export class CongestionWindow {
   }
 
   /**
-   * The cumulative TSN went on.
-   * @param flightBytes What was on its way before: a window that is not used up does not grow.
+   * The cumulative TSN advanced.
+   * @param flightBytes Bytes in flight before: a window that is not used up does not grow.
    */
   acked({ bytes, flightBytes }: { bytes: number; flightBytes: number }): void {
-    // A packet less than the window is all that chunks of any size can fill.
+    // The window counts as used up if less than a packet of it is free.
     if (flightBytes + PACKET_BYTES_MAX <= this.#bytes) return;
     if (this.#bytes <= this.#slowStartThreshold) {
       this.#grow(Math.min(bytes, PACKET_BYTES_MAX));
@@ -28,13 +28,13 @@ export class CongestionWindow {
     this.#grow(PACKET_BYTES_MAX);
   }
 
-  /** Something got lost, and what came after it did not. */
+  /** A packet was lost, but later ones arrived. */
   lost(): void {
     this.#halve();
     this.#bytes = this.#slowStartThreshold;
   }
 
-  /** Nothing comes back any more. */
+  /** The retransmission timer expired. */
   timedOut(): void {
     this.#halve();
     this.#bytes = PACKET_BYTES_MAX;

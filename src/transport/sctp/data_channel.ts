@@ -9,36 +9,35 @@ import { type ChannelEvent, Channels } from "./channels.ts";
 import type { AssociationEnd } from "./events.ts";
 import { INIT_WAIT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
 
-/** The one channel that pages and renderers talk over; others are closed. */
+/** Label of the only channel that is used; others are closed. */
 const CHANNEL_LABEL = "pinhole";
 
-/** Our SCTP port, as the answer names it (RFC 8841 §5). */
+/** SCTP port of the server, as in the answer (RFC 8841 §5). */
 const SCTP_PORT = 5000;
 
-/** How a browser ends it when its page goes: nothing that an operator has to know. */
+/** Ordinary ends, when a page is closed, which are not logged. */
 const ORDINARY_ENDS: ReadonlySet<string> = new Set(["aborted_by_viewer", "shut_down_by_viewer"]);
 
-/** What a {@link DataChannel} needs. */
 export interface DataChannelOptions {
   readonly remotePort: number;
-  /** Longest message that the browser takes, in bytes; Infinity where it sets no bound. */
+  /** Maximum message that the browser accepts, in bytes; Infinity if it sets no limit. */
   readonly remoteMessageBytesMax: number;
   readonly clock: Clock;
   readonly meter: TransportMeter;
   readonly log: Logger;
-  /** Sends an SCTP packet by DTLS. */
+  /** Sends an SCTP packet over DTLS. */
   readonly send: (packet: Uint8Array) => void;
   readonly onMessage: (data: PeerMessage) => void;
 }
 
 /**
- * The data channel of one viewer: SCTP over DTLS (RFC 8831, RFC 8261). What a viewer sends ends this at most, and the
- * viewer watches on.
+ * The data channel of one viewer: SCTP over DTLS (RFC 8831, RFC 8261). Invalid input ends at most the channel; the
+ * viewer continues.
  */
 export class DataChannel {
   readonly #options: DataChannelOptions;
   readonly #channels: Channels;
-  /** Stream of the channel that is used. */
+  /** Stream of the channel. */
   #stream: number | undefined;
   #timer: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
   #cancelStart: CancelTimer | undefined;
@@ -52,19 +51,19 @@ export class DataChannel {
     });
   }
 
-  /** DTLS is connected. Browsers begin then; if this one waits for us, we do. */
+  /** DTLS is connected. Browsers start the association then; if this one does not, the server does. */
   start(): void {
     if (this.#closed) return;
     const begin = () => this.#run((nowMs) => this.#channels.connect(nowMs));
     this.#cancelStart = this.#options.clock.after(INIT_WAIT_MS, begin);
   }
 
-  /** Takes the content of a DTLS record, which is only read until the call returns. */
+  /** Processes the content of a DTLS record, which is not used after the call. */
   receive(packet: Uint8Array): void {
     this.#run((nowMs) => this.#channels.receive(packet, nowMs));
   }
 
-  /** Sends a message. @returns False when there is no open channel, the message is too long, or too much waits. */
+  /** Sends a message. @returns False if there is no open channel, the message is too long, or too much is queued. */
   send(data: PeerMessage): boolean {
     const stream = this.#stream;
     if (stream === undefined) return false;
@@ -82,7 +81,7 @@ export class DataChannel {
     this.#stop();
   }
 
-  /** Hands something to the association, then does what follows from it. */
+  /** Runs a step of the association, then handles its output. */
   #run(step: (nowMs: number) => void): void {
     if (this.#closed) return;
     try {
@@ -92,7 +91,7 @@ export class DataChannel {
       for (const packet of this.#channels.takePackets()) this.#options.send(packet);
       this.#schedule();
     } catch (error) {
-      // A defect of ours, met by one packet, must not cost the process, nor the viewer its picture.
+      // An internal error must end neither the process nor the viewer.
       this.#stop();
       this.#options.log.error("data_channel_broken", { error: errorText(error) });
     }
@@ -107,7 +106,7 @@ export class DataChannel {
         } else this.#channels.closeChannel(event.stream, clock.now());
         break;
       case "message":
-        // A page sends nothing, literally, to show where it is when no picture comes.
+        // Empty messages only show the page's address while no picture arrives.
         if (event.stream === this.#stream && event.data.length > 0) onMessage(event.data);
         break;
       case "closed":
@@ -133,7 +132,7 @@ export class DataChannel {
     else log.warn("data_channel_failed", { reason });
   }
 
-  /** Sets the one timer to what is due next. */
+  /** Sets the timer to the next due time. */
   #schedule(): void {
     const atMs = this.#channels.timeoutAtMs;
     if (atMs === this.#timer?.atMs) return;

@@ -11,21 +11,21 @@ const OPEN = 3;
 const ACK = 2;
 const OPEN_HEADER_BYTES = 12;
 
-/** Longest label and longest protocol that are looked at, in bytes: names are short, and this comes from anybody. */
+/** Maximum label and protocol, in bytes. */
 const NAME_BYTES_MAX = 1024;
 
-/** What a page asks for when it opens a channel (RFC 8832 §5.1). */
+/** A request to open a channel (RFC 8832 §5.1). */
 export interface ChannelRequest {
   readonly label: string;
   readonly protocol: string;
   readonly unordered: boolean;
-  /** A piece is sent again so often at most; undefined: until it arrives. */
+  /** Maximum retransmissions; undefined: until it arrives. */
   readonly retransmissionsMax: number | undefined;
-  /** A message is worth sending for so many milliseconds; undefined: for ever. */
+  /** Lifetime of a message in milliseconds; undefined: unlimited. */
   readonly lifetimeMs: number | undefined;
 }
 
-/** Reads a DCEP message (RFC 8832 §5); `undefined` when it is none. */
+/** Parses a DCEP message (RFC 8832 §5); `undefined` if it is invalid. */
 export function parseDcep(
   bytes: Uint8Array,
 ): { kind: "open"; request: ChannelRequest } | { kind: "ack" } | undefined {
@@ -38,7 +38,7 @@ export function parseDcep(
   const protocolBytes = view.getUint16(10);
   if (bytes.length !== OPEN_HEADER_BYTES + labelBytes + protocolBytes) return undefined;
   if (labelBytes > NAME_BYTES_MAX || protocolBytes > NAME_BYTES_MAX) return undefined;
-  // Only the highest bit goes with the others: it stands for unordered.
+  // The highest bit means unordered, and may be combined with the others.
   if ((type & 0x7f) > 2) return undefined;
   const protocolAt = OPEN_HEADER_BYTES + labelBytes;
   return {
@@ -53,12 +53,12 @@ export function parseDcep(
   };
 }
 
-/** The answer to an open request (RFC 8832 §5.2). */
+/** Formats the response to an open request (RFC 8832 §5.2). */
 export function formatDcepAck(): Uint8Array {
   return Uint8Array.of(ACK);
 }
 
-/** Asks for a channel. */
+/** Formats a request to open a channel. */
 export function formatDcepOpen(request: ChannelRequest): Uint8Array {
   const encoder = new TextEncoder();
   const [label, protocol] = [encoder.encode(request.label), encoder.encode(request.protocol)];
@@ -78,7 +78,7 @@ export function formatDcepOpen(request: ChannelRequest): Uint8Array {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Text of a message; what is no UTF-8 in it becomes U+FFFD. */
+/** Decodes text; invalid UTF-8 becomes U+FFFD. */
 export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }

@@ -3,7 +3,7 @@ import type { IncomingDrop, IncomingFault } from "./incoming.ts";
 import type { PacketFault } from "./parse_packet.ts";
 import type { IncomingMessage } from "./reassembly.ts";
 
-/** Why a packet, or a chunk of one, was dropped. The association goes on. */
+/** Why a packet or one of its chunks was dropped. The association continues. */
 export type SctpDrop =
   | PacketFault
   | HandshakeDrop
@@ -18,7 +18,7 @@ export type SctpDrop =
   | "message_too_long"
   | "after_end";
 
-/** What the other side did after which an association cannot go on. */
+/** Violation of the protocol that ends an association. */
 export type Violation = IncomingFault | "sack_beyond_sent";
 
 /** Why an association ended. */
@@ -29,11 +29,11 @@ export type AssociationEnd =
   | "shut_down_by_viewer"
   | "unanswered";
 
-/** What happened in an association, in order. */
+/** Events of an association, in order. */
 export type AssociationEvent =
   | { readonly kind: "established" }
   | { readonly kind: "message"; readonly message: IncomingMessage }
-  /** Streams of the other side begin anew, `[]` for all: their channels are closed. */
+  /** The peer reset streams, `[]` for all: their channels are closed. */
   | { readonly kind: "streams_reset"; readonly streams: readonly number[] }
   | { readonly kind: "dropped"; readonly reason: SctpDrop }
   | { readonly kind: "ended"; readonly reason: AssociationEnd };

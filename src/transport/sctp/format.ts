@@ -7,13 +7,13 @@ const HEADER_BYTES = 12;
 /** Header of a DATA chunk (RFC 9260 §3.3.1). */
 export const DATA_HEADER_BYTES = 16;
 
-/** Where packets go. */
+/** Ports of packets. */
 export interface PacketAddress {
   readonly sourcePort: number;
   readonly destinationPort: number;
 }
 
-/** A piece of a message as it is sent. */
+/** A fragment of a message to send. */
 export interface OutgoingPiece {
   readonly tsn: number;
   readonly stream: number;
@@ -25,7 +25,7 @@ export interface OutgoingPiece {
   readonly payload: Uint8Array;
 }
 
-/** Puts chunks together to one packet of at most {@link PACKET_BYTES_MAX}. */
+/** Builds one packet of at most {@link PACKET_BYTES_MAX} from chunks. */
 export class PacketBuilder {
   readonly #bytes = new Uint8Array(PACKET_BYTES_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -38,23 +38,23 @@ export class PacketBuilder {
     this.#view.setUint32(4, tag);
   }
 
-  /** Whether there is no chunk in it. */
+  /** Whether it has no chunks. */
   get isEmpty(): boolean {
     return this.#length === HEADER_BYTES;
   }
 
-  /** Bytes that still fit in. */
+  /** Bytes that still fit. */
   get roomBytes(): number {
     return PACKET_BYTES_MAX - this.#length;
   }
 
-  /** Appends a chunk that has room. */
+  /** Appends a chunk, which must fit. */
   add(chunk: Uint8Array): void {
     this.#bytes.set(chunk, this.#length);
     this.#length = padded(this.#length + chunk.length);
   }
 
-  /** Appends data that has room. `immediate` asks for a SACK at once. */
+  /** Appends data, which must fit. `immediate` requests an immediate SACK. */
   addData(piece: OutgoingPiece, { immediate }: { immediate: boolean }): void {
     const view = this.#view;
     const at = this.#length;
@@ -74,7 +74,7 @@ export class PacketBuilder {
     this.#length = padded(at + DATA_HEADER_BYTES + payload.length);
   }
 
-  /** The packet with its checksum. The builder is done then. */
+  /** Returns the packet with its checksum. Call last. */
   build(): Uint8Array {
     const packet = this.#bytes.subarray(0, this.#length);
     this.#view.setUint32(8, packetChecksum(packet), CHECKSUM_IS_LITTLE_ENDIAN);
@@ -82,7 +82,7 @@ export class PacketBuilder {
   }
 }
 
-/** A packet of one chunk. */
+/** Formats a packet of one chunk. */
 export function formatPacket(address: PacketAddress, tag: number, chunk: Uint8Array): Uint8Array {
   const builder = new PacketBuilder(address, tag);
   builder.add(chunk);
@@ -93,7 +93,7 @@ function padded(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** A chunk of any type (RFC 9260 §3.2). */
+/** Formats a chunk of any type (RFC 9260 §3.2). */
 export function formatChunk(
   type: number,
   { flags = 0, body = new Uint8Array(0) }: { flags?: number; body?: Uint8Array } = {},
@@ -101,7 +101,7 @@ export function formatChunk(
   return formatItem((type << 8) | flags, body);
 }
 
-/** A parameter or a cause (RFC 9260 §3.2.1); a chunk looks the same. */
+/** Formats a parameter or a cause (RFC 9260 §3.2.1); a chunk has the same form. */
 function formatItem(type: number, value: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4 + value.length);
   const view = new DataView(bytes.buffer);
@@ -111,7 +111,7 @@ function formatItem(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Items behind one another, each but the last padded. */
+/** Concatenates items, all but the last padded. */
 function join(...items: readonly Uint8Array[]): Uint8Array {
   const lengths = items.map(({ length }, index) =>
     index < items.length - 1 ? padded(length) : length
@@ -125,14 +125,14 @@ function join(...items: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** 32-bit numbers behind one another. */
+/** Formats 32-bit numbers. */
 function words(...values: readonly number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(4 * values.length));
   values.forEach((value, index) => view.setUint32(4 * index, value));
   return new Uint8Array(view.buffer);
 }
 
-/** INIT, or INIT-ACK where there is a cookie. Of unknown parameters as many are reported as have room. */
+/** Formats INIT, or INIT-ACK if there is a cookie. Reports as many unknown parameters as fit. */
 export function formatInit(
   terms: InitTerms,
   { cookie, unrecognized = [] }: {
@@ -157,7 +157,7 @@ export function formatInit(
   return formatChunk(cookie === undefined ? CHUNK.init : CHUNK.initAck, { body: join(...items) });
 }
 
-/** SACK without duplicates: they would tell the sender nothing that it acts on. */
+/** Formats a SACK without duplicates, which senders do not use. */
 export function formatSack(
   { cumulativeTsn, windowBytes, gaps }: {
     readonly cumulativeTsn: number;
@@ -171,17 +171,17 @@ export function formatSack(
   });
 }
 
-/** FORWARD-TSN (RFC 3758 §3.2). */
+/** Formats FORWARD-TSN (RFC 3758 §3.2). */
 export function formatForwardTsn(chunk: Omit<ForwardTsnChunk, "kind">): Uint8Array {
   const streams = chunk.streams.map(({ stream, ssn }) => ((stream << 16) | ssn) >>> 0);
   return formatChunk(CHUNK.forwardTsn, { body: words(chunk.cumulativeTsn, ...streams) });
 }
 
-/** RE-CONFIG that asks for the reset of our outgoing streams (RFC 6525 §4.1). */
+/** Formats a RE-CONFIG that requests the reset of our outgoing streams (RFC 6525 §4.1). */
 export function formatOutgoingReset(
   { request, answers, lastTsn, streams }: {
     readonly request: number;
-    /** Request of the other side that came last. */
+    /** The latest request of the peer. */
     readonly answers: number;
     readonly lastTsn: number;
     readonly streams: readonly number[];
@@ -193,7 +193,7 @@ export function formatOutgoingReset(
   return formatChunk(CHUNK.reconfig, { body: formatItem(PARAMETER.outgoingReset, value) });
 }
 
-/** RE-CONFIG that answers requests (RFC 6525 §4.4), at most two. */
+/** Formats a RE-CONFIG with responses to requests (RFC 6525 §4.4), at most two. */
 export function formatResetResponses(
   responses: readonly { readonly request: number; readonly result: number }[],
 ): Uint8Array {
@@ -208,13 +208,13 @@ export function formatAbort(cause: keyof typeof CAUSE): Uint8Array {
   return formatChunk(CHUNK.abort, { body: formatItem(CAUSE[cause], new Uint8Array(0)) });
 }
 
-/** ERROR that names a chunk of unknown type; of a long one the beginning. */
+/** Formats an ERROR with a chunk of unknown type, truncated if long. */
 export function formatUnknownChunk(chunk: Uint8Array): Uint8Array {
   const beginning = chunk.subarray(0, 64);
   return formatChunk(CHUNK.error, { body: formatItem(CAUSE.unrecognizedChunk, beginning) });
 }
 
-/** ERROR that names a stream that is not there (RFC 9260 §3.3.10.1). */
+/** Formats an ERROR with the number of a missing stream (RFC 9260 §3.3.10.1). */
 export function formatInvalidStream(stream: number): Uint8Array {
   return formatChunk(CHUNK.error, {
     body: formatItem(CAUSE.invalidStream, words((stream << 16) >>> 0)),

@@ -10,45 +10,45 @@ import {
   STREAMS_MAX,
 } from "./limits.ts";
 
-/** Longest cookie that is sent back; it has to fit into a packet. Those of browsers have a few hundred bytes. */
+/** Maximum cookie of the peer, which must fit into a packet. Browsers' cookies have a few hundred bytes. */
 const PEER_COOKIE_BYTES_MAX = 1024;
 
-/** A chunk that goes alone, with the verification tag of its packet. */
+/** A chunk that is sent alone, with the verification tag of its packet. */
 export interface TaggedChunk {
   readonly tag: number;
   readonly chunk: Uint8Array;
 }
 
-/** What became of a chunk of the handshake. */
+/** Result of a handshake chunk. */
 export type HandshakeOutcome =
   | { readonly kind: "reply"; readonly reply: TaggedChunk }
-  /** The association is there: on these terms of the other side. */
+  /** The association is established, with the peer's parameters. */
   | { readonly kind: "established"; readonly terms: InitTerms; readonly reply?: TaggedChunk }
   | { readonly kind: "dropped"; readonly reason: HandshakeDrop };
 
-/** Why a chunk of the handshake was passed over. */
+/** Why a handshake chunk was ignored. */
 export type HandshakeDrop = "unexpected_chunk" | "bad_init" | "bad_cookie" | "restart";
 
 type State = "listening" | "cookie_wait" | "cookie_echoed" | "established" | "gave_up";
 
 /**
- * How an association begins, from either side or from both at once (RFC 9260 §5). There is one for each DTLS connection,
- * so what a cookie stands for is kept here, and the cookie is a number that cannot be guessed: an INIT replaces the one
- * before it, and a flood of them holds nothing. Pure.
+ * The handshake of an association, started by either side or both at once (RFC 9260 §5). There is one association per
+ * DTLS connection, so the state behind a cookie is kept here, and the cookie is a random number. Each INIT replaces
+ * the previous one, so a flood of them uses no memory. Pure.
  */
 export class Handshake {
   readonly #own: InitTerms;
   readonly #random: (bytes: number) => Uint8Array;
   #state: State = "listening";
-  /** Terms of the other side, from its INIT-ACK or from the INIT that the cookie is of. */
+  /** Parameters of the peer, from its INIT-ACK or from the INIT of the cookie. */
   #peer: InitTerms | undefined;
   #offered:
     | { readonly terms: InitTerms; readonly cookie: Uint8Array; readonly atMs: number }
     | undefined;
-  /** What is repeated until it is answered. */
+  /** A chunk that is repeated until it is answered. */
   #repeated: { reply: TaggedChunk; attempts: number; atMs: number } | undefined;
 
-  /** @param random Makes so many random bytes. */
+  /** @param random Generates so many random bytes. */
   constructor(random: (bytes: number) => Uint8Array) {
     this.#random = random;
     this.#own = {
@@ -62,7 +62,7 @@ export class Handshake {
     };
   }
 
-  /** Our tag: what packets to us have to show. */
+  /** Our verification tag, required in packets to us. */
   get tag(): number {
     return this.#own.tag;
   }
@@ -72,12 +72,12 @@ export class Handshake {
     return this.#own.initialTsn;
   }
 
-  /** Tag of packets to the other side, as far as it is known. */
+  /** Verification tag of packets to the peer, if known. */
   get peerTag(): number | undefined {
     return this.#peer?.tag;
   }
 
-  /** Whether nothing has begun. */
+  /** Whether nothing has started. */
   get isListening(): boolean {
     return this.#state === "listening";
   }
@@ -87,17 +87,17 @@ export class Handshake {
     return this.#repeated?.atMs;
   }
 
-  /** Begins from our side. @returns The INIT; `undefined` where the other side was faster. */
+  /** Starts from our side. @returns The INIT; `undefined` if the peer was faster. */
   begin(nowMs: number): TaggedChunk | undefined {
     if (this.#state !== "listening") return undefined;
     this.#state = "cookie_wait";
     return this.#repeat({ tag: 0, chunk: formatInit(this.#own) }, nowMs);
   }
 
-  /** INIT: is answered in every state with the same terms of ours (RFC 9260 §5.2.1, §5.2.2). */
+  /** Handles INIT, which is answered in every state with the same parameters (RFC 9260 §5.2.1, §5.2.2). */
   init({ terms, unrecognized }: InitChunk, nowMs: number): HandshakeOutcome {
     if (!isUsable(terms)) return { kind: "dropped", reason: "bad_init" };
-    // Over one DTLS connection nobody loses its state, so another tag is no restart but an attempt at one.
+    // Over one DTLS connection no peer loses its state, so another tag is not a legitimate restart.
     if (this.#state === "established" && terms.tag !== this.#peer?.tag) {
       return { kind: "dropped", reason: "restart" };
     }
@@ -111,7 +111,7 @@ export class Handshake {
     return { kind: "reply", reply };
   }
 
-  /** INIT-ACK: answers our INIT. */
+  /** Handles INIT-ACK, the response to our INIT. */
   initAck({ terms, cookie }: InitChunk, nowMs: number): HandshakeOutcome {
     if (this.#state !== "cookie_wait") return { kind: "dropped", reason: "unexpected_chunk" };
     if (!isUsable(terms) || cookie === undefined || cookie.length > PEER_COOKIE_BYTES_MAX) {
@@ -123,7 +123,7 @@ export class Handshake {
     return { kind: "reply", reply: this.#repeat({ tag: terms.tag, chunk }, nowMs) };
   }
 
-  /** COOKIE-ECHO: our cookie comes back (RFC 9260 §5.1.5, and §5.2.4 where both began). */
+  /** Handles COOKIE-ECHO, which returns our cookie (RFC 9260 §5.1.5, and §5.2.4 if both sides started). */
   cookieEcho(cookie: Uint8Array, nowMs: number): HandshakeOutcome {
     const offered = this.#offered;
     if (offered === undefined || !isEqual(cookie, offered.cookie)) {
@@ -138,7 +138,7 @@ export class Handshake {
     return { ...this.#establish(terms), reply };
   }
 
-  /** COOKIE-ACK: the other side has its cookie back. */
+  /** Handles COOKIE-ACK. */
   cookieAck(): HandshakeOutcome {
     if (this.#state !== "cookie_echoed" || this.#peer === undefined) {
       return { kind: "dropped", reason: "unexpected_chunk" };
@@ -146,7 +146,7 @@ export class Handshake {
     return this.#establish(this.#peer);
   }
 
-  /** What was not answered, once more; `undefined` when that was often enough. */
+  /** The unanswered chunk again; `undefined` after the last try. */
   timeout(nowMs: number): TaggedChunk | undefined {
     const repeated = this.#repeated;
     if (repeated === undefined) return undefined;
@@ -172,14 +172,14 @@ export class Handshake {
   }
 }
 
-/** RFC 9260 §3.3.2: neither the tag nor a number of streams may be 0, and the window has 1500 bytes at least. */
+/** RFC 9260 §3.3.2: tag and numbers of streams must not be 0, and the window must have at least 1500 bytes. */
 function isUsable({ tag, outgoingStreams, incomingStreams, windowBytes }: InitTerms): boolean {
   return tag !== 0 && outgoingStreams > 0 && incomingStreams > 0 && windowBytes >= 1500;
 }
 
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   if (one.length !== other.length) return false;
-  // All bytes are looked at, so that the time tells nothing.
+  // Compares all bytes, in constant time.
   let difference = 0;
   for (let at = 0; at < one.length; at++) difference |= (one[at] ?? 0) ^ (other[at] ?? 0);
   return difference === 0;

@@ -11,65 +11,65 @@ import { type DataFault, type IncomingMessage, Reassembly } from "./reassembly.t
 import { ReceivedTsns } from "./received_tsns.ts";
 import { isTsnAfter, tsnDistance, tsnPlus } from "./serial.ts";
 
-/** What the other side did with its data that ends the association. */
+/** Fault in the peer's data that ends the association. */
 export type IncomingFault = DataFault | "no_user_data" | "window_exceeded" | "skips_too_far";
 
-/** Why data was left to come again, or was passed over. */
+/** Why data was ignored; the peer may send it again. */
 export type IncomingDrop = "outside_window" | "invalid_stream";
 
 /**
- * How much beyond the window the one piece may take that everything waits for: two of the longest messages. Refused, it
- * would be missing for ever; and where it frees nothing, what waits does so for nothing.
+ * How far the fragment that everything waits for may exceed the window: two of the longest messages. If it were
+ * refused, it would be missing forever.
  */
 const LAST_RESORT_BYTES = 2 * MESSAGE_BYTES_MAX;
 
-/** The receiving half of an association: which data came, what is whole, and when to acknowledge. Pure. */
+/** The receiving half of an association: received data, complete messages, and acknowledgements. Pure. */
 export class Incoming {
   readonly #tsns: ReceivedTsns;
   readonly #reassembly = new Reassembly();
   readonly #streams: number;
-  /** Something came since the last packet's end; something that wants an answer at once. */
+  /** Whether data arrived since the end of the last packet, and whether it needs an immediate SACK. */
   #came = false;
   #urgent = false;
   /** Packets with data since the last SACK. */
   #packets = 0;
   #sackAtMs: number | undefined;
 
-  /** @param options.streams How many streams the other side may use. */
+  /** @param options.streams Number of streams that the peer may use. */
   constructor({ initialTsn, streams }: { initialTsn: number; streams: number }) {
     this.#tsns = new ReceivedTsns(initialTsn);
     this.#streams = streams;
   }
 
-  /** All data up to this TSN has come. */
+  /** All data up to this TSN was received. */
   get cumulativeTsn(): number {
     return this.#tsns.cumulative;
   }
 
-  /** Bytes that are kept, objects included. */
+  /** Bytes in memory, including objects. */
   get heldBytes(): number {
     return this.#reassembly.heldBytes;
   }
 
-  /** When the next SACK has to leave; `undefined` while none is due. */
+  /** When the next SACK is due; `undefined` if none is. */
   get sackAtMs(): number | undefined {
     return this.#sackAtMs;
   }
 
-  /** Messages that are whole since the last call. */
+  /** Takes the messages that were completed since the last call. */
   takeMessages(): IncomingMessage[] {
     return this.#reassembly.takeMessages();
   }
 
-  /** How many messages were too long, and dropped, since the last call. */
+  /** Takes the number of messages that were too long and dropped since the last call. */
   takeTooLong(): number {
     return this.#reassembly.takeTooLong();
   }
 
-  /** Takes a piece of a message. */
+  /** Processes a fragment of a message. */
   data(chunk: DataChunk): { fault: IncomingFault } | { dropped: IncomingDrop } | undefined {
     const { tsn, payload } = chunk;
-    // RFC 9260 §6.2: the one mistake in a DATA chunk that has to end the association.
+    // RFC 9260 §6.2: the only fault in a DATA chunk that must end the association.
     if (payload.length === 0) return { fault: "no_user_data" };
     this.#came = true;
     this.#urgent ||= chunk.immediate;
@@ -92,7 +92,7 @@ export class Incoming {
     return fault && { fault };
   }
 
-  /** The other side gives up what it could not deliver. */
+  /** The peer abandoned data that it could not deliver. */
   forwardTsn(chunk: ForwardTsnChunk): IncomingFault | undefined {
     this.#came = this.#urgent = true;
     const { cumulativeTsn, streams } = chunk;
@@ -103,12 +103,12 @@ export class Incoming {
     return this.#reassembly.skip({ ...chunk, streams: known });
   }
 
-  /** The other side's streams begin anew; all of them where none is named. */
+  /** The peer reset its streams; empty: all of them. */
   resetStreams(streams: readonly number[]): void {
     this.#reassembly.resetStreams(streams);
   }
 
-  /** A packet is read to its end (RFC 9260 §6.2: every second packet is acknowledged, and gaps at once). */
+  /** Ends a packet (RFC 9260 §6.2: every second packet is acknowledged, and gaps at once). */
   endPacket(nowMs: number): void {
     if (!this.#came) return;
     this.#packets++;
@@ -117,7 +117,7 @@ export class Incoming {
     this.#came = this.#urgent = false;
   }
 
-  /** The SACK that is due, or that may go with data that leaves now; `undefined` when nothing came. */
+  /** The SACK that is due, or can be bundled with data that is sent now; `undefined` if nothing was received. */
   takeSack(): Uint8Array | undefined {
     if (this.#sackAtMs === undefined) return undefined;
     this.#sackAtMs = undefined;

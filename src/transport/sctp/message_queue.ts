@@ -1,46 +1,46 @@
 import type { OutgoingPiece } from "./format.ts";
 
-/** A message to be sent. */
+/** A message to send. */
 export interface OutgoingMessage {
   readonly stream: number;
   readonly ppid: number;
-  /** At least one byte; only read, and kept until it is acknowledged. */
+  /** At least one byte; not modified, and kept until it is acknowledged. */
   readonly data: Uint8Array;
   readonly unordered: boolean;
-  /** Given up after so many retransmissions of a piece; undefined: never. */
+  /** Abandoned after so many retransmissions of a fragment; undefined: never. */
   readonly retransmissionsMax?: number | undefined;
-  /** Given up after that; undefined: never. */
+  /** Abandoned after this time; undefined: never. */
   readonly expiresAtMs?: number | undefined;
 }
 
-/** A message in the queue, or of which pieces are on their way. */
+/** A message in the queue or in flight. */
 export interface QueuedMessage extends OutgoingMessage {
-  /** Bytes that have left. */
+  /** Bytes already sent. */
   offset: number;
-  /** Given when the first piece leaves. */
+  /** Assigned when the first fragment is sent. */
   ssn: number;
   abandoned: boolean;
 }
 
-/** Messages that wait to be cut into pieces, oldest first (RFC 9260 §6.9). */
+/** Messages waiting to be fragmented and sent, oldest first (RFC 9260 §6.9). */
 export class MessageQueue {
   #messages: QueuedMessage[] = [];
   #bytes = 0;
-  /** Messages that wait, by stream: asked for with each packet. */
+  /** Number of queued messages per stream, looked up for each packet. */
   readonly #perStream = new Map<number, number>();
   readonly #nextSsn = new Map<number, number>();
 
-  /** Messages of which something waits. */
+  /** Number of messages that are not completely sent. */
   get size(): number {
     return this.#messages.length;
   }
 
-  /** Bytes that wait. */
+  /** Bytes not yet sent. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The message whose piece is next. */
+  /** The message of the next fragment. */
   get first(): QueuedMessage | undefined {
     return this.#messages[0];
   }
@@ -52,7 +52,7 @@ export class MessageQueue {
     this.#count(message.stream, 1);
   }
 
-  /** Cuts the next piece off the first message. */
+  /** Takes the next fragment of the first message. */
   cut(message: QueuedMessage, { bytes, tsn }: { bytes: number; tsn: number }): OutgoingPiece {
     const { stream, ppid, unordered, data, offset } = message;
     if (offset === 0 && !unordered) {
@@ -70,7 +70,7 @@ export class MessageQueue {
     return { tsn, stream, ssn: message.ssn, ppid, unordered, begins: offset === 0, ends, payload };
   }
 
-  /** Drops what is left of a message. */
+  /** Drops the rest of a message. */
   remove(message: QueuedMessage): void {
     const at = this.#messages.indexOf(message);
     if (at < 0) return;
@@ -79,12 +79,12 @@ export class MessageQueue {
     this.#bytes -= message.data.length - message.offset;
   }
 
-  /** Whether something waits for a stream. */
+  /** Whether a stream has queued messages. */
   hasStream(stream: number): boolean {
     return this.#perStream.has(stream);
   }
 
-  /** A stream begins with SSN 0 again (RFC 6525 §5.2.7). */
+  /** Restarts a stream at SSN 0 (RFC 6525 §5.2.7). */
   resetStream(stream: number): void {
     this.#nextSsn.delete(stream);
   }

@@ -6,30 +6,30 @@ import { RoundTrip } from "./round_trip.ts";
 import { MessageQueue, type OutgoingMessage, type QueuedMessage } from "./message_queue.ts";
 import { tsnDistance, tsnPlus } from "./serial.ts";
 
-/** Reports that miss a piece until it counts as lost (RFC 9260 §7.2.4). */
+/** Missing reports until a fragment counts as lost (RFC 9260 §7.2.4). */
 const MISSING_REPORTS = 3;
 
-/** Pieces that one FORWARD-TSN gives up, at most: as each may name a stream, it has to fit into a packet. */
+/** Maximum fragments that one FORWARD-TSN abandons: each may add a stream, and the chunk must fit into a packet. */
 const SKIPPED_PIECES_MAX = 128;
 
-/** A piece that is not acknowledged for good. */
+/** A sent fragment that is not cumulatively acknowledged. */
 interface SentPiece {
   readonly piece: OutgoingPiece;
   readonly message: QueuedMessage;
   sentAtMs: number;
   transmissions: number;
-  /** `flight`: on its way. `lost`: to be sent again. `acked`: by a gap block. `abandoned`: given up. */
+  /** `flight`: in flight. `lost`: to be retransmitted. `acked`: by a gap block. `abandoned`: given up. */
   state: "flight" | "lost" | "acked" | "abandoned";
   missing: number;
-  /** Sent again after missing reports, which happens once (RFC 9260 §7.2.4). */
+  /** Whether it was fast-retransmitted, which happens once (RFC 9260 §7.2.4). */
   fastRetransmitted: boolean;
 }
 
-/** What came of a SACK. */
+/** Result of a SACK. */
 export type SackVerdict = "taken" | "old" | "beyond_sent";
 
 /**
- * The sending half of an association: messages that wait, pieces on their way, congestion and flow control, and
+ * The sending half of an association: queued messages, fragments in flight, congestion and flow control, and
  * retransmission (RFC 9260 §6, §7). Pure.
  */
 export class Outgoing {
@@ -37,21 +37,21 @@ export class Outgoing {
   readonly #congestion = new CongestionWindow();
   readonly #roundTrip = new RoundTrip();
   readonly #canSkip: boolean;
-  /** By TSN without a gap, from the one behind the cumulative TSN on. */
+  /** By TSN without gaps, starting after the cumulative TSN. */
   #sent: SentPiece[] = [];
   #cumulative: number;
   #nextTsn: number;
   #flightBytes = 0;
   #windowBytes: number;
   #lostCount = 0;
-  /** Lost pieces have at least this index. */
+  /** Lost fragments have at least this index. */
   #lostFrom = 0;
-  /** Bytes that may be sent again whatever the window says: one packet for each recovery. */
+  /** Bytes that may be retransmitted regardless of the window: one packet per recovery. */
   #fastBytes = 0;
-  /** Until this TSN is acknowledged, further losses are the same event. */
+  /** Until this TSN is acknowledged, further losses belong to the same event. */
   #recoveryTsn: number | undefined;
   #timeoutAtMs: number | undefined;
-  /** Time-outs since something was acknowledged. */
+  /** Timeouts since the last acknowledgement. */
   #failures = 0;
   #skipDue = false;
 
@@ -62,22 +62,22 @@ export class Outgoing {
     this.#canSkip = options.canSkip;
   }
 
-  /** Messages of which something has yet to leave, and their bytes. */
+  /** Messages that are not completely sent, and their bytes. */
   get waiting(): { readonly messages: number; readonly bytes: number } {
     return { messages: this.#queue.size, bytes: this.#queue.bytes };
   }
 
-  /** The highest TSN that was given out. */
+  /** The highest assigned TSN. */
   get lastTsn(): number {
     return tsnPlus(this.#nextTsn, -1);
   }
 
-  /** When {@link timeout} has to be called; `undefined` while nothing is on its way. */
+  /** When {@link timeout} has to be called; `undefined` if nothing is in flight. */
   get timeoutAtMs(): number | undefined {
     return this.#timeoutAtMs;
   }
 
-  /** Time-out for other things that are sent again, in milliseconds. */
+  /** Timeout for other retransmissions, in milliseconds. */
   get retransmitMs(): number {
     return this.#roundTrip.timeoutMs;
   }
@@ -87,19 +87,19 @@ export class Outgoing {
     this.#queue.add(message);
   }
 
-  /** Whether a stream has messages that wait. */
+  /** Whether a stream has queued messages. */
   hasWaiting(stream: number): boolean {
     return this.#queue.hasStream(stream);
   }
 
-  /** A stream begins with SSN 0 again. */
+  /** Restarts a stream at SSN 0. */
   resetStream(stream: number): void {
     this.#queue.resetStream(stream);
   }
 
   /**
-   * The next piece to go into a packet; `undefined` when there is none, or none that fits.
-   * @param packet.isEmpty A message is cut only at the beginning of a packet.
+   * The next fragment for a packet; `undefined` if there is none, or none that fits.
+   * @param packet.isEmpty A message is only fragmented at the beginning of a packet.
    */
   next(
     packet: { readonly roomBytes: number; readonly isEmpty: boolean },
@@ -121,10 +121,10 @@ export class Outgoing {
     return sent.piece;
   }
 
-  /** Takes a SACK, or the cumulative TSN of a SHUTDOWN as one without gaps. */
+  /** Processes a SACK, or the cumulative TSN of a SHUTDOWN as a SACK without gaps. */
   sack({ cumulativeTsn, windowBytes, gaps }: Omit<SackChunk, "kind">, nowMs: number): SackVerdict {
     const steps = tsnDistance(cumulativeTsn, this.#cumulative);
-    // A distance of half the numbers or more is one backwards.
+    // A distance of half the number space or more is backwards.
     if (steps >= 2 ** 31) return "old";
     if (steps + (gaps.at(-1)?.[1] ?? 0) > this.#sent.length) return "beyond_sent";
     const flightBytes = this.#flightBytes;
@@ -136,7 +136,7 @@ export class Outgoing {
       this.#congestion.acked({ bytes: ackedBytes + gapBytes, flightBytes });
     }
     this.#windowBytes = Math.max(0, windowBytes - this.#flightBytes);
-    // A window that stays shut is answered, so whoever keeps it shut is there (RFC 9260 §6.1).
+    // Acknowledgements with a zero window show that the peer is alive (RFC 9260 §6.1).
     if (steps > 0 || gapBytes > 0 || windowBytes === 0) this.#failures = 0;
     this.#skipAbandoned();
     if (this.#sent.length === 0) this.#timeoutAtMs = undefined;
@@ -144,7 +144,7 @@ export class Outgoing {
     return "taken";
   }
 
-  /** The retransmission timer ran out (RFC 9260 §6.3.3). @returns `false` when the other side is gone. */
+  /** The retransmission timer expired (RFC 9260 §6.3.3). @returns `false` if the peer is considered gone. */
   timeout(nowMs: number): boolean {
     if (++this.#failures > RETRANSMISSIONS_MAX) return false;
     this.#roundTrip.backOff();
@@ -170,7 +170,7 @@ export class Outgoing {
     return { cumulativeTsn: tsnPlus(this.#cumulative, skipped.length), streams };
   }
 
-  /** Drops everything that waits or is on its way. */
+  /** Drops everything queued or in flight. */
   clear(): void {
     this.#queue.clear();
     this.#sent = [];
@@ -206,7 +206,7 @@ export class Outgoing {
     const left = message.data.length - message.offset;
     if (left > roomBytes && !isEmpty) return undefined;
     const bytes = Math.min(left, roomBytes);
-    // With nothing on its way one piece may always go, so that a window that opens again is noticed.
+    // With nothing in flight, one fragment may always be sent, as a probe of a zero window.
     const fits = this.#flightBytes + bytes <= this.#congestion.bytes && bytes <= this.#windowBytes;
     if (!fits && this.#flightBytes > 0) return undefined;
     const piece = this.#queue.cut(message, { bytes, tsn: this.#nextTsn });
@@ -219,7 +219,7 @@ export class Outgoing {
     return sent;
   }
 
-  /** The message that is next; those whose time is up before anything of them left are dropped. */
+  /** The next message; drops messages that expired before any part was sent. */
   #firstWaiting(nowMs: number): QueuedMessage | undefined {
     for (let { first } = this.#queue; first !== undefined; first = this.#queue.first) {
       if (first.offset > 0 || first.expiresAtMs === undefined || nowMs <= first.expiresAtMs) {
@@ -246,7 +246,7 @@ export class Outgoing {
     return bytes;
   }
 
-  /** @returns Bytes that are acknowledged now and were not before, and the highest index of those. */
+  /** @returns Newly acknowledged bytes, and the highest index of those. */
   #ackGaps(gaps: SackChunk["gaps"]): { bytes: number; highest: number } {
     let [bytes, highest, gap] = [0, -1, 0];
     for (const [index, sent] of this.#sent.entries()) {
@@ -257,14 +257,14 @@ export class Outgoing {
         highest = index;
         this.#settle(sent, "acked");
       } else if (!isAcked && sent.state === "acked") {
-        // The receiver dropped it after all (RFC 9260 §6.2.1).
+        // The receiver reneged on it (RFC 9260 §6.2.1).
         this.#markLost(sent, index);
       }
     }
     return { bytes, highest };
   }
 
-  /** Pieces before one that was acknowledged now were missed once more (RFC 9260 §7.2.4). */
+  /** Counts a missing report for fragments before the newly acknowledged one (RFC 9260 §7.2.4). */
   #countMissing(highest: number, nowMs: number): void {
     let lost = false;
     for (let index = 0; index < highest; index++) {
@@ -285,7 +285,7 @@ export class Outgoing {
     return tsn !== undefined && tsnDistance(this.#cumulative, tsn) < 2 ** 31;
   }
 
-  /** A piece is lost; its message is given up where that is so arranged. */
+  /** A fragment is lost; abandons its message if its reliability limits say so. */
   #lose(sent: SentPiece, index: number, nowMs: number): void {
     const { message } = sent;
     const isOver = sent.transmissions > (message.retransmissionsMax ?? Infinity) ||
@@ -310,7 +310,7 @@ export class Outgoing {
     if (this.#sent[0]?.state === "abandoned") this.#skipDue = true;
   }
 
-  /** Gives a piece a state other than `flight`. */
+  /** Sets the state of a fragment to one other than `flight`. */
   #settle(sent: SentPiece, state: "lost" | "acked" | "abandoned"): void {
     if (sent.state === "flight") this.#flightBytes -= sent.piece.payload.length;
     if (sent.state === "lost") this.#lostCount--;

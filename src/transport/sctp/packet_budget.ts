@@ -2,13 +2,13 @@ import type { Chunk, Packet } from "./chunks.ts";
 import { TokenBucket } from "../../base/token_bucket.ts";
 import { CHUNKS, PACKETS } from "./limits.ts";
 
-/** Chunks that cost ten times as much as others: they are answered, or looked at beside all that was sent. */
+/** Chunks that count tenfold, because they are answered, or compared with everything in flight. */
 const COSTLY: ReadonlySet<Chunk["kind"]> = new Set([
   ...["init", "sack", "heartbeat", "forward_tsn", "reconfig", "cookie_echo"] as const,
 ]);
 const COSTLY_CHUNKS = 10;
 
-/** What a packet takes of the budget of chunks. */
+/** Cost of a packet in the budget of chunks. */
 function chunkCost({ chunks }: Packet): number {
   let cost = 0;
   for (const chunk of chunks) {
@@ -18,17 +18,17 @@ function chunkCost({ chunks }: Packet): number {
   return cost;
 }
 
-/** What one viewer may send in a second, so that a flood costs little, whatever it is of. Pure. */
+/** Limits what one viewer may send per second, so that any kind of flood costs little. Pure. */
 export class PacketBudget {
   readonly #packets = new TokenBucket(PACKETS);
   readonly #chunks = new TokenBucket(CHUNKS);
 
-  /** Takes a packet, before it is read. @returns Whether it fits in. */
+  /** Charges a packet, before it is parsed. @returns Whether it fits. */
   takePacket(nowMs: number): boolean {
     return this.#packets.take(nowMs);
   }
 
-  /** Takes the chunks of a packet. @returns Whether they fit in. */
+  /** Charges the chunks of a packet. @returns Whether they fit. */
   takeChunks(packet: Packet, nowMs: number): boolean {
     return this.#chunks.take(nowMs, chunkCost(packet));
   }

@@ -8,10 +8,10 @@ import type { StreamResets } from "./stream_resets.ts";
 const HEADER_BYTES = 12;
 const SACK_BYTES = 16;
 
-/** Both halves of an association, and where its packets go. */
+/** Both halves of an association, and the address of its packets. */
 export interface PackingState {
   readonly address: PacketAddress;
-  /** The other side's verification tag. */
+  /** The peer's verification tag. */
   readonly tag: number;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
@@ -19,8 +19,8 @@ export interface PackingState {
 }
 
 /**
- * Makes the packets that may leave now: with chunks of control, the SACK that is due or that may go along, and, unless
- * the association is about to end, data (RFC 9260 §6.10: control comes first).
+ * Builds the packets that may be sent now: control chunks, a SACK that is due or can be bundled, and data, unless the
+ * association is ending (RFC 9260 §6.10: control comes first).
  */
 export function packChunks(
   state: PackingState,
@@ -59,7 +59,7 @@ class Packer {
     this.#begin().add(chunk);
   }
 
-  /** @returns Whether there was a piece of data to add. */
+  /** @returns Whether there was a fragment to add. */
   addData(nowMs: number): boolean {
     const { outgoing } = this.#state;
     const piece = this.#builder === undefined ? undefined : outgoing.next(this.#builder, nowMs);
@@ -80,7 +80,7 @@ class Packer {
     const { incoming, outgoing } = this.#state;
     const roomBytes = PACKET_BYTES_MAX - HEADER_BYTES;
     const hasSack = incoming.sackAtMs !== undefined;
-    // A SACK that may wait goes along, unless a full packet has to be sent again as it was.
+    // Bundle a delayed SACK, unless a full packet must be retransmitted unchanged.
     let piece = outgoing.next(
       { roomBytes: roomBytes - (hasSack ? SACK_BYTES : 0), isEmpty: true },
       nowMs,
@@ -88,7 +88,7 @@ class Packer {
     if (piece !== undefined && hasSack) this.addSack();
     if (piece === undefined && hasSack) piece = outgoing.next({ roomBytes, isEmpty: true }, nowMs);
     if (piece === undefined) return false;
-    // Where nothing follows soon, a SACK that is put off would only make us wait.
+    // If nothing follows soon, a delayed SACK would only make us wait.
     this.#begin().addData(piece, { immediate: outgoing.waiting.messages === 0 });
     return true;
   }
@@ -103,7 +103,7 @@ class Packer {
   }
 }
 
-/** FORWARD-TSN and requests of resets that are due. */
+/** FORWARD-TSN and reset requests that are due. */
 function dueChunks({ outgoing, resets }: PackingState, nowMs: number): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   const skip = outgoing.takeSkip();

@@ -13,14 +13,14 @@ import {
 import { CHECKSUM_IS_LITTLE_ENDIAN, packetChecksum } from "./crc32c.ts";
 import { PACKET_CHUNKS_MAX, PARAMETERS_MAX } from "./limits.ts";
 
-/** Why a packet could not be read. */
+/** Why a packet could not be parsed. */
 export type PacketFault = "short" | "checksum" | "malformed" | "too_many_chunks";
 
 const HEADER_BYTES = 12;
 const CHUNK_HEADER_BYTES = 4;
 const PARAMETER_HEADER_BYTES = 4;
 
-/** Reads a packet (RFC 9260 §3). It never throws; where one chunk is wrong the whole packet is. */
+/** Parses a packet (RFC 9260 §3). Never throws. If one chunk is invalid, the whole packet is. */
 export function parsePacket(bytes: Uint8Array): Packet | { readonly fault: PacketFault } {
   if (bytes.length < HEADER_BYTES + CHUNK_HEADER_BYTES) return { fault: "short" };
   const view = viewOf(bytes);
@@ -54,7 +54,7 @@ function padded(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** Where a chunk or a parameter ends, padding left out; both have their length at the same place. */
+/** End of a chunk or parameter without padding; both have their length at the same offset. */
 function endOfItem(view: DataView, at: number): number | undefined {
   if (at + CHUNK_HEADER_BYTES > view.byteLength) return undefined;
   const length = view.getUint16(at + 2);
@@ -62,7 +62,7 @@ function endOfItem(view: DataView, at: number): number | undefined {
   return length < CHUNK_HEADER_BYTES || end > view.byteLength ? undefined : end;
 }
 
-/** Reads one chunk with its header; `undefined` when its body is wrong. */
+/** Parses one chunk with its header; `undefined` if its body is invalid. */
 function parseChunk(bytes: Uint8Array): Chunk | undefined {
   const flags = bytes[1] ?? 0;
   const body = bytes.subarray(CHUNK_HEADER_BYTES);
@@ -139,7 +139,7 @@ function parseInit(bytes: Uint8Array, kind: "init" | "init_ack"): InitChunk | un
       reconfig = value.includes(CHUNK.reconfig);
       forwardTsn ||= value.includes(CHUNK.forwardTsn);
     } else if (!PASSED_OVER.has(type) && type !== PARAMETER.unrecognized) {
-      // The two high bits: whether to go on, and whether to report (RFC 9260 §3.2.1).
+      // The two high bits: whether to continue, and whether to report (RFC 9260 §3.2.1).
       if ((type & 0x4000) !== 0) unrecognized.push(whole);
       if ((type & 0x8000) === 0) break;
     }
@@ -166,7 +166,7 @@ function parseSack(body: Uint8Array): SackChunk | undefined {
   for (let index = 0; index < count; index++) {
     const start = view.getUint16(12 + 4 * index);
     const end = view.getUint16(14 + 4 * index);
-    // The one directly behind the cumulative TSN would be in that. Blocks that touch are odd, but say the same.
+    // A block directly after the cumulative TSN would be part of it. Adjacent blocks are unusual, but valid.
     if (start <= before || end < start || start < 2) return undefined;
     gaps.push([start, end]);
     before = end;
@@ -216,14 +216,14 @@ function parseReconfigParameter(type: number, value: Uint8Array): ReconfigParame
   return { kind: "outgoing_reset", request, lastTsn: view.getUint32(8), streams };
 }
 
-/** A parameter as it stands there (RFC 9260 §3.2.1). */
+/** An unparsed parameter (RFC 9260 §3.2.1). */
 interface Parameter {
   readonly type: number;
   readonly value: Uint8Array;
   readonly whole: Uint8Array;
 }
 
-/** The parameters in a body; `undefined` where one does not fit, or there are too many. */
+/** The parameters in a body; `undefined` if one does not fit, or there are too many. */
 function parseParameters(body: Uint8Array): Parameter[] | undefined {
   const view = viewOf(body);
   const parameters: Parameter[] = [];
@@ -235,7 +235,7 @@ function parseParameters(body: Uint8Array): Parameter[] | undefined {
       value: body.subarray(at + PARAMETER_HEADER_BYTES, end),
       whole: body.subarray(at, end),
     });
-    // The last one's padding is not in the length of its chunk.
+    // The length of the chunk excludes the padding of its last parameter.
     at = padded(end);
   }
   return parameters;

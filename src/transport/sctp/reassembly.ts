@@ -3,7 +3,7 @@ import type { DataChunk, ForwardTsnChunk } from "./chunks.ts";
 import { MESSAGE_BYTES_MAX, PIECE_COST_BYTES, STREAMS_MAX } from "./limits.ts";
 import { isTsnAfter, tsnPlus } from "./serial.ts";
 
-/** A message that came whole, in its turn. */
+/** A complete message, in order. */
 export interface IncomingMessage {
   readonly stream: number;
   readonly ppid: number;
@@ -11,10 +11,10 @@ export interface IncomingMessage {
   readonly data: Uint8Array;
 }
 
-/** What the sender of data did that no sender may do. */
+/** Protocol violation in the sender's data. */
 export type DataFault = "pieces_contradict" | "order_contradicts" | "too_many_streams";
 
-/** Pieces of one message with TSNs in a row. */
+/** Fragments of one message with consecutive TSNs. */
 interface Run {
   first: number;
   last: number;
@@ -24,24 +24,24 @@ interface Run {
   readonly unordered: boolean;
   begins: boolean;
   ends: boolean;
-  /** By TSN; empty where the message is longer than any may be. */
+  /** By TSN; empty if the message exceeds the limit. */
   pieces: Map<number, Uint8Array>;
   bytes: number;
   costBytes: number;
 }
 
-/** What one ordered stream waits for. */
+/** State of one ordered stream. */
 interface Stream {
   /** The next SSN. */
   next: number;
-  /** Whole messages with a later one. */
+  /** Complete messages with later SSNs. */
   readonly waiting: Map<number, Run>;
 }
 
 /**
- * Puts messages together and hands them on in the order of their streams (RFC 9260 §6.5, §6.6, §6.9). Pieces find their
- * neighbours by TSN, so what one costs does not depend on how many wait. How much waits is for the caller to bound:
- * {@link heldBytes} says it.
+ * Reassembles messages and returns them in the order of their streams (RFC 9260 §6.5, §6.6, §6.9). Neighbouring
+ * fragments are found by TSN, so the cost of one does not depend on how many wait. The caller limits the memory: see
+ * {@link heldBytes}.
  */
 export class Reassembly {
   readonly #byFirst = new Map<number, Run>();
@@ -50,22 +50,22 @@ export class Reassembly {
   #heldBytes = 0;
   #ready: IncomingMessage[] = [];
   #tooLong = 0;
-  /** The last TSN that was given up. */
+  /** The last abandoned TSN. */
   #skippedTo: number | undefined;
 
-  /** What waits, the cost of its objects included. */
+  /** Bytes of waiting data, including the cost of objects. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
-  /** Messages that are whole since the last call. */
+  /** Takes the messages that were completed since the last call. */
   takeMessages(): IncomingMessage[] {
     const messages = this.#ready;
     this.#ready = [];
     return messages;
   }
 
-  /** How many messages were too long, and dropped, since the last call. */
+  /** Takes the number of messages that were too long and dropped since the last call. */
   takeTooLong(): number {
     const count = this.#tooLong;
     this.#tooLong = 0;
@@ -73,15 +73,15 @@ export class Reassembly {
   }
 
   /**
-   * Takes a piece that did not come before.
-   * @param neighbours Whether the TSNs directly before and behind it have come already.
+   * Adds a fragment that was not received before.
+   * @param neighbours Whether the TSNs directly before and after it were already received.
    */
   add(
     chunk: DataChunk,
     neighbours: { readonly cameBefore: boolean; readonly cameAfter: boolean },
   ): DataFault | undefined {
     if (!chunk.begins && this.#skippedTo === tsnPlus(chunk.tsn, -1)) {
-      // The rest of a message whose beginning was given up.
+      // The rest of a message whose beginning was abandoned.
       this.#skippedTo = chunk.ends ? undefined : chunk.tsn;
       return undefined;
     }
@@ -91,7 +91,7 @@ export class Reassembly {
     let run: Run = {
       ...{ first: chunk.tsn, last: chunk.tsn, stream: chunk.stream, ssn: chunk.ssn },
       ...{ ppid: chunk.ppid, unordered: chunk.unordered, begins: chunk.begins, ends: chunk.ends },
-      // A view would keep its whole packet.
+      // Copy: a view would keep its whole packet in memory.
       pieces: new Map([[chunk.tsn, chunk.payload.slice()]]),
       bytes: chunk.payload.length,
       costBytes: chunk.payload.length + PIECE_COST_BYTES,
@@ -108,7 +108,7 @@ export class Reassembly {
     return run.unordered ? this.#deliver(run) : this.#enqueue(run);
   }
 
-  /** Gives up everything up to a TSN, and ordered messages up to some SSNs (RFC 3758 §3.6). */
+  /** Abandons everything up to a TSN, and ordered messages up to the given SSNs (RFC 3758 §3.6). */
   skip({ cumulativeTsn, streams }: ForwardTsnChunk): DataFault | undefined {
     this.#skippedTo = cumulativeTsn;
     for (const run of [...this.#byFirst.values()]) {
@@ -116,7 +116,7 @@ export class Reassembly {
       this.#forget(run);
       this.#charge(run, 0);
     }
-    // Each stream once, however often it is named.
+    // Process each stream once, even if it is listed repeatedly.
     for (const [id, ssn] of new Map(streams.map(({ stream, ssn }) => [stream, ssn]))) {
       const stream = this.#streamOf(id);
       if (stream === undefined) return "too_many_streams";
@@ -126,7 +126,7 @@ export class Reassembly {
     return undefined;
   }
 
-  /** Streams begin with SSN 0 again (RFC 6525 §5.2.2); all of them where none is named. */
+  /** Restarts streams at SSN 0 (RFC 6525 §5.2.2); empty: all of them. */
   resetStreams(streams: readonly number[]): void {
     for (const id of streams.length > 0 ? streams : [...this.#streams.keys()]) {
       for (const run of this.#streams.get(id)?.waiting.values() ?? []) this.#charge(run, 0);
@@ -135,7 +135,7 @@ export class Reassembly {
   }
 
   #skipStream(stream: Stream, ssn: number): void {
-    // In order, and those that are whole although they were given up are still good.
+    // In order; messages that are complete although they were abandoned are still delivered.
     const whole = [...stream.waiting.values()].filter((run) => sequenceDelta(run.ssn, ssn) <= 0)
       .sort((a, b) => sequenceDelta(a.ssn, b.ssn));
     for (const run of whole) {
@@ -185,7 +185,7 @@ export class Reassembly {
     return before;
   }
 
-  /** Sets what a run costs; `others` is what was counted elsewhere and is in that now. */
+  /** Sets the cost of a run; `others` is the previous cost of merged runs. */
   #charge(run: Run, costBytes: number, others = 0): void {
     this.#heldBytes += costBytes - run.costBytes - others;
     run.costBytes = costBytes;
@@ -206,7 +206,9 @@ export class Reassembly {
   }
 }
 
-/** Whether a piece can stand where its TSN puts it: a message's pieces have TSNs in a row (RFC 9260 §6.9). */
+/**
+ * Whether a fragment is consistent with its neighbours: a message's fragments have consecutive TSNs (RFC 9260 §6.9).
+ */
 function fits(
   { chunk, before, after, cameBefore, cameAfter }: {
     readonly chunk: DataChunk;
@@ -216,7 +218,7 @@ function fits(
     readonly cameAfter: boolean;
   },
 ): boolean {
-  // What came and waits in no run was whole.
+  // Received data that is in no run was a complete message.
   const endsBefore = before?.ends ?? true;
   const beginsAfter = after?.begins ?? true;
   if (cameBefore && endsBefore !== chunk.begins) return false;
@@ -230,7 +232,7 @@ function isSameMessage(run: Run, chunk: DataChunk): boolean {
     (run.unordered || run.ssn === chunk.ssn);
 }
 
-/** The smaller moves into the larger, so that no order of arrival costs more than another. */
+/** Merges the smaller into the larger, so that no order of arrival is expensive. */
 function union(one: Run["pieces"], other: Run["pieces"]): Run["pieces"] {
   const [large, small] = one.size >= other.size ? [one, other] : [other, one];
   for (const [tsn, piece] of small) large.set(tsn, piece);

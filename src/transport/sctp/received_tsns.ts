@@ -1,38 +1,38 @@
 import { GAPS_MAX, GAPS_TOLD_MAX, TSNS_AHEAD_MAX } from "./limits.ts";
 import { isTsnAfter, tsnDistance, tsnPlus } from "./serial.ts";
 
-/** First and last TSN of a run that came. */
+/** First and last TSN of a received range. */
 type Range = [first: number, last: number];
 
-/** Which TSNs have come: all up to one, and some ranges behind it (RFC 9260 §6.2). Bounded in every direction. */
+/** The set of received TSNs: all up to one, and some ranges after it (RFC 9260 §6.2), with limited size. */
 export class ReceivedTsns {
   #cumulative: number;
-  /** Sorted, and apart from each other and from the cumulative TSN. */
+  /** Sorted, not adjacent to each other or to the cumulative TSN. */
   readonly #ranges: Range[] = [];
 
-  /** @param initialTsn The first that will come. */
+  /** @param initialTsn The first expected TSN. */
   constructor(initialTsn: number) {
     this.#cumulative = tsnPlus(initialTsn, -1);
   }
 
-  /** All up to this one have come. */
+  /** All TSNs up to this one were received. */
   get cumulative(): number {
     return this.#cumulative;
   }
 
-  /** Whether something is missing before something that came. */
+  /** Whether there are gaps. */
   get hasGaps(): boolean {
     return this.#ranges.length > 0;
   }
 
-  /** The first ranges as a SACK names them: offsets from the cumulative TSN. */
+  /** The first ranges in the form of a SACK: offsets from the cumulative TSN. */
   get gaps(): (readonly [start: number, end: number])[] {
     return this.#ranges.slice(0, GAPS_TOLD_MAX).map(([first, last]) =>
       [tsnDistance(first, this.#cumulative), tsnDistance(last, this.#cumulative)] as const
     );
   }
 
-  /** What a TSN is: `new`, a `duplicate`, or `far` where it cannot be kept now. */
+  /** Classifies a TSN: `new`, `duplicate`, or `far` if it cannot be recorded now. */
   classify(tsn: number): "new" | "duplicate" | "far" {
     if (!isTsnAfter(tsn, this.#cumulative)) return "duplicate";
     if (tsnDistance(tsn, this.#cumulative) > TSNS_AHEAD_MAX) return "far";
@@ -42,7 +42,7 @@ export class ReceivedTsns {
     return this.#ranges.length < GAPS_MAX || this.#touches(tsn, at) ? "new" : "far";
   }
 
-  /** Notes a TSN that is `new`. */
+  /** Records a TSN that is `new`. */
   add(tsn: number): void {
     if (tsn === tsnPlus(this.#cumulative, 1)) {
       this.#cumulative = tsn;
@@ -61,13 +61,13 @@ export class ReceivedTsns {
     else this.#ranges.splice(at, 0, [tsn, tsn]);
   }
 
-  /** Everything up to a TSN, which is later than the cumulative one, counts as come. */
+  /** Counts everything up to a TSN, which must be after the cumulative one, as received. */
   skipTo(tsn: number): void {
     this.#cumulative = tsn;
     this.#swallow();
   }
 
-  /** Takes the ranges into the cumulative TSN that it has reached. */
+  /** Merges ranges that the cumulative TSN has reached. */
   #swallow(): void {
     let count = 0;
     for (const [first, last] of this.#ranges) {

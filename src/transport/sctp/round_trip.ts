@@ -1,17 +1,17 @@
 import { RTO_INITIAL_MS, RTO_MAX_MS, RTO_MIN_MS } from "./limits.ts";
 
-/** The time-out of a retransmission, by the round trips so far (RFC 9260 §6.3.1). */
+/** Retransmission timeout, from the measured round trips (RFC 9260 §6.3.1). */
 export class RoundTrip {
   #smoothedMs: number | undefined;
   #variationMs = 0;
   #timeoutMs = RTO_INITIAL_MS;
 
-  /** Time-out in milliseconds. */
+  /** Timeout in milliseconds. */
   get timeoutMs(): number {
     return this.#timeoutMs;
   }
 
-  /** Takes the round trip of something that was sent once (Karn's algorithm). */
+  /** Adds the round trip of a fragment that was sent only once (Karn's algorithm). */
   measure(ms: number): void {
     const sampleMs = Math.max(0, ms);
     if (this.#smoothedMs === undefined) {
@@ -25,8 +25,8 @@ export class RoundTrip {
   }
 
   /**
-   * Something new was acknowledged, so the path carries again: what was backed off is as before. RFC 9260 waits for the
-   * next round trip that can be measured, which after a time-out, when all is sent for the second time, can be long.
+   * New data was acknowledged, so the path works again: undoes the backoff. RFC 9260 waits for the next measurable
+   * round trip, which can take long after a timeout, when everything is sent for the second time.
    */
   recover(): void {
     if (this.#smoothedMs === undefined) return;
@@ -34,7 +34,7 @@ export class RoundTrip {
     this.#timeoutMs = Math.min(RTO_MAX_MS, Math.max(RTO_MIN_MS, timeoutMs));
   }
 
-  /** It ran out: the next one is twice as long (RFC 9260 §6.3.3). */
+  /** The timer expired: doubles the timeout (RFC 9260 §6.3.3). */
   backOff(): void {
     this.#timeoutMs = Math.min(RTO_MAX_MS, 2 * this.#timeoutMs);
   }

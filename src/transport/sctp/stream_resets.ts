@@ -6,26 +6,26 @@ import { isTsnAfter, tsnPlus } from "./serial.ts";
 /** Results of a request (RFC 6525 §4.4). */
 const RESULT = { performed: 1, denied: 2, badSequence: 5, inProgress: 6 } as const;
 
-/** A request of the other side that waits for data on its way. */
+/** A request of the peer that waits for data in flight. */
 interface Deferred {
   readonly lastTsn: number;
   readonly streams: readonly number[];
 }
 
-/** What became of a RE-CONFIG. */
+/** Result of a RE-CONFIG. */
 export interface ReconfigOutcome {
-  /** Chunk that answers it; undefined where it was an answer itself. */
+  /** The response chunk; undefined if it was a response itself. */
   readonly reply: Uint8Array | undefined;
-  /** Streams of the other side that begin anew now, `[]` for all; undefined where none does. */
+  /** Streams of the peer that are reset now, `[]` for all; undefined if none. */
   readonly reset: readonly number[] | undefined;
 }
 
 /**
- * Resets of streams both ways, by which data channels are closed (RFC 6525, RFC 8831 §6.7). One request of ours is on its
- * way at a time, as RFC 6525 §5.1.1 wants it. Pure.
+ * Stream resets in both directions, which close data channels (RFC 6525, RFC 8831 §6.7). Only one of our requests is
+ * in flight at a time, as RFC 6525 §5.1.1 requires. Pure.
  */
 export class StreamResets {
-  /** Streams of ours that are to be reset. */
+  /** Our streams that have to be reset. */
   readonly #pending = new Set<number>();
   #request: {
     readonly chunk: Uint8Array;
@@ -35,12 +35,12 @@ export class StreamResets {
     atMs: number;
   } | undefined;
   #nextRequest: number;
-  /** The next request of the other side, and what the one before came to. */
+  /** Number of the peer's next request, and the result of the previous one. */
   #expected: number;
   #lastResult: number = RESULT.performed;
   #deferred: Deferred | undefined;
 
-  /** Requests are numbered from the initial TSNs on (RFC 6525 §4.1). */
+  /** Requests are numbered from the initial TSNs (RFC 6525 §4.1). */
   constructor({ initialTsn, peerInitialTsn }: { initialTsn: number; peerInitialTsn: number }) {
     this.#nextRequest = initialTsn;
     this.#expected = peerInitialTsn;
@@ -51,27 +51,27 @@ export class StreamResets {
     return this.#request?.atMs;
   }
 
-  /** Streams of ours that are to be reset, as soon as none of their messages waits. */
+  /** Our streams that have to be reset once none of their messages is queued. */
   get pending(): ReadonlySet<number> {
     return this.#pending;
   }
 
-  /** How many streams of ours are not reset yet, those of the request on its way included. */
+  /** Number of our streams that are not reset yet, including those of the request in flight. */
   get count(): number {
     return this.#pending.size + (this.#request?.streams.length ?? 0);
   }
 
-  /** Whether our half of a stream is not reset yet, so that no channel may use it (RFC 8831 §6.7). */
+  /** Whether our half of a stream is not reset yet, so no channel may use it (RFC 8831 §6.7). */
   has(stream: number): boolean {
     return this.#pending.has(stream) || (this.#request?.streams.includes(stream) ?? false);
   }
 
-  /** Wants a stream of ours reset. */
+  /** Schedules the reset of a stream. */
   add(stream: number): void {
     this.#pending.add(stream);
   }
 
-  /** The request for these streams, or `undefined` while there is one on its way. */
+  /** The request for these streams, or `undefined` while one is in flight. */
   takeRequest(
     streams: readonly number[],
     options: { readonly lastTsn: number; readonly timeoutAtMs: number },
@@ -91,7 +91,7 @@ export class StreamResets {
     return chunk;
   }
 
-  /** The request that nothing answered, once more; `undefined` when that was often enough. */
+  /** The unanswered request again; `undefined` after the last try. */
   timeout(nextAtMs: number): Uint8Array | undefined {
     const request = this.#request;
     if (request === undefined) return undefined;
@@ -103,7 +103,7 @@ export class StreamResets {
     return request.chunk;
   }
 
-  /** Takes the parameters of a RE-CONFIG. */
+  /** Processes the parameters of a RE-CONFIG. */
   receive(parameters: readonly ReconfigParameter[], cumulativeTsn: number): ReconfigOutcome {
     const responses: { request: number; result: number }[] = [];
     let reset: readonly number[] | undefined;
@@ -124,7 +124,7 @@ export class StreamResets {
     return { reply, reset };
   }
 
-  /** Data came. @returns Streams that begin anew now because it was waited for. */
+  /** Data arrived. @returns Streams of the peer that are reset now because they waited for it. */
   advance(cumulativeTsn: number): readonly number[] | undefined {
     const deferred = this.#deferred;
     if (deferred === undefined || isTsnAfter(deferred.lastTsn, cumulativeTsn)) return undefined;
@@ -150,7 +150,7 @@ export class StreamResets {
   }
 
   #answered({ request, result }: { request: number; result: number }): void {
-    // Until it is performed it is asked again, by the timer.
+    // Until it is performed, the timer repeats the request.
     if (request === this.#request?.number && result !== RESULT.inProgress) {
       this.#request = undefined;
     }
