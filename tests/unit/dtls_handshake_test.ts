@@ -101,7 +101,11 @@ const REFUSED: Readonly<Record<string, readonly [Partial<HelloParts>, number, Re
   "ChaCha20": [{ suites: [0xcca9] }, 40, /CHACHA20_POLY1305_SHA256;/],
   "CBC": [{ suites: [0xc00a, 0xc009] }, 40, /AES_256_CBC_SHA, TLS.*AES_128_CBC_SHA;/],
   "an RSA certificate": [{ suites: [0xc02f] }, 40, /ECDHE_RSA/],
-  "P-384": [extensions(10, list16(24)), 40, /elliptic curve.*offers P-384; the server supports P-256 and X25519/],
+  "P-384": [
+    extensions(10, list16(24)),
+    40,
+    /elliptic curve.*offers P-384; the server supports P-256/,
+  ],
   "signatures by SHA-384": [extensions(13, list16(0x0503)), 40, /ECDSA with SHA-384;/],
   "SRTP CM_32": [extensions(14, [...list16(2), 0]), 40, /SRTP.*offers SRTP_AES128_CM_HMAC_SHA1_32/],
   "SRTP GCM-256": [extensions(14, [...list16(8), 0]), 40, /offers SRTP_AEAD_AES_256_GCM;/],
