@@ -4,6 +4,7 @@ import type { Live } from "../base/live.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
+import { EncodedLoops } from "../media/idle/encoded_loops.ts";
 import type { FrameSourceFactory } from "../media/frame.ts";
 import { createOpusEncoder } from "../media/opus_encoder.ts";
 import { measureEventLoopLag } from "../observability/event_loop.ts";
@@ -155,6 +156,7 @@ interface Parts {
   readonly renderer: FrameSourceFactory;
   readonly certificate: ServerCertificate;
   readonly encoders: EncoderFactory;
+  readonly idleLoops: EncodedLoops;
   /** Codecs that may be sent, in order of preference. */
   readonly codecs: readonly VideoCodec[];
 }
@@ -181,13 +183,17 @@ async function openParts(
   log.info("packet_path", { sent_by: ports[0]?.sendsBy, encrypted_by: CIPHERS.name });
   const renderer = await openRenderer(config, context);
   started.defer(() => renderer.close());
+  const encoders = createFfmpegEncoders(config.video.encoder);
+  const idleLoops = new EncodedLoops({ encoders, clock: SYSTEM_CLOCK, meter, log });
+  started.defer(() => idleLoops.close());
   return {
     ports,
     probe: new PathProbe(ports.map(({ port }) => port), { clock: SYSTEM_CLOCK }),
     publicAddress: (port, host) => publicAddressesOf(live.config)(port, host),
     renderer,
     certificate: await createServerCertificate(),
-    encoders: createFfmpegEncoders(config.video.encoder),
+    encoders,
+    idleLoops,
     codecs: config.video.codec === "auto" ? VIDEO_CODECS : [config.video.codec],
   };
 }
@@ -208,6 +214,7 @@ function createRegistry(
     peers: createPeerFactory({ ...shared, ...parts }),
     renderer: parts.renderer,
     encoders: parts.encoders,
+    idleLoops: parts.idleLoops,
     loadIdleClip: (name, format) => live.idle.clip(name, format),
     video: () => live.config.video,
     deadlines: () => deadlinesOf(live.config),

@@ -1,5 +1,6 @@
 import type { Meter } from "../base/meter.ts";
 import { SHARED_METRICS } from "../base/shared_metrics.ts";
+import { MEDIA_METRICS } from "../media/metrics.ts";
 import { createMetrics, OBSERVABILITY_METRICS } from "../observability/metrics.ts";
 import { PORT_METRICS } from "../ports/metrics.ts";
 import { SESSION_METRICS } from "../session/metrics.ts";
@@ -14,6 +15,7 @@ export const METRICS = {
   ...OBSERVABILITY_METRICS,
   ...SESSION_METRICS,
   ...SIGNALLING_METRICS,
+  ...MEDIA_METRICS,
   ...TRANSPORT_METRICS,
   ...PORT_METRICS,
   ...SHARED_METRICS,

@@ -33,6 +33,11 @@ export class Audience {
     return this.#sinks.length > 0;
   }
 
+  /** Whether any viewer has received a keyframe and every frame since. */
+  get isFollowed(): boolean {
+    return [...this.#watchers].some(([sink, { state }]) => state === "follows" && !sink.isPaused);
+  }
+
   /** Adds a viewer, which starts with the next keyframe. */
   add(sink: VideoSink): void {
     this.#watchers.set(sink, {

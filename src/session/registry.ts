@@ -159,8 +159,8 @@ export class SessionRegistry implements SessionApi {
   }
 
   #create(id: string, wish: SessionWish): Session {
-    const { renderer, encoders, openAudioEncoder, loadIdleClip, video, clock, meter, log } =
-      this.#options;
+    const { renderer, encoders, openAudioEncoder, loadIdleClip, idleLoops } = this.#options;
+    const { video, clock, meter, log } = this.#options;
     return new Session({
       id,
       params: wish.params,
@@ -169,6 +169,7 @@ export class SessionRegistry implements SessionApi {
       encoders,
       ...(openAudioEncoder === undefined ? {} : { openAudioEncoder }),
       loadIdleClip,
+      ...(idleLoops === undefined ? {} : { idleLoops }),
       video: video(),
       clock,
       meter,

@@ -13,6 +13,7 @@ import { ViewerError } from "./session_api.ts";
 import { FrameLoop } from "./frame_loop.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
+import type { IdleLoops } from "./video_branch.ts";
 import { VideoLayers, VideoProgram } from "./video_layers.ts";
 import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "../base/codes.ts";
@@ -35,6 +36,8 @@ export interface SessionOptions extends SessionWish {
   readonly openAudioEncoder?: () => AudioEncoder;
   /** Leases the clip that viewers see while the renderer has no picture. */
   readonly loadIdleClip: (name: string | undefined, video: VideoSettings) => Promise<IdleClip>;
+  /** Idle loops that all sessions share; missing if each session encodes its idle pictures. */
+  readonly idleLoops?: IdleLoops;
   readonly video: VideoSettings;
   readonly clock: Clock;
   readonly meter: SessionMeter;
@@ -188,6 +191,8 @@ export class Session {
    */
   message(data: PeerMessage): MessageRefusal | "not_taken" | undefined {
     const { meter } = this.#options;
+    // The renderer often answers with pictures.
+    this.#video.stir();
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     const reason = this.#open?.message === undefined ? "not_taken" : this.#open.message(bytes);
     if (reason === undefined) meter.count("messages_total", { direction: "to_renderer" });
@@ -301,10 +306,11 @@ export class Session {
   }
 
   #openLayers(codec: VideoCodec): VideoLayers {
-    const { encoders, video, clock, meter, log } = this.#options;
+    const { encoders, idleLoops, video, clock, meter, log } = this.#options;
     return new VideoLayers({
       codec,
       encoders,
+      idleLoops,
       settings: video,
       clock,
       meter,

@@ -1,19 +1,15 @@
-import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type {
-  EncodedFrame,
-  EncoderFactory,
-  EncoderSettings,
-  VideoCodec,
-  VideoEncoder,
-} from "../media/encoder.ts";
+import type { EncodedFrame } from "../media/encoder.ts";
 import type { EncodedSourceFrame, RawFrame } from "../media/frame.ts";
 import { ParameterSetCache } from "../media/h264.ts";
+import type { IdleClip } from "../media/idle/clip.ts";
+import type { LoopUnit } from "../media/idle/encoded_loop.ts";
+import type { LoopFormat, LoopRates } from "../media/idle/encoded_loops.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
-import type { Layer } from "../rate/layer_choice.ts";
+import { BranchEncoder, type BranchEncoderOptions } from "./branch_encoder.ts";
+import { LoopPlayer } from "./loop_player.ts";
 import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
 /** Minimum time between two keyframes, because each is many times larger than other frames. */
@@ -25,15 +21,26 @@ export const REFRESH_INTERVAL_MS = 1_000;
 /** Smaller relative changes of the rate are not passed to the encoder. */
 const RATE_CHANGE_MIN = 0.03;
 
-export interface VideoBranchOptions {
-  readonly codec: VideoCodec;
-  /** For the log. */
-  readonly layer: Layer;
-  readonly encoders: EncoderFactory;
-  readonly settings: EncoderSettings;
-  readonly clock: Clock;
+/** Idle loops that are encoded once for all sessions. */
+export interface IdleLoops {
+  of(clip: IdleClip, format: LoopFormat): LoopRates;
+}
+
+/** The idle picture at one moment. */
+export interface IdleMoment {
+  readonly clip: IdleClip;
+  /** The clip's picture, the same object as long as it is shown. */
+  readonly picture: RawFrame;
+  /** Microseconds since the renderer became idle. */
+  readonly elapsedUs: number;
+  /** The session's time now, in microseconds. */
+  readonly timestampUs: number;
+}
+
+export interface VideoBranchOptions extends BranchEncoderOptions {
+  /** Missing if the branch encodes all idle pictures itself. */
+  readonly idleLoops?: IdleLoops | undefined;
   readonly meter: SessionMeter;
-  readonly log: Logger;
   /** The rate that the viewers' paths can carry changed, in kbit/s. */
   readonly onRate: (kbps: number) => void;
   /** The encoder could not be opened, or failed. Called once; the branch no longer works then. */
@@ -48,7 +55,7 @@ export class VideoBranch {
   readonly #options: VideoBranchOptions;
   readonly #packetize: Packetizer;
   readonly #audience = new Audience();
-  #encoder: VideoEncoder | undefined;
+  readonly #encoder: BranchEncoder;
   /** The encoder's target. */
   #rateKbps: number;
   #waiting = false;
@@ -58,16 +65,26 @@ export class VideoBranch {
   #keyframeWanted = true;
   #lastKeyframeMs = Number.NEGATIVE_INFINITY;
   #lastSentMs = Number.NEGATIVE_INFINITY;
+  #lastSentUs = Number.NEGATIVE_INFINITY;
   readonly #parameterSets = new ParameterSetCache();
   #closed = false;
-  readonly #opened: Promise<void>;
+  #player: LoopPlayer | undefined;
+  #playerClip: IdleClip | undefined;
+  /** The picture of a shared loop that viewers see; the encoder has another one. */
+  #played: RawFrame | undefined;
+  /** {@link #played} is being loaded into the encoder. */
+  #restoring: Promise<void> | undefined;
+  /** Viewers received other frames after the encoder's last one, so its next one must be a keyframe. */
+  #isBehind = false;
+  /** Number of changes to a shared loop: a frame whose encoding began before the last one is not sent. */
+  #era = 0;
 
   /** Starts opening the encoder at once, so that it is ready when the first viewer has connected. */
   constructor(options: VideoBranchOptions) {
     this.#options = options;
     this.#packetize = createPacketizer(options.codec);
     this.#rateKbps = options.settings.bitrateKbps;
-    this.#opened = this.#open();
+    this.#encoder = new BranchEncoder(options, (error) => this.#fail(error));
   }
 
   /** Number of viewers that receive this codec. */
@@ -85,9 +102,9 @@ export class VideoBranch {
     return this.#lastKeyframeMs;
   }
 
-  /** FFmpeg's name of the encoder, once it is open. */
-  get encoderName(): string | undefined {
-    return this.#encoder?.name;
+  /** Whether the encoder is open, or was closed because it is not needed at present. */
+  get isReady(): boolean {
+    return this.#encoder.isReady;
   }
 
   /** Starts sending to a viewer, from the next keyframe on. */
@@ -109,19 +126,27 @@ export class VideoBranch {
 
   /** Encodes a frame; settles when its memory is no longer needed. Does nothing while there are no viewers. */
   async take(frame: RawFrame): Promise<void> {
+    if (this.#restoring !== undefined) await this.#restoring;
     await this.#load(frame, undefined);
   }
 
   /**
    * Shows a picture that may stay for long, such as an idle picture; called repeatedly while it stays. It is encoded
    * until it was compressed once, because a dropped one would leave viewers with the previous picture. After that it
-   * is repeated like {@link refresh}.
-   * @param picture The same object each time.
-   * @param timestampUs The session's time now.
+   * is repeated like {@link refresh}. If a loop that is encoded for all sessions is available, its units are sent
+   * instead.
    */
-  async keep(picture: RawFrame, timestampUs: number): Promise<void> {
+  async keep(moment: IdleMoment): Promise<void> {
+    if (this.#restoring !== undefined) await this.#restoring;
+    if (this.#play(moment)) return;
+    const { picture, timestampUs } = moment;
     if (this.#kept === picture && this.refresh(timestampUs)) return;
     await this.#load({ ...picture, timestampUs }, picture);
+  }
+
+  /** Frames may come soon: opens the encoder if it was closed because it was not needed. */
+  stir(): void {
+    if (!this.#closed) this.#encoder.stir();
   }
 
   /**
@@ -130,13 +155,18 @@ export class VideoBranch {
    * @returns False if a picture is due and there is none: the caller should supply one.
    */
   refresh(timestampUs: number): boolean {
-    const busy = this.#waiting || this.#encoding !== undefined;
-    if (this.#encoder === undefined || !this.#audience.isWatching || this.#closed || busy) {
+    const busy = this.#waiting || (this.#encoding ?? this.#restoring) !== undefined;
+    if (!this.isReady || !this.#audience.isWatching || this.#closed || busy) {
       return true;
     }
     const nowMs = this.#options.clock.now();
     if (!this.#keyframeDue(nowMs) && nowMs - this.#lastSentMs < REFRESH_INTERVAL_MS) return true;
-    this.#waiting = this.#encoder.reload(timestampUs);
+    if (this.#played !== undefined) {
+      const restored = this.#load({ ...this.#played, timestampUs }, undefined);
+      this.#restoring = restored.finally(() => this.#restoring = undefined);
+      return true;
+    }
+    this.#waiting = this.#encoder.open?.reload(timestampUs) ?? false;
     this.#pump();
     return this.#encoding !== undefined;
   }
@@ -148,6 +178,7 @@ export class VideoBranch {
   pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
     if (!this.#audience.isWatching || this.#closed) return false;
     this.#kept = undefined;
+    this.#leaveLoop();
     this.#followPaths();
     const nowMs = this.#options.clock.now();
     const complete = this.#parameterSets.complete(data);
@@ -158,29 +189,85 @@ export class VideoBranch {
   /** Frees the encoder. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#opened;
+    this.#player?.stop();
+    await this.#restoring;
     await this.#encoding;
-    await this.#encoder?.close();
+    await this.#encoder.close();
   }
 
-  async #open(): Promise<void> {
-    const { encoders, codec, layer, settings, log } = this.#options;
-    try {
-      this.#encoder = await encoders.open(codec, settings);
-      log.info("encoder_opened", { codec, layer, encoder: this.#encoder.name });
-    } catch (error) {
-      this.#fail(error);
+  /** Sends the units of a shared loop that are due. @returns False if there is no loop to send. */
+  #play({ clip, picture, elapsedUs, timestampUs }: IdleMoment): boolean {
+    const { clock, meter } = this.#options;
+    const player = this.#playerOf(clip);
+    if (player === undefined || this.#closed) return false;
+    if (!this.#audience.isWatching) {
+      player.stop();
+      return false;
+    }
+    this.#followPaths();
+    const nowMs = clock.now();
+    const wasPlaying = player.isPlaying;
+    const { isFollowed, isBlocked } = this.#audience;
+    const isKeyframeDue = this.#keyframeDue(nowMs);
+    const kbps = this.#rateKbps;
+    const moment = { elapsedUs, nowMs, kbps, isKeyframeDue, isFollowed, isBlocked };
+    const played = player.next(moment);
+    if (played === undefined) return false;
+    if (!wasPlaying) this.#enterLoop();
+    this.#played = picture;
+    const { units, leftOut } = played;
+    if (leftOut > 0) meter.count("frames_dropped_total", { reason: "path_full" }, leftOut);
+    this.#sendUnits(units, timestampUs);
+    if (this.#encoding === undefined) this.#encoder.restWhenQuiet();
+    return true;
+  }
+
+  #playerOf(clip: IdleClip): LoopPlayer | undefined {
+    const { idleLoops, codec, settings } = this.#options;
+    if (this.#playerClip !== clip && idleLoops !== undefined) {
+      this.#player?.stop();
+      this.#player = new LoopPlayer(idleLoops.of(clip, { codec, settings }));
+      this.#playerClip = clip;
+    }
+    return this.#player;
+  }
+
+  #sendUnits(units: readonly LoopUnit[], timestampUs: number): void {
+    const { codec, settings } = this.#options;
+    for (const [index, { data, keyframe }] of units.entries()) {
+      const late = units.length - 1 - index;
+      const atUs = timestampUs - late * 1e6 / settings.fps;
+      this.#send({ codec, data, keyframe, timestampUs: Math.max(atUs, this.#lastSentUs + 1) });
     }
   }
 
+  /** From here on, viewers do not have the frames that the encoder's next one would refer to. */
+  #enterLoop(): void {
+    this.#era++;
+    this.#isBehind = true;
+    this.#waiting = false;
+    this.#kept = undefined;
+    this.stir();
+  }
+
+  #leaveLoop(): void {
+    this.#player?.stop();
+    this.#played = undefined;
+  }
+
   async #load(frame: RawFrame, kept: RawFrame | undefined): Promise<void> {
-    if (this.#encoder === undefined || !this.#audience.isWatching || this.#closed) return;
+    if (!this.#audience.isWatching || this.#closed) return;
+    this.#leaveLoop();
+    const waking = this.#encoder.awake();
+    if (waking !== undefined) await waking;
+    const encoder = this.#encoder.open;
+    if (encoder === undefined || this.#closed) return;
     if (this.#audience.isBlocked) return this.#drop("path_full");
     if (this.#waiting) this.#drop("encoder_busy");
     this.#waiting = false;
     this.#kept = undefined;
     try {
-      await this.#encoder.load(frame);
+      await encoder.load(frame);
     } catch (error) {
       return this.#fail(error);
     }
@@ -201,10 +288,11 @@ export class VideoBranch {
   async #encode(): Promise<void> {
     const { clock, meter, codec } = this.#options;
     const begun = clock.now();
+    const era = this.#era;
     this.#followPaths();
     try {
-      const encoded = await this.#encoder?.encode({
-        keyframe: this.#keyframeDue(begun),
+      const encoded = await this.#encoder.open?.encode({
+        keyframe: this.#isBehind || this.#keyframeDue(begun),
         kbps: this.#rateKbps,
       });
       meter.observe("encode_seconds", (clock.now() - begun) / 1000, { codec });
@@ -212,6 +300,8 @@ export class VideoBranch {
         this.#kept = undefined;
         return this.#drop("encoder_skipped");
       }
+      if (era !== this.#era) return this.#drop("superseded");
+      if (encoded.keyframe) this.#isBehind = false;
       this.#send(encoded);
     } catch (error) {
       this.#fail(error);
@@ -248,6 +338,7 @@ export class VideoBranch {
       this.#keyframeWanted = false;
       this.#lastKeyframeMs = begun;
     }
+    this.#lastSentUs = frame.timestampUs;
     const payloads = this.#packetize(frame.data);
     meter.count("frames_sent_total", { codec });
     const { timestampUs, keyframe } = frame;
@@ -256,7 +347,7 @@ export class VideoBranch {
     meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
   }
 
-  #drop(reason: "path_full" | "encoder_busy" | "encoder_skipped"): void {
+  #drop(reason: "path_full" | "encoder_busy" | "encoder_skipped" | "superseded"): void {
     this.#options.meter.count("frames_dropped_total", { reason });
   }
 
@@ -268,7 +359,7 @@ export class VideoBranch {
       layer: this.#options.layer,
       error: errorText(error),
     });
-    this.#encoder?.close().catch(() => {});
+    void this.#encoder.close();
     this.#options.onFailed(error instanceof Error ? error : new Error(errorText(error)));
   }
 }

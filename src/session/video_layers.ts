@@ -1,9 +1,9 @@
-import type { RawFrame, SourceFrame } from "../media/frame.ts";
+import type { SourceFrame } from "../media/frame.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { type Layer, type LayerCandidate, LayerChoice } from "../rate/layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { KeyframeRequestReason } from "./metrics.ts";
-import { VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
+import { type IdleMoment, VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
 import type { Clock } from "../base/clock.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { PictureOutput } from "./frame_loop.ts";
@@ -72,9 +72,14 @@ export class VideoProgram implements PictureOutput {
 
   async idle(): Promise<void> {
     const timestampUs = this.#advance(this.#options.timelineUs());
-    const picture = this.#idle.at(timestampUs);
-    if (picture === undefined) return this.hold();
-    await Promise.all(this.#layers.map((layers) => layers.keep(picture, timestampUs)));
+    const moment = this.#idle.at(timestampUs);
+    if (moment === undefined) return this.hold();
+    await Promise.all(this.#layers.map((layers) => layers.keep(moment)));
+  }
+
+  /** The renderer may have pictures soon: opens the encoders that were closed meanwhile. */
+  stir(): void {
+    for (const layers of this.#layers) layers.stir();
   }
 
   /** Closes every encoder and releases the idle clip. */
@@ -120,11 +125,13 @@ class IdlePictures {
 
   /**
    * The picture at `timestampUs` of the session's timeline. A clip restarts each time the renderer becomes idle.
-   * @returns The clip's picture, the same object as long as it is shown; `undefined` while there is no clip.
+   * @returns `undefined` while there is no clip.
    */
-  at(timestampUs: number): RawFrame | undefined {
+  at(timestampUs: number): IdleMoment | undefined {
     this.#sinceUs ??= timestampUs;
-    return this.#clip?.frameAt(timestampUs - this.#sinceUs);
+    const [clip, elapsedUs] = [this.#clip, timestampUs - this.#sinceUs];
+    if (clip === undefined) return undefined;
+    return { clip, picture: clip.frameAt(elapsedUs), elapsedUs, timestampUs };
   }
 }
 
@@ -219,8 +226,13 @@ export class VideoLayers {
   }
 
   /** Shows a picture that stays for a while: see {@link VideoBranch.keep}. */
-  async keep(picture: RawFrame, timestampUs: number): Promise<void> {
-    await Promise.all(this.#assigned().map((branch) => branch.keep(picture, timestampUs)));
+  async keep(moment: IdleMoment): Promise<void> {
+    await Promise.all(this.#assigned().map((branch) => branch.keep(moment)));
+  }
+
+  /** Frames may come soon: see {@link VideoBranch.stir}. */
+  stir(): void {
+    for (const branch of this.branches) branch.stir();
   }
 
   /** Repeats the last picture if that is due: see {@link VideoBranch.refresh}. */
@@ -289,7 +301,7 @@ export class VideoLayers {
         this.#mergeAll();
       },
     });
-    return this.#low.encoderName !== undefined;
+    return this.#low.isReady;
   }
 
   #mergeAll(): void {

@@ -139,7 +139,7 @@ Deno.test("idle clip: a source that broke meanwhile becomes the card, and comes 
   const log = new RecordingLog();
   const library = files.library({ source: path, log });
   const card = await library.clip(undefined, FORMAT);
-  assert.deepEqual([card.name, card.still], ["card", true]);
+  assert.deepEqual([card.name, card.pictures.still], ["card", true]);
   assert.equal(card.frameAt(0).width, 64);
   assert.deepEqual(log.all("idle_source_failed"), [
     { source: "default", path, reason: "there is no such file or folder" },

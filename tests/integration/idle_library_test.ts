@@ -124,7 +124,7 @@ Deno.test("IdleLibrary: a still clip has one picture for ever", async () => {
   await using files = new IdleFiles();
   const { library } = await stills(files, { names: ["a"], room: 1 });
   const clip = await library.clip("a", FORMAT);
-  assert.ok(clip.still);
+  assert.ok(clip.pictures.still);
   assert.equal(clip.frameAt(0), clip.frameAt(123_456_789));
 });
 

@@ -73,7 +73,7 @@ Deno.test("idle pictures: an image with a second one behind it is still the firs
   const path = await files.write("a.png", new Uint8Array([...white ?? [], ...black ?? []]));
   const clip = await files.library({ source: path })
     .clip(undefined, { width: 64, height: 48, fps: 25 });
-  assert.ok(clip.still);
+  assert.ok(clip.pictures.still);
   assert.equal(lumaAt(clip.frameAt(0), 32, 24), 235);
 });
 
@@ -148,7 +148,7 @@ Deno.test("idle pictures: a folder plays its images by number, each in its own s
   await files.write("loop/frame3.png/frame4.png", grey(0, 64));
   const library = files.library({ source: files.path("loop/") });
   const clip = await library.clip(undefined, { width: 64, height: 36, fps: 20 });
-  assert.ok(!clip.still);
+  assert.ok(!clip.pictures.still);
   const limited = (level: number) => 16 + level * 219 / 255;
   const shown = [0, 50_000, 100_000, 150_000].map((us) => lumaAt(clip.frameAt(us), 32, 18));
   assertNear(shown, [50, 150, 250, 50].map(limited), 2);

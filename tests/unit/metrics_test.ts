@@ -18,6 +18,7 @@ import {
   type SourceCall,
 } from "../../src/session/metrics.ts";
 import { SIGNALLING_METRICS } from "../../src/signalling/metrics.ts";
+import { MEDIA_METRICS } from "../../src/media/metrics.ts";
 import { TRANSPORT_METRICS } from "../../src/transport/metrics.ts";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import type { RenderResult } from "../../src/media/frame.ts";
@@ -117,7 +118,7 @@ Deno.test("Meter: the compiler refuses names, kinds, labels and values that no t
 
 Deno.test("METRICS: each is in one table, and has values of its labels that differ", () => {
   const tables = [
-    ...[SHARED_METRICS, PORT_METRICS, TRANSPORT_METRICS],
+    ...[SHARED_METRICS, MEDIA_METRICS, PORT_METRICS, TRANSPORT_METRICS],
     ...[SESSION_METRICS, SIGNALLING_METRICS, OBSERVABILITY_METRICS],
   ];
   const names = tables.flatMap((table) => Object.keys(table));

@@ -1,6 +1,7 @@
 import assert from "assert";
 import { settle } from "../support/parts/fake_clock.ts";
 import { rawFrame } from "../support/parts/fake_source.ts";
+import { clipOf } from "../support/media/idle_clip.ts";
 import { type Joined, RegistrySetUp } from "../support/parts/registry_set_up.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 
@@ -259,7 +260,7 @@ Deno.test("session: a renderer that fails for good ends its viewers as renderer_
 });
 
 Deno.test("session: going idle and back, each picture follows the one before by one interval, without a keyframe", async () => {
-  const clip = { name: "moving", still: false, frameAt: rawFrame, release() {} };
+  const clip = clipOf("moving", { still: false, frameAt: rawFrame });
   await using setUp = new RegistrySetUp({ loadIdleClip: () => Promise.resolve(clip) });
   const viewer = await setUp.connect("main");
   const failing = () => Promise.reject(new Error("The model fell over"));
@@ -288,7 +289,7 @@ const STILL = rawFrame(0, 200);
 
 /** A session whose renderer shows black, and that shows {@link STILL} when it is idle. */
 function withStill(): RegistrySetUp {
-  const clip = { name: "still", still: true, frameAt: () => STILL, release() {} };
+  const clip = clipOf("still", { still: true, frameAt: () => STILL });
   return new RegistrySetUp({ loadIdleClip: () => Promise.resolve(clip) });
 }
 

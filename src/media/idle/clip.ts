@@ -15,8 +15,8 @@ export interface IdleFormat {
 export interface IdleClip {
   /** Name of the source in the config, `default`, or `card`. */
   readonly name: string;
-  /** Whether it is a single picture. */
-  readonly still: boolean;
+  /** The part that all leases of the clip share: the same object for each. */
+  readonly pictures: ClipPictures;
   /**
    * The picture at `elapsedUs` microseconds (any number) after the start; the loop repeats without end.
    *
@@ -31,13 +31,18 @@ export interface IdleClip {
 
 /** The part that all leases of a clip share. */
 export interface ClipPictures {
+  /** Whether it is a single picture. */
   readonly still: boolean;
+  /** Duration of the loop, in microseconds; any value for a still picture. */
+  readonly durationUs: number;
   frameAt(elapsedUs: number): RawFrame;
 }
 
+const STILL_US = 1_000_000;
+
 /** Wraps a single picture. */
 export function stillPicture(frame: RawFrame): ClipPictures {
-  return { still: true, frameAt: () => frame };
+  return { still: true, durationUs: STILL_US, frameAt: () => frame };
 }
 
 /**
@@ -62,6 +67,7 @@ export function loopPictures(
   const halfFrameUs = 500_000 / fps;
   return {
     still: false,
+    durationUs: times.durationUs,
     frameAt: (elapsedUs) => frames[loop.indexAt(elapsedUs + halfFrameUs)] ?? first,
   };
 }

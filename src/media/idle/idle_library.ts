@@ -157,8 +157,8 @@ export class IdleLibrary {
       if (entry.squeezed && entry.users === 0) this.#memory.remove(key, entry);
     };
     try {
-      const { still, frameAt } = await entry.pictures;
-      return { name, still, frameAt, release };
+      const pictures = await entry.pictures;
+      return { name, pictures, frameAt: pictures.frameAt, release };
     } catch (error) {
       release();
       this.#memory.remove(key, entry);

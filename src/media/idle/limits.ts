@@ -5,6 +5,12 @@
  */
 export const IDLE_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 
+/**
+ * Limit of encoded idle loops in memory, in bytes: half an hour at 300 kbit/s, or three minutes at 3 Mbit/s, for all
+ * sessions together.
+ */
+export const IDLE_LOOP_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Maximum side of a picture, in pixels: twice that of 8K video. */
 export const IDLE_SIDE_PIXELS_MAX = 16_384;
 

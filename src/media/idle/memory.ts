@@ -1,4 +1,4 @@
-/** An entry that holds decoded pictures. */
+/** An entry that holds pictures, decoded or encoded. */
 export interface Holding {
   /** Bytes of its pictures. Only {@link PictureMemory} changes it. */
   bytes: number;
@@ -21,6 +21,11 @@ export class PictureMemory<H extends Holding> {
     let sum = 0;
     for (const { bytes } of this.#holdings.values()) sum += bytes;
     return sum;
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#holdings.size;
   }
 
   /** The entry of a key. */

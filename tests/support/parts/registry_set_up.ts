@@ -13,6 +13,7 @@ import { type RegistryOptions, SessionRegistry } from "../../../src/session/regi
 import { FakeClock, settle } from "./fake_clock.ts";
 import { type FakePeer, FakePeers } from "./fake_peer.ts";
 import { FakeEncoders, FakeRenderer, rawFrame } from "./fake_source.ts";
+import { clipOf } from "../media/idle_clip.ts";
 import { RecordingMeter } from "./recording_meter.ts";
 
 /** A signalling connection that writes down what it hears. */
@@ -73,8 +74,7 @@ export class RegistrySetUp implements AsyncDisposable {
       peers: this.peers,
       renderer: this.renderer,
       encoders: this.encoders,
-      loadIdleClip: () =>
-        Promise.resolve({ name: "card", still: true, frameAt: rawFrame, release() {} }),
+      loadIdleClip: () => Promise.resolve(clipOf("card", { still: true, frameAt: rawFrame })),
       video: () => ({ width: 16, height: 16, fps: 10, bitrateKbps: 100 }),
       deadlines: () => ({ connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 }),
       roomLimits: () => ({ sessionsMax: 0, viewersPerSession: 8, ...limits }),
