@@ -8,6 +8,7 @@ import { type Figure, formatTable, formatVerdict, type Part, type Progress } fro
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureFrp } from "./frp.ts";
 import { measureIdle } from "./idle.ts";
+import { measureIdleLoad } from "./idle_load.ts";
 import { measureIdleSwitch } from "./idle_switch.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLips } from "./lip_sync.ts";
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   load: measureLoad,
   sessions: measureSessions,
   idle: measureIdle,
+  "idle-load": measureIdleLoad,
   "idle-switch": measureIdleSwitch,
   renderer: measureRenderer,
   rebinding: measureRebinding,
