@@ -1,6 +1,6 @@
-import { encodePng } from "../support/idle_media.ts";
-import { MovingScene } from "../support/moving_scene.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { encodePng } from "../support/media/idle_media.ts";
+import { MovingScene } from "../support/media/moving_scene.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
 import { ReceiverCrowd } from "./receiver_crowd.ts";
