@@ -18,7 +18,7 @@ typedef struct block_code {
   uint8_t bytes[BLOCK_CODE_BYTES];
 } block_code;
 
-/* The code of a picture that is drawn now. Its 96 bits: frame number, milliseconds since 1970, CRC-16, big-endian. */
+/* Makes the code of a picture drawn now. Its 96 bits: frame number, milliseconds since 1970, CRC-16, big-endian. */
 static inline block_code block_code_now(uint32_t width, uint32_t height, uint32_t frame_number) {
   struct timespec now;
   timespec_get(&now, TIME_UTC);
@@ -39,10 +39,10 @@ static inline block_code block_code_now(uint32_t width, uint32_t height, uint32_
   return code;
 }
 
-/* The first pixel, from the left or from the top, of a column or row of cells; also the end of the one before it. */
+/* First pixel of a column or row of cells, which is also the end of the previous one. */
 ON_BOTH int block_code_edge(const block_code *code, int cell) { return (int)(cell * code->cell); }
 
-/* The column or row of cells that a pixel lies in; at least the number of them when it lies in none. */
+/* The column or row of cells of a pixel; at least their number if it is in none. */
 ON_BOTH int block_code_cell_of(const block_code *code, int pixel) {
   int cell = (int)(pixel / code->cell);
   while (block_code_edge(code, cell + 1) <= pixel) cell++;

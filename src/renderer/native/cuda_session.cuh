@@ -1,4 +1,4 @@
-/* A session of reference.cu: its stream, its memory, and the frame that is drawn ahead. */
+/* A session of reference.cu: its CUDA stream, its memory, and the frame that is drawn ahead. */
 #ifndef PINHOLE_CUDA_SESSION_CUH
 #define PINHOLE_CUDA_SESSION_CUH
 
@@ -10,7 +10,7 @@
 #include "settings.h"
 #include "tone.h"
 
-/* One of the two buffers, and what the GPU does for it. */
+/* One of the two buffers, and the GPU work for it. */
 struct slot {
   uint8_t *pinned = nullptr; /* NV12 */
   cudaEvent_t begun = nullptr, drawn = nullptr, copied = nullptr;
@@ -19,25 +19,25 @@ struct slot {
   bool failed = false; /* it could not be begun; the session's error says why */
 };
 
-/* Sums since the last answer; milliseconds. */
+/* Sums since the last report, in milliseconds. */
 struct figures {
   unsigned frames = 0, drawn_ahead = 0;
   double kernel_ms = 0, copy_ms = 0, render_ms = 0;
 };
 
-/* Writes which call failed and why, unless it did not. */
+/* Whether a call succeeded; otherwise writes its name and the reason. */
 static bool succeeded(error_text *error, const char *call, cudaError_t code) {
   if (code == cudaSuccess) return true;
-  /* Errors that are not for good would else come up again at a later call. */
+  /* Clears non-sticky errors, which a later call would report again. */
   (void)cudaGetLastError();
   fail(error, "%s failed: %s (%s)", call, cudaGetErrorString(code), cudaGetErrorName(code));
   return false;
 }
 
-/* cuda(error, Malloc, &p, n) calls cudaMalloc(&p, n), and is false with the error's text when that fails. */
+/* cuda(error, Malloc, &p, n) calls cudaMalloc(&p, n); on failure it is false and sets the error text. */
 #define cuda(error, name, ...) succeeded(error, "cuda" #name, cuda##name(__VA_ARGS__))
 
-/* Runs a kernel with a thread for each of width * height places, rounded up to whole blocks. */
+/* Runs a kernel with one thread for each of width * height positions, rounded up to whole blocks. */
 template <typename... Parameters, typename... Values>
 static bool launch(error_text *error, cudaStream_t stream, int width, int height, dim3 block,
                    void (*kernel)(Parameters...), Values... values) {
@@ -77,7 +77,7 @@ struct pinhole_session {
   bool release();
 };
 
-/* What was there before a failure stays for release. */
+/* After a failure, release frees what was allocated before. */
 inline bool pinhole_session::allocate(error_text *to) {
   size_t pixel_bytes = (size_t)padded_width * (size_t)height * sizeof *pixels;
   bool done = cuda(to, SetDevice, device) && cuda(to, StreamCreateWithFlags, &stream, cudaStreamNonBlocking) &&
@@ -86,7 +86,7 @@ inline bool pinhole_session::allocate(error_text *to) {
   for (slot &s : slots) {
     done = done && cuda(to, HostAlloc, (void **)&s.pinned, nv12_bytes(), cudaHostAllocDefault);
     for (cudaEvent_t *event : {&s.begun, &s.drawn, &s.copied}) {
-      /* Waiting for it shall not cost a core: sessions are many. */
+      /* Blocking wait instead of spinning, because there may be many sessions. */
       done = done && cuda(to, EventCreateWithFlags, event, cudaEventBlockingSync);
     }
   }
@@ -94,9 +94,9 @@ inline bool pinhole_session::allocate(error_text *to) {
   return done;
 }
 
-/* Frees everything, also after failures. Returns false when a call failed; the sticky ones all do after a crash. */
+/* Frees everything, also after failures. Returns false if a call failed; after a sticky error all do. */
 inline bool pinhole_session::release() {
-  /* A frame that could not be begun and that nobody asked for was not reported yet. */
+  /* A failed frame that was not requested yet has not been reported. */
   bool done = !slots[0].failed && !slots[1].failed;
   done &= cuda(&error, SetDevice, device);
   if (stream != nullptr) done &= cuda(&error, StreamSynchronize, stream);
@@ -115,7 +115,7 @@ inline bool pinhole_session::release() {
   return done;
 }
 
-/* Has the GPU draw a moment into a slot; returns before it is drawn. */
+/* Queues drawing a frame into a slot; returns before it is drawn. */
 inline bool pinhole_session::begin(slot *s, int64_t timestamp_us) {
   scene_color colors[SCENE_COLORS];
   picture p;

@@ -1,4 +1,4 @@
-/* The text that pinhole_last_error gives: one for each object, since calls come on many threads. */
+/* The text for pinhole_last_error: one for each object, because calls come on many threads. */
 #ifndef PINHOLE_ERROR_TEXT_H
 #define PINHOLE_ERROR_TEXT_H
 
@@ -23,7 +23,7 @@ static inline int32_t fail(error_text *error, const char *format, ...) {
   return PINHOLE_ERROR;
 }
 
-/* Copies the text as pinhole_last_error must: cut to the capacity, with the final 0. */
+/* Copies the text for pinhole_last_error: truncated to the capacity, with the final 0. */
 static inline int32_t copy_error(const error_text *error, char *buffer, size_t capacity) {
   snprintf(buffer, capacity, "%s", error->text);
   return PINHOLE_OK;

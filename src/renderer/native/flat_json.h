@@ -1,6 +1,6 @@
 /*
- * Reads JSON objects whose values are texts, numbers, true, false or null: all that options and pointer messages need.
- * A library with richer options uses a JSON library.
+ * Parses JSON objects whose values are strings, numbers, true, false or null, which is enough for options and pointer
+ * messages. For more complex options use a JSON library.
  */
 #ifndef PINHOLE_FLAT_JSON_H
 #define PINHOLE_FLAT_JSON_H
@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Part of the text; not ended by a 0. */
+/* Part of the text, not 0-terminated. */
 typedef struct json_part {
   const char *start;
   size_t length;
 } json_part;
 
-/* Both as they are written: the quotation marks of texts are part of them, escapes are not resolved. */
+/* Both as written: with the quotation marks of strings, and escapes not resolved. */
 typedef struct json_member {
   json_part name, value;
 } json_member;
@@ -24,7 +24,7 @@ enum json_step { JSON_MEMBER, JSON_END, JSON_BAD };
 
 static inline const char *json_space(const char *at) { return at + strspn(at, " \t\r\n"); }
 
-/* The length of the text or word that begins here; 0 when none does. */
+/* Length of the string or word that begins here; 0 if none does. */
 static inline size_t json_length(const char *at) {
   if (*at != '"') return strcspn(at, "\"{}[]:, \t\r\n");
   size_t length = 1;
@@ -36,7 +36,7 @@ static inline size_t json_length(const char *at) {
   return length + 1;
 }
 
-/* Where the first member of an object begins; NULL when the text is no object. */
+/* Start of the first member of an object; NULL if the text is not an object. */
 static inline const char *json_open(const char *text) {
   const char *at = json_space(text);
   return *at == '{' ? json_space(at + 1) : NULL;
@@ -66,14 +66,14 @@ static inline enum json_step json_next(const char **at, json_member *member) {
   return JSON_MEMBER;
 }
 
-/* Whether a part is exactly this; for texts, written with their quotation marks. */
+/* Whether a part equals this text; strings include their quotation marks. */
 static inline bool json_is(json_part part, const char *text) {
   return part.length == strlen(text) && memcmp(part.start, text, part.length) == 0;
 }
 
-/* Reads a number from min to max. False, and *number as it was, when the part is none. */
+/* Parses a number from min to max. Otherwise returns false and leaves *number unchanged. */
 static inline bool json_number(json_part part, double min, double max, double *number) {
-  /* Else strtod would take nan, inf and 0x10 as well. */
+  /* Otherwise strtod would also accept nan, inf and 0x10. */
   if (strspn(part.start, "+-.0123456789eE") < part.length) return false;
   char *end;
   double value = strtod(part.start, &end);

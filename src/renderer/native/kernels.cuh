@@ -7,15 +7,17 @@
 #include "block_code.h"
 #include "scene.h"
 
-/* What a kernel needs to know of a frame; goes along with each launch.
-   __grid_constant__ lets every thread read that one copy. */
+/*
+ * Parameters of a frame, passed with each launch.
+ *    __grid_constant__ lets every thread read that one copy.
+ */
 struct picture {
   scene_view view;
   block_code code;
   uchar4 colors[SCENE_COLORS];
 };
 
-/* Where the hills begin in each column: SCENE_LAYERS rows of width values. */
+/* Computes the top of the hills in each column: SCENE_LAYERS rows of width values. */
 static __global__ void find_ridges(const __grid_constant__ scene_view view, int *ridges, int width) {
   int x = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   if (x >= width) return;

@@ -1,4 +1,4 @@
-/* Messages of one session: the pointer's are understood, all others wait here to be given back. */
+/* Messages of one session: pointer messages are handled, all others are queued here to be returned. */
 #ifndef PINHOLE_MAILBOX_H
 #define PINHOLE_MAILBOX_H
 
@@ -30,7 +30,7 @@ static inline int32_t mailbox_put(mailbox *box, const void *data, size_t length,
   return PINHOLE_OK;
 }
 
-/* Gives the oldest message as pinhole_poll_message does. */
+/* Takes the oldest message, for pinhole_poll_message. */
 static inline int32_t mailbox_take(mailbox *box, uint8_t *buffer, size_t capacity, error_text *error) {
   if (box->count == 0) return 0;
   unsigned place = box->first;
@@ -47,7 +47,7 @@ static inline void mailbox_close(mailbox *box) {
   for (; box->count > 0; box->count--) free(box->data[(box->first + box->count - 1) % MAILBOX_PLACES]);
 }
 
-/* What a message of the form {"type":"…","x":0.5,"y":0.5} says; any other message says nothing. */
+/* A parsed message of the form {"type":"…","x":0.5,"y":0.5}; empty for any other message. */
 typedef struct mailbox_event {
   bool is_pointer, asks_figures;
   scene_pointer pointer;

@@ -1,6 +1,6 @@
 /*
- * Paints the scene on the CPU: one byte per pixel, an index into its colours. Shapes are filled row by row, so no pixel
- * is asked what covers it, and a format costs one table look-up per pixel.
+ * Paints the scene on the CPU: one byte per pixel, an index into its colours. Shapes are filled row by row, without a
+ * test per pixel, and each format costs one table look-up per pixel.
  */
 #ifndef PINHOLE_PAINTER_H
 #define PINHOLE_PAINTER_H
@@ -17,7 +17,7 @@ typedef struct canvas {
   int *ridge; /* width values, for the hills */
 } canvas;
 
-/* Fills part of a row; what lies outside of the picture is left out. */
+/* Fills part of a row, clipped to the picture. */
 static inline void canvas_fill(canvas *c, int y, int left, int right, int index) {
   if (y < 0 || y >= c->height) return;
   if (left < 0) left = 0;

@@ -6,8 +6,8 @@
  * Options: format, one of nv12 (default), i420, rgba, bgr24; and those of settings.h.
  *
  * Each picture carries a block code with its number and the time at which it was drawn. The message
- * {"type":"pointer","x":0.5,"y":0.5} moves the balloon there, in parts of the picture's width and height; any other
- * message is given back by pinhole_poll_message.
+ * {"type":"pointer","x":0.5,"y":0.5} moves the balloon there, relative to the picture's width and height; any other
+ * message is returned by pinhole_poll_message.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ struct pinhole_session {
   scene_pointer pointer;
   uint32_t frame_number;
   uint32_t stride;
-  /* Two in turn: a frame stays as it is until the one after it is asked for. */
+  /* Two in turn: a frame stays unchanged until the next one is requested. */
   uint8_t *buffers[2];
   tone tone;
   mailbox mailbox;
@@ -66,7 +66,7 @@ static int32_t read_format(const json_member *member, const format **chosen) {
               member->value.start);
 }
 
-/* An option that is not known is a mistake, and one that is named is one that is mended. */
+/* Unknown options are errors, so that typing mistakes are noticed. */
 static int32_t read_options(const char *json, pinhole_renderer *into) {
   const char *at = json_open(json);
   if (at == NULL) return fail(&open_error, "The options are not a JSON object");
@@ -127,7 +127,9 @@ static void write_rgb(const pinhole_session *session, const tables *t, uint8_t *
   }
 }
 
-/* u and v point to the first sample of each; step is the distance of two samples, chroma_stride that of two rows. */
+/*
+ * u and v point to the first sample of each; step is the distance between two samples, chroma_stride between two rows.
+ */
 static void write_yuv(const pinhole_session *session, const tables *t, uint8_t *out, uint8_t *u, uint8_t *v,
                       int step, uint32_t chroma_stride) {
   const canvas *c = &session->canvas;
@@ -220,7 +222,7 @@ int32_t pinhole_session_open(pinhole_renderer *renderer, const char *session_id,
   opened->settings = renderer->settings;
   opened->canvas.width = (int)width;
   opened->canvas.height = (int)height;
-  /* Encoders read fastest what begins at multiples of 64 bytes. */
+  /* Encoders read rows fastest that begin at multiples of 64 bytes. */
   opened->stride = (width * (uint32_t)renderer->format->bytes_per_pixel + 127) / 128 * 128;
   /* Room for one more half of the rows: the chroma of NV12 and I420. */
   size_t bytes = (size_t)opened->stride * height * 3 / 2;

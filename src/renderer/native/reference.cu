@@ -1,16 +1,16 @@
 /*
- * The reference renderer on an NVIDIA GPU: the scene of reference.c, drawn by kernels, converted to NV12 on the GPU and
- * copied out through pinned memory. docs/cuda.md says how it is built and measured.
+ * The reference renderer on an NVIDIA GPU: the scene of reference.c, drawn by kernels, converted to NV12 on the GPU
+ * and copied out through pinned memory. docs/cuda.md describes how to build and measure it.
  *
  * Options: device, the number of the GPU (default 0); and those of settings.h.
  *
- * A session has a stream of its own and two pinned buffers. While Pinhole encodes frame n from one of them, the GPU
- * already draws frame n+1 and copies it into the other: pinhole_render only waits for what it started one call earlier.
- * That frame was begun for the moment at which the next call was to be expected. A call for another moment (some were
- * skipped, or the viewer's rate changed) draws anew.
+ * A session has a CUDA stream and two pinned buffers. While Pinhole encodes frame n from one buffer, the GPU already
+ * draws frame n+1 and copies it into the other: pinhole_render only waits for work that the previous call started.
+ * That frame was drawn for the expected timestamp of the next call. A call for another time (frames were skipped, or
+ * the frame rate changed) draws again.
  *
- * Messages are those of reference.c, and {"type":"figures"}, which is answered with what the frames since the last such
- * answer took on average.
+ * Messages are those of reference.c, and {"type":"figures"}, which is answered with the average times of the frames
+ * since the last such answer.
  */
 #include <chrono>
 #include <new>
@@ -54,7 +54,7 @@ static int32_t open_device(const pinhole_renderer *renderer) {
   if (renderer->device >= count) {
     return fail(&open_error, "There is no CUDA device %d: this host has %d", renderer->device, count);
   }
-  /* The second call makes the device's context, which takes long: not in the first session's opening. */
+  /* The second call creates the device context, which is slow, so that the first session opens fast. */
   bool done = cuda(&open_error, SetDevice, renderer->device) && cuda(&open_error, Free, nullptr);
   return done ? PINHOLE_OK : PINHOLE_ERROR;
 }
@@ -108,7 +108,7 @@ int32_t pinhole_session_close(pinhole_session *session) {
   return done ? PINHOLE_OK : PINHOLE_ERROR;
 }
 
-/* Whether a frame that was drawn ahead is near enough to the moment that is asked for. */
+/* Whether a frame that was drawn ahead is close enough to the requested time. */
 static bool suits(const pinhole_session *session, const slot *s, int64_t timestamp_us) {
   int64_t apart_us = s->timestamp_us - timestamp_us;
   return s->under_way && apart_us <= session->interval_us / 2 && apart_us >= -session->interval_us / 2;

@@ -2,8 +2,8 @@
  * A landscape through a short day: sky, sun, clouds, hills that pass by, and a balloon that follows the pointer. A
  * corner of it flashes white during the first 100 ms of each second.
  *
- * The picture is made of indices into 256 colours, and the colours change with the hour. This file says what lies where;
- * painter.h paints it row by row on the CPU, and the kernels of reference.cu ask for each pixel.
+ * The picture consists of indices into 256 colours, and the colours change with the time of day. This file defines the
+ * shapes; painter.h paints them row by row on the CPU, and the kernels of reference.cu evaluate each pixel.
  */
 #ifndef PINHOLE_SCENE_H
 #define PINHOLE_SCENE_H
@@ -48,13 +48,13 @@ typedef struct scene_shape {
   int index;
 } scene_shape;
 
-/* Where a viewer pointed last, in parts of the picture's width and height. */
+/* Last position of a viewer's pointer, relative to the picture's width and height. */
 typedef struct scene_pointer {
   bool given;
   double x, y;
 } scene_pointer;
 
-/* What lies where at a moment. The shapes that come later cover the earlier ones; the hills lie between the two lists. */
+/* The shapes at one time. Later shapes cover earlier ones; the hills are between the two lists. */
 typedef struct scene_view {
   int width, height;
   double seconds;
@@ -72,7 +72,7 @@ static inline scene_color scene_mix(scene_color a, scene_color b, double part) {
                    a.blue + (b.blue - a.blue) * part);
 }
 
-/* The colours at a moment. Night never gets darker than a summer night: a black picture looks like a failure. */
+/* The colours at one time. Night is never black, because a black picture looks like a failure. */
 static inline void scene_palette(scene_color colors[SCENE_COLORS], double seconds) {
   static const scene_color zenith[] = {{.10, .12, .30}, {.36, .42, .70}, {.18, .45, .85}, {.30, .26, .55}};
   static const scene_color horizon[] = {{.28, .24, .42}, {.98, .72, .52}, {.78, .90, .98}, {.96, .48, .30}};
@@ -126,7 +126,7 @@ static inline void scene_place_balloon(scene_view *v, scene_pointer pointer) {
       scene_box(x - radius * .2, y + radius * 1.25, radius * .4, radius * .35, SCENE_BASKET);
 }
 
-/* The view at a moment of the session, in microseconds. */
+/* The view at a time of the session, in microseconds. */
 static inline scene_view scene_at(int width, int height, int64_t timestamp_us, scene_pointer pointer) {
   scene_view v;
   v.width = width;
@@ -145,14 +145,17 @@ static inline scene_view scene_at(int width, int height, int64_t timestamp_us, s
   }
   scene_place_balloon(&v, pointer);
   bool flash = timestamp_us % SCENE_SECOND_US < SCENE_FLASH_US;
-  /* From three quarters on, right and down, at even pixels: where chroma is halved, white stays white up to the edge. */
+  /*
+   * The last quarter, right and bottom, aligned to even pixels, so that with subsampled chroma white stays white up to
+   * the edge.
+   */
   int left = width * 3 / 8 * 2;
   int top = height * 3 / 8 * 2;
   v.front[SCENE_FRONT - 1] = scene_box(left, top, flash ? width - left : 0, flash ? height - top : 0, SCENE_WHITE);
   return v;
 }
 
-/* The part of row y that a shape covers, from left up to right, also outside of the picture; false when there is none. */
+/* The part of row y that a shape covers, from left up to right, not clipped to the picture; false if there is none. */
 ON_BOTH bool scene_span(const scene_shape *shape, int y, int *left, int *right) {
   if (shape->radius > 0) {
     int dy = y - (int)shape->y;
@@ -178,7 +181,7 @@ ON_BOTH int scene_ridge(const scene_view *v, int layer, int x) {
 
 ON_BOTH int scene_sky(const scene_view *v, int y) { return (int)((int64_t)y * SCENE_SKY_LEVELS / v->height); }
 
-/* The index of one pixel. ridges: those of column x, one for each layer, step values apart. */
+/* The index of one pixel. ridges: those of column x, one per layer, step values apart. */
 ON_BOTH int scene_index_at(const scene_view *v, const int *ridges, int step, int x, int y) {
   int left, right;
   for (int i = SCENE_FRONT - 1; i >= 0; i--) {

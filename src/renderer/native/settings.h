@@ -26,7 +26,7 @@ static inline settings settings_default(void) {
   return s;
 }
 
-/* The rows of the table above that are numbers. */
+/* Parses the numeric options above. */
 static inline int32_t settings_number(const json_member *member, double min, double max, bool whole, double *number,
                                       error_text *error) {
   double value;
@@ -38,7 +38,7 @@ static inline int32_t settings_number(const json_member *member, double min, dou
               (int)member->value.length, member->value.start, whole ? "whole " : "", min, max);
 }
 
-/* Takes one option. Returns PINHOLE_OK, 1 when it is none of these, or PINHOLE_ERROR. */
+/* Applies one option. Returns PINHOLE_OK, 1 if it is not one of these, or PINHOLE_ERROR. */
 static inline int32_t settings_take(settings *s, const json_member *member, error_text *error) {
   json_part name = member->name;
   if (json_is(name, "\"audio\"")) {
@@ -53,13 +53,13 @@ static inline int32_t settings_take(settings *s, const json_member *member, erro
   return 1;
 }
 
-/* Says what is wrong with all the options together. */
+/* Checks the combination of all options. */
 static inline int32_t settings_check(const settings *s, error_text *error) {
   if ((s->idle_after_s > 0) == (s->idle_for_s > 0)) return PINHOLE_OK;
   return fail(error, "Options \"idle_after_s\" and \"idle_for_s\" need each other");
 }
 
-/* Whether there is nothing to show at a moment. */
+/* Whether the session is idle at a time. */
 static inline bool settings_idle_at(const settings *s, int64_t timestamp_us) {
   if (s->idle_for_s == 0) return false;
   int64_t after_us = (int64_t)(s->idle_after_s * 1e6);

@@ -1,6 +1,6 @@
 /*
- * Sound for the scene: a soft tone while the picture flashes, silence otherwise. The samples are a function of their place
- * on the timeline, so that tone and flash begin at the same microsecond, however the calls fall.
+ * Sound for the scene: a soft tone while the picture flashes, silence otherwise. The samples depend only on their
+ * position on the timeline, so tone and flash begin at the same microsecond, whenever the calls come.
  */
 #ifndef PINHOLE_TONE_H
 #define PINHOLE_TONE_H
@@ -12,7 +12,7 @@
 #include "scene.h"
 #include "settings.h"
 
-/* Longest piece, in seconds: a caller that was away for longer gets the end of what it missed. */
+/* Maximum chunk, in seconds: after a longer pause, the caller gets only the end of it. */
 enum { TONE_PIECE_SECONDS = 1 };
 
 typedef struct tone {
@@ -22,7 +22,7 @@ typedef struct tone {
   int16_t *samples;
 } tone;
 
-/* False when there is no memory. */
+/* Returns false if there is no memory. */
 static inline bool tone_open(tone *t, const settings *s) {
   t->sample_rate = s->audio ? (int64_t)s->sample_rate : 0;
   t->channels = (int64_t)s->channels;
@@ -35,19 +35,19 @@ static inline int16_t tone_sample(const tone *t, int64_t index) {
   int64_t place = index % t->sample_rate;
   int64_t end = t->sample_rate * SCENE_FLASH_US / SCENE_SECOND_US;
   if (place >= end) return 0;
-  /* 2 ms of rising and falling: a tone that is cut off clicks. */
+  /* Fade in and out over 2 ms, to avoid clicks. */
   double edge = (double)t->sample_rate * .002;
   double near = (double)(place < end - place ? place : end - place) / edge;
   double envelope = near < 1 ? near : 1;
   return (int16_t)(8192 * envelope * sin((double)place / (double)t->sample_rate * 1000 * SCENE_TAU));
 }
 
-/* whole * numerator / denominator, without a product that may be too large. */
+/* whole * numerator / denominator, without overflow. */
 static inline int64_t tone_scale(int64_t whole, int64_t numerator, int64_t denominator) {
   return whole / denominator * numerator + whole % denominator * numerator / denominator;
 }
 
-/* Describes the sound since the last call, up to timestamp_us; silent: leaves it out. */
+/* Describes the sound since the last call, up to timestamp_us; silent: returns no samples. */
 static inline void tone_next(tone *t, int64_t timestamp_us, bool silent, pinhole_audio_chunk *audio) {
   int64_t end = tone_scale(timestamp_us, t->sample_rate, SCENE_SECOND_US);
   if (silent && end > t->given) t->given = end;
