@@ -1,18 +1,18 @@
 import { runCommand } from "./command.ts";
 
-/** Where an archive goes, and what goes into it. */
+/** Output and contents of an archive. */
 export interface ArchiveOptions {
   /** Path of the tar.gz. */
   readonly output: string;
-  /** What is packed lies in this folder. */
+  /** Folder of the packed files. */
   readonly folder: string;
-  /** Names in the folder; a folder is packed with all it contains. */
+  /** Names in the folder; folders are packed with their contents. */
   readonly names: readonly string[];
-  /** Time of every file, in seconds since 1970. */
+  /** Modification time of every file, in seconds since 1970. */
   readonly timeS: number;
 }
 
-/** Writes a tar.gz whose bytes depend on the names, contents and executable bits of the files alone. */
+/** Writes a reproducible tar.gz: its bytes depend only on names, contents and executable bits of the files. */
 export async function writeArchive(
   { output, folder, names, timeS }: ArchiveOptions,
 ): Promise<void> {
@@ -36,7 +36,7 @@ export async function writeArchive(
     // Level 9 takes three times as long for less than 1 %.
     await runCommand(["gzip", "-6", "--no-name", "--force", tar]);
     await Deno.copyFile(`${tar}.gz`, output);
-    // The temporary file is its owner's alone.
+    // Temporary files are readable only by their owner.
     await Deno.chmod(output, 0o644);
   } finally {
     for (const file of [tar, `${tar}.gz`]) await Deno.remove(file).catch(() => {});

@@ -1,24 +1,24 @@
 import { createHash } from "node:crypto";
 import { build, type Plugin, stop } from "esbuild";
 
-/** A module of the browser client in one file, small, as pages load it. */
+/** A minified module of the browser client in one file, as pages load it. */
 export interface Bundle {
-  /** From the root of the project. */
+  /** Output path, relative to the project's root. */
   readonly path: string;
-  /** The module that it is made from, from the root of the project. */
+  /** The entry module, relative to the project's root. */
   readonly entry: string;
-  /** Modules that are loaded at their own addresses, as they are written in the entry. */
+  /** Modules that stay separate, as imported in the entry. */
   readonly external: readonly string[];
 }
 
 const VIEWER = "src/viewer";
 
-/** Every module of the browser client that is served in one file. */
+/** All bundles of the browser client. */
 export const BUNDLES: readonly Bundle[] = [
   {
     path: `${VIEWER}/bundle/pinhole.js`,
     entry: `${VIEWER}/pinhole.js`,
-    // Few pages check the path, so none has to load what does it.
+    // Few pages check the path, so this code is loaded on demand.
     external: ["./pinhole/path_check.js"],
   },
   {
@@ -29,18 +29,18 @@ export const BUNDLES: readonly Bundle[] = [
   {
     path: `${VIEWER}/bundle/pinhole_player.js`,
     entry: `${VIEWER}/pinhole_player.js`,
-    // A page that uses both must find one class in them.
+    // A page that uses both must get the same class from both.
     external: ["./pinhole.js"],
   },
 ];
 
-/** What browsers of the last three years know, private members and `Object.hasOwn` among it. */
+/** The features of browsers of the last three years, including private members and `Object.hasOwn`. */
 const TARGET = "es2022";
 
 /**
  * Makes a bundle.
  * @param root The project's folder.
- * @returns A module. Its first line names the sources that it was made from by their hash, see `src/viewer/client.ts`.
+ * @returns A module. Its first line has a hash of its sources; see `src/viewer/client.ts`.
  */
 export async function makeBundle(
   { entry, external }: Bundle,
@@ -54,7 +54,7 @@ export async function makeBundle(
       minify: true,
       format: "esm",
       target: TARGET,
-      // Code editors find no settings of ours in a bundle, and neither must this.
+      // The bundle must not depend on a tsconfig.json of the host.
       tsconfigRaw: {},
       legalComments: "none",
       metafile: true,

@@ -1,27 +1,27 @@
-/** Something that the build needs is missing or does not work. */
+/** A requirement of the build is missing or does not work. */
 export class BuildError extends Error {
   override name = "BuildError";
 }
 
-/** Where and how a command runs. */
+/** Options of a command. */
 export interface CommandOptions {
   readonly cwd?: string;
-  /** Beside the variables of this process. */
+  /** Added to the variables of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** How a command ended. */
+/** Result of a command. */
 export interface CommandResult {
   readonly ok: boolean;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Variables under which tools print the same everywhere, and Deno no colours. */
+/** Variables for untranslated output without colours. */
 const PLAIN = { LC_ALL: "C", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" } as const;
 
 /**
- * Runs a command to its end.
+ * Runs a command and waits for its end.
  * @param command The program, then its arguments.
  * @throws {BuildError} When there is no such program.
  */
@@ -50,9 +50,9 @@ export async function tryCommand(
 }
 
 /**
- * Runs a command that has to succeed.
- * @returns What it printed.
- * @throws {BuildError} With its own words when it fails.
+ * Runs a command that must succeed.
+ * @returns Its output.
+ * @throws {BuildError} If it fails; contains its error output.
  */
 export async function runCommand(
   command: readonly [program: string, ...args: string[]],
@@ -63,7 +63,7 @@ export async function runCommand(
   return stdout;
 }
 
-/** Tells on standard error what a build does now: some steps take half a minute. */
+/** Prints the current step of a build to standard error: some steps take half a minute. */
 export function showStep(what: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${what} …\n`));
 }

@@ -19,20 +19,20 @@ const USAGE = `Usage: deno task compile [OPTIONS]
 /** Folder of the project. */
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-/** What an executable is made of. */
+/** Options of an executable. */
 export interface CompileOptions {
   readonly target: Target;
   readonly revision: Revision;
   readonly stage: Stage;
   /** Path of the executable. */
   readonly output: string;
-  /** Whether it has to be a self-extracting one. */
+  /** Whether it must be self-extracting. */
   readonly selfExtracting: boolean;
-  /** The `deno` program to put into a self-extracting one. */
+  /** The `deno` program for a self-extracting executable. */
   readonly deno?: string | undefined;
 }
 
-/** Writes the executable, by `deno compile` where that is possible. */
+/** Writes the executable, with `deno compile` if possible. */
 export async function compile(options: CompileOptions): Promise<void> {
   const permissions = await readPermissions();
   const shared = { ...options, permissions };
@@ -47,8 +47,8 @@ export async function compile(options: CompileOptions): Promise<void> {
 }
 
 /**
- * Those of the task `start-isolated`: whether a library is to run in a process of its own is only known when the
- * configuration is read.
+ * The permissions of the task `start-isolated`: whether a library runs in a child process is known only after reading
+ * the configuration.
  */
 async function readPermissions(): Promise<string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
@@ -63,8 +63,7 @@ export function say(line: string): void {
 
 /**
  * Runs a task of the build.
- * @returns The exit code: 1 with the reason on standard error when it fails for one that is no defect of the build, 2 for
- * wrong options.
+ * @returns The exit code: 1 for an expected failure, with the reason on standard error; 2 for wrong options.
  */
 export async function runTask(task: () => Promise<void>): Promise<number> {
   try {

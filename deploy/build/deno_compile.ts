@@ -2,7 +2,7 @@ import { BuildError, showStep, tryCommand } from "./command.ts";
 import type { Stage } from "./stage.ts";
 import type { Target } from "./target.ts";
 
-/** What `deno compile` is given. */
+/** Input of `deno compile`. */
 export interface DenoCompileOptions {
   readonly stage: Stage;
   readonly target: Target;
@@ -13,10 +13,10 @@ export interface DenoCompileOptions {
 }
 
 /**
- * Runs `deno compile`, which needs Deno's runtime for compiled programs (denort): the file that `DENORT_BIN` names, or
- * else a download.
- * @returns Whether the runtime was there.
- * @throws {BuildError} When it fails for any other reason.
+ * Runs `deno compile`, which needs Deno's runtime for compiled programs (denort): the file in `DENORT_BIN`, or a
+ * download.
+ * @returns Whether the runtime was available.
+ * @throws {BuildError} If it fails for any other reason.
  */
 export async function denoCompile(
   { stage, target, permissions, output }: DenoCompileOptions,

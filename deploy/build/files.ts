@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Whether there is a file or folder of that path. */
+/** Whether a file or folder with that path exists. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);
@@ -21,7 +21,7 @@ export async function listFiles(folder: string): Promise<string[]> {
   return found.sort();
 }
 
-/** Copies a file to the same place below another folder, which is made. */
+/** Copies a file to the same relative path in another folder, which is made if needed. */
 export async function copyInto(
   folder: string,
   { root, path }: { root: string; path: string },

@@ -1,6 +1,6 @@
 import { listFiles } from "./files.ts";
 
-/** What package.json says about a package. */
+/** The fields of package.json that are used. */
 interface Package {
   readonly name: string;
   readonly version: string;
@@ -9,14 +9,14 @@ interface Package {
   readonly repository?: string | { readonly url?: string };
 }
 
-/** Names of files that hold a licence or what it wants to be told. */
+/** Names of files with a licence or a required notice. */
 const LICENCE_FILE = /^(?:licen[cs]e|copying|unlicense|notice)(?:[-.][\w.-]+)?$/i;
 
 const RULE = `${"=".repeat(80)}\n`;
 
 /**
  * The licences of every package in a folder of packages, as one text. A package without a licence file is listed with
- * what it declares.
+ * the licence in its package.json.
  * @param packages Path of a node_modules folder.
  */
 export async function collectLicences(packages: string): Promise<string> {
@@ -32,7 +32,7 @@ export async function readPackageVersion(packages: string, name: string): Promis
   return (await readPackage(`${packages}/${name}`)).version;
 }
 
-/** Folders of packages, those within others included; not the package.json files within a package. */
+/** Folders of packages, including nested ones, but without other package.json files in a package. */
 async function findPackages(packages: string): Promise<string[]> {
   const folder = /(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/]+$/;
   return (await listFiles(packages))

@@ -1,6 +1,6 @@
 /**
- * `deno task outdated`: lists the dependencies of deno.json that have a newer version, one a line, and exits with 1 when
- * there are some. It asks the registry that npm is configured for (.npmrc, NPM_CONFIG_REGISTRY), as `deno outdated` does.
+ * `deno task outdated`: lists the dependencies of deno.json that have a newer version, one a line, and exits with 1 if
+ * there are any. It uses the registry that npm is configured for (.npmrc, NPM_CONFIG_REGISTRY), like `deno outdated`.
  */
 
 /** A dependency with a newer version. */
@@ -10,7 +10,7 @@ export interface Outdated {
   readonly latest: string;
 }
 
-/** Reads the table that `deno outdated` prints without colours. */
+/** Parses the table that `deno outdated` prints without colours. */
 export function parseOutdated(table: string): Outdated[] {
   return table.split("\n").flatMap((line) => {
     const cells = line.split("│").map((cell) => cell.trim()).filter((cell) => cell !== "");

@@ -16,20 +16,20 @@ const NAME = "pinhole-client";
 
 const README = new URL("client_readme.md", import.meta.url);
 
-/** Where the client, as a server hands it out, looks for its server; in a package that is the page's own host. */
+/** The code with which the served client finds its server; in a package that would be the page's own host. */
 const DEFAULT_SERVER = 'if (server === undefined) return new URL(".", HERE);';
 const NO_DEFAULT_SERVER = `if (server === undefined) {
     throw new TypeError('Name the Pinhole server: server: "http://HOST:9000/"');
   }`;
 
-/** A package on the disk. */
+/** A written package. */
 export interface ClientPackage {
   readonly folder: string;
-  /** What `npm install FILE` takes. */
+  /** The file for `npm install FILE`. */
   readonly tarball: string;
 }
 
-/** Writes the package below a folder that is there. */
+/** Writes the package in an existing folder. */
 export async function writePackage(
   { output, revision }: { output: string; revision: Revision },
 ): Promise<ClientPackage> {
@@ -37,7 +37,7 @@ export async function writePackage(
   const folder = `${output}/npm`;
   const tarball = `${output}/${NAME}-${revision.number}.tgz`;
   try {
-    // npm wants all files of a tarball in one folder.
+    // npm requires all files of a tarball to be in one folder.
     await writeFiles(`${work}/package`, revision);
     await writeArchive({
       output: tarball,
@@ -86,7 +86,7 @@ function describePackage({ number }: Revision): unknown {
     },
     main: "./pinhole.js",
     types: "./pinhole.d.ts",
-    // The only module that does something when it is imported: it defines the element.
+    // The only module with a side effect on import: it defines the element.
     sideEffects: ["./pinhole_player.js"],
   };
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task release`: writes a tar.gz with the executable and all that goes with it, and the checksums of all such
- * files of dist. The same commit, built with the same Deno, gives the same bytes.
+ * `deno task release`: writes a tar.gz with the executable and its accompanying files, and the checksums of all
+ * releases in dist. The same commit, built with the same Deno, gives the same bytes.
  */
 import { parseArgs } from "node:util";
 import { CLIENT_SOURCES } from "../../src/viewer/client.ts";
@@ -18,7 +18,7 @@ const USAGE = `Usage: deno task release [OPTIONS]
   --output FOLDER    (default: dist)
   --self-extracting, --deno FILE  as of deno task compile`;
 
-/** What lies beside the executable; what is below the folders comes besides. */
+/** Files and folders next to the executable. */
 const FILES = [
   "README.md",
   "CONTRIBUTING.md",
@@ -29,12 +29,12 @@ const FILES = [
   "frpc.toml",
 ] as const;
 const FOLDERS = ["deploy", "docs", "examples"] as const;
-/** What running a program of those folders leaves behind. */
+/** Files that running a program in those folders leaves behind. */
 const BUILT = /\/(__pycache__|node_modules|dist)\//;
 
 const NOTICES = new URL("notices/", import.meta.url);
 
-/** What a release is made of. */
+/** Options of a release. */
 interface ReleaseOptions {
   readonly revision: Revision;
   readonly target: Target;
@@ -46,7 +46,7 @@ interface ReleaseOptions {
 
 async function release(options: ReleaseOptions): Promise<string> {
   const { revision, target, output } = options;
-  // Changes that no commit has must not pass for a release.
+  // Uncommitted changes must be visible in the name of a release.
   const version = revision.version.endsWith("-dirty") ? revision.version : revision.number;
   const name = `pinhole-${version}-${target.label}`;
   const archive = `${output}/${name}.tar.gz`;
@@ -71,7 +71,7 @@ async function release(options: ReleaseOptions): Promise<string> {
   return archive;
 }
 
-/** Copies into a release what its users read and what goes onto a host. */
+/** Copies documents and files for hosts into a release. */
 export async function addFiles(folder: string): Promise<void> {
   for (const path of FILES) await copyInto(folder, { root: ROOT, path });
   for (const below of FOLDERS) {
@@ -82,7 +82,7 @@ export async function addFiles(folder: string): Promise<void> {
     }
   }
   await addClient(`${folder}/client`);
-  // What a renderer library is written against.
+  // The header for renderer libraries.
   await Deno.mkdir(`${folder}/include`);
   await Deno.copyFile(
     `${ROOT}/src/renderer/native/include/pinhole.h`,
@@ -113,7 +113,7 @@ async function addNotices(
   await Deno.writeTextFile(`${folder}/THIRD_PARTY_LICENSES.txt`, text);
 }
 
-/** Of every release in the folder, in the form that `sha256sum --check` reads. */
+/** Checksums of every release in the folder, in the format of `sha256sum --check`. */
 async function writeChecksums(folder: string): Promise<void> {
   const lines: string[] = [];
   for (const name of await listFiles(folder)) {

@@ -6,12 +6,12 @@ import type { Revision } from "./revision.ts";
 import type { Stage } from "./stage.ts";
 import type { Target } from "./target.ts";
 
-/** Size of the script before the payload: fixed, so that the script can name it. */
+/** Size of the script before the payload, in bytes: fixed, so that the script can contain it. */
 const HEADER_BYTES = 8192;
 
 const LAUNCHER = new URL("launcher.sh", import.meta.url);
 
-/** What a self-extracting executable is made of. */
+/** Options of a self-extracting executable. */
 export interface SelfExtractingOptions {
   readonly stage: Stage;
   readonly revision: Revision;
@@ -25,8 +25,8 @@ export interface SelfExtractingOptions {
 }
 
 /**
- * Writes an executable that unpacks itself at its first start: a script of the POSIX shell, and the `deno` program and
- * the application behind it as a tar.gz, which every Debian can unpack.
+ * Writes an executable that unpacks itself at its first start: a POSIX shell script, followed by a tar.gz of the `deno`
+ * program and the application.
  */
 export async function writeSelfExtracting(options: SelfExtractingOptions): Promise<void> {
   const { stage, revision, output } = options;
@@ -39,7 +39,7 @@ export async function writeSelfExtracting(options: SelfExtractingOptions): Promi
     const names = [".in-use", "app", "pinhole"];
     showStep("Compressing the executable");
     await writeArchive({ output: payload, folder, names, timeS: revision.timeS });
-    // Beside the target until it is whole.
+    // Written next to the target, and renamed when complete.
     const partial = `${output}.partial`;
     await Deno.writeFile(partial, await formatHeader(folder, options));
     {
@@ -66,7 +66,7 @@ async function placeDeno(
   await Deno.chmod(program, 0o755);
 }
 
-/** A program of another machine would only be found out there. */
+/** Checks the machine of the program, since a wrong one would fail only on the target. */
 function checkArchitecture(
   program: string,
   { target: { triple }, deno = "the program" }: { target: Target; deno?: string | undefined },
@@ -74,11 +74,11 @@ function checkArchitecture(
   const architecture = architectureOf(program);
   const wanted = triple.split("-", 1)[0];
   if (architecture === wanted) return;
-  const what = architecture === undefined ? "is no program" : `is built for ${architecture}`;
+  const what = architecture === undefined ? "is not a program" : `is built for ${architecture}`;
   throw new BuildError(`${deno} ${what}; give a Deno for ${wanted} with --deno FILE`);
 }
 
-/** Takes Deno's npm package for another machine, of the version that runs. */
+/** Gets the npm package of the running Deno version for another machine. */
 async function fetchDeno(program: string, { denoPackage, arch }: Target): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pinhole-build-" });
   try {
@@ -123,7 +123,7 @@ async function formatHeader(
     /@([A-Z0-9_]+)@/g,
     (_, name: string) => {
       const value = values[name];
-      // They become words of a script.
+      // The values are inserted into a script.
       if (value === undefined || !/^[\w.+@/=:\n -]+$/.test(value)) {
         throw new BuildError(`launcher.sh cannot take "${value}" for @${name}@`);
       }
@@ -139,7 +139,7 @@ async function formatHeader(
   return header;
 }
 
-/** Bytes that the unpacked folder takes. */
+/** Size of the unpacked folder, in bytes. */
 async function sizeOf(folder: string): Promise<number> {
   const text = await runCommand(["du", "--bytes", "--summarize", "--exclude=payload", folder]);
   return Number.parseInt(text);

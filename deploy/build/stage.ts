@@ -4,15 +4,15 @@ import { copyInto, exists, listFiles, writeJson } from "./files.ts";
 import type { Revision } from "./revision.ts";
 import type { Target } from "./target.ts";
 
-/** The application in a folder of its own, as it is shipped. Whoever made it disposes of it. */
+/** The application in a temporary folder, as it is shipped. The caller disposes it. */
 export interface Stage extends AsyncDisposable {
-  /** Holds deno.json, main.ts, the modules and assets that main.ts needs, and its packages in node_modules. */
+  /** Contains deno.json, main.ts, the modules and assets that main.ts needs, and its packages in node_modules. */
   readonly folder: string;
-  /** The native addon's path in it. */
+  /** Path of the native addon in the folder. */
   readonly addon: string;
 }
 
-/** What a stage is made of. */
+/** Options of a stage. */
 export interface StageOptions {
   /** Folder of the project. */
   readonly root: string;
@@ -24,12 +24,12 @@ interface Lock {
   readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
 }
 
-/** Files of packages that nothing loads at run time. */
+/** Files of packages that are not needed at run time. */
 const NEEDLESS_FILE = /\.(?:map|d\.[cm]?ts)$/;
 
 /**
- * Folders of packages that nothing loads at run time. Besides, `deno compile` 2.9 overflows its stack when it parses some
- * packages' test data.
+ * Folders of packages that are not needed at run time. Also, `deno compile` 2.9 overflows its stack on the test data of
+ * some packages.
  */
 const NEEDLESS_FOLDERS: ReadonlySet<string> = new Set([
   "benchmark",
@@ -40,8 +40,8 @@ const NEEDLESS_FOLDERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Copies what main.ts needs into a folder, with the packages of deno.lock for the target.
- * @throws {BuildError} When a package is not that of deno.lock.
+ * Copies everything that main.ts needs into a folder, with the packages of deno.lock for the target.
+ * @throws {BuildError} If a package does not match deno.lock.
  */
 export async function stageApplication(options: StageOptions): Promise<Stage> {
   const { root, target } = options;
@@ -74,7 +74,7 @@ async function findModules(root: string): Promise<string[]> {
     .filter((path) => path !== "deno.json");
 }
 
-/** Writes a deno.json that is independent of any folder above it, and knows its commit. */
+/** Writes a deno.json that is independent of parent folders, and contains the commit. */
 async function writeSettings(folder: string, { root, revision }: StageOptions): Promise<void> {
   const { name, exports, license, unstable, imports, compilerOptions } = JSON.parse(
     await Deno.readTextFile(`${root}/deno.json`),
@@ -91,8 +91,7 @@ async function writeSettings(folder: string, { root, revision }: StageOptions): 
     imports: used,
     compilerOptions,
   });
-  // Deno asks the package.json files of all folders above for what the nearest one does not answer; a user's home may
-  // have one.
+  // Deno reads missing settings from package.json files of parent folders, such as the user's home.
   await writeJson(`${folder}/package.json`, {
     private: true,
     type: "module",
@@ -101,7 +100,7 @@ async function writeSettings(folder: string, { root, revision }: StageOptions): 
   await Deno.copyFile(`${root}/deno.lock`, `${folder}/deno.lock`);
 }
 
-/** Those entries of the import map that a module of the program names. */
+/** The entries of the import map that modules of the program use. */
 async function usedImports(
   folder: string,
   imports: Readonly<Record<string, string>>,
@@ -115,7 +114,7 @@ async function usedImports(
   );
 }
 
-/** `npm:node-av@6.1.1/lib` → `["node-av", "6.1.1"]`; nothing for what is no package. */
+/** `npm:node-av@6.1.1/lib` → `["node-av", "6.1.1"]`; empty for anything but a package. */
 function parsePackage(specifier: string): [name: string, version: string][] {
   const [, name, version] = /^npm:((?:@[^/]+\/)?[^/@]+)@([^/]+)/.exec(specifier) ?? [];
   return name === undefined || version === undefined ? [] : [[name, version]];
@@ -128,7 +127,7 @@ async function installPackages(folder: string, { root, target }: StageOptions): 
     "--entrypoint",
     "main.ts",
     "--node-modules-dir=manual",
-    // Without links, so that the folder can be packed and read by anything.
+    // Without symbolic links, so that the folder can be packed.
     "--node-modules-linker=hoisted",
     "--os=linux",
     `--arch=${target.arch}`,
@@ -140,7 +139,7 @@ async function installPackages(folder: string, { root, target }: StageOptions): 
   );
   for (const [name, { integrity }] of Object.entries(theirs?.npm ?? {})) {
     if (ours?.npm[name]?.integrity === integrity) continue;
-    throw new BuildError(`Package ${name} is not that of deno.lock; run \`deno install\` first`);
+    throw new BuildError(`Package ${name} does not match deno.lock; run \`deno install\` first`);
   }
   const packages = `${folder}/node_modules`;
   for (const own of [".bin", ".deno"]) {
@@ -150,7 +149,7 @@ async function installPackages(folder: string, { root, target }: StageOptions): 
   await prune(packages);
 }
 
-/** Deletes files only, as those of Deno's cache may be the very same. */
+/** Deletes files without writing to them, as they may be hard links to Deno's cache. */
 async function prune(folder: string): Promise<void> {
   const isPackage = await exists(`${folder}/package.json`);
   for await (const { name, isDirectory } of Deno.readDir(folder)) {

@@ -1,18 +1,18 @@
 import { BuildError } from "./command.ts";
 
-/** A machine that executables are built for. */
+/** A target of executables. */
 export interface Target {
-  /** As `deno compile --target` names it. */
+  /** Name for `deno compile --target`. */
   readonly triple: string;
-  /** As npm names it, and with it packages of native code. */
+  /** Name in npm and in packages with native code. */
   readonly arch: "x64" | "arm64";
-  /** Ends the name of a release. */
+  /** Suffix of the name of a release. */
   readonly label: string;
   /** The npm package with the `deno` program. */
   readonly denoPackage: string;
 }
 
-/** Every machine that Deno and the encoders are built for, of those that run Linux. */
+/** Every Linux target for which Deno and the encoders exist. */
 const TARGETS: readonly Target[] = [
   {
     triple: "x86_64-unknown-linux-gnu",
@@ -29,9 +29,9 @@ const TARGETS: readonly Target[] = [
 ];
 
 /**
- * The target of that name.
- * @param triple As `deno compile --target` names it. Default: this machine.
- * @throws {BuildError} When there is none.
+ * Finds a target by name.
+ * @param triple Name for `deno compile --target`. Default: this machine.
+ * @throws {BuildError} If it is not known.
  */
 export function findTarget(triple: string = Deno.build.target): Target {
   const found = TARGETS.find((target) => target.triple === triple);

@@ -16,7 +16,7 @@ Deno.test("executable: a Deno for another machine is refused by name, and so is 
     await Deno.writeFile(`${folder}/other`, header);
     await Deno.writeTextFile(`${folder}/words`, "no program at all, whatever its name");
     assert.match(await complaint(folder, "other"), new RegExp(`other is built for ${OTHER.name};`));
-    assert.match(await complaint(folder, "words"), /words is no program; give a Deno for /);
+    assert.match(await complaint(folder, "words"), /words is not a program; give a Deno for /);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
       "other",
       "words",
