@@ -8,7 +8,7 @@ import { NULL_LOGGER } from "../base/log.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
 import { readEnvironment } from "../config/variables.ts";
-import { warningsOf } from "../config/warnings.ts";
+import { warningsOf } from "../config/checks.ts";
 import { printError, printOut } from "./print.ts";
 
 /**

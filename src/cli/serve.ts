@@ -7,7 +7,7 @@ import type { ServerContext } from "../app/server_context.ts";
 import type { LogFields } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { readServiceVariables } from "../config/environment.ts";
-import { warningsOf } from "../config/warnings.ts";
+import { warningsOf } from "../config/checks.ts";
 import { isStderrJournal } from "../observability/systemd.ts";
 import { createLogSink } from "../observability/log_sink.ts";
 import { openMetrics } from "../app/metrics.ts";

@@ -1,7 +1,8 @@
 import { PORT_MAX } from "../base/limits.ts";
-import { isUnspecified } from "./address.ts";
+import { isLoopback, isUnspecified } from "./address.ts";
 import type { Config } from "./config.ts";
 import type { KeyName } from "./keys.ts";
+import { formatHostPort } from "../base/host_port.ts";
 
 /** Most UDP ports in the range: each is a bound socket, and more places come from peers_per_port. */
 const PORTS_MAX = 1000;
@@ -127,4 +128,19 @@ const BLOCKED: readonly number[] = [
 /** The first blocked port in an inclusive range. Ports below 1024 are not checked. */
 function blockedPortOf(range: { first: number; last: number }): number | undefined {
   return BLOCKED.find((port) => port >= range.first && port <= range.last);
+}
+
+/** Warns about valid settings that are probably a mistake: one line each, with keys, values and the fix. Pure. */
+export function warningsOf({ server, webrtc }: Config): string[] {
+  const { hostname, port } = server.listen;
+  // With a public address, a program on this host, such as frpc, forwards media to loopback.
+  const isReachable = webrtc.publicIp !== undefined || !isLoopback(webrtc.listen) ||
+    isLoopback(hostname);
+  if (isReachable) return [];
+  const page = formatHostPort(hostname, port);
+  return [
+    `webrtc.listen = "${webrtc.listen}" accepts media from this host only, but server.listen = "${page}" accepts ` +
+    'viewers from other hosts; set webrtc.listen to "0.0.0.0", or webrtc.public_ip to the public address of a tunnel ' +
+    "on this host",
+  ];
 }

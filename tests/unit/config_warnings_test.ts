@@ -1,6 +1,6 @@
 import assert from "assert";
 import { parseConfig } from "../../src/config/parse.ts";
-import { warningsOf } from "../../src/config/warnings.ts";
+import { warningsOf } from "../../src/config/checks.ts";
 
 function warningsFor(
   listen: { page: string; media: string; publicIp?: string },

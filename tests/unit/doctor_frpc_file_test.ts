@@ -1,7 +1,7 @@
 import assert from "assert";
 import type { ExpectedProxy } from "../../src/doctor/frpc_status.ts";
 import { readFrpcFile } from "../../src/doctor/frpc_file.ts";
-import { judgeFile } from "../../src/doctor/frpc_file_judge.ts";
+import { judgeFile } from "../../src/doctor/frpc_judge.ts";
 import { frpsOf } from "../../src/doctor/frps.ts";
 
 const EXPECTED: readonly ExpectedProxy[] = [
