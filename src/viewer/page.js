@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The viewer page: a player, and everything about it in words and figures. @module */
+/** The viewer page: a player with its state, problems and statistics. @module */
 import { copyText, element, setText, showList } from "./page/dom.js";
 import { offerPathCheck } from "./page/path_check.js";
 import { Plot } from "./page/plot.js";
@@ -52,9 +52,9 @@ try {
   run(new PinholePlayer({ video, session, ...token && { token } }));
 } catch (error) {
   showNotice({
-    title: "This is no session id",
+    title: "This is not a session id",
     text: error instanceof Error ? error.message : String(error),
-    tries: ["Write another one above."],
+    tries: ["Enter another one above."],
     tone: "bad",
   });
   setText(status, "Failed");
@@ -100,7 +100,7 @@ function run(player) {
   element("copy").addEventListener("click", copyAnswer);
   for (const button of [sound, plainSound]) {
     button.addEventListener("click", (event) => {
-      // The player itself turns the sound on at the first click anywhere.
+      // Do not let the player handle this click, which would turn the sound on.
       event.stopPropagation();
       video.muted = !video.muted;
     });
@@ -130,7 +130,7 @@ function showView(player) {
     showNotice({ ...explanation, text: problem.message, tone: covered ? "bad" : "warn" });
   }
   notice.hidden = !problem;
-  // Starting anew would end a picture that still comes.
+  // A restart would interrupt a picture that still plays.
   element("retry").hidden = !covered;
   tryingAgain = view.state === "connecting";
   if (["waiting", "failed", "stopped"].includes(view.state)) clearFigures();
@@ -187,7 +187,7 @@ function showFigures(stats) {
   showFigure("picture", width && height ? `${width}×${height}` : null, codec ?? "");
 }
 
-/** Figures of a stream that is over are not live, and the plot's lines must not bridge what is missing. */
+/** Clears the figures of a stream that has ended, and adds a gap to the plot. */
 function clearFigures() {
   for (const place of document.querySelectorAll("[data-figure]")) setText(place, "–");
   plot.add(performance.now(), [null, null, null]);

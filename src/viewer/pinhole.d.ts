@@ -3,10 +3,10 @@
 /**
  * State of the player.
  *
- * `stopped`: not started, or stopped by the page. `connecting`: negotiating a stream. `connected`: the media
- * path is open, no picture yet. `playing`: pictures are decoded. `interrupted`: no packet for some seconds; the
- * browser waits for more. `waiting`: a try failed, the next one follows after `problem.retryInMs`. `failed`: trying
- * again would not help; {@link PinholePlayer.start} tries anyway.
+ * `stopped`: not started, or stopped by the page. `connecting`: negotiating a stream. `connected`: the media path is
+ * open, no picture yet. `playing`: pictures are decoded. `interrupted`: no packet for some seconds; the browser waits
+ * for more. `waiting`: a try failed, the next one follows after `problem.retryInMs`. `failed`: another try would not
+ * help; {@link PinholePlayer.start} tries anyway.
  */
 export type PlayerState =
   | "stopped"
@@ -18,12 +18,12 @@ export type PlayerState =
   | "failed";
 
 /**
- * The layers of a connection in the order in which they come up: the WebSocket, the server's answer to the offer, the
- * UDP path to the announced address, the DTLS handshake, and decoded pictures.
+ * The layers of a connection in the order in which they are established: the WebSocket, the server's answer to the
+ * offer, the UDP path to the announced address, the DTLS handshake, and decoded pictures.
  */
 export type PlayerLayer = "signalling" | "server" | "path" | "encryption" | "frames";
 
-/** State of the WebSocket. `waiting`: broken, the next try is due. */
+/** State of the WebSocket. `waiting`: closed, before the next try. */
 export type SignallingState = "closed" | "connecting" | "open" | "waiting";
 
 /** The server's error codes. A server that is newer than this file may send others. */
@@ -70,24 +70,27 @@ export interface PlayerProblem {
   readonly layer: PlayerLayer;
   /** A sentence or two for people, in English. */
   readonly message: string;
-  /** `address:port` of the try that failed, where its answer named one. */
+  /** `address:port` of the failed try, if its answer had one. */
   readonly at?: string | undefined;
-  /** Milliseconds until the next try, counted from the event; absent when none is due. */
+  /** Milliseconds until the next try, from the event on; absent if there is none. */
   readonly retryInMs?: number;
 }
 
-/** Snapshot of everything that a page shows of a player. */
+/** Snapshot of a player's state for a page to show. */
 export interface PlayerView {
   readonly state: PlayerState;
   readonly signalling: SignallingState;
-  /** The first layer that is not up yet, or the one at fault; `null` when pictures have come, or when stopped. */
+  /**
+   * The first layer that is not established yet, or the one at fault; `null` once pictures are decoded, or when
+   * stopped.
+   */
   readonly layer: PlayerLayer | null;
   readonly problem: PlayerProblem | null;
   /** The browser needs a click before it plays. */
   readonly autoplayBlocked: boolean;
 }
 
-/** Live figures, sampled once a second. `null` where the browser does not report them, or not yet. */
+/** Live statistics, sampled once a second. `null` if the browser does not report a value, or not yet. */
 export interface PlayerStats {
   /** Decoded pictures per second, over the last sample. */
   readonly fps: number | null;
@@ -123,14 +126,14 @@ export interface SelectedCandidate {
   readonly protocol: string;
 }
 
-/** Something that a page may want to show. The stream continues. */
+/** A notice that a page may show. The stream continues. */
 export type PlayerNotice =
   | {
     /** Messages were dropped, from this page to the renderer or from the renderer to this page. */
     readonly code: "messages_dropped" | "messages_missed";
-    /** Why, for people, in English. */
+    /** Reason for people, in English. */
     readonly message: string;
-    /** How many since the last notice of this code. */
+    /** Number of messages since the last notice of this code. */
     readonly count: number;
   }
   | {
@@ -138,7 +141,7 @@ export type PlayerNotice =
     readonly code: "shutting_down";
     /** For people, in English. */
     readonly message: string;
-    /** Most seconds that the stream continues. */
+    /** Maximum seconds until the stream ends. */
     readonly seconds: number;
   };
 
@@ -152,7 +155,7 @@ export interface PinholePlayerOptions {
   server?: string | URL;
   /** Whole WebSocket address, `ws://host:port/ws/<session>` (or wss, http, https), in place of `server` and `session`. */
   url?: string;
-  /** Access token, for servers that ask for one. */
+  /** Access token, for servers that require one. */
   token?: string;
   /** Name of the idle source to show while the renderer has no frames. */
   idle?: string;
@@ -164,22 +167,24 @@ export interface PinholePlayerOptions {
   iceTransportPolicy?: RTCIceTransportPolicy;
 }
 
-/** Why there will be no picture: the problem that made the player give up, as an exception. */
+/** The problem that made the player give up before the first picture, as an exception. */
 export declare class PinholeError extends Error {
   constructor(problem: PlayerProblem);
   readonly name: "PinholeError";
   readonly problem: PlayerProblem;
-  /** That of {@link PinholeError.problem}. */
+  /** The code of {@link PinholeError.problem}. */
   readonly code: PlayerProblemCode;
 }
 
 /** The player's events; each is a `CustomEvent` with the value in `detail`. */
 export interface PinholePlayerEventMap {
-  /** The view, each time that {@link PlayerView.state} becomes another word. */
+  /** The view, each time {@link PlayerView.state} changes. */
   state: CustomEvent<PlayerView>;
-  /** The view, each time that anything in it changes: also the layer, the problem, the WebSocket, or `autoplayBlocked`. */
+  /**
+   * The view, each time anything in it changes, including the layer, the problem, the WebSocket, or `autoplayBlocked`.
+   */
   view: CustomEvent<PlayerView>;
-  /** The figures, once a second while a connection is there. */
+  /** The statistics, once a second while there is a connection. */
   stats: CustomEvent<PlayerStats>;
   /** Text or bytes from the renderer. */
   message: CustomEvent<string | ArrayBuffer>;
@@ -188,17 +193,17 @@ export interface PinholePlayerEventMap {
    * in `seconds` at the latest); at most once a second for each code. The stream continues.
    */
   notice: CustomEvent<PlayerNotice>;
-  /** A problem, once; it stays in {@link PlayerView.problem} while it lasts. */
+  /** A problem, once when it occurs; it stays in {@link PlayerView.problem} while it lasts. */
   error: CustomEvent<PlayerProblem>;
   /** The browser refused to play. The next click or key press on the page, or `play()` in a handler, plays. */
   autoplayblocked: CustomEvent<null>;
-  /** @deprecated The former name of `autoplayblocked`, which comes as well. */
+  /** @deprecated The former name of `autoplayblocked`; both are sent. */
   "autoplay-blocked": CustomEvent<null>;
-  /** A track of the stream has come and is in the video's `srcObject`. */
+  /** A track of the stream was added to the video's `srcObject`. */
   track: CustomEvent<MediaStreamTrack>;
 }
 
-/** What `addEventListener` and `removeEventListener` of a player take: a function, or an object with `handleEvent`. */
+/** Listener of a player's events: a function, or an object with `handleEvent`. */
 export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
   | ((this: PinholePlayer, event: PinholePlayerEventMap[Type]) => void)
   | { handleEvent(event: PinholePlayerEventMap[Type]): void };
@@ -209,17 +214,17 @@ export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
  * pages.
  */
 export declare class PinholePlayer extends EventTarget {
-  /** @throws {TypeError} When there is no video, no valid session id, or `url` is not an address. */
+  /** @throws {TypeError} When there is no video, no valid session id, or `url` is not a URL. */
   constructor(options: PinholePlayerOptions);
-  /** One word, see below. */
+  /** State of the player, see below. */
   readonly state: PlayerState;
   /** Snapshot of the state for a page to show. */
   readonly view: PlayerView;
   /** The latest sample; `null` before the first. */
   readonly stats: PlayerStats | null;
-  /** The server's answer of the latest try; `null` before it came. */
+  /** The server's answer in the latest try; `null` before it arrived. */
   readonly answerSdp: string | null;
-  /** `address:port` that the answer names for media; `null` before the answer. */
+  /** `address:port` for media in the answer; `null` before the answer. */
   readonly announcedAddress: string | null;
   /** The path in use; `null` before there is one. */
   readonly selectedCandidate: SelectedCandidate | null;
@@ -227,20 +232,20 @@ export declare class PinholePlayer extends EventTarget {
   readonly peerConnection: RTCPeerConnection | null;
   /**
    * Starts, or starts again after `failed`. While the player runs, it returns the same promise.
-   * @returns Fulfilled when the first picture has been decoded, however many tries that takes; where the browser refuses
-   *   to play, after the click that it needs. Its rejection needs no handler if you do not wait for it.
+   * @returns Fulfilled when the first picture has been decoded, after any number of tries; if the browser refuses to
+   *   play, after the click that it needs. A rejection needs no handler if you do not wait for it.
    * @throws {PinholeError} When the player gives up before the first picture (state `failed`).
    * @throws {DOMException} `AbortError`: `stop()` was called before the first picture.
    */
   start(): Promise<void>;
-  /** Stops: sends `bye`, which frees the place on the server at once, and empties the video. */
+  /** Stops: sends `bye`, which frees the place on the server at once, and clears the video. */
   stop(): void;
-  /** Plays a video that the browser had refused to play; call it in a click or key handler. Never rejects. */
+  /** Plays a video that the browser refused to play; call it in a click or key handler. Never rejects. */
   play(): Promise<void>;
   /**
-   * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while there
-   * is none. `false`: it was not sent, because no connection is open, too much is queued, or it is too long. For what
-   * the server drops later there is the event `notice`. An empty message is not delivered.
+   * Sends text or bytes (64 KiB at most) to the renderer: over the data channel, and text over the WebSocket while
+   * there is none. `false`: it was not sent, because no connection is open, too much is queued, or it is too long. The
+   * event `notice` reports messages that the server drops later. An empty message is not delivered.
    */
   send(data: string | ArrayBuffer | ArrayBufferView): boolean;
   addEventListener<Type extends keyof PinholePlayerEventMap>(
@@ -279,14 +284,14 @@ export type PathStepState = "waiting" | "running" | "ok" | "warning" | "failed" 
 
 /** One line of a path check. */
 export interface PathStep {
-  /** What it is about; there is a line of kind `port` for each port and transport. */
+  /** Kind of the line; there is a line of kind `port` for each port and transport. */
   readonly kind: "http" | "websocket" | "port" | "connection";
   /** Such as `UDP 203.0.113.7:10111`. */
   readonly title: string;
   readonly state: PathStepState;
-  /** What was found, for people, in English; empty while there is nothing to say. */
+  /** Result for people, in English; empty if there is none. */
   readonly words: string;
-  /** Milliseconds until it was reached; `null` while it was not. */
+  /** Milliseconds until it was reached; `null` if it was not. */
   readonly ms: number | null;
 }
 
@@ -306,7 +311,7 @@ export interface PathVerdict {
   readonly tries: readonly string[];
 }
 
-/** A path check at one moment. It holds no secrets. */
+/** Snapshot of a path check. It contains no secrets. */
 export interface PathReport {
   /** In the order of the path. */
   readonly steps: readonly PathStep[];
@@ -318,18 +323,18 @@ export interface PathReport {
 export interface PathCheckOptions {
   /** Address of the server, such as `http://host:9000/`. Default: the server that this module was loaded from. */
   server?: string | URL;
-  /** Access token, for servers that ask for one. */
+  /** Access token, for servers that require one. */
   token?: string;
   /** Aborts the check. */
   signal?: AbortSignal;
-  /** Called with the report so far at every change, the last one included. */
+  /** Called with the report so far at every change, including the last one. */
   changed?: (report: PathReport) => void;
 }
 
 /**
  * Tests the whole path from this browser to a server: HTTP, WebSocket, every media port, and a real connection to a
- * session with a separate name, which takes a place for a few seconds. Other connections of the page are not affected,
- * and the check leaves nothing behind. Its code is loaded at the first call.
+ * session with a separate name, which takes a place for a few seconds. Other connections of the page are not affected.
+ * The code is loaded at the first call.
  * @throws {TypeError} When `server` is not a URL.
  * @throws The reason of `signal`, when it aborts.
  */

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Pinhole's browser client. `pinhole.d.ts` beside it documents every member. @module */
+/** Pinhole's browser client. `pinhole.d.ts` documents every member. @module */
 import { backoffMs } from "./pinhole/backoff.js";
 import { FirstPicture } from "./pinhole/first_picture.js";
 import { fitsMessage, MediaConnection } from "./pinhole/media.js";
@@ -18,13 +18,13 @@ export class PinholePlayer extends EventTarget {
   #options;
   #url;
   #playback;
-  /** Why there is no connection, unless there is one. @type {"stopped" | "waiting" | "failed" | null} */
+  /** Why there is no connection; `null` if there is one. @type {"stopped" | "waiting" | "failed" | null} */
   #halt;
   /** @type {PlayerView["signalling"]} */
   #signalling = "closed";
   /** @type {PlayerProblem | null} */
   #problem = null;
-  /** What was published last. @type {PlayerView | null} */
+  /** The last published view. @type {PlayerView | null} */
   #shown = null;
   /** @type {SignallingSocket | null} */
   #socket = null;
@@ -35,9 +35,9 @@ export class PinholePlayer extends EventTarget {
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retryTimer;
-  /** There while running; ends the listeners on window and document. @type {AbortController | null} */
+  /** Set while running; removes the listeners on window and document. @type {AbortController | null} */
   #running = null;
-  /** What `start()` has promised. */
+  /** The promise of `start()`. */
   #firstPicture = new FirstPicture();
 
   /** @param {import("./pinhole.d.ts").PinholePlayerOptions} options */
@@ -90,7 +90,7 @@ export class PinholePlayer extends EventTarget {
   start() {
     if (this.#running) return this.#firstPicture.promise;
     this.#running = new AbortController();
-    // What goes wrong at once calls listeners that may start the player again, for another picture.
+    // Keep the promise: an immediate failure calls listeners, which may restart the player.
     const { promise } = this.#firstPicture = new FirstPicture();
     const { signal } = this.#running;
     addEventListener("pagehide", () => this.#leave(), { signal });
@@ -121,7 +121,7 @@ export class PinholePlayer extends EventTarget {
     return this.#viewer !== null && (this.#socket?.post({ type: "message", data }) ?? false);
   }
 
-  /** A fresh offer on a fresh WebSocket; the two get ready side by side. */
+  /** Sends a new offer on a new WebSocket, which are prepared in parallel. */
   #negotiate() {
     this.#leave();
     if (typeof RTCPeerConnection === "undefined") return this.#end("failed", problems.NO_WEBRTC);
@@ -156,7 +156,7 @@ export class PinholePlayer extends EventTarget {
 
   /** @param {MediaConnection} media */
   #mediaChanged({ phase }) {
-    // A busy browser can show the first frame before it says that the connection is up.
+    // A busy browser may show the first frame before it reports the connection as connected.
     if (phase === "connected" || phase === "playing") this.#solved("path", "encryption");
     this.#publish();
   }
@@ -191,7 +191,7 @@ export class PinholePlayer extends EventTarget {
         this.#solved("signalling");
         return this.#publish();
       case "state":
-        // Of anything else the browser itself knows better.
+        // The browser has better information on other states.
         if (message.state === "failed" || message.state === "closed") this.#endedByServer();
         return;
       case "message":
@@ -202,7 +202,7 @@ export class PinholePlayer extends EventTarget {
       }
       case "error":
         return this.#refused(message.code, message);
-        // `candidate` only repeats what the answer says.
+        // `candidate` only repeats the answer.
     }
   }
 
@@ -236,7 +236,7 @@ export class PinholePlayer extends EventTarget {
     if (!this.#mediaAlive || !problems.isFatal(problem)) {
       return this.#startOver(problem, retry_after_ms);
     }
-    // A token that ran out, say, is no reason to end a picture that still comes.
+    // For example, an expired token must not end a picture that still plays.
     this.#socket?.close();
     this.#signalling = "closed";
     this.#problem = problem;
@@ -280,7 +280,7 @@ export class PinholePlayer extends EventTarget {
     this.#publish();
   }
 
-  /** Frees the place on the server, and everything here that belongs to the present try. */
+  /** Frees the place on the server, and all resources of the current try. */
   #leave() {
     clearTimeout(this.#retryTimer);
     this.#socket?.post({ type: "bye" });
@@ -304,13 +304,13 @@ export class PinholePlayer extends EventTarget {
     if (this.#problem && layers.includes(this.#problem.layer)) this.#problem = null;
   }
 
-  /** Announces what has changed since the last time, and nothing that has not. */
+  /** Sends events for everything that changed since the last call. */
   #publish() {
     const { view } = this;
     const before = this.#shown;
     if (before && isSameView(before, view)) return;
     this.#shown = view;
-    // A listener may start or stop the player, which publishes a newer view first.
+    // A listener may start or stop the player, and so publish a newer view first.
     this.#emit("view", view);
     if (before?.state !== view.state) this.#emit("state", view);
     if (view.problem && view.problem.code !== before?.problem?.code) {
@@ -325,7 +325,7 @@ export class PinholePlayer extends EventTarget {
 }
 
 /**
- * Loads what checks the path when it is asked for first: few pages do.
+ * Loads the code of the path check at the first call, because few pages need it.
  * @param {import("./pinhole.d.ts").PathCheckOptions} [options]
  */
 export async function checkPath(options = {}) {

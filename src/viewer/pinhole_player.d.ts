@@ -8,32 +8,35 @@ export interface PinholePlayerElementEventMap
     Omit<PinholePlayerEventMap, "autoplay-blocked"> {}
 
 /**
- * `<pinhole-player server="http://host:9000/" session="demo">`: plays a session while it is in a document. Importing the
- * module defines it.
+ * `<pinhole-player server="http://host:9000/" session="demo">`: plays a session while it is in a document. Importing
+ * the module defines the element.
  *
- * Each attribute is a property too. Another `server`, `session` or `idle` starts a new stream. Another `token` is used for the
- * next try, and does not end a stream that plays.
+ * Each attribute is also a property. A change of `server`, `session` or `idle` starts a new stream. A new `token` is
+ * used for the next try, and does not interrupt a stream that plays.
  */
 export declare class PinholePlayerElement extends HTMLElement {
   /** Address of the server, relative to the page. Default: the server that the module was loaded from. */
   server: string;
-  /** Session to watch. Without one, nothing is played. */
+  /** Session to watch. Without one, the element plays nothing. */
   session: string;
-  /** Access token, for servers that ask for one. */
+  /** Access token, for servers that require one. */
   token: string;
-  /** Name of the idle pictures to show while the renderer has nothing. */
+  /** Name of the idle source to show while the renderer has no frames. */
   idle: string;
-  /** Keeps the sound off. Otherwise the first click or key press on the page turns it on. `video.muted` is what is so now. */
+  /**
+   * Keeps the sound off. Otherwise the first click or key press on the page turns it on. `video.muted` is the current
+   * state.
+   */
   muted: boolean;
-  /** The player of the latest attributes; `null` before there is one. Another one after they have changed. */
+  /** The player of the latest attributes; `null` before there is one. Replaced when they change. */
   readonly player: PinholePlayer | null;
-  /** The video element in the shadow tree; CSS reaches it as `::part(video)`. */
+  /** The video element in the shadow tree; CSS selects it with `::part(video)`. */
   readonly video: HTMLVideoElement;
   /**
-   * Plays: after `stop()`, after `failed`, and in a click handler what the browser had refused to play.
+   * Plays after `stop()` or `failed`; in a click handler also plays a video that the browser refused to play.
    * @returns The promise of {@link PinholePlayer.start}.
-   * @throws {DOMException} `InvalidStateError`: there is no session, or the element is in no document.
-   * @throws {TypeError} When the session id or the server cannot be right.
+   * @throws {DOMException} `InvalidStateError`: there is no session, or the element is not in a document.
+   * @throws {TypeError} When the session id or the server is invalid.
    */
   play(): Promise<void>;
   /** Stops, until `play()` is called. */

@@ -1,12 +1,12 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The custom element `<pinhole-player>`. `pinhole_player.d.ts` beside it documents every member. @module */
+/** The custom element `<pinhole-player>`. `pinhole_player.d.ts` documents every member. @module */
 import { PinholePlayer } from "./pinhole.js";
 /** @typedef {import("./pinhole.d.ts").PinholePlayerEventMap} PinholePlayerEventMap */
 
 const NAME = "pinhole-player";
 
-/** Attributes that a player is made of. */
+/** Attributes that become options of the player. */
 const ATTRIBUTES = /** @type {const} */ (["server", "session", "token", "idle"]);
 
 /** @type {(keyof PinholePlayerEventMap)[]} */
@@ -28,7 +28,7 @@ const STYLE = `
 `;
 
 /**
- * Frameworks that render pages on a server import this too.
+ * Server-side rendering imports this module too, without HTMLElement.
  * @type {typeof HTMLElement}
  */
 const Base = globalThis.HTMLElement ?? class {};
@@ -38,7 +38,7 @@ export class PinholePlayerElement extends Base {
   #video;
   /** @type {PinholePlayer | null} */
   #player = null;
-  /** Values of {@link ATTRIBUTES} that the player was made with. @type {readonly (string | null)[]} */
+  /** Values of {@link ATTRIBUTES} of the current player. @type {readonly (string | null)[]} */
   #made = [];
   #stopped = false;
   #due = false;
@@ -53,7 +53,7 @@ export class PinholePlayerElement extends Base {
     video.part.add("video");
     video.addEventListener("volumechange", () => this.dispatchEvent(new Event("volumechange")));
     const root = this.attachShadow({ mode: "open" });
-    // A content policy that forbids inline styles allows this one.
+    // Allowed by content security policies that forbid inline styles.
     const style = new CSSStyleSheet();
     style.replaceSync(STYLE);
     root.adoptedStyleSheets = [style];
@@ -103,7 +103,7 @@ export class PinholePlayerElement extends Base {
       return this.#play();
     } catch (error) {
       const failure = Promise.reject(error);
-      // As with a player's `start()`, a page need not wait for it.
+      // As with a player's `start()`, a page need not handle the rejection.
       failure.catch(() => {});
       return failure;
     }
@@ -123,7 +123,7 @@ export class PinholePlayerElement extends Base {
     this.#applySoon();
   }
 
-  /** There, `moveBefore()` moves the element without a break. */
+  /** Its presence lets `moveBefore()` move the element without an interruption. */
   connectedMoveCallback() {}
 
   /** @param {string} name @param {string | null} before @param {string | null} now */
@@ -132,7 +132,7 @@ export class PinholePlayerElement extends Base {
     if (name !== "muted") return this.#applySoon();
     if ((before === null) === (now === null)) return;
     this.#video.muted = now !== null;
-    // Browsers pause a video that makes sound without having been allowed to; the player plays it silently then.
+    // Browsers pause a video that is unmuted without permission; the player then plays it muted.
     if (this.#player && now === null) this.#player.play();
   }
 
@@ -146,12 +146,12 @@ export class PinholePlayerElement extends Base {
         "InvalidStateError",
       );
     }
-    // In a click handler this is the gesture that the browser may be waiting for.
+    // In a click handler, this is the gesture that the browser may need.
     if (this.#player.state !== "stopped") this.#player.play();
     return this.#player.start();
   }
 
-  /** Attributes that are set together make one player, and an element that is moved goes on. */
+  /** Deferred, so that attributes that are set together start one player, and a moved element continues. */
   #applySoon() {
     if (this.#due) return;
     this.#due = true;
@@ -162,8 +162,8 @@ export class PinholePlayerElement extends Base {
   }
 
   /**
-   * Makes the player be as attributes and document want it.
-   * @throws {TypeError} When the session id or the server cannot be right.
+   * Applies attributes and document state to the player.
+   * @throws {TypeError} When the session id or the server is invalid.
    */
   #apply() {
     if (this.#stopped || !this.isConnected || !this.session) return this.#player?.stop();
@@ -175,7 +175,7 @@ export class PinholePlayerElement extends Base {
       return this.#replace(wanted);
     }
     if (state === "stopped") this.#player.start();
-    // Browsers pause a video that is moved.
+    // Browsers pause a video when it is moved.
     else if (this.#video.paused) this.#player.play();
   }
 
@@ -183,7 +183,7 @@ export class PinholePlayerElement extends Base {
   #replace(wanted) {
     const [server, , token, idle] = wanted;
     const hadSound = this.#video.readyState > 0 && !this.#video.muted;
-    // What cannot be right leaves no player that plays something else.
+    // Invalid attributes must not leave the previous player running.
     this.#player?.stop();
     this.#player = null;
     this.#made = wanted;
@@ -203,7 +203,7 @@ export class PinholePlayerElement extends Base {
         this.dispatchEvent(new CustomEvent(type, { detail }));
       });
     }
-    // A token that was set meanwhile is for the next try.
+    // A token that was set meanwhile applies to the next try.
     player.addEventListener("state", () => player === this.#player && this.#retryWithToken());
     player.start();
     if (hadSound) this.#video.muted = false;
@@ -215,7 +215,7 @@ export class PinholePlayerElement extends Base {
     if (this.getAttribute("token") !== this.#made[ATTRIBUTES.indexOf("token")]) this.#applySoon();
   }
 
-  /** Properties that were set before the element was defined hide the accessors. @param {string} name */
+  /** Properties that were set before the element was defined hide its accessors. @param {string} name */
   #upgrade(name) {
     if (!Object.hasOwn(this, name)) return;
     const value = Reflect.get(this, name);
@@ -224,7 +224,7 @@ export class PinholePlayerElement extends Base {
   }
 }
 
-/** Whether a try is up or coming up. @param {PinholePlayer["state"]} state */
+/** Whether a connection is established or being established. @param {PinholePlayer["state"]} state */
 function isUnderWay(state) {
   return state !== "stopped" && state !== "waiting" && state !== "failed";
 }

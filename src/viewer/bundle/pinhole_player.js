@@ -1,4 +1,4 @@
-// Pinhole's browser client, MIT licence. Made from pinhole_player.js (lCFdnbZM1uNl6DLNyEWK7E).
+// Pinhole's browser client, MIT licence. Made from pinhole_player.js (InAHap-5_2Ce9RgL-1ycPv).
 import{PinholePlayer as p}from"./pinhole.js";var d="pinhole-player",r=["server","session","token","idle"],f=["state","view","stats","message","notice","error","autoplayblocked","track"],m=`
   :host { display: inline-block; }
   :host([hidden]) { display: none; }

@@ -1,11 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Small things that the parts of the page do to its elements. @module */
+/** Helpers for elements of the page. @module */
 
 /**
  * The element of this id.
  * @param {string} id
- * @throws {Error} When the page has none.
+ * @throws {Error} When there is none.
  */
 export function element(id) {
   const found = document.getElementById(id);
@@ -14,7 +14,7 @@ export function element(id) {
 }
 
 /**
- * Leaves a node alone that says so already, as screen readers would read it out again.
+ * Sets a node's text only if it differs, because screen readers would read it again.
  * @param {Element | null | undefined} node
  * @param {string} text
  */
@@ -23,7 +23,7 @@ export function setText(node, text) {
 }
 
 /**
- * Fills a list, and like {@link setText} leaves one alone that says so already.
+ * Fills a list; like {@link setText}, only if the texts differ.
  * @param {Element} list
  * @param {readonly string[]} texts
  */
@@ -37,7 +37,7 @@ export function showList(list, texts) {
 }
 
 /**
- * Copies what stands in a text area; where that fails, the area is shown with its text selected.
+ * Copies the content of a text area; if that fails, shows the area with its text selected.
  * @param {HTMLTextAreaElement} area
  * @returns {Promise<boolean>} Whether the text is on the clipboard.
  */
@@ -46,7 +46,7 @@ export async function copyText(area) {
     await navigator.clipboard.writeText(area.value);
     return true;
   } catch {
-    // Pages over plain http have no clipboard API, and others may be refused it.
+    // Pages over plain http have no clipboard API, and others may be denied access.
     area.hidden = false;
     area.select();
     return document.execCommand("copy");

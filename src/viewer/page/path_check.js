@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The button that checks the path, and the list of what it finds. @module */
+/** The button that checks the path, and the list of results. @module */
 import { checkPath } from "../pinhole.js";
 import { copyText, element, setText, showList } from "./dom.js";
 /** @typedef {import("../pinhole.d.ts").PathReport} PathReport */
@@ -48,7 +48,7 @@ export function offerPathCheck({ token }) {
     running = null;
   };
   button.addEventListener("click", (event) => {
-    // A click anywhere else turns the sound of the stream on; this one asks for something else.
+    // Do not let the player handle this click, which would turn the sound on.
     event.stopPropagation();
     if (running) running.abort();
     else start();
@@ -56,7 +56,7 @@ export function offerPathCheck({ token }) {
   element("path-copy").addEventListener("click", async () => {
     setText(element("path-copied"), await copyText(report) ? "Copied" : "Press Ctrl+C to copy");
   });
-  // Says goodbye, which frees the place on the server.
+  // Sends `bye`, which frees the place on the server.
   addEventListener("pagehide", () => running?.abort());
 }
 
@@ -89,7 +89,7 @@ function showSteps(steps) {
   });
 }
 
-/** Its parts are the state, what it is about, and what was found. */
+/** Its parts are the state, the title and the result. */
 function newLine() {
   const line = document.createElement("li");
   line.append(...["i", "b", "span"].map((name) => document.createElement(name)));

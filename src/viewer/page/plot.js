@@ -1,6 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Draws the recent past of some figures, one strip each, over one time axis, and reads it out in words. @module */
+/**
+ * Plots recent values of several series, one strip each, over one time axis, with a text for screen readers. @module
+ */
 import { setText } from "./dom.js";
 
 const GUTTER = 44;
@@ -8,11 +10,11 @@ const TITLE = 22;
 const FOOT = 20;
 const GAP = 14;
 const MARGIN = 8;
-/** The axis grows from here to its full length as there is more to show. */
+/** Initial length of the time axis, which grows to its full length with more values. */
 const LEAST_SPAN_MS = 10_000;
-/** The axis is made for this share of the values; what lies higher is cut off, and read out all the same. */
+/** The value axis covers this fraction of the values; higher ones are clipped, but still shown as text. */
 const SHOWN_SHARE = 0.9;
-/** Room above that share. */
+/** Factor of headroom above them. */
 const HEADROOM = 1.25;
 
 /**
@@ -33,7 +35,7 @@ export class Plot {
   #spanMs;
   /** @type {{ atMs: number, values: readonly (number | null)[] }[]} */
   #points = [];
-  /** Which point is read out; `null`: a summary of all is. @type {number | null} */
+  /** The selected point; `null`: none, show a summary. @type {number | null} */
   #readAtMs = null;
 
   /**
@@ -181,7 +183,7 @@ export class Plot {
     return this.#nowMs - (right - x) / (right - GUTTER) * this.#shownMs;
   }
 
-  /** The point nearest to the place that is pointed at. */
+  /** The point nearest to the pointer. */
   get #readPoint() {
     const atMs = this.#readAtMs;
     if (atMs === null) return undefined;
@@ -197,7 +199,7 @@ export class Plot {
     this.draw();
   }
 
-  /** Arrow keys go from point to point. @param {KeyboardEvent} event */
+  /** Arrow keys select points. @param {KeyboardEvent} event */
   #step(event) {
     const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (steps === undefined || this.#points.length === 0) return;
@@ -208,7 +210,7 @@ export class Plot {
     this.#readAt(this.#points[to]?.atMs ?? null);
   }
 
-  /** What the plot shows, in words. */
+  /** The content of the plot as text. */
   #read() {
     const read = this.#readPoint;
     if (read) {
@@ -235,7 +237,7 @@ function format(value) {
 }
 
 /**
- * Where an axis ends. One extreme value, such as the first round trip, does not flatten all others.
+ * The end of a value axis, so that a single extreme value, such as the first round trip, does not flatten the others.
  * @param {readonly (number | null)[]} values
  * @param {number} least
  */
@@ -245,7 +247,7 @@ function axisEnd(values, least) {
   return roundUp(Math.max(least, usual * HEADROOM));
 }
 
-/** The next number that makes a good end of an axis. @param {number} value */
+/** Rounds up to a suitable end of an axis. @param {number} value */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 4, 6, 8, 10].find((step) => step * power >= value) ?? 10) * power;

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the page says about a player's state and problems. @module */
+/** Texts of the page about a player's state and problems. @module */
 /** @typedef {import("../pinhole.d.ts").PlayerLayer} PlayerLayer */
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 /** @typedef {import("../pinhole.d.ts").PlayerView} PlayerView */
@@ -8,10 +8,10 @@
 /**
  * @typedef {object} Explanation
  * @property {string} title
- * @property {readonly string[]} tries What may help, likeliest first.
+ * @property {readonly string[]} tries What may help, most likely first.
  */
 
-/** The layers in the order in which they come up. @type {readonly PlayerLayer[]} */
+/** The layers in the order in which they are established. @type {readonly PlayerLayer[]} */
 export const LAYERS = ["signalling", "server", "path", "encryption", "frames"];
 
 /** @type {Readonly<Record<PlayerLayer, string>>} */
@@ -48,7 +48,7 @@ export function describe(view) {
 }
 
 /**
- * Where each layer stands, for the list of layers.
+ * Status of each layer, for the list of layers.
  * @param {PlayerView} view
  * @returns {Record<PlayerLayer, "pending" | "now" | "done" | "fault">}
  */
@@ -75,7 +75,7 @@ export function layerStatus({ state, layer, problem }) {
   };
 }
 
-/** Where the browser lacks WebRTC, no layer has been tried. @param {PlayerProblem | null} problem */
+/** If the browser has no WebRTC, no layer was tried. @param {PlayerProblem | null} problem */
 function isTried(problem) {
   return problem?.code !== "no_webrtc";
 }
@@ -177,12 +177,12 @@ const EXPLANATIONS = {
 };
 
 /**
- * @typedef {object} Place What explanations name.
+ * @typedef {object} Place Values in explanations.
  * @property {string} server Host and port of the signalling server.
  * @property {string} origin This page's own origin.
  * @property {string} at Announced media address and port.
- * @property {string} address The former part of it.
- * @property {string} port The latter part of it.
+ * @property {string} address Address part of `at`.
+ * @property {string} port Port part of `at`.
  */
 
 /**

@@ -5,8 +5,8 @@ const FIRST_MS = 250;
 const LAST_MS = 4000;
 
 /**
- * At most 0.25, 0.5, 1 … 4 s; up to half of it is taken off at random, so that pages do not come back in step.
- * @param {number} failures In a row, so far.
+ * At most 0.25, 0.5, 1 … 4 s; up to half of it is subtracted at random, so that pages do not retry at the same time.
+ * @param {number} failures Number of failures in a row.
  */
 export function backoffMs(failures) {
   const most = Math.min(FIRST_MS * 2 ** failures, LAST_MS);

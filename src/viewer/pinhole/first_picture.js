@@ -1,8 +1,8 @@
 // @ts-check
-/** What `start()` of a player promises. @module */
+/** The promise of a player's `start()`. @module */
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 
-/** Why there will be no picture. */
+/** The player gave up before the first picture. */
 export class PinholeError extends Error {
   /** @override @type {"PinholeError"} */
   name = "PinholeError";
@@ -18,7 +18,7 @@ export class PinholeError extends Error {
   }
 }
 
-/** The first picture since the player was started: it comes, or it does not. */
+/** Promise of the first picture after the player was started. */
 export class FirstPicture {
   /** @type {() => void} */
   #resolve = () => {};
@@ -31,7 +31,7 @@ export class FirstPicture {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Pages that do not wait for it must not see an unhandled rejection.
+    // Pages that do not wait for it must not get an unhandled rejection.
     this.promise.catch(() => {});
   }
 
@@ -40,8 +40,8 @@ export class FirstPicture {
   }
 
   /**
-   * Does nothing when the picture has come.
-   * @param {PlayerProblem | null} problem What ended the player; `null`: the page has stopped it.
+   * Does nothing after the first picture.
+   * @param {PlayerProblem | null} problem What ended the player; `null`: the page stopped it.
    */
   missed(problem) {
     this.#reject(

@@ -1,13 +1,13 @@
 // @ts-check
-/** Where this client comes from, and with it the server that it belongs to. @module */
+/** The address from which this client was loaded, which is the default server. @module */
 
-/** This file lies in a folder beside the client's main file, unless it has been bundled into that. */
+/** This file is in a folder beside the client's main file, unless it is bundled into it. */
 const HERE = import.meta.url.replace(/pinhole\/home\.js$/, "");
 
 /**
- * Address of a server, as the folder that its other addresses are in: a path prefix in front of all of them is kept.
- * @param {string | URL} [server] Default: where this client was loaded from.
- * @throws {TypeError} When it is no URL.
+ * Address of a server, as the base of its other URLs; keeps a path prefix.
+ * @param {string | URL} [server] Default: the server from which this client was loaded.
+ * @throws {TypeError} When it is not a URL.
  */
 export function serverUrl(server) {
   if (server === undefined) return new URL(".", HERE);

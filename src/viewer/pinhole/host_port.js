@@ -1,8 +1,8 @@
 // @ts-check
-/** Hosts with ports, as people and URLs write them. @module */
+/** Formats of hosts with ports. @module */
 
 /**
- * An IPv6 address stands in brackets, as in `src/base/host_port.ts`.
+ * IPv6 addresses are in brackets, as in `src/base/host_port.ts`.
  * @param {string} host @param {string | number} port
  */
 export function formatHostPort(host, port) {

@@ -1,13 +1,13 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Sends what a viewer does on the picture to the renderer, as compact JSON. @module */
+/** Sends input events on the picture to the renderer, as compact JSON. @module */
 /** @typedef {import("../pinhole.d.ts").PinholePlayer} PinholePlayer */
 
 /**
- * Sends pointer, wheel and keyboard events on a video element; docs/client.md lists the messages. Moves are gathered to
- * one message for each frame of the screen.
+ * Sends pointer, wheel and keyboard events on a video element; docs/client.md lists the messages. Moves are merged
+ * into one message per screen refresh.
  * @param {PinholePlayer} player
- * @param {HTMLVideoElement} video It takes the keyboard's focus on a click.
+ * @param {HTMLVideoElement} video Gets the keyboard focus on a click.
  * @returns {() => void} Stops it.
  */
 export function forwardInput(player, video) {
@@ -48,7 +48,7 @@ export function forwardInput(player, video) {
   for (const kind of /** @type {const} */ (["keydown", "keyup"])) {
     video.addEventListener(kind, (event) => {
       const { key, code, repeat } = event;
-      // The browser's own shortcuts, and the way out by the tab key, stay the browser's.
+      // Leave shortcuts and the Tab key to the browser.
       if (key === "Tab" || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       send({ type: "key", event: kind === "keydown" ? "down" : "up", key, code, repeat });
@@ -59,7 +59,7 @@ export function forwardInput(player, video) {
 }
 
 /**
- * Where an event is in the picture, 0–1 from its left and top edge; the bars around it do not count.
+ * Position of an event in the picture, 0–1 from its left and top edges, without the bars.
  * @param {HTMLVideoElement} video
  * @param {MouseEvent} event
  */

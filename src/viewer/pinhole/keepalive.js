@@ -1,14 +1,14 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Keeps the server told where this browser is. @module */
+/** Keeps the server informed of this browser's source port. @module */
 
 /**
- * A tunnel that reconnects gives this browser a new source port, which the server learns from the next packet that it
- * gets from here. While nothing arrives, a browser by itself sends one about once a second only.
+ * A tunnel that reconnects gives this browser a new source port, which the server detects with the next packet. While
+ * nothing arrives, a browser sends only about one packet a second.
  */
 const KNOCK_MS = 250;
 
-/** Sends an empty message, which the server passes to nobody, whenever nothing has been received for a moment. */
+/** Sends an empty message, which the server does not forward, whenever nothing was received for a moment. */
 export class KeepAlive {
   #receivers;
   #channel;
@@ -34,7 +34,7 @@ export class KeepAlive {
     const before = this.#latest;
     this.#latest = Math.max(0, ...this.#receivers.map(latestOf));
     const { readyState, bufferedAmount } = this.#channel;
-    // What waits already will be sent as soon as anything is.
+    // Queued messages already have the same effect.
     if (this.#latest === before && readyState === "open" && bufferedAmount === 0) {
       this.#channel.send("");
     }
@@ -42,7 +42,7 @@ export class KeepAlive {
 }
 
 /**
- * When the receiver last played what it received; 0 before that, and where the browser does not tell.
+ * Time at which the receiver last played received media; 0 before that, and if the browser does not report it.
  * @param {RTCRtpReceiver} receiver
  */
 function latestOf(receiver) {

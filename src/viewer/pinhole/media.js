@@ -8,35 +8,35 @@ import { readSample } from "./stats.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 /** @typedef {import("../pinhole.d.ts").PlayerStats} PlayerStats */
 
-/** From the answer; the server gives up after as long, unless configured otherwise. */
+/** Time limit from the answer on; the server's default is the same. */
 const PATH_TIMEOUT_MS = 10_000;
 /**
- * A browser that has lost its TCP connection mostly makes another without a word. When it does call the path interrupted
- * it finds no way back, and says so after some seven seconds only.
+ * A browser that lost its TCP connection usually reconnects silently. If it reports the path as disconnected, it does
+ * not recover, and reports the failure only after about seven seconds.
  */
 const TCP_TIMEOUT_MS = 1_000;
 const SAMPLE_MS = 1000;
-/** Bytes that may wait in the data channel; `send` says no to more. */
+/** Maximum queued bytes in the data channel; `send` refuses more. */
 const CHANNEL_BUFFERED_MAX = 1024 * 1024;
-/** Longest message that the server takes, in bytes. */
+/** Maximum message that the server accepts, in bytes. */
 const MESSAGE_BYTES_MAX = 65_536;
 /**
- * Pictures that wait so long are in step with their sound, which every browser has to buffer. They would be in the end,
- * but Chromium takes 20 s to find that out.
+ * With this buffer, pictures are in sync with their sound, which every browser has to buffer. Without it, Chromium
+ * takes 20 s to get there.
  */
 const PICTURE_WAITS_MS = 60;
-/** Samples without a new picture until that is called a problem. */
+/** Samples without a new picture until a problem is reported. */
 const SILENT_SAMPLES_MAX = 5;
 
 /**
- * @typedef {object} MediaListener Hears of a {@link MediaConnection} until it is closed.
- * @property {() => void} changed `phase`, `layer` or `problem` may be another.
+ * @typedef {object} MediaListener Events of a {@link MediaConnection} until it is closed.
+ * @property {() => void} changed `phase`, `layer` or `problem` may have changed.
  * @property {(candidate: RTCIceCandidate | null) => void} candidate
- * @property {(track: MediaStreamTrack) => void} track It is in the video's stream already.
+ * @property {(track: MediaStreamTrack) => void} track Already added to the video's stream.
  * @property {() => void} firstFrame
  * @property {(stats: PlayerStats) => void} sampled
- * @property {(data: string | ArrayBuffer) => void} message Came over the data channel.
- * @property {(problem: PlayerProblem) => void} failed The connection is of no more use.
+ * @property {(data: string | ArrayBuffer) => void} message Received over the data channel.
+ * @property {(problem: PlayerProblem) => void} failed The connection is no longer usable.
  */
 
 /** Receives one stream into a video element. */
@@ -49,7 +49,7 @@ export class MediaConnection {
   #keepAlive;
   #stream = new MediaStream();
   #described;
-  /** Firefox does not tell it any more when the connection is closed. @type {string | null} */
+  /** Stored, because Firefox does not return it after the connection is closed. @type {string | null} */
   #answerSdp = null;
   #startedAt = performance.now();
   /** @type {number | null} */
@@ -63,7 +63,7 @@ export class MediaConnection {
   #silentSamples = 0;
 
   /**
-   * Starts to make the offer.
+   * Starts creating the offer.
    * @param {{ video: HTMLVideoElement, iceTransportPolicy?: RTCIceTransportPolicy }} options
    * @param {MediaListener} listener
    */
@@ -86,7 +86,7 @@ export class MediaConnection {
     peer.onconnectionstatechange = () => this.#connectionChanged();
     this.#sampleTimer = setInterval(() => this.#takeSample(), SAMPLE_MS);
     this.#described = peer.setLocalDescription();
-    // A connection that is closed before anyone asked for its offer must not report a rejection.
+    // A connection that is closed before its offer is used must not cause an unhandled rejection.
     this.#described.catch(() => {});
   }
 
@@ -101,7 +101,7 @@ export class MediaConnection {
     return this.#firstFrameMs === null ? "connected" : "playing";
   }
 
-  /** The first layer that is not up yet. */
+  /** The first layer that is not established yet. */
   get layer() {
     if (!this.#answered) return "signalling";
     if (!this.#pathFound) return "path";
@@ -109,7 +109,7 @@ export class MediaConnection {
     return this.#firstFrameMs === null ? "frames" : null;
   }
 
-  /** The answer was taken and the connection did not end since. */
+  /** Whether the answer was applied and the connection has not ended. */
   get alive() {
     return this.#answered && !["failed", "closed"].includes(this.#peer.connectionState);
   }
@@ -133,20 +133,20 @@ export class MediaConnection {
     return this.#sample && { ...this.#sample.stats, timeToFirstFrameMs: this.#firstFrameMs };
   }
 
-  /** What is wrong at the moment with a connection that may still recover. */
+  /** The current problem of a connection that may still recover. */
   get problem() {
     if (this.phase === "interrupted") return interruptedProblem(this.#at);
     if (this.#silentSamples < SILENT_SAMPLES_MAX) return null;
     return framesProblem({ packets: (this.#sample?.stats.packetsReceived ?? 0) > 0 });
   }
 
-  /** Why this connection does not work, after it was given up. */
+  /** Why this connection failed, after it was given up. */
   get failure() {
     const reached = this.#pathFound;
     return mediaProblem({ at: this.#at, reached, wasConnected: this.#wasConnected });
   }
 
-  /** The offer, with the candidates that are known by now. */
+  /** The offer, with the candidates gathered so far. */
   async offerSdp() {
     await this.#described;
     return this.#peer.localDescription?.sdp;
@@ -164,7 +164,7 @@ export class MediaConnection {
     this.#listener.changed();
   }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView} data @returns Whether it is on its way. */
+  /** @param {string | ArrayBuffer | ArrayBufferView} data @returns Whether it was queued. */
   send(data) {
     const { readyState, bufferedAmount } = this.#channel;
     if (readyState !== "open" || bufferedAmount > CHANNEL_BUFFERED_MAX) return false;
@@ -173,7 +173,7 @@ export class MediaConnection {
     return true;
   }
 
-  /** Idempotent. The listener hears nothing more. */
+  /** Idempotent. The listener is no longer called. */
   close() {
     clearTimeout(this.#pathTimer);
     clearInterval(this.#sampleTimer);
@@ -211,7 +211,7 @@ export class MediaConnection {
 
   /** @param {MediaStreamTrack} track */
   #attach(track) {
-    // The event's own streams are empty when the answer has no a=msid (RFC 8830).
+    // The event's streams are empty if the answer has no a=msid (RFC 8830).
     this.#stream.addTrack(track);
     if (this.#video.srcObject !== this.#stream) this.#video.srcObject = this.#stream;
     if (track.kind === "video") {
@@ -229,7 +229,7 @@ export class MediaConnection {
     this.#listener.firstFrame();
   }
 
-  /** Not before the first picture, which may come as soon as it can. */
+  /** Only after the first picture, which should be shown as soon as possible. */
   #keepStep() {
     const [video] = this.#receivers;
     if (video && this.#stream.getAudioTracks().length > 0) {
@@ -243,7 +243,7 @@ export class MediaConnection {
     const before = this.#sample;
     this.#sample = readSample(report, before);
     const framesDecoded = this.#sample?.stats.framesDecoded ?? 0;
-    // A hidden page shows no frames to be seen, but decodes them.
+    // A hidden page does not present frames, but decodes them.
     if (framesDecoded > 0) this.#frameSeen();
     const news = framesDecoded > (before?.stats.framesDecoded ?? 0);
     this.#silentSamples = news || this.#video.paused ? 0 : this.#silentSamples + 1;
@@ -253,12 +253,12 @@ export class MediaConnection {
 }
 
 /**
- * Whether a message is no longer than the server takes.
+ * Whether a message is within the server's limit.
  * @param {string | ArrayBuffer | ArrayBufferView} data
  */
 export function fitsMessage(data) {
   if (typeof data !== "string") return data.byteLength <= MESSAGE_BYTES_MAX;
-  // Each character has a byte at least, which spares encoding what is far too long.
+  // Each character has at least one byte, so this avoids encoding very long text.
   return data.length <= MESSAGE_BYTES_MAX &&
     new TextEncoder().encode(data).length <= MESSAGE_BYTES_MAX;
 }
@@ -266,6 +266,6 @@ export function fitsMessage(data) {
 /** @param {RTCRtpReceiver} receiver */
 function askForLowDelay(receiver) {
   receiver.jitterBufferTarget = 0;
-  // The older name of the same wish, in Chromium before 124.
+  // The older name of this setting, in Chromium before 124.
   Object.assign(receiver, { playoutDelayHint: 0 });
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Tests the whole way from this browser to a server, step by step. `pinhole.d.ts` documents it. @module */
+/** Tests the whole path from this browser to a server, step by step. `pinhole.d.ts` documents it. @module */
 import { addArrivals, deadEnds, portFindings, portStep } from "./path_findings.js";
 import { probePort } from "./path_probe.js";
 import { ask, openWebSocket } from "./path_requests.js";
@@ -17,9 +17,9 @@ import { tryConnection } from "./trial.js";
 /** @typedef {{ kind: PathStep["kind"], title: string }} Line */
 /** @typedef {Awaited<ReturnType<typeof tryConnection>>} TrialResult */
 
-/** Browsers allow some hundred connections to a page, which may have others. */
+/** Browsers allow a page some hundred connections, and it may have others. */
 const PROBES_AT_ONCE = 16;
-/** Less than this before the server forgets the check, no new port is asked. */
+/** No new port is tested within this time before the check expires on the server. */
 const LAST_PROBE_MS = 8000;
 
 /** @type {Line} */
@@ -31,7 +31,7 @@ const PORTS = { kind: "port", title: "Media ports" };
 /** @type {Line} */
 const CONNECTION = { kind: "connection", title: "A real connection" };
 
-/** The lines that a connection has while it comes up. */
+/** The lines of a connection while it is established. */
 const STAGES = /** @type {const} */ ([
   ["pathMs", "Connection (ICE)"],
   ["encryptionMs", "Encryption (DTLS)"],
@@ -59,12 +59,12 @@ export async function checkPath({ server, token, signal, changed } = {}) {
     }).run();
   } finally {
     signal?.removeEventListener("abort", abort);
-    // Whatever is still open after an error ends with it.
+    // Closes everything that is still open after an error.
     stop.abort();
   }
 }
 
-/** One check, from its first question to its verdict. */
+/** One check, from its first request to its verdict. */
 class PathCheck {
   #server;
   #token;
@@ -109,7 +109,7 @@ class PathCheck {
   /** @returns {Promise<string | null>} The fault, if there is one. */
   async #checkHttp() {
     this.#show("http", [step(HTTP, "running")]);
-    // Without reading it, a page of any origin may ask for it.
+    // A page of any origin may request it, if it does not read the response.
     const reply = await this.#ask("healthz", { mode: "no-cors" });
     if (reply?.ok) {
       const words = `answered after ${Math.round(reply.ms)} ms`;
@@ -265,7 +265,7 @@ function whyUntested(reply) {
   return `The server cannot test its ports (HTTP ${reply.status}): it may be an older version.`;
 }
 
-/** Not by randomUUID, which pages over plain http do not have. */
+/** Not with randomUUID, which pages over plain http do not have. */
 function randomName() {
   const bytes = Array.from(crypto.getRandomValues(new Uint8Array(8)));
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,12 +1,12 @@
 // @ts-check
-/** What a check of the path found out about each port, and what that means. @module */
+/** Results of a path check for each port, and their meaning. @module */
 import { formatHostPort } from "./host_port.js";
 /** @typedef {import("../pinhole.d.ts").PathStep} PathStep */
 /** @typedef {import("./path_probe.js").PortEntry} PortEntry */
 /** @typedef {import("./path_probe.js").Transport} Transport */
 
 /**
- * @typedef {object} Arrival Questions of the browser that one port of the server received.
+ * @typedef {object} Arrival Checks of the browser that one port of the server received.
  * @property {number} local_port
  * @property {Transport} transport
  * @property {string} from
@@ -14,16 +14,16 @@ import { formatHostPort } from "./host_port.js";
  */
 
 /**
- * @typedef {object} PortFinding What is known of one port and one transport.
+ * @typedef {object} PortFinding Result for one port and one transport.
  * @property {PortEntry} entry
  * @property {Transport} transport
  * @property {"waiting" | "running" | "done" | "untested"} stage
- * @property {number | null} ms Until the first answer; `null` while there is none.
+ * @property {number | null} ms Time until the first answer; `null` if there is none.
  * @property {readonly Arrival[]} arrivals Of this transport, as the server counted them.
  */
 
 /**
- * What is to be found out, the ports over UDP first.
+ * Creates the list of tests, UDP ports first.
  * @param {readonly PortEntry[]} entries
  * @returns {PortFinding[]}
  */
@@ -40,9 +40,9 @@ export function portFindings(entries) {
 }
 
 /**
- * Notes what the server received.
+ * Adds the server's arrivals.
  * @param {readonly PortFinding[]} findings
- * @param {readonly { local_port: number, arrivals: readonly Arrival[] }[]} [received] Absent when it could not be asked.
+ * @param {readonly { local_port: number, arrivals: readonly Arrival[] }[]} [received] Absent if the request failed.
  */
 export function addArrivals(findings, received = []) {
   for (const finding of findings) {
@@ -69,7 +69,7 @@ export function portStep(finding) {
   const { local_port: own } = finding.entry;
   if (wrong !== null) return step("failed", `maps to the server's port ${wrong}, not to ${own}`);
   if (ms !== null) return step("ok", `first answer after ${Math.round(ms)} ms`);
-  // TCP is there for networks without UDP: alone it keeps nobody out.
+  // TCP is only needed for networks without UDP, so this is just a warning.
   const state = transport === "tcp" ? "warning" : "failed";
   const protocol = transport.toUpperCase();
   if (hasArrived(finding)) {
@@ -82,7 +82,7 @@ export function portStep(finding) {
 }
 
 /**
- * Address and port as they are announced.
+ * The announced address and port.
  * @param {PortFinding} finding
  */
 export function addressOf({ entry: { address, port } }) {
@@ -95,7 +95,7 @@ export function hasArrived({ arrivals }) {
 }
 
 /**
- * The server's port where this one's packets came out, if that is not its own.
+ * The server's port at which packets for this port arrived, if it is another.
  * @param {PortFinding} finding
  */
 export function misroutedTo({ entry, arrivals }) {
@@ -104,7 +104,7 @@ export function misroutedTo({ entry, arrivals }) {
 }
 
 /**
- * Addresses, as in {@link addressOf}, where a connection cannot succeed by any transport.
+ * Addresses, as in {@link addressOf}, at which no transport works.
  * @param {readonly PortFinding[]} findings
  * @returns {ReadonlySet<string>}
  */
@@ -117,7 +117,7 @@ export function deadEnds(findings) {
 }
 
 /**
- * The misrouted ports in words, swapped pairs together.
+ * Describes the misrouted ports, with swapped pairs combined.
  * @param {readonly PortFinding[]} findings
  */
 export function describeMisrouted(findings) {
@@ -146,7 +146,7 @@ export function describeMisrouted(findings) {
 }
 
 /**
- * True for addresses that nobody outside of their own network can reach (RFC 1918, RFC 4193, loopback, link-local).
+ * True for addresses that cannot be reached from other networks (RFC 1918, RFC 4193, loopback, link-local).
  * @param {string} address
  */
 export function isPrivate(address) {

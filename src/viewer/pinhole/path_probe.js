@@ -1,15 +1,15 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Asks one media port for an answer by ICE alone: no session, no DTLS, no place on the port. @module */
+/** Tests one media port with ICE checks only: no session, no DTLS, no place on the port. @module */
 
-/** From the first question on. A tunnel that queues adds seconds, and browsers ask many times meanwhile. */
+/** Time limit from the first check on. A tunnel that queues adds seconds, and browsers repeat checks meanwhile. */
 const ANSWER_WAIT_MS = 6000;
 
-/** Nothing beyond ICE is answered, so this is never compared with anything (RFC 8122 §5). */
+/** There is no DTLS, so this is never compared (RFC 8122 §5). */
 const UNUSED_FINGERPRINT = Array(32).fill("00").join(":");
 
 /**
- * @typedef {object} PortEntry One media port, as `POST /api/path-check` names it.
+ * @typedef {object} PortEntry One media port in `POST /api/path-check`.
  * @property {number} local_port
  * @property {string} address Announced IP address.
  * @property {number} port Announced port.
@@ -20,7 +20,7 @@ const UNUSED_FINGERPRINT = Array(32).fill("00").join(":");
 /** @typedef {"udp" | "tcp"} Transport */
 
 /**
- * Milliseconds until the port answered; `null` when it stayed silent.
+ * Milliseconds until the port answered; `null` if it did not.
  * @param {PortEntry} entry
  * @param {{ transport: Transport, signal: AbortSignal }} how
  */
@@ -66,7 +66,7 @@ function timeOfAnswer(peer, signal) {
 }
 
 /**
- * The answer that a server would give to an offer of one data channel (RFC 8839, RFC 8841), from an ICE-lite side.
+ * Formats the answer of an ICE-lite server to an offer of one data channel (RFC 8839, RFC 8841).
  * @param {PortEntry} entry
  * @param {{ transport: Transport, mid: string }} how
  */
@@ -74,7 +74,7 @@ function formatAnswer({ address, port, ufrag, pwd }, { transport, mid }) {
   const family = address.includes(":") ? "IP6" : "IP4";
   const candidate = transport === "udp"
     ? `1 1 udp 2130706431 ${address} ${port} typ host`
-    // RFC 6544 §4.5: the browser is the one that connects.
+    // RFC 6544 §4.5: the browser connects.
     : `1 1 tcp 1671430143 ${address} ${port} typ host tcptype passive`;
   return [
     "v=0",

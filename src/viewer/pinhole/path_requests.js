@@ -1,20 +1,20 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Timed questions to the server over HTTP and WebSocket. @module */
+/** Timed HTTP and WebSocket requests to the server. @module */
 
 const REPLY_WAIT_MS = 8000;
 
 /**
  * @typedef {object} Reply
- * @property {boolean} ok A status of success, or one that this page may not see.
+ * @property {boolean} ok Whether it succeeded, or this page may not read the response.
  * @property {number} status
  * @property {number} ms
- * @property {any} json The body; `undefined` when it is no JSON.
+ * @property {any} json The body; `undefined` if it is not JSON.
  * @property {string | null} retryAfter
  */
 
 /**
- * Sends one request. `null`: no answer came, or none that this page may see.
+ * Sends one request. `null`: there was no response, or none that this page may read.
  * @param {URL} url
  * @param {RequestInit & { signal: AbortSignal }} init
  * @returns {Promise<Reply | null>}
@@ -50,7 +50,7 @@ export async function ask(url, { signal, ...init }) {
  * Opens a WebSocket and closes it again.
  * @param {URL} url
  * @param {AbortSignal} signal
- * @returns {Promise<number | null>} Milliseconds until it was open; `null` when it did not open.
+ * @returns {Promise<number | null>} Milliseconds until it was open; `null` if it did not open.
  */
 export async function openWebSocket(url, signal) {
   signal.throwIfAborted();
@@ -60,7 +60,7 @@ export async function openWebSocket(url, signal) {
   try {
     socket = new WebSocket(url);
   } catch {
-    // The browser forbids ws: to a page that came over https.
+    // Browsers do not allow ws: from an https page.
     return null;
   }
   /** @type {ReturnType<typeof setTimeout> | undefined} */

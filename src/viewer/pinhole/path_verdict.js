@@ -1,5 +1,5 @@
 // @ts-check
-/** Names the layer at fault, from everything that a check of the path found. @module */
+/** Finds the layer at fault from the results of a path check. @module */
 import {
   addressOf,
   describeMisrouted,
@@ -14,16 +14,16 @@ import {
 /**
  * @typedef {object} PathFindings
  * @property {URL} server
- * @property {string | null} httpFault What the server does instead of answering over HTTP.
- * @property {boolean} websocket A WebSocket opened.
+ * @property {string | null} httpFault Fault of the HTTP response, as a verb phrase.
+ * @property {boolean} websocket Whether a WebSocket opened.
  * @property {readonly PortFinding[]} ports
  * @property {string | null} portsUntested Why no port was tested.
- * @property {{ problem: PlayerProblem | null, frameMs: number | null } | null} trial `null`: there was none.
+ * @property {{ problem: PlayerProblem | null, frameMs: number | null } | null} trial `null` if there was none.
  * @property {string | null} trialUntested Why there was none.
  */
 
 /**
- * The first fault on the way from the page to a picture; else the first doubt; else that there is none.
+ * The first fault on the path from the page to a picture; otherwise the first warning; otherwise `ok`.
  * @param {PathFindings} found
  * @returns {PathVerdict}
  */

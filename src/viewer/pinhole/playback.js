@@ -1,23 +1,26 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Gets past the browsers' autoplay rules. @module */
+/** Handles the browsers' autoplay rules. @module */
 
-/** Keys on these do something to them; the click that may follow counts as a gesture. */
+/** Keys on these elements operate them; a resulting click counts as a gesture. */
 const CONTROLS = "a,button,input,select,textarea,summary,[contenteditable],[role=button]";
 
-/** Makes one video element play: without sound at first, with sound after a gesture. */
+/** Plays a video element: muted at first, with sound after a gesture. */
 export class Playback {
   #video;
   #changed;
   /** Whether the next gesture turns the sound on. */
   #unmuteOnGesture;
-  /** What `muted` was set to here last; anything else is somebody else's decision. @type {boolean | undefined} */
+  /**
+   * The last value of `muted` that was set here; another value was set by the page or the user. @type {boolean |
+   * undefined}
+   */
   #muted;
   #blocked = false;
 
   /**
-   * @param {{ video: HTMLVideoElement, muted?: boolean }} options `muted`: leave the sound off.
-   * @param {() => void} changed `blocked` may be another.
+   * @param {{ video: HTMLVideoElement, muted?: boolean }} options `muted`: keep the sound off.
+   * @param {() => void} changed `blocked` may have changed.
    */
   constructor({ video, muted }, changed) {
     this.#video = video;
@@ -25,14 +28,14 @@ export class Playback {
     this.#unmuteOnGesture = !muted;
   }
 
-  /** The browser refused to play; it needs a gesture first. */
+  /** Whether the browser refused to play and needs a gesture. */
   get blocked() {
     return this.#blocked;
   }
 
   /**
-   * Listens for gestures until `signal` aborts. The first time the sound goes off, as browsers want it; later it stays as
-   * it was left.
+   * Listens for gestures until `signal` aborts. Mutes the video the first time, as browsers require; later keeps its
+   * setting.
    * @param {AbortSignal} signal
    */
   prepare(signal) {
@@ -52,7 +55,7 @@ export class Playback {
       await this.#video.play();
       this.#blocked = false;
     } catch (error) {
-      // Any other failure is a play that a newer stream has replaced.
+      // Any other failure means that a newer stream replaced this one.
       if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       if (!this.#video.muted) return this.#playSilently();
       this.#blocked = true;
@@ -60,7 +63,7 @@ export class Playback {
     this.#changed();
   }
 
-  /** Pictures without sound are better than none: the next gesture turns it on again. */
+  /** Plays muted, because pictures without sound are better than none; the next gesture turns the sound on again. */
   #playSilently() {
     this.#setMuted({ muted: true });
     this.#unmuteOnGesture = true;
@@ -71,12 +74,12 @@ export class Playback {
     if (this.#blocked) this.play();
     const stream = this.#video.srcObject;
     if (!(stream instanceof MediaStream) || stream.getAudioTracks().length === 0) return;
-    // Once: people who turn the sound off later mean it.
+    // Only once: if the user mutes the video later, it stays muted.
     if (this.#unmuteOnGesture) this.#setMuted({ muted: false });
     this.#unmuteOnGesture = false;
   }
 
-  /** The page or the person has decided about the sound, which no later gesture overrules. */
+  /** The page or the user has set the sound, so later gestures do not change it. */
   #volumeChanged() {
     if (this.#video.muted === this.#muted) return;
     this.#muted = this.#video.muted;
@@ -91,7 +94,8 @@ export class Playback {
 }
 
 /**
- * Whether a key is pressed for the stream: keys that move the focus, type into a field or belong to the browser are not.
+ * Whether a key press counts as a gesture: keys that move the focus, type into a field or belong to the browser do
+ * not.
  * @param {KeyboardEvent} event
  */
 function isGesture({ key, ctrlKey, altKey, metaKey, target }) {

@@ -1,10 +1,10 @@
 // @ts-check
-/** What can go wrong, as the player names it. @module */
+/** The player's problems. @module */
 import { FATAL_CODES, SERVER_WORDS } from "./codes.js";
 export { CODE_OF_CLOSE } from "./codes.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 
-/** Problems that the next try would meet again. */
+/** Problems that another try would not solve. */
 const FATAL = new Set([...FATAL_CODES, "signalling_blocked", "no_offer", "bad_answer"]);
 
 const SIGNALLING_WORDS = {
@@ -26,7 +26,7 @@ export const NO_WEBRTC = {
 };
 
 /**
- * True when another try makes no sense.
+ * Whether another try would not help.
  * @param {PlayerProblem} problem
  */
 export function isFatal(problem) {
@@ -35,7 +35,7 @@ export function isFatal(problem) {
 
 /**
  * @param {string} code One of the server's error codes.
- * @param {string | undefined} message The server's own words, where they came.
+ * @param {string | undefined} message The server's message, if it arrived.
  * @returns {PlayerProblem}
  */
 export function serverProblem(code, message) {
@@ -68,7 +68,7 @@ export function answerProblem(error) {
 
 /**
  * @param {keyof typeof SIGNALLING_WORDS} code
- * @param {URL} url Where the WebSocket should lead.
+ * @param {URL} url Address of the WebSocket.
  * @returns {PlayerProblem}
  */
 export function signallingProblem(code, { origin }) {
@@ -76,8 +76,9 @@ export function signallingProblem(code, { origin }) {
 }
 
 /**
- * Names the layer that kept a media connection from working.
- * @param {{ at: string | undefined, reached: boolean, wasConnected: boolean }} found `at`: the announced address and port;
+ * Finds the layer at fault of a failed media connection.
+ * @param {{ at: string | undefined, reached: boolean, wasConnected: boolean }} found `at`: the announced address and
+ * port;
  *   `reached`: a connectivity check was answered.
  * @returns {PlayerProblem}
  */
@@ -106,7 +107,7 @@ export function interruptedProblem(at) {
   return { code: "path_interrupted", layer: "path", message, at };
 }
 
-/** @param {{ packets: boolean }} found Whether packets come at all. @returns {PlayerProblem} */
+/** @param {{ packets: boolean }} found Whether any packets arrive. @returns {PlayerProblem} */
 export function framesProblem({ packets }) {
   const message = packets
     ? "Video packets arrive, but this browser cannot decode a picture from them."

@@ -4,16 +4,17 @@
 import { serverUrl } from "./home.js";
 
 /**
- * @typedef {object} SignallingListener Hears of a {@link SignallingSocket} until it is closed from this side.
- * @property {() => object | Promise<object | null>} greeting Makes the first message, once the WebSocket is open; `null` when
+ * @typedef {object} SignallingListener Events of a {@link SignallingSocket} until it is closed from this side.
+ * @property {() => object | Promise<object | null>} greeting Makes the first message, once the WebSocket is open;
+ * `null` when
  *   there is none to send. Never rejects.
- * @property {() => void} opened The greeting is on its way.
+ * @property {() => void} opened The greeting was sent.
  * @property {(message: ServerMessage) => void} message
  * @property {(end: { code: number, reason: string, clean: boolean, opened: boolean }) => void} closed
  */
 
 /**
- * @typedef {object} ServerMessage A message of the server; which fields are there depends on `type`.
+ * @typedef {object} ServerMessage A message of the server; `type` determines which fields it has.
  * @property {string} type
  * @property {string} sdp
  * @property {string} viewer
@@ -26,14 +27,14 @@ import { serverUrl } from "./home.js";
  * @property {number} [retry_after_ms]
  */
 
-/** Carries JSON both ways until either side closes. */
+/** Exchanges JSON messages until either side closes. */
 export class SignallingSocket {
   #socket;
 
   /**
    * @param {URL} url
    * @param {SignallingListener} listener
-   * @throws {DOMException} When the browser forbids this page the connection (ws from an https page).
+   * @throws {DOMException} When the browser does not allow the connection (ws from an https page).
    */
   constructor(url, listener) {
     const socket = new WebSocket(url);
@@ -53,7 +54,7 @@ export class SignallingSocket {
   }
 
   /**
-   * Sends `message`; false when the WebSocket is not open.
+   * Sends `message`; false if the WebSocket is not open.
    * @param {object} message
    */
   post(message) {
@@ -62,7 +63,7 @@ export class SignallingSocket {
     return true;
   }
 
-  /** Idempotent. The listener hears nothing more. */
+  /** Idempotent. The listener is no longer called. */
   close() {
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close(1000);
@@ -70,8 +71,8 @@ export class SignallingSocket {
 }
 
 /**
- * The WebSocket's address. Without `url` and `server` it is beside this client's own file, so a page of another host that
- * imports the client from a Pinhole server finds that server.
+ * The WebSocket's address. Without `url` and `server` it is relative to this client's file, so a page on another host
+ * that imports the client from a Pinhole server uses that server.
  * @param {{ url?: string, server?: string | URL, session?: string, token?: string }} options
  * @throws {TypeError}
  */

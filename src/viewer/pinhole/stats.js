@@ -1,11 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Reads the figures that matter out of `RTCPeerConnection.getStats()`. @module */
+/** Reads the player's statistics from `RTCPeerConnection.getStats()`. @module */
 /** @typedef {import("../pinhole.d.ts").PlayerStats} PlayerStats */
 /** @typedef {import("../pinhole.d.ts").SelectedCandidate} SelectedCandidate */
 
 /**
- * @typedef {object} Sample One reading of a connection's statistics.
+ * @typedef {object} Sample One sample of a connection's statistics.
  * @property {number} atMs Milliseconds on the report's own clock.
  * @property {number} bytesReceived Video payload since the stream began.
  * @property {Omit<PlayerStats, "timeToFirstFrameMs">} stats
@@ -14,8 +14,8 @@
 
 /**
  * @param {ReadonlyMap<string, any> | RTCStatsReport} report
- * @param {Sample | null} before The sample before it, for the rates.
- * @returns {Sample | null} `null` while no video is agreed on.
+ * @param {Sample | null} before The previous sample, for the rates.
+ * @returns {Sample | null} `null` while no video is negotiated.
  */
 export function readSample(report, before) {
   const video = find(report, (entry) => entry.type === "inbound-rtp" && entry.kind === "video");

@@ -1,26 +1,26 @@
 // @ts-check
 /// <reference lib="dom" />
-/** One try of a whole connection, ended as soon as its first picture is decoded. @module */
+/** A trial connection, ended as soon as its first picture is decoded. @module */
 import { MediaConnection } from "./media.js";
 import * as problems from "./problems.js";
 import { SignallingSocket } from "./signalling.js";
 import { readSample } from "./stats.js";
 /** @typedef {import("../pinhole.d.ts").PlayerProblem} PlayerProblem */
 
-/** Two of the waits of a player: 10 s for the path, and as much for a renderer that is slow to start. */
+/** Twice a player's limit: 10 s for the path, and as much for a renderer that is slow to start. */
 const TRIAL_LIMIT_MS = 20_000;
 const LOOK_MS = 50;
 
 /**
- * @typedef {object} TrialTimes Milliseconds from the start of the try; `null`: not there yet.
+ * @typedef {object} TrialTimes Milliseconds from the start of the trial; `null`: not reached yet.
  * @property {number | null} pathMs The leased port answered.
  * @property {number | null} encryptionMs DTLS is done.
- * @property {number | null} packetMs The first video packet came.
+ * @property {number | null} packetMs The first video packet arrived.
  * @property {number | null} frameMs The first picture was decoded.
  */
 
 /**
- * Connects to a session, and leaves it again. It adds nothing to the document.
+ * Connects to a session, and disconnects again. It adds nothing to the document.
  * @param {URL} url Address of the session's WebSocket.
  * @param {{ signal: AbortSignal, deadEnds: ReadonlySet<string>, changed: (times: TrialTimes) => void }} options
  *   `deadEnds`: media addresses that are known not to work, so that nothing is waited for there.
@@ -47,7 +47,7 @@ export async function tryConnection(url, { signal, deadEnds, changed }) {
   const look = setInterval(async () => {
     const sample = readSample(await media.peerConnection.getStats(), null);
     if (over || !sample || sample.stats.packetsReceived === 0) return;
-    // A busy browser can have the first packet before it says that the connection is up.
+    // A busy browser may get the first packet before it reports the connection as connected.
     reached("pathMs");
     reached("encryptionMs");
     reached("packetMs");
@@ -84,7 +84,7 @@ function openMedia({ reached, failed }) {
       if (media.layer === "encryption" || media.layer === "frames") reached("pathMs");
       if (media.layer === "frames") reached("encryptionMs");
     },
-    // A browser that refuses to play it still decodes it, which is enough here.
+    // A browser that refuses to play it still decodes it, which is sufficient here.
     track: () => video.play().catch(() => {}),
     failed,
     candidate() {},
@@ -131,7 +131,7 @@ function openSocket(url, { media, deadEnds, failed }) {
   });
 }
 
-/** What the server said of it, in its words. @param {PlayerProblem} problem @param {string} [reason] */
+/** Adds the server's reason. @param {PlayerProblem} problem @param {string} [reason] */
 function withReason(problem, reason) {
   if (reason === undefined) return problem;
   return { ...problem, message: `${problem.message} The server says: ${reason}` };

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** What the status page asks the server. @module */
+/** Requests of the status page to the server. @module */
 
 /**
  * @typedef {object} Viewer One viewer of `/api/sessions`.
@@ -31,10 +31,10 @@
  */
 
 /**
- * @typedef {object} About The server, as `/api/server` tells.
+ * @typedef {object} About Content of `/api/server`.
  * @property {string} version
  * @property {number} uptime_s
- * @property {string | null} page_url The viewer page, relative to this address; `null` where that is not known.
+ * @property {string | null} page_url The viewer page, relative to this address; `null` if unknown.
  */
 
 /**
@@ -43,28 +43,28 @@
  * @property {About} about
  * @property {readonly Session[]} sessions
  * @property {readonly Port[]} ports
- * @property {readonly string[]} reasons Why the server is not ready, in words; empty when it is.
+ * @property {readonly string[]} reasons Why the server is not ready, as text; empty if it is.
  */
 
 /**
- * @typedef {{ kind: "refused" } | { kind: "odd", code: number } | { kind: "away" }} NoStatus Why there is none: no
- * access, an HTTP code or content that says something else, or no answer.
+ * @typedef {{ kind: "refused" } | { kind: "odd", code: number } | { kind: "away" }} NoStatus Why there is no status:
+ * no access, an unexpected HTTP code or content, or no answer.
  */
 
-/** A server that takes longer is not there for its viewers either. */
+/** Timeout of requests; a server that takes longer does not work for viewers either. */
 const PATIENCE_MS = 5_000;
 
-/** Asks one server again and again. */
+/** Polls one server. */
 export class Server {
   #headers;
 
-  /** @param {string | undefined} token For all sessions, where the server wants one. */
+  /** @param {string | undefined} token A token for all sessions, if the server requires one. */
   constructor(token) {
-    // Not in the address, which ends up in the logs of proxies.
+    // Not in the URL, which appears in the logs of proxies.
     this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   }
 
-  /** @returns {Promise<Status | NoStatus>} It never rejects. */
+  /** @returns {Promise<Status | NoStatus>} Never rejects. */
   async ask() {
     const paths = ["api/sessions", "api/ports", "api/server", "readyz"];
     const [list, places, server, ready] = await Promise.all(paths.map((path) => this.#get(path)));
@@ -78,7 +78,7 @@ export class Server {
     return { kind: "status", about, sessions, ports, reasons };
   }
 
-  /** @param {string} path Relative to the page, which may sit behind a prefix. */
+  /** @param {string} path Relative to the page, which may have a path prefix. */
   async #get(path) {
     try {
       const response = await fetch(path, {
@@ -93,12 +93,12 @@ export class Server {
   }
 }
 
-/** @param {{ code: number, text: string }} answer @returns {any} `undefined` where it is no JSON. */
+/** @param {{ code: number, text: string }} answer @returns {any} `undefined` if it is not JSON. */
 function parseJson({ code, text }) {
   try {
     return code === 200 ? JSON.parse(text) : undefined;
   } catch {
-    // Some page of a proxy.
+    // For example a proxy's error page.
     return undefined;
   }
 }

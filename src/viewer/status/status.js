@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The status page: what the server does at this moment, for the people who run it. @module */
+/** The status page: the current state of the server, for operators. @module */
 import { element, setText } from "../page/dom.js";
 import { Plot } from "../page/plot.js";
 import { Server } from "./server.js";
@@ -12,7 +12,7 @@ import { ageWords, bitrateWords, countWords, explain, roundTripWords } from "./w
 /** @typedef {import("./server.js").Status} Status */
 
 const POLL_MS = 1_000;
-/** A token does not get better by asking. */
+/** Polling interval after a refusal, which is unlikely to change. */
 const POLL_REFUSED_MS = 10_000;
 const PLOT_SPAN_MS = 120_000;
 
@@ -31,7 +31,7 @@ setText(element("server"), location.host);
 void poll();
 
 async function poll() {
-  // Asks nothing while another tab is in front.
+  // Does not poll while the page is hidden.
   const answer = document.hidden ? undefined : await server.ask();
   if (answer?.kind === "status") showServer(answer);
   else if (answer) showProblem(answer);
@@ -87,7 +87,7 @@ function showProblem(answer) {
   element("token-form").hidden = answer.kind !== "refused";
   element("empty").hidden = true;
   document.body.setAttribute("data-stale", "");
-  // What is missing must not be bridged by a line.
+  // Adds a gap, so that the plot does not connect the points around it.
   plot.add(performance.now(), [null, null]);
 }
 

@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The table of sessions. Rows stay where they are and only their text changes, so that what somebody selects, or a
- * screen reader reads, is not taken away each second.
+ * The table of sessions. Rows are reused and only their text changes, so that selections and screen readers are not
+ * disturbed every second.
  * @module
  */
 import { setText } from "../page/dom.js";
@@ -27,10 +27,10 @@ import {
 /** @type {Readonly<Record<string, string>>} */
 const STATE_TONES = { connecting: "busy", connected: "good", disconnected: "warn" };
 
-/** From here on the picture suffers: NACKs take too long, or cannot make up for what is lost. */
+/** From here on the picture suffers: retransmissions take too long, or cannot compensate the loss. */
 const SLOW_MS = 500;
 const LOSSY = 0.05;
-/** Pictures are left out beyond this. */
+/** Pictures are skipped beyond this. */
 const FULL_MS = 250;
 
 /** @type {readonly Column[]} */
@@ -60,10 +60,10 @@ const COLUMNS = [
 ];
 
 /**
- * Shows the sessions: for each a heading and one row a viewer.
+ * Shows the sessions: a heading for each, and one row per viewer.
  * @param {HTMLTableElement} table
  * @param {readonly Session[]} sessions
- * @param {{ pageUrl: string | null }} place `pageUrl`: the viewer page that each session is a link to.
+ * @param {{ pageUrl: string | null }} place `pageUrl`: the viewer page, for the link of each session.
  */
 export function showSessions(table, sessions, { pageUrl }) {
   const bodies = reuse(table, { from: 1, count: sessions.length, make: makeBody });
@@ -90,10 +90,10 @@ function showViewer(row, viewer) {
 }
 
 /**
- * Makes or removes children until there are as many as wanted, behind those that always stay.
+ * Creates or removes children after the first `from`, until there are `count`.
  * @param {Element} parent
  * @param {{ from?: number, count: number, make: () => Element }} wanted
- * @returns {Element[]} Those behind.
+ * @returns {Element[]} Those children.
  */
 export function reuse(parent, { from = 0, count, make }) {
   while (parent.children.length > from + count) parent.lastElementChild?.remove();

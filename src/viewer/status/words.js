@@ -1,16 +1,16 @@
 // @ts-check
-/** What the status page says, in words and figures. @module */
+/** Texts of the status page. @module */
 /** @typedef {import("./server.js").NoStatus} NoStatus */
 
 /**
  * @typedef {object} Problem
  * @property {string} status The headline, in two or three words.
  * @property {string} title
- * @property {string} text What it means and what may help.
+ * @property {string} text Meaning, and what may help.
  */
 
 /**
- * Why there is nothing to show.
+ * Explains why there is nothing to show.
  * @param {NoStatus} answer
  * @param {{ host: string, hasToken: boolean }} page
  * @returns {Problem}
