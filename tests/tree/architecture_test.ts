@@ -1,5 +1,5 @@
 import assert from "assert";
-import { MAY_IMPORT } from "./doors.ts";
+import { MAY_IMPORT } from "./may_import.ts";
 import { readModules, ROOT } from "./modules.ts";
 
 const page = await Deno.readTextFile(`${ROOT}docs/architecture.md`);
@@ -15,7 +15,7 @@ Deno.test("architecture: the drawing shows every room once", () => {
   assert.deepEqual(attributes("data-room").toSorted(), Object.keys(MAY_IMPORT).toSorted());
 });
 
-Deno.test("architecture: each arrow goes through a door that the rooms have", () => {
+Deno.test("architecture: each arrow is between folders of which one may import the other", () => {
   const arrows = attributes("data-from").map((from, at) => [from, attributes("data-to")[at] ?? ""]);
   const wrong = arrows.filter(([from = "", to = ""]) => {
     // A renderer gives frames to a session that is handed it: neither imports the other, both know media's frame.

@@ -1,13 +1,13 @@
 /**
- * Rules of this house in the form of a lint plugin: which file may touch which door of the platform, and how long a
- * function may be. The layout test runs it; `deno lint` itself now and then crashes with a plugin (Deno 2.9.6).
+ * Rules of this house in the form of a lint plugin: which file may use which part of the host, and how long a function
+ * may be. The layout test runs it; `deno lint` itself now and then crashes with a plugin (Deno 2.9.6).
  */
 
 /** Longest function in lines: what one screen shows. */
 const FUNCTION_LINES_MAX = 60;
 
-/** Members of `Deno` that open a door to the host, and the files that may use them. */
-const DENO_DOORS: Readonly<Record<string, RegExp>> = {
+/** Members of `Deno` that lead to the host, and the files that may use them. */
+const HOST_ACCESS: Readonly<Record<string, RegExp>> = {
   dlopen: new RegExp(
     "/src/(renderer/native_library|transport/rtp/native_ciphers|" +
       "ports/(socket_options|descriptor_limit|native_udp|shut_down))\\.ts$",
@@ -52,13 +52,13 @@ export const HOUSE_RULES: Deno.lint.Plugin = {
         };
       },
     },
-    "doors": {
+    "host-access": {
       create(context) {
         if (!SOURCE.test(context.filename)) return {};
         return {
           MemberExpression({ object, property }) {
             if (object.type !== "Identifier" || property.type !== "Identifier") return;
-            const allowed = object.name === "Deno" ? DENO_DOORS[property.name] : undefined;
+            const allowed = object.name === "Deno" ? HOST_ACCESS[property.name] : undefined;
             if (allowed !== undefined && !allowed.test(context.filename)) {
               context.report({
                 node: property,

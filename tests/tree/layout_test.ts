@@ -1,5 +1,5 @@
 import assert from "assert";
-import { MAY_IMPORT } from "./doors.ts";
+import { MAY_IMPORT } from "./may_import.ts";
 import { HOUSE_RULES } from "./house_rules.ts";
 import { ENTRIES, fromFileUrl, readModules, ROOT } from "./modules.ts";
 
@@ -38,7 +38,7 @@ Deno.test("layout: every folder of src has its rule", () => {
   assert.deepEqual([...folders].filter((folder) => !(folder in MAY_IMPORT)), []);
 });
 
-Deno.test("layout: imports go only through the allowed doors", () => {
+Deno.test("layout: folders import only what they may", () => {
   const wrong: string[] = [];
   for (const { path, imports } of modules) {
     const from = folderOf(path);
@@ -99,7 +99,7 @@ Deno.test("layout: no file of src is left unused", () => {
   assert.deepEqual(dead, []);
 });
 
-Deno.test("layout: functions stay short, and doors of the platform have one user", async () => {
+Deno.test("layout: functions stay short, and what leads to the host has few users", async () => {
   const found: string[] = [];
   for (const { path } of modules) {
     const text = await Deno.readTextFile(`${ROOT}${path}`);
