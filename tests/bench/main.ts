@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { measureCongestion } from "./congestion.ts";
+import { measureFanOut } from "./fan_out.ts";
 import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
 import { measureFrp } from "./frp.ts";
@@ -35,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   frp: measureFrp,
   congestion: measureCongestion,
   packet: measurePacketCost,
+  "fan-out": measureFanOut,
   operations: measureOperations,
 };
 
