@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { compileLibrary } from "../support/native.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { compileLibrary } from "../support/renderers/native.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { cpuSeconds } from "./process_usage.ts";
 
