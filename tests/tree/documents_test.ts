@@ -10,6 +10,9 @@ interface Document {
 /** Folders without documents of ours: what is built, and data of tests. */
 const PASSED_OVER: ReadonlySet<string> = new Set(["dist", "node_modules", "coverage", "testdata"]);
 
+/** Width of prose in documents. */
+const COLUMNS_MAX = 100;
+
 /** Every Markdown file of the project, by its path from the root. */
 async function readDocuments(folder = ""): Promise<Map<string, Document>> {
   const documents = new Map<string, Document>();
@@ -75,4 +78,17 @@ Deno.test("documents: docs/README.md lists every page of docs", () => {
     .filter((path) => /^docs\/[^/]+\.md$/.test(path) && path !== "docs/README.md")
     .map((path) => path.slice("docs/".length));
   assert.deepEqual(pages.filter((page) => !index.includes(`](${page})`)), []);
+});
+
+Deno.test("documents: prose of README and docs has lines of at most 100 columns", () => {
+  const long: string[] = [];
+  for (const [path, { text }] of documents) {
+    if (path !== "README.md" && !/^docs\/[^/]+\.md$/.test(path)) continue;
+    for (const line of text.split("\n")) {
+      // A row of a table is one line, and the target of a link cannot be wrapped.
+      const prose = line.trimStart().startsWith("|") ? "" : line.replaceAll(/\]\([^)]*\)/g, "]()");
+      if (prose.length > COLUMNS_MAX) long.push(`${path}: ${line}`);
+    }
+  }
+  assert.deepEqual(long, []);
 });

@@ -85,7 +85,7 @@ exceptions:
 
 - ${
   RESERVED_VARIABLES.map((name) => `\`${name}\``).join(", ")
-} and \`${RESERVED_PREFIX}*\`, which only the tests read;
+} and \`${RESERVED_PREFIX}*\`, which only tests read;
 - the variables that Kubernetes sets for a Service called \`pinhole\`, and Docker for a link
   (\`PINHOLE_SERVICE_HOST\`, \`PINHOLE_PORT=tcp://…\`, \`PINHOLE_PORT_9000_TCP_ADDR\`, \`PINHOLE_NAME\`,
   \`PINHOLE_ENV_*\` …), which are ignored.
@@ -102,11 +102,11 @@ config.toml: video.fps = "30": must be a whole number from 1 to 240
 
 ## Change a running server
 
-On \`SIGHUP\` (\`systemctl reload pinhole\`) the server reads its file again. The column *after a reload*
-says when a changed key takes effect: \`at once\`, also for connected viewers; for \`new sessions\`,
-opened after the reload; or after a \`restart\`, in which case a line of the log names the key. The
-file of \`secret_file\` is read again at each reload. A file with a problem changes nothing. See
-[service.md](service.md).
+On \`SIGHUP\` (\`systemctl reload pinhole\`) the server reads its file again. The column *after a
+reload* says when a changed key takes effect: \`at once\`, also for connected viewers; for
+\`new sessions\`, opened after the reload; or after a \`restart\`, in which case a line of the log names
+the key. The file of \`secret_file\` is read again at each reload. A file with a problem changes
+nothing. See [service.md](service.md).
 
 ## Paths
 

@@ -7,9 +7,9 @@ import {
 
 const INTRODUCTION = `# Metrics
 
-\`GET /metrics\` shows these in the text format of Prometheus (0.0.4). Counters count from the start of the process.
-Label values come from small fixed sets; no session, viewer or address is ever a label. This page is made from the
-tables that \`src/app/metrics.ts\` puts together.
+\`GET /metrics\` returns these in the text format of Prometheus (0.0.4). Counters start at 0 with the
+process. Label values come from small fixed sets; no session, viewer or address is ever a label.
+This page is generated from the tables in \`src/app/metrics.ts\`.
 `;
 
 /** The text of docs/metrics.md: every metric of a table with its kind, labels and meaning. */
@@ -27,7 +27,7 @@ export function formatMetricsReference(metrics: MetricTable): string {
     "## Process\n",
     table(ofProcess),
     "## Label values\n",
-    "Counters that are shown from the start, with 0 for each of these.\n",
+    "Counters that are exported from the start, with 0 for each of these.\n",
     values(metrics),
     "## Buckets\n",
     "Upper bounds of the histograms, in the metric's unit; one above them all takes the rest.\n",
