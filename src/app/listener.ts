@@ -1,5 +1,5 @@
 import { formatHostPort } from "../base/host_port.ts";
-import { acceptAll } from "../base/accept.ts";
+import { acceptAll } from "../base/accept_loop.ts";
 import type { CancelTimer, Clock } from "../base/clock.ts";
 import { AppError, errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";

@@ -12,7 +12,7 @@ import { readCredentials } from "../config/environment.ts";
 import { within } from "../doctor/deadline.ts";
 import type { ExpectedProxy } from "../doctor/frpc_status.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";
-import type { RendererFound } from "../doctor/source.ts";
+import type { RendererFound } from "../doctor/renderer_judge.ts";
 import { createTestPattern } from "../renderer/test_pattern.ts";
 import { VIDEO_CODECS } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";

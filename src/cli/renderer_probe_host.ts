@@ -1,5 +1,5 @@
 import { errorText } from "../base/errors.ts";
-import type { RendererFound } from "../doctor/source.ts";
+import type { RendererFound } from "../doctor/renderer_judge.ts";
 import type { FrameSourceOptions, RenderResult } from "../media/frame.ts";
 import { openRendererLibrary } from "../renderer/library.ts";
 import { type CallState, watchCalls } from "../renderer/watched_calls.ts";

@@ -10,7 +10,13 @@ import { request } from "./http.ts";
 import { type CheckedPath, judgeMapping, judgePacketSizes, judgePaths } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
 import { judgePublicAddress, type ReachFound } from "./public_address_check.ts";
-import { type Checked, checkLocally, checkPaths, checkSizes, findAnswering } from "./reach.ts";
+import {
+  type Checked,
+  checkLocally,
+  checkPaths,
+  checkSizes,
+  findAnswering,
+} from "./reachability.ts";
 import { type CheckResult, failed, ok, skipped } from "./result.ts";
 import { judgeAbsence, judgeLoopback, lookForServer, readArrivals } from "./server.ts";
 import { DoctorRun } from "./run.ts";

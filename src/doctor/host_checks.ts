@@ -7,7 +7,7 @@ import { judgePorts, type LocalPorts } from "./ports.ts";
 import { type CheckResult, skipped } from "./result.ts";
 import { judgeServer, type OpenCheck, openCheck, type ServerFound } from "./server.ts";
 import { findHolders } from "./sockets.ts";
-import { judgeEncoder, judgeRenderer, type RendererFound } from "./source.ts";
+import { judgeEncoder, judgeRenderer, type RendererFound } from "./renderer_judge.ts";
 
 /** Time limit for the start of a server, in milliseconds. */
 const START_MS_MAX = 8_000;

@@ -1,5 +1,5 @@
 import type { ExpectedProxy } from "./frpc_status.ts";
-import type { RendererFound } from "./source.ts";
+import type { RendererFound } from "./renderer_judge.ts";
 
 /** A server that the doctor started for its checks. */
 export interface OwnServer {

@@ -1,4 +1,4 @@
-import { acceptAll } from "../base/accept.ts";
+import { acceptAll } from "../base/accept_loop.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";

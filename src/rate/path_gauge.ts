@@ -1,4 +1,4 @@
-import { SlidingLeast, SlidingSum } from "./sliding.ts";
+import { SlidingLeast, SlidingSum } from "./sliding_window.ts";
 
 /** Result of one packet on its way to the viewer. */
 export interface PacketFate {

@@ -1,7 +1,7 @@
 import type { Live } from "../base/live.ts";
 import { PathGauge } from "./path_gauge.ts";
 import { RateController, type RateLimits } from "./rate_controller.ts";
-import { SlidingLeast, SlidingSum } from "./sliding.ts";
+import { SlidingLeast, SlidingSum } from "./sliding_window.ts";
 import { RateCap, type RateCapLimits } from "./rate_cap.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";

@@ -1,4 +1,4 @@
-import { SlidingSum } from "./sliding.ts";
+import { SlidingSum } from "./sliding_window.ts";
 import type { Bandwidth } from "../sdp/model.ts";
 
 /** RTP header, our extensions and SRTP tag, which count in every limit. */

@@ -2,7 +2,7 @@ import assert from "assert";
 import { BridgeViolation } from "../../src/renderer/bridge/bridge_error.ts";
 import { Libc, LINUX } from "../../src/renderer/bridge/libc.ts";
 import { Ring } from "../../src/renderer/bridge/ring.ts";
-import { RingRate } from "../../src/renderer/bridge/ring_room.ts";
+import { RingRate } from "../../src/renderer/bridge/ring_plan.ts";
 import { cString } from "../../src/renderer/library_calls.ts";
 
 const LAYOUT = { generation: 1, slotBytes: 4096, slotCount: 2, slotsOffset: 4096 } as const;

@@ -11,7 +11,7 @@ import { judgePublicAddress, type ReachFound } from "../../src/doctor/public_add
 import type { CheckResult } from "../../src/doctor/result.ts";
 import { judgeAbsence, judgeServer } from "../../src/doctor/server.ts";
 import { judgeSignalling } from "../../src/doctor/signalling_judge.ts";
-import { judgeEncoder, judgeRenderer } from "../../src/doctor/source.ts";
+import { judgeEncoder, judgeRenderer } from "../../src/doctor/renderer_judge.ts";
 import { judgeViewer } from "../../src/doctor/viewer_probe.ts";
 import type { Viewing } from "../../src/transport/test_viewer.ts";
 

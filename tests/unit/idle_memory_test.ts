@@ -1,5 +1,5 @@
 import assert from "assert";
-import { PictureMemory } from "../../src/media/idle/memory.ts";
+import { PictureMemory } from "../../src/media/idle/picture_memory.ts";
 
 function holdingOf(name: string) {
   return { name, bytes: 0, users: 0 };

@@ -27,7 +27,7 @@ import {
   type FFDecoderCodec,
 } from "node-av/constants";
 import { errorText } from "../../base/errors.ts";
-import { CODEC_WHITELIST, FORMAT_WHITELIST, isAllowed } from "./allowed.ts";
+import { CODEC_WHITELIST, FORMAT_WHITELIST, isAllowed } from "./allowed_formats.ts";
 import { IMAGE_HEAD_BYTES, readImageSize } from "./image_size.ts";
 import { IdleError } from "./idle_error.ts";
 import {

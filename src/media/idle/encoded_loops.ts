@@ -9,7 +9,7 @@ import type { EncodedLoop } from "./encoded_loop.ts";
 import { IDLE_LOOP_BYTES_MAX } from "./limits.ts";
 import { roundOf } from "./loop_moments.ts";
 import { loopRates } from "./loop_rates.ts";
-import { type Holding, PictureMemory } from "./memory.ts";
+import { type Holding, PictureMemory } from "./picture_memory.ts";
 
 /** Time before a failed loop is encoded again, in milliseconds. */
 const RETRY_MS = 60_000;

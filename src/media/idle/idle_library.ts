@@ -13,7 +13,7 @@ import {
 } from "./clip.ts";
 import { IdleError, type IdleErrorCode } from "./idle_error.ts";
 import { IDLE_MEMORY_BYTES_MAX } from "./limits.ts";
-import { type Holding, PictureMemory } from "./memory.ts";
+import { type Holding, PictureMemory } from "./picture_memory.ts";
 import { PictureRecorder, type Recording } from "./picture_recorder.ts";
 import { decodeFirst, type PictureSink, recordPictures } from "./record.ts";
 

@@ -2,7 +2,7 @@ import { avGetPixFmtName, FFmpegError, type FilterContext, FilterGraph, Frame } 
 import { AV_FRAME_DATA_DISPLAYMATRIX, type AVPixelFormat } from "node-av/constants";
 import type { RawFrame } from "../frame.ts";
 import { fitInside } from "../fit.ts";
-import { lightFilters } from "./light.ts";
+import { lightFilters } from "./tone_mapping.ts";
 import { type Orientation, readOrientation } from "./orientation.ts";
 
 /** Names of FFmpeg's pixel formats with transparency. */

@@ -15,7 +15,7 @@ import {
 } from "./limits.ts";
 import { Probation, QUARANTINE_MS } from "./probation.ts";
 import { RingMaker } from "./ring_maker.ts";
-import { RingRate } from "./ring_room.ts";
+import { RingRate } from "./ring_plan.ts";
 import type { ByeCode } from "./server_messages.ts";
 import { type UnixConnection, UnixListener } from "./unix_socket.ts";
 import type { Pace, SessionFeatures } from "./writer_messages.ts";

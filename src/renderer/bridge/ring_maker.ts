@@ -5,7 +5,7 @@ import type { BridgeFiles } from "./bridge_files.ts";
 import type { Libc } from "./libc.ts";
 import { SLOT_BYTES_STEP } from "./limits.ts";
 import { Ring, ringBytes, type RingLayout } from "./ring.ts";
-import { planRing, slotsNeeded, slotsThatFit } from "./ring_room.ts";
+import { planRing, slotsNeeded, slotsThatFit } from "./ring_plan.ts";
 import type { RingOwner } from "./writer_connection.ts";
 
 export interface RingMakerOptions {

@@ -24,7 +24,7 @@ import {
   Timeline,
 } from "./measure.ts";
 import { type AskedStream, framesOf } from "./records.ts";
-import { type NalUnits, Subject } from "./subject.ts";
+import { type NalUnits, Subject } from "./library_under_test.ts";
 import { returning, StuckError } from "./time_limit.ts";
 import { formatMs, type Verdict, verdictOf } from "./verdict.ts";
 

@@ -7,7 +7,7 @@ import {
   type TogetherRecord,
 } from "./judge_library.ts";
 import type { AskedStream, RenderRecord, SoundRecord, StreamRecord } from "./records.ts";
-import type { Subject } from "./subject.ts";
+import type { Subject } from "./library_under_test.ts";
 import { StuckError } from "./time_limit.ts";
 
 /** Enough for a leak to show. */

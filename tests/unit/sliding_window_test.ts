@@ -1,5 +1,5 @@
 import assert from "assert";
-import { SlidingLeast, SlidingSum } from "../../src/rate/sliding.ts";
+import { SlidingLeast, SlidingSum } from "../../src/rate/sliding_window.ts";
 
 Deno.test("SlidingSum: what came within the window is in the sum, to the millisecond where it leaves", () => {
   const sum = new SlidingSum({ windowMs: 100, buckets: 10 });

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { planRing, slotsThatFit } from "../../src/renderer/bridge/ring_room.ts";
+import { planRing, slotsThatFit } from "../../src/renderer/bridge/ring_plan.ts";
 
 const MIB = 1024 * 1024;
 /** A picture of 1280×720 in BGR. */

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { acceptAll } from "../../src/base/accept.ts";
+import { acceptAll } from "../../src/base/accept_loop.ts";
 import { FakeClock, settle } from "../support/parts/fake_clock.ts";
 
 /** Accepts what it is given, in order; then it is closed. */
