@@ -3,19 +3,19 @@ import type { SHARED_METRICS } from "../base/shared_metrics.ts";
 import type { ChannelDrop } from "./sctp/channels.ts";
 import type { AssociationEnd } from "./sctp/events.ts";
 
-/** Tunnels queue for seconds where networks would lose packets. */
+/** Up to seconds, because tunnels queue packets that networks would drop. */
 const ROUND_TRIP = [
   ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
   ...[0.15, 0.2, 0.3, 0.5, 1, 2, 5],
 ] as const;
 
-/** Nothing, the little that is sent again unseen, and what shows. */
+/** No loss, loss that retransmission hides, and visible loss. */
 const LOSS = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] as const;
 
-/** About the limits between which the rate moves, and what a tunnel may leave of them. */
+/** The usual range of rates, and what a tunnel may leave of it. */
 const RATES = [100e3, 200e3, 300e3, 500e3, 750e3, 1e6, 1.5e6, 2e6, 3e6, 5e6, 10e6, 30e6] as const;
 
-/** Below 60 ms nothing is done; from 250 ms on frames are left out. */
+/** Below 60 ms the rate is not reduced; from 250 ms on frames are skipped. */
 const QUEUES = [0.005, 0.01, 0.025, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5] as const;
 
 const STUN_REJECTIONS = [
@@ -40,7 +40,7 @@ const DATA_ENDS = [
   ...["order_contradicts", "too_many_streams"],
 ] as const satisfies readonly AssociationEnd[];
 
-/** What the connections of viewers measure. */
+/** Metrics of viewers' connections. */
 export const TRANSPORT_METRICS = {
   viewer_moves_total: {
     kind: "counter",
@@ -120,5 +120,5 @@ export const TRANSPORT_METRICS = {
   },
 } as const satisfies MetricTable;
 
-/** Measures the connections of viewers. */
+/** Records the metrics of viewers' connections. */
 export type TransportMeter = Meter<typeof TRANSPORT_METRICS & typeof SHARED_METRICS>;

@@ -8,10 +8,10 @@ import { parseOffer } from "../sdp/offer.ts";
 import type { OfferIdentity } from "./peer_transport.ts";
 import { MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
-/** The viewer takes no codec that this server sends, or no video at all. */
+/** The viewer accepts no codec that this server sends, or no video at all. */
 export class OfferError extends AppError<"unsupported_codec"> {}
 
-/** Longest reason of a refusal, in characters: room for what is against two sections with every codec of a browser. */
+/** Maximum reason of a refusal, in characters: enough for two sections with every codec of a browser. */
 const REASON_CHARACTERS_MAX = 390;
 
 /** A section of an offer in which a stream is sent. */
@@ -20,7 +20,7 @@ export interface Sending<Codec extends string> {
   readonly choice: CodecChoice<Codec>;
 }
 
-/** An offer, and the sections of it that are used. In one that the viewer cannot receive, nothing is sent at present. */
+/** An offer, and its sections in use. Nothing is sent in a section that the viewer currently cannot receive. */
 export interface OfferUse {
   readonly offer: Offer;
   readonly video: Sending<VideoCodec> | undefined;
@@ -29,14 +29,14 @@ export interface OfferUse {
   readonly data: OfferMedia | undefined;
 }
 
-/** A viewer's first offer: it has a section that receives video. */
+/** A viewer's first offer, which has a section that receives video. */
 export interface UsableOffer extends OfferUse {
   readonly video: Sending<VideoCodec>;
 }
 
 /**
- * Reads an offer and picks the first section that can take our video, the first for our audio, and the first for data.
- * @param codecs What may be sent as video, best first.
+ * Parses an offer and selects the first section for video, the first for audio, and the first for data.
+ * @param codecs Video codecs that may be sent, best first.
  * @throws {SdpError} `bad_sdp`
  * @throws {OfferError} `unsupported_codec`
  */
@@ -49,9 +49,9 @@ export function readUsableOffer(sdp: string, codecs: readonly VideoCodec[]): Usa
 }
 
 /**
- * Whether an offer is a further one of the same RTCPeerConnection, whose DTLS association goes on. It shows the same
- * certificate (RFC 8842 §5.5), and the same session id (RFC 3264 §8) or, since some clients write another one each time, the
- * same ICE credentials. A page may give one certificate to several connections, so the certificate alone tells nothing.
+ * Whether an offer is a further one of the same RTCPeerConnection, whose DTLS association continues. It has the same
+ * certificate (RFC 8842 §5.5), and the same session id (RFC 3264 §8) or, because some clients change that each time,
+ * the same ICE credentials. The certificate alone is not enough, because a page may use one for several connections.
  */
 export function isFurtherOffer(offer: OfferIdentity, former: OfferIdentity): boolean {
   return isSameCertificate(offer, former) &&
@@ -59,9 +59,9 @@ export function isFurtherOffer(offer: OfferIdentity, former: OfferIdentity): boo
 }
 
 /**
- * Whether an offer is a further one of an RTCPeerConnection whose viewer has ended. Some clients have one certificate and one
- * session id for all their connections, the version included: with other ICE credentials, only a later version, as
- * RFC 3264 §8 has it for each change, tells a further offer from the first one of a new connection.
+ * Whether an offer is a further one of an RTCPeerConnection whose viewer has ended. Some clients use one certificate,
+ * session id and version for all their connections. So with other ICE credentials, only a higher version, which RFC
+ * 3264 §8 requires for each change, distinguishes a further offer from the first one of a new connection.
  */
 export function isLateOffer(offer: OfferIdentity, ended: OfferIdentity): boolean {
   const isLater = isSameSession(offer, ended) && offer.sessionVersion > ended.sessionVersion;
@@ -83,9 +83,9 @@ function isSameIce(offer: OfferIdentity, former: OfferIdentity): boolean {
 }
 
 /**
- * Picks the sections of a further offer: those of the offer before, by their `a=mid`, with the same codec and payload
- * type while they are offered; others where those receive nothing any more.
- * @param options.codecs What may be sent as video, best first.
+ * Selects the sections of a further offer: those of the previous offer, by their `a=mid`, with the same codec and
+ * payload type while these are offered; others if they no longer receive.
+ * @param options.codecs Video codecs that may be sent, best first.
  */
 export function useFurtherOffer(
   offer: Offer,
@@ -102,7 +102,7 @@ export function useFurtherOffer(
   };
 }
 
-/** What of an offer asks for a stream, or for a channel, and gets none. What it rejects by itself is not listed. */
+/** Sections of an offer that request a stream or a channel but get none, except those that the offer itself rejects. */
 export function unusedSections(
   { offer, video, audio, data }: OfferUse,
   codecs: readonly VideoCodec[],
@@ -122,8 +122,8 @@ export function unusedSections(
 }
 
 /**
- * What each section is answered with, in the offer's order. RTP that is not used stays in the transport and is inactive:
- * pion, aiortc, str0m and GStreamer refuse a whole answer for one section that is rejected.
+ * How each section is answered, in the offer's order. Unused RTP sections stay in the transport as inactive: pion,
+ * aiortc, str0m and GStreamer refuse a whole answer because of one rejected section.
  */
 export function answerSections(
   { offer, video, audio, data }: OfferUse,
@@ -133,7 +133,7 @@ export function answerSections(
     if (media === video?.media && send.video !== undefined) return send.video;
     if (media === audio?.media && send.audio !== undefined) return send.audio;
     if (media === data) return { kind: "data", maxMessageSizeBytes: MESSAGE_BYTES_MAX };
-    // A codec that we know, since the client knows that one for sure.
+    // A codec that this server supports, which the client certainly supports too.
     const payloadType = chooseStream(media, ["h264", "vp8"])?.payloadType ??
       firstCodec(media)?.payloadType;
     return payloadType === undefined ? { kind: "reject" } : { kind: "inactive", payloadType };
@@ -163,7 +163,7 @@ function nextSending<Codec extends string>(
   return firstSending(sections, choose) ?? kept;
 }
 
-/** The same codec by the same payload type, if that is still offered. */
+/** The same codec and payload type, if still offered. */
 function keepChoice<Codec extends string>(
   media: OfferMedia,
   { codec, payloadType }: CodecChoice<Codec>,
@@ -178,7 +178,7 @@ function chooseStream(media: OfferMedia, codecs: readonly VideoCodec[]): CodecCh
   return media.kind === "audio" ? chooseOpus(media) : chooseVideoCodec(media, codecs);
 }
 
-/** One transport has one association: that of the transport's own section, which an answer cannot reject, or the first. */
+/** The section of the only association: that of the transport, which an answer cannot reject, or the first. */
 function dataSection({ media, transportIndex }: Offer): OfferMedia | undefined {
   const isData = ({ bundled, kind }: OfferMedia) => bundled && kind === "application";
   const transport = media[transportIndex];

@@ -1,4 +1,4 @@
-/** What arrives on a media port. */
+/** Kinds of packets on a media port. */
 export type PacketKind = "stun" | "dtls" | "rtp" | "rtcp" | "unknown";
 
 const STUN_BYTES_MIN = 20;
@@ -7,8 +7,8 @@ const RTP_BYTES_MIN = 12;
 const RTCP_BYTES_MIN = 8;
 
 /**
- * Tells the protocols of one port apart by the first byte (RFC 7983 §7), and RTCP from RTP by the second (RFC 5761 §4).
- * A datagram too short for the header of its protocol is `unknown`.
+ * Demultiplexes the protocols of one port by the first byte (RFC 7983 §7), and RTCP from RTP by the second (RFC 5761
+ * §4). A datagram too short for the header of its protocol is `unknown`.
  */
 export function classifyPacket(packet: Uint8Array): PacketKind {
   const first = packet[0] ?? 0xff;
@@ -17,7 +17,7 @@ export function classifyPacket(packet: Uint8Array): PacketKind {
   if (first < 4) return length >= STUN_BYTES_MIN ? "stun" : "unknown";
   if (first >= 20 && first < 64) return length >= DTLS_BYTES_MIN ? "dtls" : "unknown";
   if (first < 128 || first >= 192) return "unknown";
-  // RTCP's packet types; as RTP they would be payload types 64–95 with the marker bit, which RFC 5761 sets aside.
+  // RTCP's packet types; as RTP they would be payload types 64–95 with the marker bit, which RFC 5761 reserves.
   if (second >= 192 && second < 224) return length >= RTCP_BYTES_MIN ? "rtcp" : "unknown";
   return length >= RTP_BYTES_MIN ? "rtp" : "unknown";
 }

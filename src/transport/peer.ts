@@ -43,10 +43,9 @@ import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
 import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./dtls/secure_channel.ts";
 
-/** What a {@link WebRtcPeer} is made of. */
 export interface WebRtcPeerOptions {
   readonly offer: UsableOffer;
-  /** What may be sent as video, best first, where a further offer takes the present codec no more. */
+  /** Video codecs, best first, for a further offer that no longer accepts the current one. */
   readonly codecs: readonly VideoCodec[];
   readonly mux: PortMux;
   readonly publicAddress: PublicAddress;
@@ -54,7 +53,7 @@ export interface WebRtcPeerOptions {
   readonly timelineUs: () => number;
   /** Whether the session has sound. */
   readonly audio: boolean;
-  /** Between which rates the video is kept. */
+  /** Range of the video rate. */
   readonly rateLimits: Live<RateLimits>;
   readonly listener: PeerListener;
   readonly clock: Clock;
@@ -76,7 +75,7 @@ export class WebRtcPeer implements Peer, PortMember {
   readonly #cname = randomBytes(12).toString("base64url");
   /** RFC 9429 §5.3.1: 62 random bits. */
   readonly #sessionId = (randomBytes(8).readBigUInt64BE() >> 2n).toString();
-  /** What the latest offer is used for. */
+  /** Sections in use of the latest offer. */
   #use: OfferUse;
   #codec: VideoCodec;
   #data: DataChannel | undefined;
@@ -85,7 +84,7 @@ export class WebRtcPeer implements Peer, PortMember {
   #secured = false;
   #closed = false;
 
-  /** Makes the answer and listens on the port at once: the browser may be faster than the answer's sender. */
+  /** Creates the answer and listens on the port at once, because checks may come before the answer was sent. */
   constructor(options: WebRtcPeerOptions) {
     const { offer: { offer, video }, mux, certificate, clock, listener } = options;
     this.#options = options;
@@ -158,7 +157,7 @@ export class WebRtcPeer implements Peer, PortMember {
     return this.#streams.isVideoPaused;
   }
 
-  /** Itself: frames of the one video stream. */
+  /** Itself, as the sink of the video stream. */
   get video(): this {
     return this;
   }
@@ -176,7 +175,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   get isFull(): boolean {
-    // A picture that may not be sent would be lost: the stream continues when that has changed.
+    // A picture that may not be sent would be lost, so the encoder waits.
     if (!this.#mayStream || this.#options.mux.isBlocked) return true;
     return this.#path.isFull(this.#options.clock.now());
   }
@@ -238,7 +237,7 @@ export class WebRtcPeer implements Peer, PortMember {
 
   pathValidated({ moved }: { moved: boolean }): void {
     if (!moved || !this.#secured) return;
-    // Reports count when they come; a check proves nothing until its source has agreed.
+    // Reports count on arrival; a check proves nothing until its source has consented.
     if (this.ice.proof === "stun") {
       this.#options.meter.count("viewer_moves_total", { proof: "stun" });
     }
@@ -268,13 +267,13 @@ export class WebRtcPeer implements Peer, PortMember {
     if (this.#closed) return;
     this.#rtp.close();
     this.#data?.close();
-    // Says goodbye, so that the browser need not wait for silence.
+    // Sends close_notify, so that the browser need not wait for a timeout.
     this.#channel.close();
     this.#closed = true;
     this.#options.mux.remove(this);
   }
 
-  /** The browser has sent its newest packet from here. */
+  /** The browser's newest packet came from this address. */
   #follow(from: MediaAddress, proof: "srtcp" | "dtls"): void {
     const { clock, meter } = this.#options;
     const { isNews, moved } = this.ice.followTo(from, { nowMs: clock.now(), proof });
@@ -282,15 +281,15 @@ export class WebRtcPeer implements Peer, PortMember {
     if (moved) this.#moved();
   }
 
-  /** The stream goes to another address from now on, which has agreed. */
+  /** The stream moved to another address, which has consented. */
   #moved(): void {
     this.#path.moved();
     this.#streams.video.forget();
-    // What went to the former address is lost, and may be more than can be sent again.
+    // Packets to the previous address are lost, and may be too many to retransmit.
     this.#options.listener.keyframeRequested("moved");
   }
 
-  /** Keeps to what the offer allows. */
+  /** Applies the rate limits of the offer. */
   #limitRate(): void {
     const { offer, video, audio } = this.#use;
     this.#path.limits = {
@@ -300,7 +299,7 @@ export class WebRtcPeer implements Peer, PortMember {
     };
   }
 
-  /** Opens the channel once an offer has a section for it; it stays then, whatever later offers have. */
+  /** Opens the channel once an offer has a section for it; it stays open regardless of later offers. */
   #openData(): void {
     const { data } = this.#use;
     if (data === undefined || this.#data !== undefined) return;
@@ -316,7 +315,7 @@ export class WebRtcPeer implements Peer, PortMember {
     if (this.#secured) channel.start();
   }
 
-  /** Other credentials than those of the offer before restart ICE (RFC 8839 §4.4.1.1.1). */
+  /** New credentials in an offer restart ICE (RFC 8839 §4.4.1.1.1). */
   #followCredentials({ iceUfrag, icePwd }: Offer): void {
     const former = this.#use.offer;
     if (iceUfrag !== this.ice.remoteUfrag) {
@@ -363,7 +362,7 @@ export class WebRtcPeer implements Peer, PortMember {
       if (!this.#closed) listener.failed(error as Error);
       return;
     }
-    // Messages are worth less than pictures: without them the viewer still watches.
+    // Messages are less important than pictures: without them the viewer continues.
     this.#data?.start();
   }
 
@@ -372,7 +371,7 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#options.listener.firstFrame();
   }
 
-  /** Whether the viewer's address takes the stream now; else nothing is numbered that would then be missing. */
+  /** Whether the viewer's address may get the stream. If not, packets get no numbers, so that none appear lost. */
   get #mayStream(): boolean {
     return this.ice.streamTo(this.#options.clock.now()) !== undefined;
   }
@@ -387,7 +386,7 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#options.mux.send(packet, to);
   }
 
-  /** Sends what is no picture and no sound: DTLS, and reports, which also keep a tunnel open to a viewer that is silent. */
+  /** Sends packets other than video and sound: DTLS, and reports, which also keep a tunnel open to a silent viewer. */
   #send(packet: Uint8Array): void {
     if (this.#closed || this.ice.selected === undefined) return;
     const { meter, clock, mux } = this.#options;

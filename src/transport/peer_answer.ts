@@ -7,32 +7,32 @@ import { PATH_REPORTS } from "./rtp/path_reports.ts";
 import type { PublicAddress } from "./peer_transport.ts";
 import { PLAYOUT_DELAY_URI } from "./rtp/playout.ts";
 
-/** What the browser may tell us about the video and what we act on. */
+/** Supported RTCP feedback for video. */
 const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir", PATH_REPORTS.feedback];
 
-/** The MediaStream that a browser puts our tracks into: one, so that it plays them in step. */
+/** Id of the MediaStream: one for both tracks, so that browsers synchronize them. */
 const STREAM_ID = "pinhole";
 
-/** What a peer's answer says of it. */
+/** Content of a peer's answer. */
 export interface PeerAnswerOptions {
   readonly offer: OfferUse;
-  /** Synchronization sources of what is sent; without `audio` an offered audio section is inactive. */
+  /** Synchronization sources of the streams; without `audio` an offered audio section is inactive. */
   readonly ssrcs: { readonly video: number; readonly audio: number | undefined };
-  /** Whether the player is told how long it may hold a picture back. */
+  /** Whether to negotiate the playout-delay extension. */
   readonly playoutDelay: boolean;
   /** Canonical name of both streams. */
   readonly cname: string;
   readonly ice: IceCredentials;
   readonly fingerprint: Fingerprint;
-  /** The mapped address; `tcp` announces it over TCP too. */
+  /** The public address; `tcp` announces it over TCP too. */
   readonly candidate: PublicAddress & { readonly tcp: boolean };
   /** Decimal, below 2⁶³, the same in all answers to one viewer. */
   readonly sessionId: string;
-  /** Which answer to this viewer it is, counted from 1. */
+  /** Number of this answer to the viewer, from 1. */
   readonly sessionVersion: number;
 }
 
-/** Answers an offer with one stream of video, one of audio where there is sound, and data channels. */
+/** Answers an offer with one video stream, one audio stream if there is sound, and data channels. */
 export function answerPeer(options: PeerAnswerOptions): Answer {
   const { offer, ssrcs: { video, audio }, cname, playoutDelay } = options;
   const section = (ssrc: number, codec: CodecChoice): SendSection => ({

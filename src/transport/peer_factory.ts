@@ -10,21 +10,21 @@ import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
 import type { ServerCertificate } from "./dtls/secure_channel.ts";
 
-/** What every peer of a process shares. */
+/** Options that all peers of a process share. */
 export interface PeerFactoryOptions {
-  /** Bound ports; they stay the caller's to close, after every peer. */
+  /** Bound ports; the caller closes them, after every peer. */
   readonly ports: readonly MediaPort[];
-  /** What may be sent, best first. */
+  /** Video codecs that may be sent, best first. */
   readonly codecs: readonly VideoCodec[];
   readonly certificate: ServerCertificate;
-  /** Answers path checks on all ports; left out where there are none. */
+  /** Answers path checks on all ports; missing: there are none. */
   readonly probe?: PathProbe;
   readonly clock: Clock;
   readonly meter: TransportMeter;
   readonly log: Logger;
 }
 
-/** Listens on the ports and makes a connection of each offer that is accepted. */
+/** Listens on the ports and creates a connection for each accepted offer. */
 export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
   const { clock, meter, log, certificate, probe } = options;
   const shared = { clock, meter, log, ...(probe === undefined ? {} : { probe }) };

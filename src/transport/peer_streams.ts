@@ -13,70 +13,69 @@ import { type RtpMarks, RtpStream } from "./rtp/rtp_stream.ts";
 /** Hz; every video payload type has this clock (RFC 6184 §8.1, RFC 7741 §6.1). */
 export const VIDEO_CLOCK_RATE = 90_000;
 
-/** What {@link PeerStreams} are made of. */
 export interface PeerStreamsOptions {
   /** Whether the session has sound. */
   readonly hasSound: boolean;
   readonly path: Pick<PathRate, "sent">;
   readonly clock: Clock;
   readonly send: (packet: Uint8Array) => void;
-  /** Whether the viewer's address takes packets now: sound that it does not take is not numbered. */
+  /** Whether packets may be sent to the viewer's address; sound that may not be sent gets no sequence number. */
   readonly mayStream: () => boolean;
-  /** The viewer asks for sound, and did not before. Called once at most. */
+  /** The viewer requests sound for the first time. Called at most once. */
   readonly soundAdded: (stream: RtpStream) => void;
 }
 
 /**
- * The streams of one viewer, in the form that its latest offer asks for. Offers change how packets are marked and whether
- * any are sent; synchronization sources, sequence numbers and timestamps go on.
+ * The streams of one viewer, as its latest offer requests. Offers change payload types and extensions, and whether
+ * packets are sent; synchronization sources, sequence numbers and timestamps continue.
  */
 export class PeerStreams implements AudioSink {
   readonly video: RtpStream;
   readonly #options: PeerStreamsOptions;
   #use: OfferUse;
   #sound: RtpStream | undefined;
-  /** The player was told to show each picture at once, which holds until it is told otherwise. */
+  /** Whether playout-delay 0 was sent, which applies until another value is sent. */
   #rendersAtOnce = false;
   #keyframeExtensions: readonly RtpHeaderExtension[] = [];
 
-  /** @param use Of the first offer; {@link follow} takes it up. */
+  /** @param use From the first offer; {@link follow} applies it. */
   constructor(use: OfferUse, options: PeerStreamsOptions) {
     this.#options = options;
     this.#use = use;
     this.video = this.#open(VIDEO_CLOCK_RATE, this.#videoMarks());
   }
 
-  /** Of what was ever asked for. */
+  /** The audio stream, if the viewer ever requested sound. */
   get sound(): RtpStream | undefined {
     return this.#sound;
   }
 
-  /** What the answer says of sound: `undefined` where the latest offer has no section for it. */
+  /** SSRC of sound for the answer; `undefined` if the latest offer has no section for it. */
   get soundSsrc(): number | undefined {
     return this.#use.audio && this.#sound?.ssrc;
   }
 
-  /** Whether no video is asked for at present. */
+  /** Whether the latest offer requests no video. */
   get isVideoPaused(): boolean {
     return !isSending(this.#use.video);
   }
 
-  /** Whether no sound is asked for at present. */
+  /** Whether the latest offer requests no sound. */
   get isPaused(): boolean {
     return !isSending(this.#use.audio);
   }
 
-  /** Whether the answer offers to say how long a player may hold a picture back. */
+  /** Whether the answer has the playout-delay extension. */
   get rendersAtOnce(): boolean {
     return this.#rendersAtOnce;
   }
 
-  /** Of each packet of a keyframe. */
+  /** Header extensions of each packet of a keyframe. */
   get keyframeExtensions(): readonly RtpHeaderExtension[] {
     return this.#keyframeExtensions;
   }
 
-  /** Takes an offer up. @returns Whether video goes on otherwise than before, which takes a keyframe. */
+  /** Applies an offer. @returns Whether the video changed, so that a keyframe is needed. */
   follow(use: OfferUse): boolean {
     const former = this.#use;
     this.#use = use;
@@ -114,7 +113,7 @@ export class PeerStreams implements AudioSink {
   #soundMarks({ media, choice: { payloadType } }: Sending<"opus">): RtpMarks {
     const { path, clock } = this.#options;
     const extensionId = numberExtensionId(this.#use, media);
-    // Sound that shows no numbers takes none: the viewer would miss them.
+    // Without the extension no transport-wide number is used, which would appear lost.
     if (extensionId === undefined) return { payloadType };
     const sent = () => path.sent(0, clock.now());
     return { payloadType, numberExtensionId: extensionId, sent };
@@ -137,7 +136,7 @@ export class PeerStreams implements AudioSink {
   }
 }
 
-/** Whether the viewer takes a stream at present. */
+/** Whether the viewer currently receives a stream. */
 function isSending(sending: Sending<string> | undefined): boolean {
   return sending !== undefined && canReceive(sending.media.direction);
 }

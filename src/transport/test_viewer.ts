@@ -8,24 +8,24 @@ import {
 } from "werift";
 import { errorText } from "../base/errors.ts";
 
-/** werift looks once more at each flight of its handshake, at most so long after the handshake is done. */
+/** werift checks each flight of its handshake again, up to this long after the handshake is done. */
 const FLIGHT_TIMER_MS = 1_100;
 
-/** How far a {@link TestViewer} came, in milliseconds since it had the answer; `undefined` for what did not happen. */
+/** Progress of a {@link TestViewer}, in milliseconds since the answer; `undefined` for steps that were not reached. */
 export interface Viewing {
   /** The path answered ICE checks. */
   readonly pathMs: number | undefined;
   /** DTLS is done. */
   readonly securedMs: number | undefined;
-  /** The first packet of video came, and was authentic. */
+  /** The first authentic video packet arrived. */
   readonly packetMs: number | undefined;
-  /** Every packet of one picture came. */
+  /** Every packet of one picture arrived. */
   readonly frameMs: number | undefined;
-  /** Why it ended before its time. */
+  /** Why it ended early. */
   readonly problem: string | undefined;
 }
 
-/** Receives a session as a browser does, to see whether that works, and decodes nothing. */
+/** Receives a session like a browser, to test whether that works, without decoding. */
 export class TestViewer {
   readonly #peer: RTCPeerConnection;
   readonly #reached: { -readonly [Step in keyof Viewing]?: Viewing[Step] } = {};
@@ -40,7 +40,7 @@ export class TestViewer {
   static async create(): Promise<TestViewer> {
     const peer = new RTCPeerConnection({
       iceServers: [],
-      // Of itself it leaves loopback out.
+      // Omitted by default.
       iceAdditionalHostAddresses: ["127.0.0.1"],
       codecs: { video: [useH264(), useVP8()] },
     });
@@ -54,7 +54,7 @@ export class TestViewer {
     return this.#peer.localDescription?.sdp ?? "";
   }
 
-  /** Connects, and waits for a whole picture, or until time is up. Called once; never rejects. */
+  /** Connects, and waits for a complete picture or the deadline. Called once; never rejects. */
   async watch(answerSdp: string, { deadlineMs }: { deadlineMs: number }): Promise<Viewing> {
     const startMs = performance.now();
     const [ice] = this.#peer.iceTransports;
@@ -74,9 +74,9 @@ export class TestViewer {
     return { pathMs, securedMs, packetMs, frameMs, problem };
   }
 
-  /** Ends the connection, and waits until none of its timers is left. */
+  /** Ends the connection, and waits until all its timers have ended. */
   async close(): Promise<void> {
-    // Otherwise werift would repeat the flight of a handshake that never ended for half a minute.
+    // Otherwise werift would repeat the flight of an unfinished handshake for half a minute.
     const dtls = this.#peer.dtlsTransports[0]?.dtls?.dtls;
     if (dtls !== undefined) dtls.flight = Number.POSITIVE_INFINITY as typeof dtls.flight;
     await this.#peer.close();
@@ -114,13 +114,13 @@ export class TestViewer {
   }
 }
 
-/** Sees when every packet of one picture has come, in whatever order. */
+/** Detects when every packet of one picture has arrived, in any order. */
 class PictureWatch {
   readonly #packets = new Map<number, RtpHeader>();
-  /** Lowest sequence number so far: nothing is known of what was sent before it. */
+  /** Lowest sequence number so far; earlier packets are unknown. */
   #first: number | undefined;
 
-  /** @returns Whether a picture is whole now. */
+  /** @returns Whether a picture is complete now. */
   takes(header: RtpHeader): boolean {
     const { sequenceNumber } = header;
     this.#packets.set(sequenceNumber, header);

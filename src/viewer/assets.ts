@@ -18,7 +18,7 @@ import statusScript from "./status/status.js" with { type: "text" };
 import statusTable from "./status/table.js" with { type: "text" };
 import statusWords from "./status/words.js" with { type: "text" };
 
-/** One file that the server hands to browsers as it is. */
+/** One file that the server serves unchanged. */
 export interface ViewerAsset {
   /** Value for `Content-Type`. */
   readonly type: string;
@@ -33,7 +33,7 @@ const SVG = "image/svg+xml";
 
 const STATUS_LINK = '<nav><a href="status">Server status</a></nav>';
 
-/** What both pages are made of. */
+/** Files that both pages use. */
 const SHARED: readonly (readonly [path: string, asset: ViewerAsset])[] = [
   ["/icon.svg", { type: SVG, body: icon }],
   ["/page.css", { type: STYLE, body: pageStyle }],
@@ -50,8 +50,8 @@ const CLIENT = Array.from(CLIENT_FILES, ([path, body]): [path: string, asset: Vi
 ]);
 
 /**
- * The viewer page and the browser client by URL path. The scripts import each other by relative path. They ask for nothing from elsewhere and have no inline script or style, so a content policy of `'self'`
- * fits them.
+ * The viewer page and the browser client by URL path. The scripts import each other by relative path. They load
+ * nothing from elsewhere and have no inline script or style, so a content security policy of `'self'` fits them.
  */
 export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ...SHARED,
@@ -64,7 +64,7 @@ export const VIEWER_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ...CLIENT,
 ]);
 
-/** The status page by URL path, with the same promises as {@link VIEWER_ASSETS}. */
+/** The status page by URL path, with the same guarantees as {@link VIEWER_ASSETS}. */
 export const STATUS_ASSETS: ReadonlyMap<string, ViewerAsset> = new Map([
   ...SHARED,
   ["/status", { type: HTML, body: statusPage }],

@@ -25,7 +25,7 @@ import signalling from "./pinhole/signalling.js" with { type: "text" };
 import stats from "./pinhole/stats.js" with { type: "text" };
 import trial from "./pinhole/trial.js" with { type: "text" };
 
-/** The browser client as it is written, by path from its folder: what people read, copy and bundle themselves. */
+/** The source of the browser client, by path relative to its folder, for people to read, copy and bundle. */
 export const CLIENT_SOURCES: ReadonlyMap<string, string> = new Map([
   ["pinhole.d.ts", types],
   ["pinhole.js", client],
@@ -51,19 +51,19 @@ export const CLIENT_SOURCES: ReadonlyMap<string, string> = new Map([
   ["pinhole_player.js", element],
 ]);
 
-/** Modules that have all that they import in one small file, by the same path. `deno task generate` makes them. */
+/** Bundles that contain a module with its imports, by the module's path, made by `deno task generate`. */
 const BUNDLES: ReadonlyMap<string, string> = new Map([
   ["pinhole.js", bundledClient],
   ["pinhole_player.js", bundledElement],
   ["pinhole/path_check.js", bundledPathCheck],
 ]);
 
-/** How a bundle begins: with its sources and their hash. */
+/** First line of a bundle, with its sources and their hash. */
 const BUNDLE_HEAD = /^\/\/ .* Made from (.+) \(([\w-]+)\)\.\n/;
 
 /**
- * The browser client as it is served, by path: the bundles, and the modules as they are written. In a working tree where
- * a module was edited since, the module takes the place of its bundle: a restart of the server shows the edit.
+ * The browser client as served, by path: the bundles, and the source of other modules. If a module was edited since,
+ * its source replaces its bundle, so a restart of the server shows the edit.
  */
 export const CLIENT_FILES: ReadonlyMap<string, string> = new Map(
   Array.from(
@@ -73,7 +73,7 @@ export const CLIENT_FILES: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * The bundle for a path, if there is one that was made from just these sources.
+ * The bundle for a path, if it was made from exactly these sources.
  * @param sources Texts by path.
  */
 export function pickBundle(

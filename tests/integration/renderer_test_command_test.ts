@@ -220,7 +220,7 @@ Deno.test("renderer-test: a library that ends its process is told by the call, b
     const asked = { seconds: 2, width: 64, height: 36, fps: FPS };
     const { code, lines, complaints } = await run({ library, options, ...asked });
     assert.equal(code, 1);
-    assert.equal(lines.at(-1), "ask for frames and sound for 2 s …");
+    assert.equal(lines.at(-1), "request frames and sound for 2 s …");
     assert.equal(lines.filter((line) => line.startsWith("ok ")).length, 5, lines.join("\n"));
     assert.deepEqual(complaints, [
       `LibraryCrash: The library ${how} in pinhole_render, call 17 of session "one", 64×36`,

@@ -30,7 +30,7 @@ export function takeFrame(ring: Ring, message: FrameMessage): BridgeFrame {
   const { slotBytes, generation } = ring.layout;
   if (message.generation !== generation) {
     throw new BridgeViolation(
-      `a picture lies in ring ${message.generation}, but the ring in use is ${generation}`,
+      `a picture is in ring ${message.generation}, but the ring in use is ${generation}`,
     );
   }
   if (message.format === FORMAT_H264) {

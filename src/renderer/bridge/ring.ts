@@ -72,10 +72,10 @@ export class Ring {
   take(index: number, parts: readonly SlotPart[]): Slot {
     if (this.#retired) throw new BridgeViolation("a picture arrived while a ring was being made");
     if (index >= this.layout.slotCount) {
-      throw new BridgeViolation(`a picture lies in slot ${index} of ${this.layout.slotCount}`);
+      throw new BridgeViolation(`a picture is in slot ${index} of ${this.layout.slotCount}`);
     }
     if (this.#taken.has(index)) {
-      throw new BridgeViolation(`a picture lies in slot ${index}, which was not given back`);
+      throw new BridgeViolation(`a picture is in slot ${index}, which was not released`);
     }
     const taken: Taken = { parts, memory: undefined, copies: undefined };
     this.#taken.set(index, taken);

@@ -105,14 +105,14 @@ async function* examineSession(
   const subject = new Subject(source, options);
   const timeline = new Timeline(asked.fps);
 
-  yield { begins: `ask for frames and sound for ${seconds} s` };
+  yield { begins: `request frames and sound for ${seconds} s` };
   const stream = await measureStream(subject, { asked, seconds, timeline });
   yield* judgePictures(stream);
   if (stream.sounds !== undefined) yield* judgeSound(stream.sounds);
 
   if (subject.ended) return { subject, timeline };
   if (framesOf(stream).length > 0) {
-    yield { begins: "ask for 1000 frames without a pause, or 10 s of them" };
+    yield { begins: "request 1000 frames without a pause, for at most 10 s" };
     yield* judgeThroughput(await measureThroughput(subject, timeline));
   }
   yield { begins: "exchange messages" };
@@ -163,7 +163,7 @@ function* judgeRefusal(error: RendererError | undefined): Generator<Verdict> {
     { name: "symbols", codes: ["symbol_missing"], seen: "all that are required" },
   ];
   for (const { name, codes, seen } of steps) {
-    // A library without its symbols may have no version that could have been looked at.
+    // A library without its symbols may have no version function either.
     if (name === "ABI version" && error?.code === "symbol_missing") continue;
     const fails = error !== undefined && codes.includes(error.code);
     yield verdictOf(name, {

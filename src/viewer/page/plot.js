@@ -42,7 +42,7 @@ export class Plot {
    * @param {{ canvas: HTMLCanvasElement, words: Element }} place `words` says what the canvas shows: a summary, or the
    *   values at the place that is pointed at.
    * @param {readonly Series[]} series From top to bottom.
-   * @param {{ spanMs?: number }} [options] How far back the axis goes at most; a minute unless told.
+   * @param {{ spanMs?: number }} [options] Maximum length of the time axis; default: a minute.
    */
   constructor({ canvas, words }, series, { spanMs = 60_000 } = {}) {
     this.#canvas = canvas;
