@@ -1,5 +1,5 @@
 /*
- * The least that works: a renderer in C whose picture is a grey that brightens.
+ * A minimal renderer in C: its picture is a grey that brightens.
  *
  *   cc -std=c11 -O2 -shared -fPIC -I ../../src/renderer/native/include -o /tmp/libgrey.so grey.c
  */

@@ -1,5 +1,5 @@
 /*
- * The least that works on an NVIDIA GPU: a kernel fills an NV12 picture, which is then copied into pinned memory.
+ * A minimal renderer on an NVIDIA GPU: a kernel fills an NV12 picture, which is then copied into pinned memory.
  *
  *   nvcc -std=c++17 -O2 -arch=native -shared -Xcompiler -fPIC -cudart static -I ../../src/renderer/native/include \
  *     -o /tmp/libstripes.so stripes.cu
@@ -27,10 +27,10 @@ struct pinhole_session {
   char error[ERROR_SIZE];
 };
 
-/* Of pinhole_open, which has no object to keep it. */
+/* Error of pinhole_open, which has no object to store it. */
 static char open_error[ERROR_SIZE];
 
-/* Keeps a failed call with CUDA's words for pinhole_last_error. */
+/* Whether a call succeeded; otherwise stores its name and CUDA's message for pinhole_last_error. */
 static bool succeeded(char *error, const char *call, cudaError_t code) {
   if (code == cudaSuccess) return true;
   snprintf(error, ERROR_SIZE, "%s failed: %s (%s)", call, cudaGetErrorString(code), cudaGetErrorName(code));
@@ -43,7 +43,7 @@ static int32_t out_of_memory(char *error) {
   return PINHOLE_ERROR;
 }
 
-/* One byte for each thread: height rows of Y, then height / 2 rows of U and V in turn. */
+/* One byte per thread: height rows of Y, then height / 2 rows of interleaved U and V. */
 static __global__ void fill(uint8_t *picture, int width, int height, int64_t timestamp_us) {
   int x = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   int y = (int)(blockIdx.y * blockDim.y + threadIdx.y);
@@ -57,7 +57,7 @@ static __global__ void fill(uint8_t *picture, int width, int height, int64_t tim
 uint32_t pinhole_abi_version(void) { return PINHOLE_ABI_VERSION; }
 
 int32_t pinhole_open(const char *, pinhole_renderer **renderer) {
-  /* The second call makes the device's context, which takes long: not in the first viewer's opening. */
+  /* The second call creates the device context, which is slow, so that the first session opens fast. */
   if (!CUDA(open_error, SetDevice, DEVICE) || !CUDA(open_error, Free, nullptr)) return PINHOLE_ERROR;
   *renderer = new (std::nothrow) pinhole_renderer();
   return *renderer != nullptr ? PINHOLE_OK : out_of_memory(open_error);
@@ -70,10 +70,10 @@ int32_t pinhole_close(pinhole_renderer *renderer) {
 
 int32_t pinhole_session_close(pinhole_session *session) {
   char *error = session->error;
-  /* Any call may come on another thread, and each thread has a current device of its own. */
+  /* Each call may come on another thread, and the current device is per thread. */
   bool done = CUDA(error, SetDevice, DEVICE);
   if (session->stream != nullptr) {
-    /* After a failure the GPU may still be at work on the memory. */
+    /* After a failure the GPU may still be using the memory. */
     done &= CUDA(error, StreamSynchronize, session->stream);
     done &= CUDA(error, StreamDestroy, session->stream);
   }

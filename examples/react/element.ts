@@ -1,4 +1,4 @@
-/** Defines `<pinhole-player>`, and tells React's types of it. */
+/** Defines `<pinhole-player>`, and declares its type for React. */
 import type { DetailedHTMLProps, HTMLAttributes } from "react";
 import "pinhole-client/player";
 import type { PinholePlayerElement } from "pinhole-client/player";

@@ -5,7 +5,7 @@ import { Screen } from "./screen.tsx";
 
 const server = new URLSearchParams(location.search).get("server") ?? "http://localhost:9000/";
 
-/** The component, and beside it the element. */
+/** Shows the component and the element. */
 function Page() {
   const [session, setSession] = useState("one");
   return (

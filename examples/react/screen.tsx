@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { PinholePlayer } from "pinhole-client";
 
-/** Plays a session, and says below it how it goes. */
+/** Plays a session and shows its state below. */
 export function Screen({ server, session }: { server: string; session: string }) {
   const video = useRef<HTMLVideoElement>(null);
   const [words, setWords] = useState("");
