@@ -1,4 +1,4 @@
-import { isLoopback } from "../config/address.ts";
+import { isLoopbackHost } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
@@ -73,7 +73,7 @@ export function formatTunnel(
       ...(part === "media" ? [] : [["server.listen", server.listen.hostname] as const]),
       ...(part === "signalling" ? [] : [["webrtc.listen", webrtc.listen] as const]),
     ];
-    const onLoopback = listens.filter(([, hostname]) => isLoopback(hostname));
+    const onLoopback = listens.filter(([, hostname]) => isLoopbackHost(hostname));
     return formatPlainLines({ mapping, loopbackKeys: onLoopback.map(([key]) => key) });
   }
   const { protocol } = asked;

@@ -16,7 +16,7 @@ export function isUnspecified(ip: string): boolean {
 }
 
 /** Whether the address or name is on loopback, reachable only from this host. */
-export function isLoopback(host: string): boolean {
+export function isLoopbackHost(host: string): boolean {
   return (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && /^[0:]*1$/.test(host)) ||
     host.toLowerCase() === "localhost";
 }

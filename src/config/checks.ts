@@ -1,5 +1,5 @@
 import { PORT_MAX } from "../base/limits.ts";
-import { isLoopback, isUnspecified } from "./address.ts";
+import { isLoopbackHost, isUnspecified } from "./address.ts";
 import type { Config } from "./config.ts";
 import type { KeyName } from "./keys.ts";
 import { formatHostPort } from "../base/host_port.ts";
@@ -134,8 +134,8 @@ function blockedPortOf(range: { first: number; last: number }): number | undefin
 export function warningsOf({ server, webrtc }: Config): string[] {
   const { hostname, port } = server.listen;
   // With a public address, a program on this host, such as frpc, forwards media to loopback.
-  const isReachable = webrtc.publicIp !== undefined || !isLoopback(webrtc.listen) ||
-    isLoopback(hostname);
+  const isReachable = webrtc.publicIp !== undefined || !isLoopbackHost(webrtc.listen) ||
+    isLoopbackHost(hostname);
   if (isReachable) return [];
   const page = formatHostPort(hostname, port);
   return [

@@ -1,4 +1,5 @@
-import { quote, type SdpLevel } from "./levels.ts";
+import { quote } from "../base/quote.ts";
+import type { SdpLevel } from "./levels.ts";
 import { type Bandwidth, SdpError } from "./model.ts";
 
 /**

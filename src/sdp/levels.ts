@@ -1,3 +1,4 @@
+import { quote } from "../base/quote.ts";
 import { parse } from "sdp-transform";
 import { SdpError } from "./model.ts";
 
@@ -8,9 +9,6 @@ const OFFER_CHARACTERS_MAX = 128 * 1024;
  * milliseconds.
  */
 const OFFER_LINES_MAX = 4096;
-/** Control and formatting characters, which JSON does not always escape. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
 /** One level of a description: the session, or one media section. */
 export interface SdpLevel {
   /** Output of sdp-transform, not validated: strings, numbers, objects of those, or nothing. */
@@ -93,12 +91,4 @@ export function listField(
 ): readonly Readonly<Record<string, unknown>>[] {
   const value = fields[name];
   return Array.isArray(value) ? value : [];
-}
-
-/** Formats a peer's text for a message: quoted, control characters escaped, truncated to a readable length. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text).replaceAll(
-    INVISIBLE,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }

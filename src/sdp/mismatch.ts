@@ -1,6 +1,6 @@
+import { quote } from "../base/quote.ts";
 import type { VideoCodecName } from "./codec.ts";
 import { canReceive } from "./answer.ts";
-import { quote } from "./levels.ts";
 import type { OfferCodec, OfferMedia } from "./model.ts";
 
 /** Maximum text for one section, in characters, because it goes into a log line and an error message. */

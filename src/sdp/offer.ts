@@ -1,8 +1,8 @@
+import { quote } from "../base/quote.ts";
 import { parseBandwidth } from "./bandwidth.ts";
 import {
   attributeValues,
   listField,
-  quote,
   readLevels,
   type SdpLevel,
   type SdpLevels,

@@ -1,6 +1,7 @@
+import { quote } from "../base/quote.ts";
 import { PORT_MAX } from "../base/limits.ts";
 import { parseBandwidth } from "./bandwidth.ts";
-import { integerField, listField, quote, type SdpLevel, textField } from "./levels.ts";
+import { integerField, listField, type SdpLevel, textField } from "./levels.ts";
 import { type Direction, DIRECTIONS, type OfferCodec, type OfferExtension } from "./model.ts";
 import { type OfferMedia, SdpError } from "./model.ts";
 

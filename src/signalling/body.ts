@@ -1,5 +1,5 @@
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
-import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "./limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "./limits.ts";
 
 /** Why a body could not be read. */
 export type BodyFailure = "too_long" | "too_slow" | "broken_off";
@@ -12,7 +12,9 @@ export async function readBody(
   { headers, body }: Request,
   clock: Clock = SYSTEM_CLOCK,
 ): Promise<string | { readonly failure: BodyFailure }> {
-  if (Number(headers.get("Content-Length")) > MESSAGE_BYTES_MAX) return { failure: "too_long" };
+  if (Number(headers.get("Content-Length")) > CLIENT_MESSAGE_BYTES_MAX) {
+    return { failure: "too_long" };
+  }
   if (body === null) return "";
   const reader = body.getReader();
   let isLate = false;
@@ -26,7 +28,7 @@ export async function readBody(
       const { done, value } = await reader.read();
       if (isLate) return { failure: "too_slow" };
       if (done) return text.decode();
-      if (text.length + value.length > MESSAGE_BYTES_MAX) return { failure: "too_long" };
+      if (text.length + value.length > CLIENT_MESSAGE_BYTES_MAX) return { failure: "too_long" };
       text.append(value);
     }
   } catch {

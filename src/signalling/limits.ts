@@ -12,7 +12,7 @@ import type { TokenRate } from "../base/token_bucket.ts";
 export const HEAD_BYTES_MAX = 64 * 1024;
 
 /** Maximum message from a client, in bytes of UTF-8. A browser's offer with all its codecs is below 20 KiB. */
-export const MESSAGE_BYTES_MAX = 256 * 1024;
+export const CLIENT_MESSAGE_BYTES_MAX = 256 * 1024;
 
 /** Maximum `params` of an offer, in bytes of JSON. They are passed through the renderer's C interface as one string. */
 export const PARAMS_BYTES_MAX = 4 * 1024;
@@ -36,7 +36,7 @@ export const SESSION_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 export const QUEUED_MESSAGES_MAX = 64;
 
 /** Bytes of such messages: no more than one long message per client. */
-export const QUEUED_BYTES_MAX = MESSAGE_BYTES_MAX;
+export const QUEUED_BYTES_MAX = CLIENT_MESSAGE_BYTES_MAX;
 
 /** Messages of the renderer that are kept for a viewer whose answer was not sent yet. */
 export const EARLY_MESSAGES_MAX = 64;
@@ -102,11 +102,11 @@ export const REQUEST_BODY_WAIT_MS = 15_000;
  * Unprocessed bytes that a client may send: enough that a WebSocket message that is moderately too long still gets an
  * error.
  */
-export const CLIENT_WINDOW_BYTES = 4 * MESSAGE_BYTES_MAX;
+export const CLIENT_WINDOW_BYTES = 4 * CLIENT_MESSAGE_BYTES_MAX;
 
 /**
  * Maximum fragments of one WebSocket message. Each buffered one costs over 100 bytes, however short it is. Libraries
- * use fragments of 4 KiB or more, of which this many make {@link MESSAGE_BYTES_MAX}.
+ * use fragments of 4 KiB or more, of which this many make {@link CLIENT_MESSAGE_BYTES_MAX}.
  */
 export const MESSAGE_FRAGMENTS_MAX = 64;
 

@@ -1,11 +1,12 @@
+import { quote } from "../base/quote.ts";
 import type { ErrorCode } from "../base/codes.ts";
 import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/session_api.ts";
 import type { Refusal } from "./refusals.ts";
 import {
   CANDIDATE_CHARS_MAX,
   CANDIDATE_FIELD_CHARS_MAX,
+  CLIENT_MESSAGE_BYTES_MAX,
   IDLE_NAME_CHARS_MAX,
-  MESSAGE_BYTES_MAX,
   PARAMS_BYTES_MAX,
   VIEWER_ID_CHARS_MAX,
 } from "./limits.ts";
@@ -68,9 +69,6 @@ export interface Protocol {
 
 const UTF8 = new TextEncoder();
 
-/** Control and formatting characters, which JSON does not always escape. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
 /** Length of `text` in bytes of UTF-8. */
 export function utf8Length(text: string): number {
   return UTF8.encode(text).length;
@@ -82,15 +80,15 @@ export function badMessage(message: string): { readonly error: Refusal } {
 }
 
 /**
- * Parses the form that all messages share: text, at most {@link MESSAGE_BYTES_MAX} bytes, one JSON object with a
+ * Parses the form that all messages share: text, at most {@link CLIENT_MESSAGE_BYTES_MAX} bytes, one JSON object with a
  * string `type`.
  * @param data What the WebSocket delivered.
  */
 export function parseEnvelope(data: unknown): Parsed<Envelope> {
   if (typeof data !== "string") return badMessage("A message must be JSON text, not binary");
   // UTF-8 has at least one byte per character, so the first test avoids encoding very long text.
-  if (data.length > MESSAGE_BYTES_MAX || utf8Length(data) > MESSAGE_BYTES_MAX) {
-    return badMessage(`A message may have at most ${MESSAGE_BYTES_MAX} bytes`);
+  if (data.length > CLIENT_MESSAGE_BYTES_MAX || utf8Length(data) > CLIENT_MESSAGE_BYTES_MAX) {
+    return badMessage(`A message may have at most ${CLIENT_MESSAGE_BYTES_MAX} bytes`);
   }
   let value: unknown;
   try {
@@ -196,12 +194,4 @@ export function isObject(value: unknown): value is JsonObject {
 
 function isShort(value: unknown, charsMax: number): value is string {
   return typeof value === "string" && value.length <= charsMax;
-}
-
-/** Formats a client's word in a text for people: short and quoted. */
-function quote(word: string): string {
-  return JSON.stringify(word.length > 40 ? `${word.slice(0, 40)}…` : word).replaceAll(
-    INVISIBLE,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }

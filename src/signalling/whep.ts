@@ -14,7 +14,7 @@ import {
   TOKEN_REFUSED,
 } from "./refusals.ts";
 import {
-  MESSAGE_BYTES_MAX,
+  CLIENT_MESSAGE_BYTES_MAX,
   REQUEST_BODY_WAIT_MS,
   SESSION_ID_PATTERN,
   VIEWER_ID_CHARS_MAX,
@@ -57,7 +57,7 @@ const BODY_REFUSED: Readonly<Record<BodyFailure, WhepRefusal>> = {
   too_long: {
     status: 413,
     code: "bad_message",
-    message: `A body may have at most ${MESSAGE_BYTES_MAX} bytes`,
+    message: `A body may have at most ${CLIENT_MESSAGE_BYTES_MAX} bytes`,
   },
   too_slow: {
     status: 408,

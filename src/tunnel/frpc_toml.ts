@@ -1,6 +1,6 @@
 import type { MappedPort, Mapping } from "./port_mapping.ts";
 import { type Endpoint, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
-import { fromVariable, quote } from "./toml.ts";
+import { fromVariable, tomlString } from "./toml.ts";
 
 /** Environment variable with the password of frpc's admin API, for frpc and `pinhole doctor`. */
 export const ADMIN_PASSWORD_VARIABLE = "FRPC_ADMIN_PASSWORD";
@@ -37,7 +37,7 @@ function formatHead({ mapping, server, tokenVariable }: FrpcOptions): string {
   return `# The file of frpc, for ${carries}, made by \`pinhole frpc\`. Start: frpc -c FILE (frp 0.66 or later).
 # The file of frps: pinhole frpc --frps.
 
-serverAddr = ${quote(server.hostname)}
+serverAddr = ${tomlString(server.hostname)}
 serverPort = ${server.port}
 
 # From this environment variable; empty if it is not set, for an frps without a token.
@@ -61,7 +61,7 @@ const SILENCE_REMARKS =
   `# A dead connection is detected within 20 s, before Pinhole ends its viewers (30 s).`;
 
 function formatTransport({ protocol, mapping }: FrpcOptions): string {
-  const lines = [`transport.protocol = ${quote(protocol)}`];
+  const lines = [`transport.protocol = ${tomlString(protocol)}`];
   if (protocol === "wss") {
     lines.unshift("# frps does not terminate TLS for wss: a web server in front must do it.");
   }
@@ -103,7 +103,7 @@ function formatTransport({ protocol, mapping }: FrpcOptions): string {
 function formatAdmin({ hostname, port }: Endpoint): string {
   return `# Status and reload, for \`frpc status -c FILE\` and \`pinhole doctor\`. On only if ${ADMIN_PASSWORD_VARIABLE} is set,
 # because anyone who reaches it can read and change this file. {{ if .Envs.${ADMIN_PASSWORD_VARIABLE} }}
-webServer.addr = ${quote(hostname)}
+webServer.addr = ${tomlString(hostname)}
 webServer.port = ${port}
 webServer.user = ${fromVariable(ADMIN_USER_VARIABLE)}
 webServer.password = ${fromVariable(ADMIN_PASSWORD_VARIABLE)}
@@ -117,9 +117,9 @@ const MEDIA_REMARKS = `# Media. Do not set these here:
 
 function formatProxy({ name, protocol, localIp, localPort, publicPort }: MappedPort): string {
   return `[[proxies]]
-name = ${quote(name)}
-type = ${quote(protocol)}
-localIP = ${quote(localIp)}
+name = ${tomlString(name)}
+type = ${tomlString(protocol)}
+localIP = ${tomlString(localIp)}
 localPort = ${localPort}
 remotePort = ${publicPort}`;
 }

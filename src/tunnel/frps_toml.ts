@@ -5,7 +5,7 @@ import {
   type TunnelSettings,
   UDP_PACKET_SIZE,
 } from "./settings.ts";
-import { fromVariable, quote } from "./toml.ts";
+import { fromVariable, tomlString } from "./toml.ts";
 
 /** Options of {@link formatFrpsToml}. */
 export interface FrpsOptions extends TunnelSettings {
@@ -71,7 +71,7 @@ function formatBindAddress({ publicIp, server }: FrpsOptions): string {
   const address = isAddress ? name : `the IP address of ${name}`;
   return `# If this machine has several addresses, remove the "#": frps then answers from the address that browsers sent to, and
 # browsers drop answers from another one. Keep the "#" if \`ip addr\` does not list this address (a provider's NAT).
-# proxyBindAddr = ${quote(address)}
+# proxyBindAddr = ${tomlString(address)}
 `;
 }
 

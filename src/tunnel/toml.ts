@@ -2,7 +2,7 @@
  * Formats a text as a TOML basic string, quotes included, so that frp reads exactly that text. frp expands a file as a
  * Go template before it parses it, so an opening pair of braces is escaped as well.
  */
-export function quote(text: string): string {
+export function tomlString(text: string): string {
   // TOML does not allow raw control characters (TOML 1.0, "String"), and UTF-8 no lone surrogates.
   const escaped = text.toWellFormed().replace(
     // deno-lint-ignore no-control-regex

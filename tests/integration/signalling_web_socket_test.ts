@@ -1,7 +1,7 @@
 import assert from "assert";
 import { ViewerError } from "../../src/session/session_api.ts";
 import type { HttpAppOptions } from "../../src/signalling/http_app.ts";
-import { MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX } from "../../src/signalling/limits.ts";
 import { FAKE_CANDIDATE, serveFakeSessions, until } from "../support/parts/fake_sessions.ts";
 import { Random } from "../support/random.ts";
 
@@ -126,13 +126,13 @@ Deno.test("WebSockets: an oversized message closes its own socket only", async (
   await using server = await serve();
   const bystander = await Client.open(`${server.url}/ws/other`);
   await bystander.join();
-  for (const length of [MESSAGE_BYTES_MAX + 1, 4 * MESSAGE_BYTES_MAX]) {
+  for (const length of [CLIENT_MESSAGE_BYTES_MAX + 1, 4 * CLIENT_MESSAGE_BYTES_MAX]) {
     const client = await Client.open(`${server.url}/ws/main`);
     client.socket.send("x".repeat(length));
     assert.equal((await client.next()).code, "bad_message");
     assert.equal((await client.closed).code, 4400);
   }
-  bystander.say({ type: "message", data: "x".repeat(MESSAGE_BYTES_MAX - 100) });
+  bystander.say({ type: "message", data: "x".repeat(CLIENT_MESSAGE_BYTES_MAX - 100) });
   await until(() => server.sessions.latest.heard.length === 1);
   await bystander.leave();
 });

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { readBody } from "../../src/signalling/body.ts";
-import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
 import { ManualClock, settle } from "../support/parts/signalling_set_up.ts";
 
 /** A request whose body comes as the stream gives it. */
@@ -13,8 +13,8 @@ Deno.test("readBody: reads what fits, and nothing where there is nothing", async
   assert.equal(await readBody(post("v=0 é"), clock), "v=0 é");
   assert.equal(await readBody(post(null), clock), "");
   assert.equal(
-    await readBody(post("x".repeat(MESSAGE_BYTES_MAX)), clock),
-    "x".repeat(MESSAGE_BYTES_MAX),
+    await readBody(post("x".repeat(CLIENT_MESSAGE_BYTES_MAX)), clock),
+    "x".repeat(CLIENT_MESSAGE_BYTES_MAX),
   );
   assert.equal(clock.pending, 0);
 });

@@ -1,8 +1,8 @@
 import assert from "assert";
 import {
   CANDIDATE_CHARS_MAX,
+  CLIENT_MESSAGE_BYTES_MAX,
   IDLE_NAME_CHARS_MAX,
-  MESSAGE_BYTES_MAX,
   PARAMS_BYTES_MAX,
   VIEWER_ID_CHARS_MAX,
 } from "../../src/signalling/limits.ts";
@@ -66,10 +66,10 @@ Deno.test("parseEnvelope: refuses what is not a JSON object with a type", () => 
 Deno.test("parseEnvelope: counts bytes of UTF-8 against the limit", () => {
   const frame = JSON.stringify({ type: "message", data: "" }).length;
   const fits = (data: string) => readJson({ type: "message", data }).error === undefined;
-  assert.ok(fits("a".repeat(MESSAGE_BYTES_MAX - frame)));
-  assert.ok(!fits("a".repeat(MESSAGE_BYTES_MAX - frame + 1)));
-  assert.ok(fits("é".repeat((MESSAGE_BYTES_MAX - frame) / 2 - 1)));
-  assert.ok(!fits("é".repeat((MESSAGE_BYTES_MAX - frame) / 2 + 1)));
+  assert.ok(fits("a".repeat(CLIENT_MESSAGE_BYTES_MAX - frame)));
+  assert.ok(!fits("a".repeat(CLIENT_MESSAGE_BYTES_MAX - frame + 1)));
+  assert.ok(fits("é".repeat((CLIENT_MESSAGE_BYTES_MAX - frame) / 2 - 1)));
+  assert.ok(!fits("é".repeat((CLIENT_MESSAGE_BYTES_MAX - frame) / 2 + 1)));
 });
 
 Deno.test("NATIVE_PROTOCOL.read: refuses fields of a wrong shape, and says which", () => {

@@ -42,7 +42,7 @@ Deno.test("docs/signalling.md: lists exactly the codes of ERROR_TABLE", () => {
 
 Deno.test("docs/signalling.md: its limits are those of the code", () => {
   assert.deepEqual(tableUnder("Limits").map(([, limit]) => limit), [
-    `${limits.MESSAGE_BYTES_MAX} bytes`,
+    `${limits.CLIENT_MESSAGE_BYTES_MAX} bytes`,
     `${limits.PARAMS_BYTES_MAX} bytes`,
     `${limits.IDLE_NAME_CHARS_MAX} characters`,
     `${limits.CANDIDATE_CHARS_MAX} characters`,

@@ -4,7 +4,7 @@ import { parseConfig } from "../../src/config/parse.ts";
 import type { Config } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/load.ts";
 import { formatTunnel, TUNNEL_DEFAULTS, type TunnelOptions } from "../../src/cli/frpc.ts";
-import { quote } from "../../src/tunnel/toml.ts";
+import { tomlString } from "../../src/tunnel/toml.ts";
 
 const SERVER = { hostname: "192.0.2.1", port: 7000 };
 
@@ -246,7 +246,7 @@ Deno.test("pinhole frpc: a listener with the port of frpc's admin API is said wi
   text("[webrtc]\nport_min = 7399\nport_max = 7401");
 });
 
-Deno.test("quote: TOML reads the very text back, and no template begins in it", () => {
+Deno.test("tomlString: TOML reads the very text back, and no template begins in it", () => {
   const texts = [
     "",
     "a",
@@ -258,7 +258,7 @@ Deno.test("quote: TOML reads the very text back, and no template begins in it", 
     "{{{",
   ];
   for (const each of [...texts, "é 中 🎥", "{ {", "\\u007b{"]) {
-    const quoted = quote(each);
+    const quoted = tomlString(each);
     assert.equal(parse(`key = ${quoted}`).key, each);
     assert.ok(!quoted.includes("{{"), quoted);
     assert.ok(!quoted.includes("\n"), quoted);

@@ -1,6 +1,6 @@
 import assert from "assert";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
-import { MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, REQUEST_BODY_WAIT_MS } from "../../src/signalling/limits.ts";
 import { RECLAIM_AFTER_MS } from "../../src/session/viewer_state.ts";
 
 const TEXT = await Deno.readTextFile(new URL("../../docs/whep.md", import.meta.url));
@@ -16,7 +16,7 @@ Deno.test("docs/whep.md: has every code with its status", () => {
 });
 
 Deno.test("docs/whep.md: its limits are those of the code", () => {
-  assert.ok(REFUSALS.includes(`more than ${MESSAGE_BYTES_MAX} bytes`));
+  assert.ok(REFUSALS.includes(`more than ${CLIENT_MESSAGE_BYTES_MAX} bytes`));
   assert.ok(REFUSALS.includes(`within ${REQUEST_BODY_WAIT_MS / 1000} s`));
   // A sentence may be broken between any two words.
   const words = TEXT.replaceAll(/\s+/g, " ");

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { MESSAGE_BYTES_MAX, VIEWER_ID_CHARS_MAX } from "../../src/signalling/limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, VIEWER_ID_CHARS_MAX } from "../../src/signalling/limits.ts";
 import {
   FRAGMENT,
   fragment,
@@ -78,7 +78,7 @@ Deno.test("PATCH: without If-Match 428, with that of another ICE session 412, an
     await refused({ "If-Match": match }, 412);
   }
   await refused({ "If-Match": "*", "Content-Type": SDP }, 415);
-  await refused({ "If-Match": "*", "body": "x".repeat(MESSAGE_BYTES_MAX + 1) }, 413);
+  await refused({ "If-Match": "*", "body": "x".repeat(CLIENT_MESSAGE_BYTES_MAX + 1) }, 413);
   const pwd = `a=ice-pwd:${"p".repeat(24)}`;
   const bodies = ["", "nonsense", "a=ice-ufrag:abcd", pwd, `a=ice-ufrag:ab\n${pwd}`, "{}\r\n"];
   for (const body of bodies) await refused({ "If-Match": "*", body }, 400);

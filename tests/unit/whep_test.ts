@@ -2,8 +2,8 @@ import assert from "assert";
 import { ViewerError, type ViewerErrorCode } from "../../src/session/session_api.ts";
 import { ERROR_TABLE } from "../../src/signalling/refusals.ts";
 import {
+  CLIENT_MESSAGE_BYTES_MAX,
   IDLE_NAME_CHARS_MAX,
-  MESSAGE_BYTES_MAX,
   PARAMS_BYTES_MAX,
 } from "../../src/signalling/limits.ts";
 import { eventually } from "../support/deadline.ts";
@@ -54,7 +54,7 @@ Deno.test("POST: bad queries, types, bodies and names are refused, counted and l
     ["/whep/main", { "Content-Type": "text/plain" }, 415],
     ["/whep/main", { "Content-Type": "" }, 415],
     ["/whep/main", { "Content-Type": "application/sdpx" }, 415],
-    ["/whep/main", { body: "x".repeat(MESSAGE_BYTES_MAX + 1) }, 413],
+    ["/whep/main", { body: "x".repeat(CLIENT_MESSAGE_BYTES_MAX + 1) }, 413],
   ];
   for (const [path, headers, status] of refusals) {
     const answer = await server.offer(path, headers);
@@ -72,9 +72,9 @@ Deno.test("POST: bad queries, types, bodies and names are refused, counted and l
 
 Deno.test("POST: a body of the longest length is taken, and one of no announced length that is longer is not", async () => {
   await using server = await WhepServer.open();
-  const longest = "x".repeat(MESSAGE_BYTES_MAX);
+  const longest = "x".repeat(CLIENT_MESSAGE_BYTES_MAX);
   assert.equal((await server.offer("/whep/main", { body: longest })).status, 201);
-  assert.equal(server.sessions.requests[0]?.sdp.length, MESSAGE_BYTES_MAX);
+  assert.equal(server.sessions.requests[0]?.sdp.length, CLIENT_MESSAGE_BYTES_MAX);
   for (const [body, status] of [["v=0\r\nå\r\n", 201], [`${longest}x`, 413]] as const) {
     const length = new TextEncoder().encode(body).length.toString(16);
     const head = `${HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n`;

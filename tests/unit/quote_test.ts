@@ -1,5 +1,5 @@
 import assert from "assert";
-import { quote } from "../../src/sdp/levels.ts";
+import { quote } from "../../src/base/quote.ts";
 
 Deno.test("quote: what does not show, or turns the text around, is escaped", () => {
   assert.equal(
