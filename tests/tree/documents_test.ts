@@ -1,5 +1,5 @@
 import assert from "assert";
-import { ROOT } from "./modules.ts";
+import { ROOT, walk } from "./modules.ts";
 
 /** A document's text, and the anchors that its headings make. */
 interface Document {
@@ -91,4 +91,20 @@ Deno.test("documents: prose of README and docs has lines of at most 100 columns"
     }
   }
   assert.deepEqual(long, []);
+});
+
+Deno.test("documents: modules that they name in code are there", async () => {
+  const files = [`${ROOT}main.ts`];
+  for (const folder of ["src", "tests", "deploy", "examples"]) {
+    files.push(...await Array.fromAsync(walk(`${ROOT}${folder}`)));
+  }
+  const missing: string[] = [];
+  for (const [path, { text }] of documents) {
+    // Of a release that was, a file may be gone.
+    if (path === "CHANGELOG.md") continue;
+    for (const [, name = ""] of text.matchAll(/`((?:\w+\/)*[a-z]\w*\.ts)`/g)) {
+      if (!files.some((file) => file.endsWith(`/${name}`))) missing.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(missing, []);
 });

@@ -74,7 +74,8 @@ function toModule({ specifier, dependencies = [] }: GraphModule): Module {
   return { path: fromFileUrl(specifier), imports: [...imports], packages: [...packages] };
 }
 
-async function* walk(folder: string): AsyncGenerator<string> {
+/** Every file below a folder, by its path. */
+export async function* walk(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (isDirectory) yield* walk(path);

@@ -1,6 +1,6 @@
 """aiortc behind standard input and output: one JSON command a line in, one JSON event a line out.
 
-tests/support/client_program.ts has the commands and the events.
+tests/support/clients/client_program.ts has the commands and the events.
 """
 
 import asyncio
