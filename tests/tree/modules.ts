@@ -74,10 +74,11 @@ function toModule({ specifier, dependencies = [] }: GraphModule): Module {
   return { path: fromFileUrl(specifier), imports: [...imports], packages: [...packages] };
 }
 
-/** Every file below a folder, by its path. */
+/** Every file below a folder, by its path; hidden folders, such as caches, are passed over. */
 export async function* walk(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
+    if (isDirectory && name.startsWith(".")) continue;
     if (isDirectory) yield* walk(path);
     else yield path;
   }
