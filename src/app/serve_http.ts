@@ -1,6 +1,6 @@
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Config } from "../config/config.ts";
-import type { SocketAddress } from "../config/spec.ts";
+import type { ListenAddress } from "../config/spec.ts";
 import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
@@ -102,7 +102,7 @@ function siteOf({ server, webrtc }: Config): Site {
   return { allowedOrigins, publicUrl, publicHost: webrtc.publicIp };
 }
 
-interface ListenAt extends SocketAddress {
+interface ListenAt extends ListenAddress {
   readonly key: string;
   readonly connectionsMax: number;
 }

@@ -17,7 +17,7 @@ import type { ClientStream } from "./client_stream.ts";
 const CONTROL_HEAD_BYTES = 6;
 
 /** Source of a handshake. */
-export interface Handshake {
+export interface UpgradeRequest {
   readonly stream: ClientStream;
   readonly incoming: IncomingMessage;
   /** Bytes received after the request. */
@@ -51,7 +51,7 @@ export class WebSocketUpgrader {
   }
 
   /** @throws {TypeError} If the request is not a valid handshake. */
-  open({ stream, incoming, head }: Handshake, options: WebSocketUpgrade): OpenWebSocket {
+  open({ stream, incoming, head }: UpgradeRequest, options: WebSocketUpgrade): OpenWebSocket {
     this.#subprotocol = options.subprotocol;
     this.#refusal = "";
     // The only version; clients that omit it were accepted before.

@@ -29,7 +29,7 @@ const OF_ONE_CONNECTION: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Options of {@link acceptAll}. */
-export interface AcceptOptions<Connection> {
+export interface AcceptLoopOptions<Connection> {
   readonly clock: Clock;
   /** Aborted before the listener is closed. */
   readonly signal: AbortSignal;
@@ -45,7 +45,7 @@ export interface AcceptOptions<Connection> {
  */
 export async function acceptAll<Connection>(
   listener: { accept(): Promise<Connection> },
-  { clock, signal, take, paused }: AcceptOptions<Connection>,
+  { clock, signal, take, paused }: AcceptLoopOptions<Connection>,
 ): Promise<void> {
   const reports = new TokenBucket(REPORTS);
   while (!signal.aborted) {

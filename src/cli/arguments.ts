@@ -1,7 +1,7 @@
 import type { LogLevel } from "../base/log.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
 import type { DoctorOptions } from "./doctor.ts";
-import { type FrpcOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
+import { type FrpcCommandOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
 import type { HOST_COMMANDS } from "./host_command.ts";
 import { readArguments } from "./options.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
@@ -23,7 +23,7 @@ export type Command =
     readonly logLevel: LogLevel | undefined;
   }
   | ({ readonly name: "renderer-test" } & RendererTestOptions)
-  | ({ readonly name: "frpc" } & FrpcOptions)
+  | ({ readonly name: "frpc" } & FrpcCommandOptions)
   | ({ readonly name: "doctor" } & DoctorOptions)
   | ({ readonly name: "token" } & TokenOptions);
 

@@ -1,7 +1,7 @@
 import { LOG_LEVELS } from "../base/log.ts";
 import { isHost, parseOrigin, parseSocketAddress } from "../config/address.ts";
 import { type Endpoint, FRPS_PORT, TUNNEL_PROTOCOLS } from "../tunnel/settings.ts";
-import { ADMIN_PORTS, type FrpcOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
+import { ADMIN_PORTS, type FrpcCommandOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
 import type { OptionSpecs } from "./options.ts";
 import { RENDERER_TEST_DEFAULTS } from "./renderer_test.ts";
 
@@ -182,7 +182,7 @@ export const COMMANDS = {
 /** Name of a command in {@link COMMANDS}. */
 export type CommandName = keyof typeof COMMANDS;
 
-function parseServer(text: string): FrpcOptions["server"] {
+function parseServer(text: string): FrpcCommandOptions["server"] {
   const bare = text.replace(/^\[(.*:.*)\]$/, "$1");
   return isHost(bare) ? { hostname: bare, port: undefined } : parseEndpoint(text);
 }

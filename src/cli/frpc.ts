@@ -42,7 +42,7 @@ export const TUNNEL_DEFAULTS = {
 } as const satisfies TunnelOptions;
 
 /** Options of `pinhole frpc`. */
-export interface FrpcOptions extends TunnelOptions {
+export interface FrpcCommandOptions extends TunnelOptions {
   readonly config: string | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface FrpcOptions extends TunnelOptions {
  * `pinhole frpc`: prints the tunnel files that match the configuration.
  * @throws {ConfigError} If the configuration has no mapping or no address of frps, or two programs would use one port.
  */
-export async function frpc({ config: path, ...options }: FrpcOptions): Promise<void> {
+export async function frpc({ config: path, ...options }: FrpcCommandOptions): Promise<void> {
   const { config, file } = await loadConfig({ path, env: readEnvironment() });
   printOut(formatTunnel(config, { ...options, source: file ?? "defaults" }));
 }

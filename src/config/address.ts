@@ -1,6 +1,6 @@
 import { PORT_MAX } from "../base/limits.ts";
 import { isIPv4, isIPv6 } from "node:net";
-import type { SocketAddress } from "./spec.ts";
+import type { ListenAddress } from "./spec.ts";
 
 const DNS_LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const DNS_NAME_LENGTH_MAX = 253; // RFC 1035 §2.3.4 in text form
@@ -27,7 +27,7 @@ export function isHost(text: string): boolean {
 }
 
 /** Parses `host:port`, with brackets around an IPv6 address; `undefined` if it is something else. */
-export function parseSocketAddress(text: string): SocketAddress | undefined {
+export function parseSocketAddress(text: string): ListenAddress | undefined {
   const [, ipv6, other, digits] = /^(?:\[(.+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const hostname = ipv6 ?? other ?? "";
   const port = Number(digits);

@@ -19,7 +19,7 @@ export interface Check {
 }
 
 /** Every rule over several keys. A 0 that stands for another value is not resolved yet. */
-export const CHECKS: readonly Check[] = [
+export const CONFIG_CHECKS: readonly Check[] = [
   {
     keys: ["server.tls_cert", "server.tls_key"],
     broken: ({ server: { tlsCert, tlsKey } }) =>

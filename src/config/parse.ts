@@ -1,4 +1,4 @@
-import { type Check, CHECKS } from "./checks.ts";
+import { type Check, CONFIG_CHECKS } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { readFileText } from "./file.ts";
 import type { Given } from "./input.ts";
@@ -55,7 +55,7 @@ export function parseConfig({ text, fileName, env }: ConfigInput): ParsedConfig 
   const config = assemble(settings);
   // Without the file's values, rules over several keys would compare with defaults instead.
   const checks = file.isToml
-    ? CHECKS.filter(({ keys }) => !keys.some((key) => failed.has(key)))
+    ? CONFIG_CHECKS.filter(({ keys }) => !keys.some((key) => failed.has(key)))
     : [];
   for (const check of checks) {
     const problem = checkProblem(check, config, settings);

@@ -8,7 +8,7 @@ export type JsonValue =
   | { readonly [key: string]: JsonValue };
 
 /** Listening address of a TCP server. */
-export interface SocketAddress {
+export interface ListenAddress {
   /** IPv4 address, IPv6 address without brackets, or DNS name. */
   readonly hostname: string;
   /** 0–65535; 0 means any free port. */
@@ -107,8 +107,8 @@ interface ParsedValues {
   host: string | undefined;
   /** IPv4 address, or IPv6 address without brackets. */
   ip_address: string;
-  socket_address: SocketAddress;
-  optional_socket_address: SocketAddress | undefined;
+  socket_address: ListenAddress;
+  optional_socket_address: ListenAddress | undefined;
   /** `*`, or origins as browsers send them. */
   origins: readonly string[];
   json_table: Readonly<Record<string, JsonValue>>;

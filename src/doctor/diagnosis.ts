@@ -5,7 +5,7 @@ import { judgeFirewall, readFirewalls } from "./firewall.ts";
 import { askFrpc, type FrpcAnswer } from "./frpc_status.ts";
 import { judgeFrpc } from "./frpc_judge.ts";
 import { untilDeadline } from "./deadline.ts";
-import { examineHost, type Site } from "./host_checks.ts";
+import { type CheckedServer, examineHost } from "./host_checks.ts";
 import { request } from "./http.ts";
 import { type CheckedPath, judgeMapping, judgePacketSizes, judgePaths } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
@@ -83,7 +83,11 @@ async function askEveryFrpc({ frpc }: DoctorPlan): Promise<Map<string, FrpcAnswe
 
 async function* examinePath(
   plan: DoctorPlan,
-  { site, frpc, run }: { site: Site; frpc: Promise<Map<string, FrpcAnswer>>; run: DoctorRun },
+  { site, frpc, run }: {
+    site: CheckedServer;
+    frpc: Promise<Map<string, FrpcAnswer>>;
+    run: DoctorRun;
+  },
 ): AsyncGenerator<CheckResult> {
   const { publicUrl } = plan;
   run.awaits("public_address", "answers from the public address, or from frpc");
@@ -122,7 +126,7 @@ async function* examinePath(
 /** Findings of all checks through the public address. */
 interface Asked {
   readonly run: DoctorRun;
-  readonly site: Site;
+  readonly site: CheckedServer;
   readonly checked: Checked;
   readonly signalling: SignallingFound | undefined;
   /** Results of the signalling checks. */
@@ -264,7 +268,7 @@ async function* examineMedia(
 function hindranceOf(
   plan: DoctorPlan,
   { site, isSignallingReached, count }: {
-    site: Site;
+    site: CheckedServer;
     isSignallingReached: boolean;
     count: number;
   },
@@ -293,7 +297,7 @@ function deadEndsOf(
 }
 
 /** Whether the server that opened the check still runs: after a restart it does not know the check. */
-async function isStillThere({ origin, check }: Site): Promise<boolean> {
+async function isStillThere({ origin, check }: CheckedServer): Promise<boolean> {
   return !("problem" in await readArrivals({ origin, token: undefined }, check.id));
 }
 

@@ -16,7 +16,7 @@ const START_MS_MAX = 8_000;
 const CLOSE_MS_MAX = 3_000;
 
 /** The server used for checking the path. */
-export interface Site {
+export interface CheckedServer {
   readonly origin: string;
   readonly check: OpenCheck;
   /** Whether the doctor started it. */
@@ -37,7 +37,7 @@ export async function* examineHost(
     started: AsyncDisposableStack;
     run: DoctorRun;
   },
-): AsyncGenerator<CheckResult, Site | undefined> {
+): AsyncGenerator<CheckResult, CheckedServer | undefined> {
   const { origin, token, http, media } = plan;
   run.awaits("ports", "the server to report its ports, or local ports to be checked");
   const found = isServerRunning ? await openCheck({ origin, token }) : undefined;
@@ -109,7 +109,7 @@ async function tryToBind(
 
 interface ServerAndSite {
   readonly found: ServerFound;
-  readonly site?: Omit<Site, "isRendererUntold">;
+  readonly site?: Omit<CheckedServer, "isRendererUntold">;
 }
 
 function readRunning(

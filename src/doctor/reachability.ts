@@ -1,6 +1,6 @@
 import { checkTcpPath, checkUdpPath, type PathOutcome, type PathTarget } from "./path_client.ts";
 import { within } from "./deadline.ts";
-import type { Site } from "./host_checks.ts";
+import type { CheckedServer } from "./host_checks.ts";
 import { type CheckedPath, PACKET_SIZES } from "./paths.ts";
 import type { DoctorPlan } from "./plan.ts";
 import { type Arrivals, openCheck, readArrivals } from "./server.ts";
@@ -21,7 +21,7 @@ export interface Checked {
 }
 
 /** Checks all ports at once, and reads from the server which checks arrived. */
-export async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked> {
+export async function checkPaths(plan: DoctorPlan, site: CheckedServer): Promise<Checked> {
   const targets = await Promise.all(site.check.ports.map(async (port) => {
     const { address, port: publicPort } = await plan.publicAddress(port.localPort);
     const { ufrag, pwd, localPort, transports } = port;
@@ -47,7 +47,7 @@ export async function checkPaths(plan: DoctorPlan, site: Site): Promise<Checked>
  * Whether a media port answers on this host itself, without tunnel and network. Opens a separate check, so that its
  * arrivals do not mix with the others.
  */
-export async function checkLocally(plan: DoctorPlan, { origin }: Site): Promise<boolean> {
+export async function checkLocally(plan: DoctorPlan, { origin }: CheckedServer): Promise<boolean> {
   const check = await openCheck({ origin, token: plan.token });
   // No answer of the API is no evidence against a firewall.
   if ("problem" in check) return true;

@@ -4,7 +4,7 @@ export const STATUSES = ["ok", "warning", "failed", "skipped"] as const;
 export type Status = typeof STATUSES[number];
 
 /** Every check, in the order of the output: from this host outwards. */
-export const CHECKS = [
+export const CHECK_NAMES = [
   "config",
   "ports",
   "renderer",
@@ -24,8 +24,8 @@ export const CHECKS = [
   "firewall",
   "clock",
 ] as const;
-/** One of {@link CHECKS}. */
-export type CheckName = typeof CHECKS[number];
+/** One of {@link CHECK_NAMES}. */
+export type CheckName = typeof CHECK_NAMES[number];
 
 /** Result of one check. */
 export interface CheckResult {

@@ -1,4 +1,4 @@
-import { type CheckName, type CheckResult, CHECKS, failed, skipped } from "./result.ts";
+import { CHECK_NAMES, type CheckName, type CheckResult, failed, skipped } from "./result.ts";
 
 /** Checks that every run reports, even if only as skipped. */
 const ALWAYS_TOLD: ReadonlySet<CheckName> = new Set([
@@ -35,7 +35,7 @@ export class DoctorRun {
     this.#ending.abort();
     const { check: awaited, what } = this.#awaited;
     const time = `${ms / 1000} s`;
-    const rest = CHECKS.filter((check) =>
+    const rest = CHECK_NAMES.filter((check) =>
       check !== awaited && ALWAYS_TOLD.has(check) && !this.#told.has(check)
     );
     return [

@@ -1,11 +1,11 @@
 /** The part of an SDP fragment that an ICE-lite server uses (RFC 8840 §9, RFC 8839 §5.4). */
 export interface SdpFragment {
   /** The browser's credentials; `undefined` if the fragment has only candidates. */
-  readonly ice: IceCredentials | undefined;
+  readonly ice: FragmentCredentials | undefined;
 }
 
 /** Username fragment and password (RFC 8839 §5.4). */
-export interface IceCredentials {
+export interface FragmentCredentials {
   readonly ufrag: string;
   readonly pwd: string;
 }
@@ -34,7 +34,7 @@ export function parseSdpFragment(text: string): SdpFragment | undefined {
  * @param answerSdp An answer of this server.
  * @returns Lines end in CRLF.
  */
-export function formatSdpFragment(answerSdp: string, { ufrag, pwd }: IceCredentials): string {
+export function formatSdpFragment(answerSdp: string, { ufrag, pwd }: FragmentCredentials): string {
   const [session = "", ...media] = answerSdp.split(/^(?=m=)/m);
   const transport = linesOf(media.find((section) => section.includes("\na=candidate:")) ?? "");
   const lines = [

@@ -19,7 +19,7 @@ export interface WebSocketsOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AcceptOptions extends ViewerConnectionOptions {
+export interface WebSocketAcceptOptions extends ViewerConnectionOptions {
   /**
    * Sent as soon as the socket is open, which then closes. Browsers do not show a page the HTTP status of a WebSocket,
    * so a refusal has to be sent through an open one.
@@ -70,7 +70,7 @@ export class WebSockets {
    * Upgrades a request.
    * @throws {TypeError} When the request is not a valid WebSocket handshake.
    */
-  accept(request: Request, { refusal, client, ...options }: AcceptOptions): void {
+  accept(request: Request, { refusal, client, ...options }: WebSocketAcceptOptions): void {
     // Never echo a token from the list.
     const speaksOurs = offeredSubprotocols(request).includes(SUBPROTOCOL);
     const socket = client.upgrade({

@@ -2,7 +2,7 @@ import {
   allPorts,
   formatPorts,
   type MappedPort,
-  type Mapping,
+  type PortMapping,
   SIGNALLING_NAME,
 } from "./port_mapping.ts";
 import { bindPortOf, type Endpoint, type TunnelSettings } from "./settings.ts";
@@ -29,7 +29,7 @@ export interface PortConflict {
  * @param publicKeys Keys that set the public ports of signalling and of media.
  */
 export function findServerConflict(
-  mapping: Mapping,
+  mapping: PortMapping,
   { server, protocol, publicKeys }: Pick<TunnelSettings, "server" | "protocol"> & {
     publicKeys: { readonly signalling: string; readonly media: string };
   },

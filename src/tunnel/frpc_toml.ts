@@ -1,4 +1,4 @@
-import type { MappedPort, Mapping } from "./port_mapping.ts";
+import type { MappedPort, PortMapping } from "./port_mapping.ts";
 import { type Endpoint, type TunnelSettings, UDP_PACKET_SIZE } from "./settings.ts";
 import { fromVariable, tomlString } from "./toml.ts";
 
@@ -9,14 +9,14 @@ export const ADMIN_PASSWORD_VARIABLE = "FRPC_ADMIN_PASSWORD";
 export const ADMIN_USER_VARIABLE = "FRPC_ADMIN_USER";
 
 /** Options of {@link formatFrpcToml}. */
-export interface FrpcOptions extends TunnelSettings {
-  readonly mapping: Mapping;
+export interface FrpcTomlOptions extends TunnelSettings {
+  readonly mapping: PortMapping;
   /** Listening address of frpc's admin API, which is on only with a password. */
   readonly admin: Endpoint;
 }
 
 /** Formats frpc.toml for a mapping, with the reason for each setting in comments. Pure. */
-export function formatFrpcToml(options: FrpcOptions): string {
+export function formatFrpcToml(options: FrpcTomlOptions): string {
   const { mapping } = options;
   const blocks = [formatHead(options), formatTransport(options), formatAdmin(options.admin)];
   if (mapping.signalling !== undefined) {
@@ -27,7 +27,7 @@ export function formatFrpcToml(options: FrpcOptions): string {
   return `${blocks.join("\n\n")}\n`;
 }
 
-function formatHead({ mapping, server, tokenVariable }: FrpcOptions): string {
+function formatHead({ mapping, server, tokenVariable }: FrpcTomlOptions): string {
   const { signalling, media } = mapping;
   const carries = signalling === undefined
     ? "media only"
@@ -60,7 +60,7 @@ const MUX_REMARKS = {
 const SILENCE_REMARKS =
   `# A dead connection is detected within 20 s, before Pinhole ends its viewers (30 s).`;
 
-function formatTransport({ protocol, mapping }: FrpcOptions): string {
+function formatTransport({ protocol, mapping }: FrpcTomlOptions): string {
   const lines = [`transport.protocol = ${tomlString(protocol)}`];
   if (protocol === "wss") {
     lines.unshift("# frps does not terminate TLS for wss: a web server in front must do it.");

@@ -1,4 +1,4 @@
-import { allPorts, formatPorts, type Mapping, toRanges } from "./port_mapping.ts";
+import { allPorts, formatPorts, type PortMapping, toRanges } from "./port_mapping.ts";
 import {
   bindPortOf,
   type TunnelProtocol,
@@ -9,7 +9,7 @@ import { fromVariable, tomlString } from "./toml.ts";
 
 /** Options of {@link formatFrpsToml}. */
 export interface FrpsOptions extends TunnelSettings {
-  readonly mapping: Mapping;
+  readonly mapping: PortMapping;
   /** Public address of the media ports; `undefined` if it is not configured. */
   readonly publicIp?: string | undefined;
 }
@@ -75,7 +75,7 @@ function formatBindAddress({ publicIp, server }: FrpsOptions): string {
 `;
 }
 
-function formatAllowed(mapping: Mapping): string {
+function formatAllowed(mapping: PortMapping): string {
   const ports = [...new Set(allPorts(mapping).map(({ publicPort }) => publicPort))];
   const runs: { start: number; end: number }[] = [];
   for (const port of ports.sort((a, b) => a - b)) {

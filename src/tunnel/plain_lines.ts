@@ -1,8 +1,8 @@
-import { formatPorts, type MappedRange, type Mapping, toRanges } from "./port_mapping.ts";
+import { formatPorts, type MappedRange, type PortMapping, toRanges } from "./port_mapping.ts";
 
 /** Options of {@link formatPlainLines}. */
 export interface PlainOptions {
-  readonly mapping: Mapping;
+  readonly mapping: PortMapping;
   /** Configuration keys that listen on loopback, which only a tunnel on this host can reach. */
   readonly loopbackKeys: readonly string[];
 }

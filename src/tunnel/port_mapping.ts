@@ -29,7 +29,7 @@ export interface MappedPort {
 }
 
 /** The ports of one tunnel. */
-export interface Mapping {
+export interface PortMapping {
   /** HTTP and WebSocket; `undefined` in a tunnel for media only. */
   readonly signalling: MappedPort | undefined;
   /** By port, UDP before TCP; empty in a tunnel for signalling only. */
@@ -49,7 +49,7 @@ export interface MappedRange {
 export const SIGNALLING_NAME = "gpu_server_api";
 
 /** Maps public ports to ports of this host. Pure. */
-export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions): Mapping {
+export function mapPorts({ signalling, publicUrl, media, part }: MappingOptions): PortMapping {
   const api: MappedPort = {
     name: SIGNALLING_NAME,
     protocol: "tcp",
@@ -77,12 +77,12 @@ export function signallingPublicPort(
 }
 
 /** All ports of the mapping, signalling first. */
-export function allPorts({ signalling, media }: Mapping): readonly MappedPort[] {
+export function allPorts({ signalling, media }: PortMapping): readonly MappedPort[] {
   return signalling === undefined ? media : [signalling, ...media];
 }
 
 /** The ports of the mapping, joined to ranges, signalling first. */
-export function toRanges(mapping: Mapping): readonly MappedRange[] {
+export function toRanges(mapping: PortMapping): readonly MappedRange[] {
   const ranges: MappedRange[] = [];
   const byProtocol = [...mapping.media].sort((a, b) => b.protocol.localeCompare(a.protocol));
   for (const { protocol, localPort, publicPort } of allPorts({ ...mapping, media: byProtocol })) {

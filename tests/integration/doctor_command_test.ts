@@ -1,7 +1,7 @@
 import assert from "assert";
 import { fileURLToPath } from "node:url";
 import denoJson from "../../deno.json" with { type: "json" };
-import { type CheckResult, CHECKS, STATUSES } from "../../src/doctor/result.ts";
+import { CHECK_NAMES, type CheckResult, STATUSES } from "../../src/doctor/result.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { openUdpPort } from "../../src/ports/udp_port.ts";
 import { freePortRange } from "../support/servers/test_server.ts";
@@ -94,7 +94,7 @@ Deno.test("pinhole doctor --json: prints one document, and leaves with 1 when so
   assert.deepEqual(Object.keys(counts), [...STATUSES]);
   assert.equal(counts.failed, 1);
   for (const { check, status, text } of checks) {
-    assert.ok(CHECKS.includes(check), check);
+    assert.ok(CHECK_NAMES.includes(check), check);
     assert.ok(STATUSES.includes(status), status);
     assert.equal(typeof text, "string");
   }

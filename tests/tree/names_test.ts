@@ -7,6 +7,16 @@ const SHARED_NAMES: Readonly<Record<string, string>> = {
   "limits.ts": "the limits of one folder, each with its reason",
 };
 
+/** Exported names that two modules have, and why. */
+const SHARED_EXPORTS: Readonly<Record<string, string>> = {
+  BACKLOG_BYTES_MAX: "limits of two folders",
+  CONNECTIONS_MAX: "limits of two folders",
+  ServerMessage: "the bridge and signalling each have the messages of both sides",
+};
+
+const EXPORTED =
+  /^export (?:async )?(?:function\*?|(?:abstract )?class|const|interface|type) (\w+)/gm;
+
 /** Words that names of files and identifiers do without, and what stands in their place. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   door: "api",
@@ -46,6 +56,20 @@ Deno.test("names: a file's name tells one thing in all of src", () => {
     length > 1 && !Object.hasOwn(SHARED_NAMES, name)
   );
   assert.ok(folders.size > 200);
+  assert.deepEqual(shared, []);
+});
+
+Deno.test("names: an exported name tells one thing in all of src", async () => {
+  const modulesOf = new Map<string, string[]>();
+  for (const path of paths) {
+    for (const [, name = ""] of (await Deno.readTextFile(`${ROOT}${path}`)).matchAll(EXPORTED)) {
+      modulesOf.set(name, [...modulesOf.get(name) ?? [], path]);
+    }
+  }
+  const shared = [...modulesOf].filter(([name, { length }]) =>
+    length > 1 && !Object.hasOwn(SHARED_EXPORTS, name)
+  );
+  assert.ok(modulesOf.size > 500);
   assert.deepEqual(shared, []);
 });
 

@@ -5,7 +5,7 @@ import {
   PATH_CHECK_TTL_MS,
   PATH_CHECKS_MAX,
 } from "../../src/transport/ice/path_probe.ts";
-import { CHECKS } from "../../src/doctor/result.ts";
+import { CHECK_NAMES } from "../../src/doctor/result.ts";
 
 /** The rows of the last table under a heading, cell by cell, without the table's own heading. */
 async function lastTable(file: string, heading: string): Promise<string[][]> {
@@ -28,5 +28,5 @@ Deno.test("docs/signalling.md: the limits of a path check are those of the code"
 
 Deno.test("docs/doctor.md: explains every check, in the order in which they are told", async () => {
   const explained = (await lastTable("doctor.md", "What it checks")).map(([name]) => name);
-  assert.deepEqual(explained, CHECKS.map((name) => `\`${name}\``));
+  assert.deepEqual(explained, CHECK_NAMES.map((name) => `\`${name}\``));
 });

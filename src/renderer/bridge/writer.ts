@@ -29,7 +29,7 @@ export type WriterEvent = Exclude<
 /** The ring, as mapped by the writer. */
 interface WritableRing {
   readonly layout: RingMessage;
-  readonly mapping: Mapping;
+  readonly mapping: MemoryMapping;
   /** Slots that the writer owns. */
   readonly free: number[];
 }
@@ -169,7 +169,7 @@ export class BridgeWriter {
     if (fd < 0) throw this.#libc.failure("bridge_files", `Cannot open "${path}"`);
     try {
       const byteLength = ringBytes(layout);
-      const mapping = new Mapping(this.#libc, { fd, byteLength, writable: true });
+      const mapping = new MemoryMapping(this.#libc, { fd, byteLength, writable: true });
       this.#ring?.mapping.close();
       this.#ring = {
         layout,
@@ -252,7 +252,7 @@ function slotsFor(sessions: number, slotBytes: number): number {
 }
 
 /** A memory mapping of a file. */
-export class Mapping {
+class MemoryMapping {
   readonly #libc: Libc;
   readonly #pointer: Deno.PointerObject;
   readonly #buffer: ArrayBuffer;

@@ -1,5 +1,5 @@
 import type { Browser } from "playwright-core";
-import { type Mapping, mapPorts } from "../../../src/tunnel/port_mapping.ts";
+import { mapPorts, type PortMapping } from "../../../src/tunnel/port_mapping.ts";
 import { browserTest } from "../browsers/browser.ts";
 import { PUBLIC_ADDRESS, PublicPorts } from "./frp_ports.ts";
 import { findFrp, frpAdvice } from "./frp_programs.ts";
@@ -95,7 +95,7 @@ export class TunnelledServer implements AsyncDisposable {
 function mapServer(
   server: ServerProcess,
   { ports, media, tcp }: { ports: PublicPorts; media: number; tcp: boolean },
-): Mapping {
+): PortMapping {
   const { hostname, port } = new URL(server.origin);
   return mapPorts({
     signalling: { hostname, port: Number(port) },

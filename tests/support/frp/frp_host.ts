@@ -1,4 +1,4 @@
-import { type Mapping, mapPorts } from "../../../src/tunnel/port_mapping.ts";
+import { mapPorts, type PortMapping } from "../../../src/tunnel/port_mapping.ts";
 import { eventually, within } from "../deadline.ts";
 import { PUBLIC_ADDRESS, type PublicPorts } from "./frp_ports.ts";
 
@@ -26,7 +26,7 @@ export class EchoHost implements AsyncDisposable {
   }
 
   /** From the public ports to this host, as `pinhole frpc` maps them. */
-  get mapping(): Mapping {
+  get mapping(): PortMapping {
     const { port } = this.#tcp.addr as Deno.NetAddr;
     return mapPorts({
       signalling: { hostname: "0.0.0.0", port: this.#http.addr.port },

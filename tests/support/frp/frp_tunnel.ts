@@ -1,6 +1,6 @@
 import { ADMIN_PASSWORD_VARIABLE, formatFrpcToml } from "../../../src/tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../../../src/tunnel/frps_toml.ts";
-import type { Mapping } from "../../../src/tunnel/port_mapping.ts";
+import type { PortMapping } from "../../../src/tunnel/port_mapping.ts";
 import type { TunnelProtocol } from "../../../src/tunnel/settings.ts";
 import { eventually } from "../deadline.ts";
 import { PUBLIC_ADDRESS, type PublicPorts } from "./frp_ports.ts";
@@ -23,7 +23,7 @@ export interface FrpTunnelOptions {
   /** Given up to frps and frpc. */
   readonly ports: PublicPorts;
   /** Where its public ports lead; they are of `ports`. */
-  readonly mapping: Mapping;
+  readonly mapping: PortMapping;
   /** Default: tcp. */
   readonly protocol?: TunnelProtocol;
   /**
