@@ -21,8 +21,7 @@ import type { EncodedFrame, EncodeOptions, EncoderSettings } from "./encoder.ts"
 import { allocatePicture, PictureConverter, rawFrameOf } from "./picture_converter.ts";
 import type { EncoderRecipe } from "./ffmpeg_recipes.ts";
 import { scaleEvenly } from "./fit.ts";
-import { RateClock } from "../rate/rate_clock.ts";
-import { RateSteps } from "../rate/rate_steps.ts";
+import { RateClock, RateSteps } from "../rate/encoder_rate.ts";
 import { readVp8Quantizer } from "./vp8_quantizer.ts";
 
 /**

@@ -1,7 +1,6 @@
 import assert from "assert";
 import type { LogFields, LogLevel } from "../../src/base/log.ts";
-import { LogDamper } from "../../src/observability/log_damper.ts";
-import { createLogSink } from "../../src/observability/log_sink.ts";
+import { createLogSink, LogDamper } from "../../src/observability/log_sink.ts";
 import { FakeClock } from "../support/parts/fake_clock.ts";
 
 /** One line. */

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { RateClock } from "../../src/rate/rate_clock.ts";
+import { RateClock } from "../../src/rate/encoder_rate.ts";
 
 const FPS = 25;
 const INTERVAL_US = 40_000;

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { RateSteps } from "../../src/rate/rate_steps.ts";
+import { RateSteps } from "../../src/rate/encoder_rate.ts";
 
 const SECOND_US = 1_000_000;
 
