@@ -19,7 +19,7 @@ import { createPeerFactory } from "../transport/peer_factory.ts";
 import {
   createServerCertificate,
   type ServerCertificate,
-} from "../transport/dtls/secure_channel.ts";
+} from "../transport/dtls/server_certificate.ts";
 import { type ConnectionLimits, shareDescriptors } from "./descriptors.ts";
 import { LiveSettings } from "./live_settings.ts";
 import { createPathChecks } from "./path_checks.ts";
@@ -191,7 +191,7 @@ async function openParts(
     probe: new PathProbe(ports.map(({ port }) => port), { clock: SYSTEM_CLOCK }),
     publicAddress: (port, host) => publicAddressesOf(live.config)(port, host),
     renderer,
-    certificate: await createServerCertificate(),
+    certificate: createServerCertificate(),
     encoders,
     idleLoops,
     codecs: config.video.codec === "auto" ? VIDEO_CODECS : [config.video.codec],

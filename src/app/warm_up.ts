@@ -2,7 +2,7 @@ import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { EncoderFactory, EncoderSettings, VideoCodec } from "../media/encoder.ts";
 import { warmUpHandshake } from "../transport/dtls/handshake_warm_up.ts";
-import type { ServerCertificate } from "../transport/dtls/secure_channel.ts";
+import type { ServerCertificate } from "../transport/dtls/server_certificate.ts";
 
 /** Number of frames to encode: after two, threads and memory are allocated. */
 const FRAMES = 2;
@@ -19,7 +19,7 @@ export async function warmUp(options: {
   log: Logger;
 }): Promise<void> {
   const tasks = [
-    warmUpHandshake(options.certificate),
+    Promise.try(() => warmUpHandshake(options.certificate)),
     warmUpEncoder(options),
   ];
   for (const result of await Promise.allSettled(tasks)) {

@@ -41,7 +41,8 @@ import { answerPeer } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
-import { type DtlsVerdict, SecureChannel, type ServerCertificate } from "./dtls/secure_channel.ts";
+import { type DtlsVerdict, SecureChannel } from "./dtls/secure_channel.ts";
+import { type ServerCertificate } from "./dtls/server_certificate.ts";
 
 export interface WebRtcPeerOptions {
   readonly offer: UsableOffer;

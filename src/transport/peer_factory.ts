@@ -8,7 +8,7 @@ import { WebRtcPeer } from "./peer.ts";
 import type { PathProbe } from "./ice/path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
-import type { ServerCertificate } from "./dtls/secure_channel.ts";
+import type { ServerCertificate } from "./dtls/server_certificate.ts";
 
 /** Options that all peers of a process share. */
 export interface PeerFactoryOptions {

@@ -1,11 +1,11 @@
 import assert from "assert";
 import { formatDtlsRecord, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import {
-  createServerCertificate,
   SecureChannel,
   SecureChannelError,
   type SecureMedia,
 } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import { createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
 import { plainRecord, TestDtlsClient } from "../support/clients/dtls_client.ts";
 import {
@@ -17,8 +17,8 @@ import {
 import type { Random } from "../support/random.ts";
 import { fuzz } from "./harness.ts";
 
-const server = await createServerCertificate();
-const browser = await createServerCertificate();
+const server = createServerCertificate();
+const browser = createServerCertificate();
 const REPORT = Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4);
 const CONTENTS = [20, 21, 22, 23, 24, 25, 0, 63] as const;
 const MESSAGES = [0, 1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 20, 24, 99] as const;

@@ -2,7 +2,7 @@ import assert from "assert";
 import { type Logger, NULL_LOGGER } from "../../src/base/log.ts";
 import type { Chunk } from "../../src/transport/sctp/chunks.ts";
 import { parsePacket } from "../../src/transport/sctp/parse_packet.ts";
-import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import type { Random } from "../support/random.ts";
 import { RawViewer } from "../support/clients/raw_viewer.ts";
 import {
@@ -18,7 +18,7 @@ import { startTestServer, type TestServer } from "../support/servers/test_server
 import { WeriftViewer } from "../support/clients/werift_viewer.ts";
 import { fuzz } from "./harness.ts";
 
-const CERTIFICATE = await createServerCertificate();
+const CERTIFICATE = createServerCertificate();
 
 /** The window, and the piece that everything waits for. */
 const HELD_BYTES_MAX = 1.3 * 1024 * 1024;

@@ -1,8 +1,9 @@
+import { pemOf } from "../support/clients/certificate_pem.ts";
 import assert from "assert";
 import { planDoctor } from "../../src/cli/doctor_plan.ts";
 import { examine } from "../../src/doctor/diagnosis.ts";
 import type { CheckName, CheckResult } from "../../src/doctor/result.ts";
-import { createServerCertificate } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import { FakeFrpcAdmin, PUBLIC_IP, TunnelledSite } from "../support/frp/tunnelled_site.ts";
 
 /** Where nobody listens (RFC 863, in a world that has given it up). */
@@ -270,9 +271,9 @@ Deno.test("doctor: a certificate that browsers refuse is told, and does not hide
   const folder = await Deno.makeTempDir();
   const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
   try {
-    const { certificate } = await createServerCertificate();
-    await Deno.writeTextFile(cert, certificate.certPem);
-    await Deno.writeTextFile(key, certificate.privateKey, { mode: 0o600 });
+    const pem = pemOf(createServerCertificate());
+    await Deno.writeTextFile(cert, pem.cert);
+    await Deno.writeTextFile(key, pem.key, { mode: 0o600 });
     const config = { server: { tls_cert: cert, tls_key: key } };
     await using site = await TunnelledSite.open({ config });
     const publicUrl = site.config.server.publicUrl?.replace("http:", "https:");

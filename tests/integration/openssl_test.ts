@@ -1,18 +1,15 @@
+import { pemOf } from "../support/clients/certificate_pem.ts";
 import assert from "assert";
-import { X509Certificate } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
-import {
-  createServerCertificate,
-  SecureChannel,
-  SecureChannelError,
-} from "../../src/transport/dtls/secure_channel.ts";
+import { SecureChannel, SecureChannelError } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import { within } from "../support/deadline.ts";
 
 /** How long OpenSSL may take from its start until it has the server's alert, in ms; without one it waits for minutes. */
 const REFUSAL_MS_MAX = 20_000;
 
-const certificate = await createServerCertificate();
+const certificate = createServerCertificate();
 const hasOpenssl = await new Deno.Command("openssl", { args: ["version"], stdout: "null" })
   .output().then(({ success }) => success, () => false);
 
@@ -47,9 +44,9 @@ async function serve(): Promise<
 async function shake(port: number, args: readonly string[], end: AbortSignal): Promise<string> {
   const folder = await Deno.makeTempDir();
   try {
-    const { certPem, privateKey } = certificate.certificate;
-    await Deno.writeTextFile(`${folder}/cert.pem`, new X509Certificate(certPem).toString());
-    await Deno.writeTextFile(`${folder}/key.pem`, privateKey);
+    const { cert, key } = pemOf(certificate);
+    await Deno.writeTextFile(`${folder}/cert.pem`, cert);
+    await Deno.writeTextFile(`${folder}/key.pem`, key);
     const child = new Deno.Command("openssl", {
       args: [
         ...["s_client", "-connect", `127.0.0.1:${port}`, "-nbio"],

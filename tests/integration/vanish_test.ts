@@ -1,5 +1,6 @@
 import assert from "assert";
-import { createServerCertificate, SecureChannel } from "../../src/transport/dtls/secure_channel.ts";
+import { SecureChannel } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import { formatBindingRequest } from "../../src/transport/ice/stun_format.ts";
 import { eventually, patience, within } from "../support/deadline.ts";
 import { TestDtlsClient } from "../support/clients/dtls_client.ts";
@@ -116,7 +117,7 @@ let hello: Promise<Uint8Array> | undefined;
 /** The first datagram of a DTLS handshake; one for all. */
 function clientHello(): Promise<Uint8Array> {
   return hello ??= (async () => {
-    const certificate = await createServerCertificate();
+    const certificate = createServerCertificate();
     const remoteFingerprints = [certificate.fingerprint];
     const send = (packet: Uint8Array) => client.receive(packet);
     const channel = new SecureChannel({ certificate, remoteFingerprints, send });

@@ -1,21 +1,14 @@
+import { pemOf } from "../support/clients/certificate_pem.ts";
 import assert from "assert";
 import { Buffer } from "node:buffer";
-import {
-  CipherContext,
-  HashAlgorithm,
-  NamedCurveAlgorithm,
-  RTCCertificate,
-  SignatureAlgorithm,
-} from "werift";
 import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import { warmUpHandshake } from "../../src/transport/dtls/handshake_warm_up.ts";
 import {
-  createServerCertificate,
   SecureChannel,
   SecureChannelError,
   type SecureMedia,
-  type ServerCertificate,
 } from "../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../src/transport/dtls/server_certificate.ts";
 import { createSrtcpReceiver, createSrtcpSender } from "../../src/transport/rtp/srtcp.ts";
 import {
   type DtlsClientOptions,
@@ -25,19 +18,9 @@ import {
 
 const CLIENT_HELLO = 1;
 const REPORT = Uint8Array.of(0x80, 201, 0, 1, 1, 2, 3, 4);
-const server = await createServerCertificate();
-const browser = await newCertificate();
-const stranger = await newCertificate();
-
-async function newCertificate(): Promise<ServerCertificate> {
-  const { keyPem, certPem, signatureHash } = await CipherContext.createSelfSignedCertificateWithKey(
-    { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 },
-    NamedCurveAlgorithm.secp256r1_23,
-  );
-  const certificate = new RTCCertificate(keyPem, certPem, signatureHash);
-  const value = certificate.getFingerprints()[0]?.value.toUpperCase() ?? "";
-  return { certificate, fingerprint: { algorithm: "sha-256", value } };
-}
+const server = createServerCertificate();
+const browser = createServerCertificate();
+const stranger = createServerCertificate();
 
 /** A channel whose offer named the browser's certificate, and a client that shakes hands with it. */
 function pair(options: DtlsClientOptions = { certificate: browser }) {
@@ -78,7 +61,7 @@ for (const profile of ["aead_aes_128_gcm", "aes_cm_128_hmac_sha1_80"] as const) 
 }
 
 Deno.test("SecureChannel: a client that shows a certificate without holding its key is refused", async () => {
-  const key = stranger.certificate.privateKey;
+  const { key } = pemOf(stranger);
   const { channel, established, ...rest } = pair({ certificate: browser, key });
   await using client = rest.client;
   await client.connect();
@@ -194,12 +177,12 @@ Deno.test("SecureChannel: after close nothing goes out or in", async () => {
 });
 
 Deno.test("warmUpHandshake: comes to its end, and leaves nothing behind", async () => {
-  await warmUpHandshake(server);
+  warmUpHandshake(server);
   await new Promise((resolve) => setTimeout(resolve, 700));
 });
 
 Deno.test("createServerCertificate: names the certificate by the fingerprint that an answer can state", async () => {
-  const { fingerprint } = await createServerCertificate();
+  const { fingerprint } = createServerCertificate();
   assert.match(fingerprint.value, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   assert.equal(Buffer.from(fingerprint.value.replaceAll(":", ""), "hex").length, 32);
 });

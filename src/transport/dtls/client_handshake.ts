@@ -15,20 +15,25 @@ import {
 } from "./client_messages.ts";
 import { type Agreement, GROUP, type Group, negotiate } from "./negotiation.ts";
 
-/** The interface of the library that answers the handshake. */
+/** The server's side of the handshake. Everything that it is given was validated. */
 export interface HandshakeEngine {
-  /**
-   * Processes a validated record; `answers` tells whether and when its responses are sent: before the call returns, or
-   * later.
-   */
-  pass(record: Uint8Array, answers: "none" | "now" | "later"): void;
-  /** Sends the last responses again. */
+  /** The cookie that the second ClientHello must contain. */
+  readonly cookie: Uint8Array;
+  /** Asks for a second ClientHello with the cookie. */
+  requestCookie(): void;
+  /** Answers the second ClientHello, which is copied. */
+  answerHello(message: Uint8Array, hello: ClientHello, agreement: Agreement): void;
+  /** Adds another message of the client to the transcript; it is copied. */
+  note(message: Uint8Array): void;
+  /** Makes the keys. The transcript contains the ClientKeyExchange. */
+  exchangeKeys(clientKey: Uint8Array): void;
+  /** Answers the client's Finished, which is copied: the handshake is done. */
+  finish(message: Uint8Array): void;
+  /** Sends the last answer again. */
   repeat(): void;
-  /** The cookie that the second ClientHello must contain; `undefined` before the first was processed. */
-  readonly cookie: Uint8Array | undefined;
   /** The handshake messages so far, as covered by Finished. */
   transcript(): Uint8Array;
-  /** `undefined` before the client's ClientKeyExchange was processed. */
+  /** `undefined` before {@link exchangeKeys}. */
   readonly masterSecret: Uint8Array | undefined;
   /** Decrypts a record; `undefined` if it is not authentic. */
   decrypt(record: DtlsRecord): Uint8Array | undefined;
@@ -60,6 +65,7 @@ export class ClientHandshake {
   #passed = 0;
   #hello: (ClientHello & { readonly agreement: Agreement }) | undefined;
   #key: KeyObject | undefined;
+  #clientKey: Uint8Array = new Uint8Array(0);
   #verifyData: Uint8Array | undefined;
 
   /** @param options.fingerprints Fingerprints of the certificates that the client may use. */
@@ -84,7 +90,7 @@ export class ClientHandshake {
     return verdict;
   }
 
-  #takeMessage({ fragment, bytes }: DtlsRecord): HandshakeVerdict | undefined {
+  #takeMessage({ fragment }: DtlsRecord): HandshakeVerdict | undefined {
     const type = fragment[0] ?? 0;
     const sequence = ((fragment[4] ?? 0) << 8) | (fragment[5] ?? 0);
     if (this.#verifyData !== undefined) return "dtls_unexpected";
@@ -98,8 +104,20 @@ export class ClientHandshake {
     const fault = this.#check(type, fragment.subarray(MESSAGE_HEADER_BYTES));
     if (fault !== undefined) return fault;
     this.#passed++;
-    this.#engine.pass(bytes, type === CLIENT_MESSAGE.clientHello ? "now" : "none");
+    this.#answer(type, fragment);
     return undefined;
+  }
+
+  #answer(type: number, message: Uint8Array): void {
+    const hello = this.#hello;
+    if (type !== CLIENT_MESSAGE.clientHello) {
+      this.#engine.note(message);
+      if (type === CLIENT_MESSAGE.clientKeyExchange) this.#engine.exchangeKeys(this.#clientKey);
+    } else if (hello === undefined || hello.cookie.length === 0) {
+      this.#engine.requestCookie();
+    } else {
+      this.#engine.answerHello(message, hello, hello.agreement);
+    }
   }
 
   #check(type: number, body: Uint8Array): DtlsFault | undefined {
@@ -112,6 +130,7 @@ export class ClientHandshake {
         const key = parseClientKeyExchange(body);
         const group = this.#hello?.agreement.group;
         if (key === undefined || group === undefined) return undecodable("ClientKeyExchange");
+        this.#clientKey = key;
         return isSoundKeyShare(group, key)
           ? undefined
           : dtlsFault("illegal_parameter", "The client's public key is not a point on the curve");
@@ -127,7 +146,7 @@ export class ClientHandshake {
     const agreement = negotiate(hello);
     if (isDtlsFault(agreement)) return agreement;
     const first = this.#hello;
-    if (!areEqual(hello.cookie, this.#engine.cookie ?? NO_COOKIE)) {
+    if (!areEqual(hello.cookie, first === undefined ? NO_COOKIE : this.#engine.cookie)) {
       return dtlsFault("illegal_parameter", "The cookie in the ClientHello is not the server's");
     }
     if (first !== undefined && !isSameHello(first, { ...hello, agreement })) {
@@ -171,7 +190,7 @@ export class ClientHandshake {
     if (fault !== undefined) return fault;
     this.#passed++;
     this.#verifyData = verifyData.slice();
-    this.#engine.pass(record.bytes, "later");
+    this.#engine.finish(content);
     return undefined;
   }
 

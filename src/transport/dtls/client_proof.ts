@@ -1,6 +1,5 @@
 import {
   createHash,
-  createHmac,
   createVerify,
   type KeyObject,
   timingSafeEqual,
@@ -10,6 +9,7 @@ import { errorText } from "../../base/errors.ts";
 import type { Fingerprint } from "../../sdp/model.ts";
 import { type DtlsFault, dtlsFault } from "./alert.ts";
 import type { DigitallySigned } from "./client_messages.ts";
+import { verifyData } from "./key_schedule.ts";
 
 /** HashAlgorithm values of RFC 5246 §7.4.1.4.1 that browsers sign with. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
@@ -86,7 +86,7 @@ export function checkFinished(
   received: Uint8Array,
   { masterSecret, transcript }: { masterSecret: Uint8Array; transcript: Uint8Array },
 ): DtlsFault | undefined {
-  const expected = verifyData(masterSecret, transcript);
+  const expected = verifyData("client", { masterSecret, transcript });
   return received.length === expected.length && timingSafeEqual(received, expected)
     ? undefined
     : dtlsFault("decrypt_error", "The client Finished is wrong");
@@ -100,13 +100,4 @@ function isNamed(certificate: Uint8Array, fingerprints: readonly Fingerprint[]):
     return named.some(({ value }) => value.replaceAll(":", "").toUpperCase() === digest);
   }
   return false;
-}
-
-/** PRF(master secret, "client finished", hash of the handshake), 12 bytes (RFC 5246 §5, §7.4.9). */
-function verifyData(masterSecret: Uint8Array, transcript: Uint8Array): Uint8Array {
-  const seed = createHash("sha256").update(transcript).digest();
-  const label = new TextEncoder().encode("client finished");
-  const hmac = () => createHmac("sha256", masterSecret);
-  const first = hmac().update(label).update(seed).digest();
-  return hmac().update(first).update(label).update(seed).digest().subarray(0, 12);
 }

@@ -6,6 +6,9 @@ export const DTLS_CONTENT = {
   applicationData: 23,
 } as const;
 
+/** DTLS 1.2, in ones' complement (RFC 6347 §4.1). */
+export const DTLS_VERSION = 0xfefd;
+
 const HEADER_BYTES = 13;
 /** Explicit nonce and tag of AES-GCM (RFC 5288 §3): the minimum of an encrypted record. */
 const PROTECTION_BYTES = 8 + 16;
@@ -61,8 +64,7 @@ export function formatDtlsRecord(
   const record = new Uint8Array(HEADER_BYTES + fragment.length);
   const view = new DataView(record.buffer);
   view.setUint8(0, contentType);
-  // Version of DTLS 1.2, in ones' complement.
-  view.setUint16(1, 0xfefd);
+  view.setUint16(1, DTLS_VERSION);
   view.setUint16(3, epoch);
   view.setUint16(5, Math.floor(sequenceNumber / 2 ** 32));
   view.setUint32(7, sequenceNumber % 2 ** 32);

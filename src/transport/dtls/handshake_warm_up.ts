@@ -1,35 +1,23 @@
-import { Buffer } from "node:buffer";
-import { DtlsClient, ProtectionProfileAeadAes128Gcm } from "werift";
-import { SecureChannel, type ServerCertificate } from "./secure_channel.ts";
+import { createSign } from "node:crypto";
+import { createKeyExchange } from "./key_exchange.ts";
+import { deriveMasterSecret, deriveRecordKeys, exportSrtpKeys } from "./key_schedule.ts";
+import { GROUP } from "./negotiation.ts";
+import { RecordCipher } from "./record_cipher.ts";
+import type { ServerCertificate } from "./server_certificate.ts";
 
 /**
- * Does one DTLS handshake within the process. The first one takes a quarter of a second, because the elliptic-curve
- * code is not compiled yet, and should not delay the first viewer.
+ * Does the cryptography of a handshake once. The first time in a process takes several times as long, and should not
+ * delay the first viewer.
  */
-export async function warmUpHandshake(certificate: ServerCertificate): Promise<void> {
-  let toClient: (packet: Buffer) => void = () => {};
-  const server = new SecureChannel({
-    certificate,
-    remoteFingerprints: [certificate.fingerprint],
-    send: (packet) => toClient(Buffer.from(packet)),
-  });
-  const established = server.establish();
-  const { certPem, privateKey, signatureHash } = certificate.certificate;
-  const client = new DtlsClient({
-    cert: certPem,
-    key: privateKey,
-    signatureHash,
-    srtpProfiles: [ProtectionProfileAeadAes128Gcm],
-    extendedMasterSecret: true,
-    transport: {
-      type: "memory",
-      address: {},
-      send: (packet: Buffer) => Promise.resolve(server.receive(packet)),
-      close: () => Promise.resolve(),
-    } as never,
-  });
-  toClient = (packet) => client.transport.socket.onData(packet, ["", 0]);
-  await client.connect();
-  await established;
-  server.close();
+export function warmUpHandshake({ privateKey }: ServerCertificate): void {
+  for (const group of Object.values(GROUP)) {
+    const [server, client] = [createKeyExchange(group), createKeyExchange(group)];
+    const secret = server.sharedSecret(client.publicKey);
+    createSign("sha256").update(server.publicKey).sign(privateKey);
+    const randoms = { client: new Uint8Array(32), server: new Uint8Array(32) };
+    const masterSecret = deriveMasterSecret(secret, { transcript: secret });
+    const cipher = new RecordCipher(deriveRecordKeys(masterSecret, randoms));
+    cipher.seal({ contentType: 0, epoch: 0, sequenceNumber: 0 }, secret);
+    exportSrtpKeys(masterSecret, { randoms, profile: "aead_aes_128_gcm" });
+  }
 }

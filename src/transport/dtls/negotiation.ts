@@ -1,13 +1,12 @@
 import { type DtlsFault, dtlsFault } from "./alert.ts";
 import type { ClientHello } from "./client_hello.ts";
+import { DTLS_VERSION } from "./dtls_records.ts";
 
-/** DTLS 1.2 (RFC 6347 §4.1). */
-const DTLS_1_2 = 0xfefd;
 const DTLS_MAJOR = 0xfe;
 /** TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, which every browser must offer (RFC 8827 §6.5). */
-const CIPHER_SUITE = 0xc02b;
+export const CIPHER_SUITE = 0xc02b;
 /** ecdsa_secp256r1_sha256, which signs the server's certificate and key exchange. */
-const SIGNATURE_ALGORITHM = 0x0403;
+export const SIGNATURE_ALGORITHM = 0x0403;
 const NULL_COMPRESSION = 0;
 const UNCOMPRESSED_POINTS = 0;
 
@@ -83,9 +82,9 @@ const NAMED_MAX = 12;
 /** Negotiates the parameters with a client, or explains why that fails. */
 export function negotiate(hello: ClientHello): Agreement | DtlsFault {
   const { version, supportedVersions, cipherSuites, groups, srtpProfiles } = hello;
-  const isRecent = version >> 8 === DTLS_MAJOR && version <= DTLS_1_2;
+  const isRecent = version >> 8 === DTLS_MAJOR && version <= DTLS_VERSION;
   // Only a client with DTLS 1.3 lists its versions; if 1.2 is missing, it would refuse the ServerHello.
-  if (!isRecent || supportedVersions?.includes(DTLS_1_2) === false) {
+  if (!isRecent || supportedVersions?.includes(DTLS_VERSION) === false) {
     return nothingShared("protocol_version", "version of DTLS", {
       offered: nameAll(supportedVersions ?? [version], VERSION_NAMES),
       taken: "DTLS 1.2",

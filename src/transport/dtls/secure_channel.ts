@@ -1,10 +1,10 @@
-import { type RTCCertificate, RTCDtlsTransport } from "werift";
 import { type Clock, SYSTEM_CLOCK } from "../../base/clock.ts";
 import { AppError, errorText } from "../../base/errors.ts";
 import type { Fingerprint } from "../../sdp/model.ts";
 import { ALERT, ALERT_LEVEL, type DtlsFault, dtlsFault } from "./alert.ts";
 import { ClientHandshake, type HandshakeVerdict } from "./client_handshake.ts";
-import { WeriftServer } from "./werift_server.ts";
+import type { ServerCertificate } from "./server_certificate.ts";
+import { ServerHandshake } from "./server_handshake.ts";
 import { DTLS_CONTENT, type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
 import { ReplayWindow } from "../rtp/replay_window.ts";
 import { type AuthenticRtcp, createSrtcpReceiver, createSrtcpSender } from "../rtp/srtcp.ts";
@@ -20,26 +20,6 @@ export interface SecureMedia {
   protectRtcp(packet: Uint8Array): Uint8Array;
   /** Decrypts a compound RTCP packet; `undefined` if it is not authentic or a replay. */
   unprotectRtcp(packet: Uint8Array): AuthenticRtcp | undefined;
-}
-
-/** The certificate of all peers in this process: creating one takes 30 ms, too long for each viewer. */
-export interface ServerCertificate {
-  readonly fingerprint: Fingerprint;
-  /** In werift's format; used only in this file. */
-  readonly certificate: RTCCertificate;
-}
-
-/** Creates a self-signed ECDSA P-256 certificate. */
-export async function createServerCertificate(): Promise<ServerCertificate> {
-  const certificate = await RTCDtlsTransport.SetupCertificate();
-  const fingerprint = certificate.getFingerprints()[0];
-  if (fingerprint?.algorithm !== "sha-256") {
-    throw new Error("werift made a certificate without a sha-256 fingerprint");
-  }
-  return {
-    certificate,
-    fingerprint: { algorithm: "sha-256", value: fingerprint.value.toUpperCase() },
-  };
 }
 
 /** Why a DTLS datagram or one of its records was dropped; a short name for metrics. */
@@ -58,8 +38,8 @@ export type DtlsVerdict = "taken" | "newest" | DtlsRejection;
 
 /**
  * Total handshake bytes of one viewer. A whole handshake is below 4 KiB; the rest is for retransmissions over a slow
- * tunnel. The limit bounds what werift keeps of incomplete messages, and the 0.8 ms that each ClientHello costs the
- * event loop.
+ * tunnel. The limit bounds what is kept of incomplete messages, and the work that each ClientHello costs the event
+ * loop.
  */
 const HANDSHAKE_BYTES_MAX = 32 * 1024;
 
@@ -68,11 +48,10 @@ const PROTECTED_EPOCH = 1;
 
 /**
  * The DTLS server of one viewer (RFC 8842 with `a=setup:passive`: the browser sends the first message, which saves a
- * round trip). werift does the handshake with messages that were validated here first. Datagrams come in through
- * `receive` and are sent through `send`.
+ * round trip). Datagrams come in through `receive` and are sent through `send`.
  */
 export class SecureChannel {
-  readonly #server: WeriftServer;
+  readonly #server: ServerHandshake;
   readonly #handshake: ClientHandshake;
   readonly #fault = Promise.withResolvers<never>();
   #onClosed: () => void = () => {};
@@ -89,11 +68,9 @@ export class SecureChannel {
     /** Default: the host's clock. */
     clock?: Clock;
   }) {
-    const { certificate: { certificate }, remoteFingerprints, send, clock = SYSTEM_CLOCK } =
-      options;
-    this.#server = new WeriftServer({
+    const { certificate, remoteFingerprints, send, clock = SYSTEM_CLOCK } = options;
+    this.#server = new ServerHandshake({
       certificate,
-      remoteFingerprints,
       send: (packet) => {
         if (this.#state !== "closed") send(packet);
       },
@@ -114,7 +91,7 @@ export class SecureChannel {
    */
   async establish(): Promise<SecureMedia> {
     try {
-      await Promise.race([this.#server.start(), this.#fault.promise]);
+      await Promise.race([this.#server.connected, this.#fault.promise]);
       return this.#secureMedia();
     } catch (error) {
       if (error instanceof SecureChannelError) throw error;
@@ -179,7 +156,6 @@ export class SecureChannel {
       this.#server.sendAlert(ALERT_LEVEL.warning, ALERT.close_notify);
     }
     this.#state = "closed";
-    this.#server.stop();
   }
 
   #receiveRecord(record: DtlsRecord): DtlsVerdict {
@@ -225,10 +201,7 @@ export class SecureChannel {
     return "taken";
   }
 
-  /**
-   * Decrypts records under the handshake's keys. Not through werift, which accepts replayed records (RFC 6347 §4.1.2.6
-   * requires dropping them), and takes an encrypted alert for a plaintext one if its nonce looks like one.
-   */
+  /** Decrypts records under the handshake's keys, each once (RFC 6347 §4.1.2.6). */
   #receiveProtected(record: DtlsRecord): DtlsVerdict {
     const { sequenceNumber } = record;
     if (!this.#replay.isNew(sequenceNumber)) return "dtls_replayed";
@@ -249,7 +222,6 @@ export class SecureChannel {
     if (this.#state !== "open") return;
     this.#server.sendAlert(ALERT_LEVEL.fatal, ALERT[alert]);
     this.#state = "failed";
-    this.#server.stop();
     this.#fault.reject(
       new SecureChannelError("dtls_failed", `DTLS handshake failed: ${message} (alert ${alert})`),
     );

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { createServerCertificate } from "../../../src/transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../../../src/transport/dtls/server_certificate.ts";
 import { DTLS_CONTENT } from "../../../src/transport/dtls/dtls_records.ts";
 import { type Attack, type AttackedTunnel, flood, pause } from "./attacked_tunnel.ts";
 import { consentAnswer } from "../parts/checks.ts";
@@ -113,7 +113,7 @@ export const DTLS_ATTACKS: readonly Attack[] = [
     evidence: [dropped("dtls_flood", 100)],
     async run(site, signal) {
       await using idle = await joinIdle(site);
-      const certificate = await createServerCertificate();
+      const certificate = createServerCertificate();
       let latest: RawDtlsClient | undefined;
       using stranger = new Stranger(site.media, { hear: (packet) => latest?.receive(packet) });
       await stranger.send(checkOf(idle, { useCandidate: true }));

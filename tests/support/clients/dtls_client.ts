@@ -1,13 +1,14 @@
 import { Buffer } from "node:buffer";
 import {
   DtlsClient,
+  HashAlgorithm,
   ProtectionProfileAeadAes128Gcm,
   ProtectionProfileAes128CmHmacSha1_80,
+  SignatureAlgorithm,
 } from "werift";
-import type {
-  SecureChannel,
-  ServerCertificate,
-} from "../../../src/transport/dtls/secure_channel.ts";
+import { pemOf } from "./certificate_pem.ts";
+import type { SecureChannel } from "../../../src/transport/dtls/secure_channel.ts";
+import type { ServerCertificate } from "../../../src/transport/dtls/server_certificate.ts";
 import type { SrtpKeys, SrtpProfile } from "../../../src/transport/rtp/srtp_keys.ts";
 
 const PROFILE_NUMBERS = {
@@ -37,12 +38,13 @@ export class TestDtlsClient implements AsyncDisposable {
 
   /** @param server Where its datagrams go; what the server sends belongs into {@link receive}. */
   constructor(server: () => SecureChannel, options: DtlsClientOptions) {
-    const { certificate: { certificate }, profiles = ["aead_aes_128_gcm"] } = options;
+    const { certificate, profiles = ["aead_aes_128_gcm"] } = options;
+    const { cert, key } = pemOf(certificate);
     this.#profiles = profiles;
     this.#client = new DtlsClient({
-      cert: certificate.certPem,
-      key: options.key ?? certificate.privateKey,
-      signatureHash: certificate.signatureHash,
+      cert,
+      key: options.key ?? key,
+      signatureHash: { hash: HashAlgorithm.sha256_4, signature: SignatureAlgorithm.ecdsa_3 },
       srtpProfiles: profiles.map((profile) => PROFILE_NUMBERS[profile]),
       extendedMasterSecret: true,
       transport: {

@@ -7,7 +7,6 @@ import {
   createSign,
   type ECDH,
   randomBytes,
-  X509Certificate,
 } from "node:crypto";
 import {
   DTLS_CONTENT,
@@ -15,7 +14,7 @@ import {
   formatDtlsRecord,
   splitDtlsRecords,
 } from "../../../src/transport/dtls/dtls_records.ts";
-import type { ServerCertificate } from "../../../src/transport/dtls/secure_channel.ts";
+import type { ServerCertificate } from "../../../src/transport/dtls/server_certificate.ts";
 
 /** The messages of a client in their order. */
 export const STEPS = [
@@ -223,7 +222,7 @@ export class RawDtlsClient {
       case "helloWithCookie":
         return this.#hello(this.#cookie);
       case "certificate": {
-        const der = new X509Certificate(this.#options.certificate.certificate.certPem).raw;
+        const { der } = this.#options.certificate;
         return Uint8Array.of(...uint24(der.length + 3), ...uint24(der.length), ...der);
       }
       case "keyExchange": {
@@ -232,7 +231,7 @@ export class RawDtlsClient {
       }
       case "verify": {
         const signer = createSign("sha256").update(joined(this.#transcript));
-        const signature = signer.sign(this.#options.certificate.certificate.privateKey);
+        const signature = signer.sign(this.#options.certificate.privateKey);
         return Uint8Array.of(4, 3, ...uint16(signature.length), ...signature);
       }
       case "finished":

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { parseStun } from "../../../src/transport/ice/stun.ts";
 import { formatBindingRequest } from "../../../src/transport/ice/stun_format.ts";
-import type { ServerCertificate } from "../../../src/transport/dtls/secure_channel.ts";
+import type { ServerCertificate } from "../../../src/transport/dtls/server_certificate.ts";
 import { createIceCredentials, type IceCredentials } from "../../../src/transport/ice/ice_agent.ts";
 import { consentAnswer, isConsentRequest } from "../parts/checks.ts";
 import { within } from "../deadline.ts";
