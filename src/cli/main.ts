@@ -3,17 +3,9 @@ import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { type Command, parseArguments } from "./arguments.ts";
-import { bridgeHost } from "./bridge_host.ts";
-import { check } from "./check.ts";
-import { doctor, type DoctorVerdict } from "./doctor.ts";
-import { frpc } from "./frpc.ts";
+import type { DoctorVerdict } from "./doctor.ts";
 import { formatHelp } from "./help.ts";
 import { printFailure, printOut } from "./print.ts";
-import { rendererProbeHost } from "./renderer_probe_host.ts";
-import { rendererTest } from "./renderer_test.ts";
-import { rendererTestHost } from "./renderer_test_host.ts";
-import { serve } from "./serve.ts";
-import { token } from "./token.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -50,6 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Each command loads its own code: FFmpeg and the doctor's viewer take most of a second, and few commands use them. */
 async function run(command: Command): Promise<number> {
   switch (command.name) {
     case "help":
@@ -59,27 +52,31 @@ async function run(command: Command): Promise<number> {
       printOut(`pinhole ${denoJson.version}`);
       return EXIT.done;
     case "check":
-      await check(command);
+      await (await import("./check.ts")).check(command);
       return EXIT.done;
     case "renderer-test":
-      return await rendererTest(command) ? EXIT.done : EXIT.failed;
+      return exitOf(await (await import("./renderer_test.ts")).rendererTest(command));
     case "frpc":
-      await frpc(command);
+      await (await import("./frpc.ts")).frpc(command);
       return EXIT.done;
     case "doctor":
-      return DOCTOR_EXIT[await doctor(command)];
+      return DOCTOR_EXIT[await (await import("./doctor.ts")).doctor(command)];
     case "token":
-      await token(command);
+      await (await import("./token.ts")).token(command);
       return EXIT.done;
     case "bridge-host":
-      return await bridgeHost();
+      return await (await import("./bridge_host.ts")).bridgeHost();
     case "renderer-test-host":
-      return await rendererTestHost() ? EXIT.done : EXIT.failed;
+      return exitOf(await (await import("./renderer_test_host.ts")).rendererTestHost());
     case "renderer-probe-host":
-      await rendererProbeHost();
+      await (await import("./renderer_probe_host.ts")).rendererProbeHost();
       return EXIT.done;
     case "serve":
-      await serve({ ...command, version: denoJson.version });
+      await (await import("./serve.ts")).serve({ ...command, version: denoJson.version });
       return EXIT.done;
   }
+}
+
+function exitOf(isGood: boolean): number {
+  return isGood ? EXIT.done : EXIT.failed;
 }

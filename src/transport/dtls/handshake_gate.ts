@@ -21,9 +21,9 @@ interface Partial {
 }
 
 /**
- * Reassembles and orders a client's handshake messages for werift: complete and in order (RFC 6347 §4.2.2, §4.2.3),
+ * Reassembles and orders a client's handshake messages: complete and in order (RFC 6347 §4.2.2, §4.2.3),
  * and each once except for a repeated hello. On real networks datagrams arrive twice, late, or again because of a
- * retransmission, and werift would restart its answer with other keys. Pure: it owns no socket and no clock.
+ * retransmission, and each must be answered once. Pure: it owns no socket and no clock.
  */
 export class HandshakeGate {
   #nextSequence = 0;
