@@ -24,7 +24,7 @@ import {
   formatServerHello,
   formatServerKeyExchange,
   SERVER_MESSAGE,
-} from "./server_messages.ts";
+} from "./server_flights.ts";
 
 const COOKIE_BYTES = 20;
 const RANDOM_BYTES = 32;
