@@ -42,7 +42,7 @@ import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
 import { type DtlsVerdict, SecureChannel } from "./dtls/secure_channel.ts";
-import { type ServerCertificate } from "./dtls/server_certificate.ts";
+import type { ServerCertificate } from "./dtls/server_certificate.ts";
 
 export interface WebRtcPeerOptions {
   readonly offer: UsableOffer;

@@ -181,12 +181,6 @@ Deno.test("warmUpHandshake: comes to its end, and leaves nothing behind", async 
   await new Promise((resolve) => setTimeout(resolve, 700));
 });
 
-Deno.test("createServerCertificate: names the certificate by the fingerprint that an answer can state", async () => {
-  const { fingerprint } = createServerCertificate();
-  assert.match(fingerprint.value, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
-  assert.equal(Buffer.from(fingerprint.value.replaceAll(":", ""), "hex").length, 32);
-});
-
 Deno.test("SecureChannel: a record counts once, and is the newest when it was sent after all others", async () => {
   const { channel, established, ...rest } = pair();
   await using client = rest.client;
