@@ -1,6 +1,5 @@
 import { pemOf } from "../support/clients/certificate_pem.ts";
 import assert from "assert";
-import { Buffer } from "node:buffer";
 import { DTLS_CONTENT, splitDtlsRecords } from "../../src/transport/dtls/dtls_records.ts";
 import { warmUpHandshake } from "../../src/transport/dtls/handshake_warm_up.ts";
 import {
