@@ -186,6 +186,24 @@ Deno.test("EncodedLoops: one loop at a time is encoded, and closing waits for it
   assert.equal(set.log.all("idle_loop_failed").length, 0);
 });
 
+Deno.test("EncodedLoops: what no session requests any more when its turn comes is not encoded", async () => {
+  const set = new SetUp();
+  const gate = Promise.withResolvers<void>();
+  set.encoders.prepare = (encoder) => encoder.gate = () => gate.promise;
+  const [first, late, wanted] = [movingClip("first"), movingClip("late"), movingClip("wanted")];
+  await set.make(first);
+  await set.make(late);
+  await set.make(wanted);
+  set.clock.stall(2_000);
+  set.loops.of(wanted, H264).best(900);
+  gate.resolve();
+  for (let turn = 0; turn < 20; turn++) await settle();
+  const made = () => set.log.all("idle_loop_ready").map(({ source }) => source);
+  assert.deepEqual(made(), ["first", "wanted"]);
+  await set.make(late);
+  assert.deepEqual(made(), ["first", "wanted", "late"], "it did not fail");
+});
+
 Deno.test("EncodedLoops: a moving loop is encoded from its end on, so that its start follows on from it", async () => {
   const set = new SetUp();
   await set.make(movingClip());

@@ -14,6 +14,12 @@ import { type Holding, PictureMemory } from "./picture_memory.ts";
 /** Time before a failed loop is encoded again, in milliseconds. */
 const RETRY_MS = 60_000;
 
+/**
+ * A loop that no session requested for this long, in milliseconds, is not encoded when its turn comes. Sessions repeat
+ * their requests with each frame, but the rate of a path passes through many values until it has settled.
+ */
+const STALE_MS = 1_000;
+
 export interface EncodedLoopsOptions {
   readonly encoders: EncoderFactory;
   readonly clock: Clock;
@@ -59,6 +65,7 @@ interface Rate {
   readonly kbps: number;
   entry: Entry | undefined;
   failedAtMs: number;
+  askedAtMs: number;
 }
 
 /**
@@ -97,6 +104,7 @@ export class EncodedLoops {
       kbps,
       entry: undefined,
       failedAtMs: Number.NEGATIVE_INFINITY,
+      askedAtMs: Number.NEGATIVE_INFINITY,
     }));
     const loops = {
       best: (kbps: number) => this.#best(rates, { kbps, name, pictures, format }),
@@ -158,6 +166,7 @@ export class EncodedLoops {
     { name, pictures, format }: { name: string; pictures: ClipPictures; format: LoopFormat },
   ): void {
     const { clock } = this.#options;
+    rate.askedAtMs = clock.now();
     const isMade = rate.entry !== undefined;
     if (isMade || this.#stop.signal.aborted || clock.now() - rate.failedAtMs < RETRY_MS) return;
     const entry = { key: `${this.#keys++}`, bytes: 0, users: 0, loop: undefined };
@@ -169,8 +178,9 @@ export class EncodedLoops {
       const { width, height } = settings;
       const about = { source: name, codec, width, height, kbps: Math.round(rate.kbps) };
       const log = this.#options.log.child(about);
-      if (!await this.#make(entry, { rate, pictures, format, log })) {
-        rate.failedAtMs = clock.now();
+      const isStale = clock.now() - rate.askedAtMs > STALE_MS;
+      if (isStale || !await this.#make(entry, { rate, pictures, format, log })) {
+        if (!isStale) rate.failedAtMs = clock.now();
         rate.entry = undefined;
         this.#memory.remove(entry.key, entry);
       }
