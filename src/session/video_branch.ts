@@ -21,9 +21,14 @@ export const REFRESH_INTERVAL_MS = 1_000;
 /** Smaller relative changes of the rate are not passed to the encoder. */
 const RATE_CHANGE_MIN = 0.03;
 
+/** While a loop is being encoded, sessions that wait for it encode at least every third idle picture. */
+const SKIPPED_IN_A_ROW_MAX = 2;
+
 /** Idle loops that are encoded once for all sessions. */
 export interface IdleLoops {
   of(clip: IdleClip, format: LoopFormat): LoopRates;
+  /** Asks to encode an idle picture. @returns What to call when that is done; `undefined` if it should be skipped. */
+  claimLive(): (() => void) | undefined;
 }
 
 /** The idle picture at one moment. */
@@ -70,6 +75,8 @@ export class VideoBranch {
   #closed = false;
   #player: LoopPlayer | undefined;
   #playerClip: IdleClip | undefined;
+  /** Idle pictures that were skipped to leave time to the encoding of a loop. */
+  #skippedInARow = 0;
   /** The picture of a shared loop that viewers see; the encoder has another one. */
   #played: RawFrame | undefined;
   /** {@link #played} is being loaded into the encoder. */
@@ -141,7 +148,13 @@ export class VideoBranch {
     if (this.#play(moment)) return;
     const { picture, timestampUs } = moment;
     if (this.#kept === picture && this.refresh(timestampUs)) return;
+    const done = this.#options.idleLoops?.claimLive();
+    if (this.#options.idleLoops !== undefined && done === undefined) {
+      if (++this.#skippedInARow <= SKIPPED_IN_A_ROW_MAX) return;
+    }
+    this.#skippedInARow = 0;
     await this.#load({ ...picture, timestampUs }, picture);
+    void Promise.resolve(this.#encoding).finally(done);
   }
 
   /** Frames may come soon: opens the encoder if it was closed because it was not needed. */

@@ -204,6 +204,23 @@ Deno.test("EncodedLoops: what no session requests any more when its turn comes i
   assert.deepEqual(made(), ["first", "wanted", "late"], "it did not fail");
 });
 
+Deno.test("EncodedLoops.claimLive: while a loop is encoded, sessions leave it a processor", async () => {
+  const set = new SetUp();
+  const places = Math.max(1, navigator.hardwareConcurrency - 1);
+  const claims = () => Array.from({ length: places + 2 }, () => set.loops.claimLive());
+  for (const done of claims()) done?.();
+  const gate = Promise.withResolvers<void>();
+  set.encoders.prepare = (encoder) => encoder.gate = () => gate.promise;
+  await set.make(movingClip());
+  const taken = claims();
+  assert.equal(taken.filter((done) => done !== undefined).length, places);
+  taken[0]?.();
+  assert.ok(set.loops.claimLive() !== undefined);
+  gate.resolve();
+  for (let turn = 0; turn < 10; turn++) await settle();
+  assert.ok(claims().every((done) => done !== undefined), "as many as there are");
+});
+
 Deno.test("EncodedLoops: a moving loop is encoded from its end on, so that its start follows on from it", async () => {
   const set = new SetUp();
   await set.make(movingClip());

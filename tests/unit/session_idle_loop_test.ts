@@ -34,6 +34,7 @@ class SetUp extends RegistrySetUp {
     });
     const options = { encoders: loopEncoders, clock, meter: loopMeter, log: NULL_LOGGER };
     super({
+      ports: 4 * navigator.hardwareConcurrency,
       clock,
       loadIdleClip: () => Promise.resolve(clip),
       idleLoops: new EncodedLoops(options),
@@ -200,6 +201,29 @@ Deno.test("session: what is encoded for the first time is shown live meanwhile",
   await set.pass(2_000, viewer);
   assertSteady(viewer);
   assert.ok(set.encoders.latest.encoded.length - encoded <= 12);
+});
+
+Deno.test("session: while a loop is encoded, sessions that wait for it take turns, and none stands still", async () => {
+  await using set = new SetUp();
+  const gate = Promise.withResolvers<void>();
+  set.loopEncoders.prepare = (encoder) => encoder.gate = () => gate.promise;
+  // Encoders that are as slow as a frame is long.
+  set.encoders.prepare = (encoder) => {
+    encoder.gate = () => new Promise((resolve) => set.clock.after(90, resolve));
+  };
+  const ids = Array.from({ length: 4 * navigator.hardwareConcurrency }, (_, index) => `${index}`);
+  const viewers: Joined[] = [];
+  for (const id of ids) viewers.push(await set.connect(id));
+  set.all(idle);
+  await set.pass(1_000, ...viewers);
+  for (const viewer of viewers) viewer.peer.video.frames.length = 0;
+  await set.pass(3_000, ...viewers);
+  const counts = viewers.map(({ peer: { video } }) => video.frames.length);
+  assert.ok(Math.min(...counts) >= 9, `${counts}`);
+  const sum = counts.reduce((total, count) => total + count, 0);
+  assert.ok(sum < 0.6 * 30 * ids.length, `${sum} of ${30 * ids.length}`);
+  gate.resolve();
+  await set.pass(3_000, ...viewers);
 });
 
 Deno.test("session: what the encoder was still at when the loop took over is not sent behind it", async () => {

@@ -79,6 +79,9 @@ export class EncodedLoops {
   readonly #clips = new WeakMap<ClipPictures, Map<string, LoopRates>>();
   readonly #stop = new AbortController();
   #keys = 0;
+  #isEncoding = false;
+  /** Idle pictures that sessions encode at this moment. */
+  #liveEncodes = 0;
   /** Settles when the last requested loop is encoded. */
   #made: Promise<unknown> = Promise.resolve();
 
@@ -111,6 +114,18 @@ export class EncodedLoops {
     };
     formats.set(key, loops);
     return loops;
+  }
+
+  /**
+   * Takes one of the places for sessions that encode idle pictures themselves. While a loop is being encoded there are
+   * fewer places than processors: otherwise the sessions that wait for it would leave it hardly any time.
+   * @returns A function that releases it; `undefined` if all are taken.
+   */
+  claimLive(): (() => void) | undefined {
+    const places = Math.max(1, navigator.hardwareConcurrency - 1);
+    if (this.#isEncoding && this.#liveEncodes >= places) return undefined;
+    this.#liveEncodes++;
+    return () => void this.#liveEncodes--;
   }
 
   /** Stops encoding. Loops in use stay valid. Idempotent. */
@@ -203,6 +218,7 @@ export class EncodedLoops {
     const { codec } = format;
     const settings = { ...format.settings, bitrateKbps: rate.kbps };
     const begunMs = clock.now();
+    this.#isEncoding = true;
     try {
       this.#stop.signal.throwIfAborted();
       const round = roundOf(pictures, settings);
@@ -213,6 +229,8 @@ export class EncodedLoops {
     } catch (error) {
       if (!this.#stop.signal.aborted) log.warn("idle_loop_failed", { error: errorText(error) });
       return false;
+    } finally {
+      this.#isEncoding = false;
     }
     const { loop } = entry;
     if (loop === undefined) {
