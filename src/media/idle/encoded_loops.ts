@@ -20,6 +20,12 @@ const RETRY_MS = 60_000;
  */
 const STALE_MS = 1_000;
 
+/**
+ * With the first loop of a clip, one of at most this part of the highest rate is encoded. Paths become slow suddenly, and
+ * often many at once; their sessions would all encode the idle pictures themselves until there is a loop that fits.
+ */
+const FALLBACK_SHARE = 1 / 5;
+
 export interface EncodedLoopsOptions {
   readonly encoders: EncoderFactory;
   readonly clock: Clock;
@@ -143,12 +149,12 @@ export class EncodedLoops {
       const entry = this.#entryOf(rate);
       const fits = rate.kbps <= wish.kbps;
       if (entry?.loop !== undefined && (fits || entry.loop.neededKbps <= wish.kbps)) {
-        if (missing !== undefined) this.#ask(missing, wish);
+        if (missing !== undefined) this.#ask(missing, { ...wish, rates });
         return this.#shared(entry, { loop: entry.loop, kbps: rate.kbps });
       }
       if (fits) missing ??= rate;
     }
-    if (missing !== undefined) this.#ask(missing, wish);
+    if (missing !== undefined) this.#ask(missing, { ...wish, rates });
     return undefined;
   }
 
@@ -178,13 +184,14 @@ export class EncodedLoops {
 
   #ask(
     rate: Rate,
-    { name, pictures, format }: { name: string; pictures: ClipPictures; format: LoopFormat },
+    wish: { rates: readonly Rate[]; name: string; pictures: ClipPictures; format: LoopFormat },
   ): void {
+    const { name, pictures, format } = wish;
     const { clock } = this.#options;
     rate.askedAtMs = clock.now();
     const isMade = rate.entry !== undefined;
     if (isMade || this.#stop.signal.aborted || clock.now() - rate.failedAtMs < RETRY_MS) return;
-    const entry = { key: `${this.#keys++}`, bytes: 0, users: 0, loop: undefined };
+    const entry: Entry = { key: `${this.#keys++}`, bytes: 0, users: 0, loop: undefined };
     rate.entry = entry;
     this.#memory.add(entry.key, entry);
     // One at a time, to leave the processor to the sessions.
@@ -201,6 +208,11 @@ export class EncodedLoops {
       }
       this.#memory.release(entry.key, entry);
       this.#show();
+      const fallback = wish.rates.find(({ kbps }) =>
+        kbps <= FALLBACK_SHARE * format.settings.bitrateKbps
+      );
+      const needed = entry.loop?.neededKbps ?? 0;
+      if (fallback !== undefined && needed > fallback.kbps) this.#ask(fallback, wish);
     });
   }
 
