@@ -15,6 +15,7 @@ import { measureLatency } from "./latency.ts";
 import { measureLips } from "./lip_sync.ts";
 import { measureLoad } from "./load.ts";
 import { measureOperations } from "./operations.ts";
+import { measureOverload } from "./overload.ts";
 import { measurePacketCost } from "./packet_cost.ts";
 import { measureRebinding } from "./rebinding.ts";
 import { measureRenderer } from "./renderer.ts";
@@ -28,6 +29,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   "lip-sync": measureLips,
   load: measureLoad,
   sessions: measureSessions,
+  overload: measureOverload,
   idle: measureIdle,
   "idle-load": measureIdleLoad,
   "idle-switch": measureIdleSwitch,

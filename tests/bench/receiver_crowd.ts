@@ -35,6 +35,27 @@ export class ReceiverCrowd implements AsyncDisposable {
     }
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#viewers.length;
+  }
+
+  /** As {@link grow}, but stops without an error when the server takes no more. */
+  async growWhileTaken(size: number): Promise<void> {
+    try {
+      await this.grow(size);
+    } catch (error) {
+      const isBusy = error instanceof Error && /busy/.test(String(error.cause));
+      if (!isBusy) throw error;
+    }
+  }
+
+  /** Lets the newest viewers leave until there are so many. */
+  async shrink(size: number): Promise<void> {
+    const leaving = this.#viewers.splice(size);
+    await Promise.all(leaving.map((viewer) => viewer[Symbol.asyncDispose]()));
+  }
+
   /** Lets `ms` milliseconds pass. @returns What each viewer was sent meanwhile. */
   async receive(ms: number): Promise<Reception[]> {
     const startedMs = performance.now();
