@@ -12,6 +12,7 @@ import { readDescriptorLimit } from "../ports/descriptor_limit.ts";
 import { PortLeases } from "../ports/leases.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
+import { EncodingTurns } from "../session/encoding_turns.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { PathProbe } from "../transport/ice/path_probe.ts";
 import { CIPHERS } from "../transport/rtp/native_ciphers.ts";
@@ -32,6 +33,9 @@ import { warmUp } from "./warm_up.ts";
 
 /** Time without a picture after which a session counts as hung, in milliseconds. */
 const STUCK_MS = 10_000;
+
+/** Pictures compressed at a time: one for each core, and two so that a GPU has work while a picture is sent. */
+const ENCODINGS_MAX = Math.max(2, navigator.hardwareConcurrency);
 
 /** A server that listens. */
 export interface RunningServer {
@@ -215,6 +219,7 @@ function createRegistry(
     renderer: parts.renderer,
     encoders: parts.encoders,
     idleLoops: parts.idleLoops,
+    turns: new EncodingTurns({ limit: ENCODINGS_MAX, clock: SYSTEM_CLOCK }),
     loadIdleClip: (name, format) => live.idle.clip(name, format),
     video: () => live.config.video,
     deadlines: () => deadlinesOf(live.config),

@@ -19,7 +19,7 @@ export type PacketDrop = typeof PACKET_DROPS[number];
 export const SHARED_METRICS = {
   frames_dropped_total: {
     kind: "counter",
-    help: "Frames dropped before they were encoded, by reason.",
+    help: "Frames dropped before they were rendered or encoded, by reason.",
     labels: { reason: ["late", "superseded", "encoder_busy", "encoder_skipped", "path_full"] },
   },
   audio_dropped_total: {

@@ -7,6 +7,8 @@ import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 
 /** Receives the pictures of a {@link FrameLoop}. */
 export interface PictureOutput {
+  /** Whether a frame would only replace one that still waits to be compressed: none should be rendered. */
+  readonly isFull: boolean;
   /** Shows a frame; its memory belongs to the source again when the promise settles. */
   show(frame: SourceFrame): Promise<void>;
   /** The previous picture is still current. */
@@ -47,6 +49,9 @@ const ERROR_PAUSE_MS = { min: 200, max: 5_000 } as const;
 /** In shorter waits, sound is not fetched at half time. */
 const HALFWAY_SOUND_MS_MIN = 12;
 
+/** The source is asked at least this often, also while the encoder is stuck: it may have become idle, or ended. */
+const UNASKED_MS_MAX = 500;
+
 /** Messages fetched per picture; the rest wait for the next picture. */
 const MESSAGES_PER_FRAME_MAX = 16;
 
@@ -64,6 +69,8 @@ export class FrameLoop {
   readonly #options: FrameLoopOptions;
   readonly #pacer: Pacer;
   #steps = 0;
+  /** When the source was last asked for a picture. */
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #health: SourceHealth = { ...UNKNOWN_HEALTH, state: "waiting" };
   readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
     render: new ErrorPause(),
@@ -104,6 +111,11 @@ export class FrameLoop {
       this.#steps++;
       if (this.#pauses.render.lasts(clock.now())) {
         await pictures.idle();
+      } else if (this.#leavesOut()) {
+        this.#options.meter.count("frames_dropped_total", { reason: "encoder_busy" });
+        if (!await this.#sound() || !await this.#messages()) {
+          return { settled: false, failed: false };
+        }
       } else {
         const turn = await this.#turn();
         if (turn === "aborted") return { settled: false, failed: false };
@@ -112,6 +124,16 @@ export class FrameLoop {
       if (!await this.#pace()) return { settled: false, failed: false };
     }
     return { settled: true, failed: false };
+  }
+
+  /** Whether to leave out a picture before it costs anything, since it could not be compressed in time. */
+  #leavesOut(): boolean {
+    const { pictures, clock } = this.#options;
+    const nowMs = clock.now();
+    const hasFrames = this.#health.state === "frames";
+    if (hasFrames && pictures.isFull && nowMs - this.#askedAtMs < UNASKED_MS_MAX) return true;
+    this.#askedAtMs = nowMs;
+    return false;
   }
 
   async #turn(): Promise<"go_on" | "end" | "failed" | "aborted"> {

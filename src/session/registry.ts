@@ -159,7 +159,7 @@ export class SessionRegistry implements SessionApi {
   }
 
   #create(id: string, wish: SessionWish): Session {
-    const { renderer, encoders, openAudioEncoder, loadIdleClip, idleLoops } = this.#options;
+    const { renderer, encoders, openAudioEncoder, loadIdleClip, idleLoops, turns } = this.#options;
     const { video, clock, meter, log } = this.#options;
     return new Session({
       id,
@@ -170,6 +170,7 @@ export class SessionRegistry implements SessionApi {
       ...(openAudioEncoder === undefined ? {} : { openAudioEncoder }),
       loadIdleClip,
       ...(idleLoops === undefined ? {} : { idleLoops }),
+      ...(turns === undefined ? {} : { turns }),
       video: video(),
       clock,
       meter,

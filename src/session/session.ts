@@ -9,6 +9,7 @@ import type { IdleClip } from "../media/idle/clip.ts";
 import type { PeerMessage } from "../transport/peer_transport.ts";
 import { AudioBranch } from "./audio_branch.ts";
 import { closeSource } from "./close_source.ts";
+import type { EncodingTurns } from "./encoding_turns.ts";
 import { ViewerError } from "./session_api.ts";
 import { FrameLoop } from "./frame_loop.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
@@ -38,6 +39,8 @@ export interface SessionOptions extends SessionWish {
   readonly loadIdleClip: (name: string | undefined, video: VideoSettings) => Promise<IdleClip>;
   /** Idle loops that all sessions share; missing if each session encodes its idle pictures. */
   readonly idleLoops?: IdleLoops;
+  /** Shared by all sessions; missing if pictures are compressed at once. */
+  readonly turns?: EncodingTurns;
   readonly video: VideoSettings;
   readonly clock: Clock;
   readonly meter: SessionMeter;
@@ -306,11 +309,12 @@ export class Session {
   }
 
   #openLayers(codec: VideoCodec): VideoLayers {
-    const { encoders, idleLoops, video, clock, meter, log } = this.#options;
+    const { encoders, idleLoops, turns, video, clock, meter, log } = this.#options;
     return new VideoLayers({
       codec,
       encoders,
       idleLoops,
+      turns,
       settings: video,
       clock,
       meter,

@@ -9,6 +9,7 @@ import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
 import { BranchEncoder, type BranchEncoderOptions } from "./branch_encoder.ts";
+import type { EncodingTurns } from "./encoding_turns.ts";
 import { LoopPlayer } from "./loop_player.ts";
 import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
@@ -45,6 +46,8 @@ export interface IdleMoment {
 export interface VideoBranchOptions extends BranchEncoderOptions {
   /** Missing if the branch encodes all idle pictures itself. */
   readonly idleLoops?: IdleLoops | undefined;
+  /** Shared by all sessions. Missing if pictures are compressed at once. */
+  readonly turns?: EncodingTurns | undefined;
   readonly meter: SessionMeter;
   /** The rate that the viewers' paths can carry changed, in kbit/s. */
   readonly onRate: (kbps: number) => void;
@@ -112,6 +115,11 @@ export class VideoBranch {
   /** Whether the encoder is open, or was closed because it is not needed at present. */
   get isReady(): boolean {
     return this.#encoder.isReady;
+  }
+
+  /** Whether another picture would only replace one that still waits to be compressed. */
+  get isFull(): boolean {
+    return this.#waiting;
   }
 
   /** Starts sending to a viewer, from the next keyframe on. */
@@ -291,11 +299,23 @@ export class VideoBranch {
 
   #pump(): void {
     if (this.#encoding !== undefined || !this.#waiting || this.#closed) return;
-    this.#waiting = false;
-    this.#encoding = this.#encode().finally(() => {
+    this.#encoding = this.#encodeInTurn().finally(() => {
       this.#encoding = undefined;
       this.#pump();
     });
+  }
+
+  async #encodeInTurn(): Promise<void> {
+    const { turns } = this.#options;
+    const end = turns?.take() ?? (turns && await turns.wait());
+    try {
+      // Meanwhile a shared loop may have replaced the picture, or a newer one is being converted.
+      if (!this.#waiting || this.#closed) return;
+      this.#waiting = false;
+      await this.#encode();
+    } finally {
+      end?.();
+    }
   }
 
   async #encode(): Promise<void> {

@@ -59,6 +59,11 @@ export class VideoProgram implements PictureOutput {
     this.#idle.use(clip);
   }
 
+  get isFull(): boolean {
+    const layers = this.#layers;
+    return layers.length > 0 && layers.every(({ isFull }) => isFull);
+  }
+
   async show(frame: SourceFrame): Promise<void> {
     this.#idle.end();
     const dated = { ...frame, timestampUs: this.#advance(frame.timestampUs) };
@@ -174,6 +179,11 @@ export class VideoLayers {
   /** The encoders that are open. */
   get branches(): readonly VideoBranch[] {
     return this.#low === undefined ? [this.#main] : [this.#main, this.#low];
+  }
+
+  /** Whether another picture would only replace those that still wait to be compressed. */
+  get isFull(): boolean {
+    return this.branches.every(({ isFull }) => isFull);
   }
 
   /** Starts sending to a viewer, from the next keyframe on, in the layer that fits its own limit. */

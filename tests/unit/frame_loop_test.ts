@@ -16,6 +16,7 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
   const frames: number[] = [];
   const failures: string[] = [];
   const idleAt: number[] = [];
+  let isFull = () => false;
   let show: (frame: SourceFrame) => Promise<void> = () => Promise.resolve();
   const loop = new FrameLoop({
     source,
@@ -30,6 +31,9 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
     },
     timelineUs: () => clock.now() * 1000,
     pictures: {
+      get isFull() {
+        return isFull();
+      },
       show: async (frame) => {
         await show(frame);
         frames.push(frame.timestampUs / 1000);
@@ -51,6 +55,7 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
     done,
     health: () => loop.health,
     onShow: (next: typeof show) => show = next,
+    whileFull: (next: typeof isFull) => isFull = next,
     end: async () => {
       stop.abort();
       await done;
@@ -181,4 +186,33 @@ Deno.test("FrameLoop: calls of a source never overlap", async () => {
   assert.deepEqual(failures, []);
   await end();
   await settle();
+});
+
+Deno.test("FrameLoop: while a picture still waits for the encoder, none is rendered, but sound goes on", async () => {
+  let sounds = 0;
+  const { clock, frames, meter, whileFull, end } = setUp((source) => {
+    Object.assign(source, { audio: () => Promise.resolve(void sounds++) });
+  });
+  await clock.advance(250);
+  assert.deepEqual(frames, [0, 100, 200]);
+  whileFull(() => true);
+  const [rendered, heard] = [meter.observed("render_seconds").length, sounds];
+  await clock.advance(300);
+  assert.equal(meter.observed("render_seconds").length, rendered);
+  assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 3);
+  assert.ok(sounds >= heard + 3, `${sounds - heard}`);
+  whileFull(() => false);
+  await clock.advance(200);
+  assert.deepEqual(frames, [0, 100, 200, 600, 700]);
+  await end();
+});
+
+Deno.test("FrameLoop: a source is asked twice a second even while its last picture waits", async () => {
+  const { clock, source, idleAt, whileFull, end } = setUp();
+  await clock.advance(250);
+  whileFull(() => true);
+  source.next = () => Promise.resolve({ status: "idle" });
+  await clock.advance(1_000);
+  assert.deepEqual(idleAt, [700, 800, 900, 1_000, 1_100, 1_200]);
+  await end();
 });

@@ -1,4 +1,5 @@
 import { NULL_LOGGER } from "../../../src/base/log.ts";
+import type { EncodingTurns } from "../../../src/session/encoding_turns.ts";
 import { VideoBranch } from "../../../src/session/video_branch.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
 import type { FakeSink } from "./fake_peer.ts";
@@ -24,8 +25,8 @@ export interface BranchSetUp {
 /** An open branch of H.264 without viewers. */
 export async function openBranch(
   encoders: FakeEncoders = new FakeEncoders(),
+  { clock = new FakeClock(), turns }: { clock?: FakeClock; turns?: EncodingTurns } = {},
 ): Promise<BranchSetUp> {
-  const clock = new FakeClock();
   const meter = new RecordingMeter();
   const failures: Error[] = [];
   const rates: number[] = [];
@@ -34,6 +35,7 @@ export async function openBranch(
     layer: "main",
     encoders,
     settings: BRANCH_SETTINGS,
+    turns,
     clock,
     meter,
     log: NULL_LOGGER,
