@@ -5,6 +5,7 @@ import { type FrpcCommandOptions, TUNNEL_DEFAULTS } from "./frpc.ts";
 import type { HOST_COMMANDS } from "./host_command.ts";
 import { readArguments } from "./options.ts";
 import { RENDERER_TEST_DEFAULTS, type RendererTestOptions } from "./renderer_test.ts";
+import type { SelfTestOptions } from "./self_test.ts";
 import type { TokenOptions } from "./token.ts";
 
 /** A parsed command line. */
@@ -25,6 +26,7 @@ export type Command =
   | ({ readonly name: "renderer-test" } & RendererTestOptions)
   | ({ readonly name: "frpc" } & FrpcCommandOptions)
   | ({ readonly name: "doctor" } & DoctorOptions)
+  | ({ readonly name: "self-test" } & SelfTestOptions)
   | ({ readonly name: "token" } & TokenOptions);
 
 const TTL_DEFAULT_S = 3600;
@@ -47,6 +49,8 @@ export function parseArguments(args: readonly string[]): Command | string {
       return parseFrpc(others);
     case "doctor":
       return parseDoctor(others);
+    case "self-test":
+      return parseSelfTest(others);
     case "token":
       return parseToken(others);
     case "bridge-host":
@@ -128,6 +132,14 @@ function parseDoctor(args: readonly string[]): Command | string {
     ...(values["--timeout"] !== undefined && { timeoutS: values["--timeout"] }),
     frpcAdmins: values["--frpc-admin"] ?? [],
   };
+}
+
+function parseSelfTest(args: readonly string[]): Command | string {
+  const read = readArguments(args, COMMANDS["self-test"].options);
+  if (typeof read === "string") return read;
+  const [extra] = read.words;
+  if (extra !== undefined) return `self-test takes no argument "${extra}"`;
+  return { name: "self-test", json: read.values["--json"] ?? false };
 }
 
 function parseToken(args: readonly string[]): Command | string {

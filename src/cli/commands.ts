@@ -93,6 +93,10 @@ const DOCTOR_OPTIONS = {
   },
 } as const satisfies OptionSpecs;
 
+const SELF_TEST_OPTIONS = {
+  "--json": { help: "print one JSON document" },
+} as const satisfies OptionSpecs;
+
 const RENDERER_TEST_OPTIONS = {
   "--options": {
     value: "JSON",
@@ -166,6 +170,11 @@ export const COMMANDS = {
     usage: "",
     summary: "check the whole path to a browser and name what to fix",
     options: DOCTOR_OPTIONS,
+  },
+  "self-test": {
+    usage: "",
+    summary: "test that the program itself works on this host, without a configuration",
+    options: SELF_TEST_OPTIONS,
   },
   "renderer-test": {
     usage: "LIBRARY",

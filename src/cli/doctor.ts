@@ -4,10 +4,11 @@ import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { examine } from "../doctor/diagnosis.ts";
 import type { DoctorPlan } from "../doctor/plan.ts";
-import { type CheckResult, countResults, failed, type Status } from "../doctor/result.ts";
+import { type CheckResult, countResults, failed } from "../doctor/result.ts";
 import { loadUsableConfig } from "./check.ts";
 import { planDoctor } from "./doctor_plan.ts";
 import { printOut } from "./print.ts";
+import { belongTogether, formatCounts, formatResults } from "./result_lines.ts";
 
 /** Options of `pinhole doctor`. */
 export interface DoctorOptions {
@@ -94,35 +95,4 @@ function configProblems(error: AppError): CheckResult[] {
 function document(results: readonly CheckResult[]) {
   const counts = countResults(results);
   return { healthy: counts.failed === 0, counts, checks: results };
-}
-
-const LABEL_CHARS = 22;
-
-/** Escape sequences of ECMA-48: green, yellow, red, dim. */
-const COLOURS: Readonly<Record<Status, number>> = { ok: 32, warning: 33, failed: 31, skipped: 2 };
-
-/** Formats results as lines, for people. A fix that several share is printed once, below the last. Pure. */
-export function formatResults(
-  results: readonly CheckResult[],
-  { isColoured }: { isColoured: boolean },
-): string[] {
-  return results.flatMap(({ check, subject, status, text, fix }, at) => {
-    const label = subject === undefined ? check : `${check} ${subject}`;
-    const word = status.padEnd(8);
-    const coloured = isColoured ? `\x1b[${COLOURS[status]}m${word}\x1b[0m` : word;
-    const line = `${coloured} ${label.padEnd(LABEL_CHARS)} ${text}`;
-    const isSaidBelow = results.slice(at + 1).some((later) => later.fix === fix);
-    return fix === undefined || isSaidBelow ? [line] : [line, `${" ".repeat(9)}-> ${fix}`];
-  });
-}
-
-/** Whether a result may share its fix with the one before it: both belong to one check with several subjects. */
-export function belongTogether(before: CheckResult, after: CheckResult): boolean {
-  return before.check === after.check && after.subject !== undefined;
-}
-
-/** Formats the last line: the number of results by status. */
-export function formatCounts({ ok, warning, failed, skipped }: Record<Status, number>): string {
-  const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
-  return `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`;
 }

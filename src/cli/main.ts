@@ -2,6 +2,7 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { AppError, errorText } from "../base/errors.ts";
 import { ConfigError } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import { explainAddonError } from "../media/addon_problem.ts";
 import { type Command, parseArguments } from "./arguments.ts";
 import type { DoctorVerdict } from "./doctor.ts";
 import { formatHelp } from "./help.ts";
@@ -34,6 +35,14 @@ export async function main(args: readonly string[]): Promise<number> {
       for (const problem of error.problems) printFailure(`pinhole: ${formatProblem(problem)}`);
       return EXIT.usage;
     }
+    const problem = explainAddonError(error);
+    if (problem !== undefined) {
+      printFailure(
+        `pinhole: The library with FFmpeg does not load: ${problem.reason}. ${problem.fix}. ` +
+          "`pinhole self-test` tests each part",
+      );
+      return EXIT.failed;
+    }
     const debug = "logLevel" in command && command.logLevel === "debug";
     // An unexpected error is a defect, which needs the stack to be fixed.
     const stack = debug || !(error instanceof AppError) ? (error as Error).stack : undefined;
@@ -42,7 +51,10 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Each command loads its own code: FFmpeg and the doctor's viewer take most of a second, and few commands use them. */
+/**
+ * Each command loads its own code: FFmpeg and the doctor's viewer take most of a second, and few commands use them.
+ * Where FFmpeg cannot be loaded, `self-test` has to say why.
+ */
 async function run(command: Command): Promise<number> {
   switch (command.name) {
     case "help":
@@ -61,6 +73,8 @@ async function run(command: Command): Promise<number> {
       return EXIT.done;
     case "doctor":
       return DOCTOR_EXIT[await (await import("./doctor.ts")).doctor(command)];
+    case "self-test":
+      return exitOf(await (await import("./self_test.ts")).selfTest(command));
     case "token":
       await (await import("./token.ts")).token(command);
       return EXIT.done;

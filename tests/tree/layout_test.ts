@@ -9,6 +9,7 @@ const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
   { from: "signalling", to: "session", allowed: /\/session_api\.ts$/ },
   { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
   { from: "doctor", to: "transport", allowed: /\/(ice\/stun|ice\/stun_format|test_viewer)\.ts$/ },
+  { from: "self_test", to: "doctor", allowed: /\/deadline\.ts$/ },
   { from: "doctor", to: "ports", allowed: /\/(rfc4571|udp_port)\.ts$/ },
 ];
 

@@ -27,6 +27,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "signalling",
     "viewer",
   ],
+  self_test: ["app", "base", "doctor", "media", "ports", "signalling", "transport", "viewer"],
   cli: [
     "app",
     "base",
@@ -38,6 +39,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "renderer",
     "transport",
     "sdp",
+    "self_test",
     "signalling",
     "tunnel",
   ],

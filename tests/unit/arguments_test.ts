@@ -31,6 +31,13 @@ Deno.test("parseArguments: serve is what a bare call and bare options mean", () 
   });
 });
 
+Deno.test("parseArguments: self-test takes no configuration", () => {
+  assert.deepEqual(parseArguments(["self-test"]), { name: "self-test", json: false });
+  assert.deepEqual(parseArguments(["self-test", "--json"]), { name: "self-test", json: true });
+  assert.match(String(parseArguments(["self-test", "--config", "x"])), /Unknown option/);
+  assert.match(String(parseArguments(["self-test", "x"])), /takes no argument "x"/);
+});
+
 Deno.test("parseArguments: check takes the same options", () => {
   assert.deepEqual(parseArguments(["check", "--config", "x"]), {
     name: "check",

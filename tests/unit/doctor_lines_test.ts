@@ -1,5 +1,5 @@
 import assert from "assert";
-import { belongTogether, formatCounts, formatResults } from "../../src/cli/doctor.ts";
+import { belongTogether, formatCounts, formatResults } from "../../src/cli/result_lines.ts";
 import { failed, ok, skipped, warning } from "../../src/doctor/result.ts";
 
 Deno.test("formatResults: a hint that several share is said once, below the last of them", () => {
