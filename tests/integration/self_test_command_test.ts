@@ -97,7 +97,7 @@ Deno.test("self-test: JSON has the same results, for programs", async () => {
   });
   assert.equal(code, 1);
   const { healthy, counts, checks } = JSON.parse(stdout);
-  assert.equal(healthy, false);
+  assert.ok(!healthy);
   assert.deepEqual(counts, { ok: 1, warning: 0, failed: 4, skipped: 3 });
   assert.deepEqual(checks.map(({ check }: { check: string }) => check), [...CHECKS]);
   for (const { check, status, fix, values } of checks) {
