@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { measureCongestion } from "./congestion.ts";
+import { measureConnect } from "./connect.ts";
 import { measureFanOut } from "./fan_out.ts";
 import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   congestion: measureCongestion,
   packet: measurePacketCost,
   "fan-out": measureFanOut,
+  connect: measureConnect,
   operations: measureOperations,
 };
 

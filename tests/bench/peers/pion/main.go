@@ -2,9 +2,10 @@
 //
 //	peer serve ADDRESS    sends one stream of 2.5 Mbit/s to all who offer at http://ADDRESS/whep/any
 //	peer watch URL COUNT  watches a WHEP endpoint so many times, and decodes nothing
+//	peer join URL COUNT   the same, one after the other: each is gone before the next
 //
-// Each prints a line of JSON when it is ready. watch then prints, for each line on its standard input, what each viewer
-// has received so far.
+// Each prints a line of JSON when it is ready; join's has the times of its viewers, from the offer on. watch then prints,
+// for each line on its standard input, what each viewer has received so far.
 package main
 
 import (
@@ -44,14 +45,17 @@ func run(args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "serve":
 		return serve(args[1])
-	case len(args) == 3 && args[0] == "watch":
+	case len(args) == 3 && (args[0] == "watch" || args[0] == "join"):
 		count, err := strconv.Atoi(args[2])
 		if err != nil {
 			return err
 		}
+		if args[0] == "join" {
+			return joinInTurn(args[1], count)
+		}
 		return watch(args[1], count)
 	}
-	return fmt.Errorf("usage: peer serve ADDRESS | peer watch URL COUNT")
+	return fmt.Errorf("usage: peer serve ADDRESS | peer watch URL COUNT | peer join URL COUNT")
 }
 
 func say(value any) error {
@@ -177,7 +181,8 @@ func watch(url string, count int) error {
 		viewers[at] = &reception{}
 		places <- struct{}{}
 		go func() {
-			joined <- join(api, url, viewers[at])
+			_, _, err := join(api, url, viewers[at])
+			joined <- err
 			<-places
 		}()
 	}
@@ -202,20 +207,47 @@ func watch(url string, count int) error {
 	return lines.Err()
 }
 
+// times of a viewer, in milliseconds since its offer was sent.
+type times struct {
+	Connected   float64 `json:"connected"`
+	FirstPacket float64 `json:"first_packet"`
+}
+
+func joinInTurn(url string, count int) error {
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(settings()))
+	all := make([]times, count)
+	for at := range all {
+		peer, joined, err := join(api, url, &reception{})
+		if err != nil {
+			return err
+		}
+		all[at] = joined
+		if err = peer.GracefulClose(); err != nil {
+			return err
+		}
+	}
+	return say(map[string]any{"joined": all})
+}
+
 // join settles when the viewer has had its first packet.
-func join(api *webrtc.API, url string, into *reception) error {
+func join(api *webrtc.API, url string, into *reception) (*webrtc.PeerConnection, times, error) {
 	peer, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
-		return err
+		return nil, times{}, err
 	}
 	if _, err = peer.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{
 		Direction: webrtc.RTPTransceiverDirectionRecvonly,
 	}); err != nil {
-		return err
+		return nil, times{}, err
 	}
-	first := make(chan struct{})
+	connected, first := make(chan time.Time, 1), make(chan time.Time, 1)
+	peer.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
+		if state == webrtc.PeerConnectionStateConnected {
+			connected <- time.Now()
+		}
+	})
 	peer.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
-		close(first)
+		first <- time.Now()
 		for {
 			packet, _, err := track.ReadRTP()
 			if err != nil {
@@ -227,39 +259,43 @@ func join(api *webrtc.API, url string, into *reception) error {
 			}
 		}
 	})
-	if err = negotiate(peer, url); err != nil {
-		return err
+	offered, err := negotiate(peer, url)
+	if err != nil {
+		return nil, times{}, err
 	}
 	select {
-	case <-first:
-		return nil
+	case at := <-first:
+		since := func(moment time.Time) float64 { return float64(moment.Sub(offered).Microseconds()) / 1000 }
+		return peer, times{Connected: since(<-connected), FirstPacket: since(at)}, nil
 	case <-time.After(time.Minute):
-		return fmt.Errorf("no packet within a minute")
+		return nil, times{}, fmt.Errorf("no packet within a minute")
 	}
 }
 
-func negotiate(peer *webrtc.PeerConnection, url string) error {
+// negotiate returns when the offer was sent.
+func negotiate(peer *webrtc.PeerConnection, url string) (time.Time, error) {
 	offer, err := peer.CreateOffer(nil)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	gathered := webrtc.GatheringCompletePromise(peer)
 	if err = peer.SetLocalDescription(offer); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	<-gathered
 	body := bytes.NewReader([]byte(peer.LocalDescription().SDP))
+	offered := time.Now()
 	response, err := http.Post(url, "application/sdp", body)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	defer response.Body.Close()
 	sdp, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	if response.StatusCode != http.StatusCreated {
-		return fmt.Errorf("%s: %s", response.Status, sdp)
+		return time.Time{}, fmt.Errorf("%s: %s", response.Status, sdp)
 	}
-	return peer.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(sdp)})
+	return offered, peer.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(sdp)})
 }
