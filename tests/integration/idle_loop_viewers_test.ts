@@ -84,7 +84,7 @@ timedTest("idle loop: a viewer that takes less has a loop of a lower rate", asyn
   await using cleanUp = new AsyncDisposableStack();
   const log = new RecordingLog();
   const server = await startServer(cleanUp, log);
-  const fast = cleanUp.use(await WeriftViewer.play(server.signallingUrl("fast")));
+  cleanUp.use(await WeriftViewer.play(server.signallingUrl("fast")));
   const slow = cleanUp.use(
     await WeriftViewer.play(server.signallingUrl("slow"), { offer: limited }),
   );
@@ -95,13 +95,11 @@ timedTest("idle loop: a viewer that takes less has a loop of a lower rate", asyn
   assert.ok(rates.some((kbps) => kbps <= LIMIT_BPS / 1000), `${rates}`);
   assert.equal(new Set(rates).size, rates.length);
   slow.packets.length = 0;
-  fast.packets.length = 0;
   await eventually(() => slow.frames.length > 4 * FPS, { what: "for four seconds" });
-  const kbpsOf = ({ frames }: WeriftViewer) => {
-    const seconds = ((frames.at(-1)?.timestamp ?? 0) - (frames[0]?.timestamp ?? 0)) / RTP_HZ;
-    return frames.reduce((sum, { data }) => sum + data.length, 0) * 8 / 1000 / seconds;
-  };
-  assert.ok(kbpsOf(slow) < 1.15 * LIMIT_BPS / 1000, `${kbpsOf(slow)} kbit/s`);
+  // By the number of pictures, not by the time: a path that is full has some left out.
+  const bytes = slow.frames.reduce((sum, { data }) => sum + data.length, 0) / slow.frames.length;
+  const kbps = bytes * FPS * 8 / 1000;
+  assert.ok(kbps < 1.15 * LIMIT_BPS / 1000, `${kbps} kbit/s`);
   const fromKeyframe = slow.frames.findIndex(({ keyframe }) => keyframe);
   const pictures = await decodeFrames(
     "h264",
