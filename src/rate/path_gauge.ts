@@ -1,3 +1,4 @@
+import { QueueGrowth } from "./queue_growth.ts";
 import { SlidingLeast, SlidingSum } from "./sliding_window.ts";
 
 /** Result of one packet on its way to the viewer. */
@@ -18,6 +19,11 @@ export interface PathEvidence {
   readonly deliveredKbps: number;
   /** Fraction of lost packets, 0 to 1. */
   readonly lossRatio: number;
+  /**
+   * `begins`: the queue does not stand for a quarter of a second yet, but grows with each picture. `refuted`: packets
+   * that were sent before anyone could know of that were not delayed. Default: neither.
+   */
+  readonly sudden?: "begins" | "refuted" | undefined;
 }
 
 /**
@@ -35,6 +41,9 @@ const LOSS_PACKETS_MIN = 20;
  * by some milliseconds a minute, and routes change.
  */
 const EMPTY = { windowMs: 60_000, buckets: 6 } as const;
+
+/** A sudden queue keeps growing until less is sent. With less delay, there is none. */
+const SUDDEN_MS_MIN = 25;
 
 /** Maximum reports used for the standing queue; browsers send five in that time. */
 const REPORTS_MAX = 32;
@@ -59,6 +68,8 @@ export class PathGauge {
   #reports: { readonly receivedAtMs: number; readonly delayMs: number }[] = [];
   /** Received bytes of video, on the viewer's clock. */
   #arrived = new SlidingSum(DELIVERY);
+  #growth = new QueueGrowth();
+  #suddenAtMs = Number.NEGATIVE_INFINITY;
   readonly #packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
   readonly #missing = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
 
@@ -66,7 +77,11 @@ export class PathGauge {
    * Processes the packets of one report, in sending order.
    * @returns The state of the path; `undefined` if none of them arrived.
    */
-  read(fates: readonly PacketFate[], nowMs: number): PathEvidence | undefined {
+  read(
+    fates: readonly PacketFate[],
+    nowMs: number,
+    { sentKbps = 0 }: { sentKbps?: number } = {},
+  ): PathEvidence | undefined {
     const arrived = fates.filter(hasArrived);
     this.#packets.add(fates.length, nowMs);
     this.#missing.add(fates.length - arrived.length, nowMs);
@@ -81,12 +96,28 @@ export class PathGauge {
       this.#arrived.add(videoBytes, receivedAtMs);
     }
     this.#empty.add(delayMs, nowMs);
+    const emptyMs = this.#empty.value;
+    const lossRatio = this.#lossRatio(nowMs);
+    const standingMs = this.#standing({ receivedAtMs: lastMs, delayMs }) - emptyMs;
+    const sudden = this.#growth.read(arrived, { emptyMs, sentKbps });
+    if (sudden !== undefined && standingMs < SUDDEN_MS_MIN) {
+      this.#reports = [{ receivedAtMs: lastMs, delayMs: sudden.delayMs }];
+      this.#suddenAtMs = nowMs;
+      const { deliveredKbps } = sudden;
+      return { queueMs: sudden.delayMs - emptyMs, deliveredKbps, lossRatio, sudden: "begins" };
+    }
     return {
-      queueMs: this.#standing({ receivedAtMs: lastMs, delayMs }) - this.#empty.value,
+      queueMs: standingMs,
       // Bits per millisecond are kilobits per second.
       deliveredKbps: 8 * this.#arrived.at(lastMs) / DELIVERY.windowMs,
-      lossRatio: this.#lossRatio(nowMs),
+      lossRatio,
+      sudden: this.#isRefuted(fastest) ? "refuted" : undefined,
     };
+  }
+
+  #isRefuted(fastest: Arrival): boolean {
+    if (fastest.sentAtMs > this.#suddenAtMs) return false;
+    return delayOf(fastest) - this.#empty.value < SUDDEN_MS_MIN;
   }
 
   /** The smallest recent delay. Reports may arrive out of order. */
@@ -104,6 +135,7 @@ export class PathGauge {
     this.#empty = new SlidingLeast(EMPTY);
     this.#reports = [];
     this.#arrived = new SlidingSum(DELIVERY);
+    this.#growth = new QueueGrowth();
   }
 
   #lossRatio(nowMs: number): number {

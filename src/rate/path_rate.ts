@@ -31,6 +31,11 @@ export interface ReceiverEvidence {
  */
 const FULL_MS = 250;
 /**
+ * When a queue grows suddenly, pictures are skipped until about so much of it is left, in milliseconds, but not longer
+ * than the maximum: then more reports have come.
+ */
+const DRAIN = { leaveMs: 60, mostMs: 500 } as const;
+/**
  * A path without feedback still gets an occasional picture, to detect when it works again: after a quarter of the time
  * that it has been silent, within these limits. The limits matter because a viewer that is gone costs the others of
  * its session a keyframe each time.
@@ -70,6 +75,7 @@ export class PathRate {
   #queueMs: number | undefined;
   #videoSentAtMs = Number.NEGATIVE_INFINITY;
   #videoBeganAtMs: number | undefined;
+  #drainsUntilMs = Number.NEGATIVE_INFINITY;
 
   /** @param options.expectsReports Whether transport-wide reports were negotiated. Default: false. */
   constructor({ limits, nowMs, expectsReports = false }: {
@@ -99,6 +105,7 @@ export class PathRate {
   isFull(nowMs: number): boolean {
     if (this.#cap.isUsedUp(nowMs)) return true;
     if (!this.#hasReports) return this.#waitsForFirst(nowMs);
+    if (nowMs < this.#drainsUntilMs) return true;
     const sinceMs = this.#sent.waitingSinceMs;
     if (sinceMs === undefined) return false;
     return nowMs - sinceMs > this.#roundTrip.value + FULL_MS &&
@@ -127,10 +134,13 @@ export class PathRate {
     this.#reportedAtMs = nowMs;
     const last = fates.findLast(({ receivedAtMs }) => receivedAtMs !== undefined);
     if (last !== undefined) this.#roundTrip.add(nowMs - last.sentAtMs, nowMs);
-    const path = this.#gauge.read(fates, nowMs);
+    const sentKbps = this.#sentKbps(nowMs);
+    const path = this.#gauge.read(fates, nowMs, { sentKbps });
     if (path === undefined) return;
     this.#queueMs = path.queueMs;
-    this.#controller.update({ ...path, sentKbps: this.#sentKbps(nowMs) }, nowMs);
+    if (path.sudden === "begins") this.#drain(path.deliveredKbps, nowMs);
+    if (path.sudden === "refuted") this.#drainsUntilMs = nowMs;
+    this.#controller.update({ ...path, sentKbps }, nowMs);
   }
 
   /** Processes a receiver report. If there are transport-wide reports, it only shows that a silent path works again. */
@@ -149,12 +159,20 @@ export class PathRate {
     this.#gauge = new PathGauge();
     this.#roundTrip = new SlidingLeast(ROUND_TRIP);
     this.#queueMs = undefined;
+    this.#drainsUntilMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Gives up packets that were sent longer ago than the report's round trip: they are lost. */
   #wake(answersMs: number, nowMs: number): void {
     const sinceMs = this.#sent.waitingSinceMs ?? nowMs;
     if (nowMs - this.#reportedAtMs > SILENT_MS && nowMs - answersMs > sinceMs) this.#sent.forget();
+  }
+
+  /** Skips pictures while most of what is on its way passes. */
+  #drain(capacityKbps: number, nowMs: number): void {
+    const passesMs = 8 * this.#sent.unreportedBytes / Math.max(1, capacityKbps);
+    const waitMs = passesMs - this.#roundTrip.value - DRAIN.leaveMs;
+    this.#drainsUntilMs = nowMs + Math.min(waitMs, DRAIN.mostMs);
   }
 
   #waitsForFirst(nowMs: number): boolean {

@@ -75,6 +75,12 @@ export class RateController {
   #drain = { sinceMs: 0, queueMs: 0 };
   /** Queue that is due to other traffic. */
   #foreignMs = 0;
+  /** What held before a queue grew suddenly. */
+  #before: {
+    readonly targetKbps: number;
+    readonly phase: Phase;
+    readonly capacityKbps: number | undefined;
+  } | undefined;
   #lossCutAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ limits, startKbps, nowMs }: {
@@ -105,12 +111,31 @@ export class RateController {
     this.#targetKbps = this.targetKbps;
     const queueMs = Math.max(0, evidence.queueMs - this.#foreignMs);
     this.#foreignMs = Math.min(this.#foreignMs, evidence.queueMs);
+    if (evidence.sudden === "refuted") this.#takeBack();
+    if (evidence.sudden === "begins" && this.#phase !== "draining") this.#remember();
     if (this.#phase === "draining") return this.#keepDraining(queueMs, evidence, nowMs);
     if (queueMs > QUEUE_HIGH_MS) return this.#beginDraining(queueMs, evidence, nowMs);
     if (evidence.lossRatio > LOSS_HIGH) return this.#cutForLoss(evidence, nowMs);
     if (queueMs < QUEUE_LOW_MS && evidence.lossRatio < LOSS_LOW) {
       this.#grow(evidence, stepMs);
     }
+  }
+
+  #remember(): void {
+    this.#before = {
+      targetKbps: this.#targetKbps,
+      phase: this.#phase,
+      capacityKbps: this.#capacityKbps,
+    };
+  }
+
+  /** The queue that seemed to grow suddenly was none: continues as before it. */
+  #takeBack(): void {
+    if (this.#before === undefined) return;
+    this.#targetKbps = this.#before.targetKbps;
+    this.#phase = this.#before.phase;
+    this.#capacityKbps = this.#before.capacityKbps;
+    this.#before = undefined;
   }
 
   #beginDraining(queueMs: number, evidence: RateEvidence, nowMs: number): void {

@@ -40,6 +40,15 @@ export class SentPackets {
     return this.#told === this.#next ? undefined : this.#sentAtMs[this.#told % PACKETS_MAX];
   }
 
+  /** Bytes of video that were sent after the newest reported packet. */
+  get unreportedBytes(): number {
+    let bytes = 0;
+    for (let number = this.#told; number < this.#next; number++) {
+      bytes += this.#videoBytes[number % PACKETS_MAX] ?? 0;
+    }
+    return bytes;
+  }
+
   /** The path changed: discards packets of the previous one, which the viewer may still report. */
   forget(): void {
     this.#told = this.#next;

@@ -56,6 +56,11 @@ export class SimulatedLink {
     return this.#lastArrivalMs;
   }
 
+  /** How long a packet that is sent now would wait in the queue, in milliseconds. */
+  queueMs(nowMs: number): number {
+    return Math.max(0, this.#freeAtMs - nowMs);
+  }
+
   #stall(nowMs: number): void {
     if (nowMs < this.#nextStallMs) return;
     this.#stalledUntilMs = nowMs + (this.#options.stalls?.forMs ?? 0);

@@ -90,6 +90,28 @@ Deno.test("PathGauge: a queue that stands is seen within a quarter of a second, 
   assert.equal(stream.pass(100).queueMs, 0);
 });
 
+Deno.test("PathGauge: a queue that grows at once needs no quarter of a second, and is refuted by what was not late", () => {
+  const gauge = new PathGauge();
+  /** Arrivals of ten packets, 15 ms apart, of those that were sent 5 ms apart. */
+  const growing = (sentAtMs: number): PacketFate[] =>
+    Array.from({ length: 10 }, (_, at) => ({
+      sentAtMs: sentAtMs + 5 * at,
+      receivedAtMs: sentAtMs + 20 + 15 * at,
+      videoBytes: VIDEO_BYTES,
+    }));
+  const sentKbps = 800;
+  gauge.read([{ sentAtMs: 900, receivedAtMs: 920, videoBytes: 0 }], 940, { sentKbps });
+  const evidence = gauge.read(growing(1_000), 1_200, { sentKbps });
+  assert.equal(evidence?.sudden, "begins");
+  assert.equal(evidence?.queueMs, 90);
+  assert.ok(Math.abs((evidence?.deliveredKbps ?? 0) - 8 * VIDEO_BYTES / 15) < 1);
+  const late = [{ sentAtMs: 1_150, receivedAtMs: 1_300, videoBytes: 0 }];
+  assert.equal(gauge.read(late, 1_320, { sentKbps })?.sudden, undefined);
+  const punctual = (sentAtMs: number) => [{ sentAtMs, receivedAtMs: sentAtMs + 21, videoBytes: 0 }];
+  assert.equal(gauge.read(punctual(1_190), 1_330, { sentKbps })?.sudden, "refuted");
+  assert.equal(gauge.read(punctual(1_300), 1_350, { sentKbps })?.sudden, undefined);
+});
+
 Deno.test("PathGauge: a route that became longer is no queue any more after a minute", () => {
   const stream = new Stream();
   stream.pass(30_000);

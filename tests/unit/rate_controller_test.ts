@@ -76,6 +76,15 @@ Deno.test("RateController: the longer the queue, the less is sent, but never not
   assert.ok(rates.every((kbps) => kbps >= 400), `${rates}`);
 });
 
+Deno.test("RateController: a sudden queue that is refuted leaves no trace", () => {
+  const set = new SetUp();
+  set.hear(5_000);
+  const cut = set.hear(100, { queueMs: 100, deliveredKbps: 800, sudden: "begins" });
+  assert.ok(cut < 800, `${cut}`);
+  assert.equal(set.hear(100, { sudden: "refuted" }), 2_500);
+  assert.ok(!set.controller.isDraining);
+});
+
 Deno.test("RateController: a short queue changes nothing", () => {
   const set = new SetUp();
   set.hear(5_000);
