@@ -5,7 +5,8 @@ import { ReceiverCrowd } from "./receiver_crowd.ts";
 
 const PORTS = 5;
 const SESSIONS = 100;
-const SETTLE_MS = 10_000;
+/** In which sessions close the encoders that they do not need. */
+const SETTLE_MS = 25_000;
 const WINDOW_MS = 30_000;
 /** Tunnels and routers forget a path on which nothing moves. */
 const PACKETS_PER_S_MIN = 1;
