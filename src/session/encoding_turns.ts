@@ -41,6 +41,16 @@ export class EncodingTurns {
     return new Promise((resolve) => this.#queue.push(resolve));
   }
 
+  /** Does the work when it is its turn. */
+  async run(work: () => Promise<void>): Promise<void> {
+    const end = this.take() ?? await this.wait();
+    try {
+      await work();
+    } finally {
+      end();
+    }
+  }
+
   /** Milliseconds that pictures were compressed since the start, divided by the limit: what it is at most of the time. */
   get busyMs(): number {
     this.#count();

@@ -9,6 +9,8 @@ import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 export interface PictureOutput {
   /** Whether a frame would only replace one that still waits to be compressed: none should be rendered. */
   readonly isFull: boolean;
+  /** Settles when there is room for a frame. */
+  readonly room: Promise<unknown>;
   /** Shows a frame; its memory belongs to the source again when the promise settles. */
   show(frame: SourceFrame): Promise<void>;
   /** The previous picture is still current. */
@@ -61,6 +63,9 @@ type Outcome<T> =
   | { readonly kind: "error"; readonly error: unknown }
   | { readonly kind: "aborted" };
 
+/** What follows a picture. */
+type TurnEnd = "go_on" | "end" | "failed" | "aborted";
+
 /**
  * Requests one picture every 1/fps seconds, with sound and messages, until the source ends or the signal aborts. Late
  * pictures are skipped before they cost anything; there is no catching up.
@@ -111,13 +116,8 @@ export class FrameLoop {
       this.#steps++;
       if (this.#pauses.render.lasts(clock.now())) {
         await pictures.idle();
-      } else if (this.#leavesOut()) {
-        this.#options.meter.count("frames_dropped_total", { reason: "encoder_busy" });
-        if (!await this.#sound() || !await this.#messages()) {
-          return { settled: false, failed: false };
-        }
       } else {
-        const turn = await this.#turn();
+        const turn = await (this.#isFull() ? this.#delayed() : this.#turn());
         if (turn === "aborted") return { settled: false, failed: false };
         if (turn !== "go_on") return { settled: true, failed: turn === "failed" };
       }
@@ -126,19 +126,31 @@ export class FrameLoop {
     return { settled: true, failed: false };
   }
 
-  /** Whether to leave out a picture before it costs anything, since it could not be compressed in time. */
-  #leavesOut(): boolean {
+  /** Whether a frame could not be compressed now. */
+  #isFull(): boolean {
     const { pictures, clock } = this.#options;
-    const nowMs = clock.now();
-    const hasFrames = this.#health.state === "frames";
-    if (hasFrames && pictures.isFull && nowMs - this.#askedAtMs < UNASKED_MS_MAX) return true;
-    this.#askedAtMs = nowMs;
-    return false;
+    const isRecent = clock.now() - this.#askedAtMs < UNASKED_MS_MAX;
+    return isRecent && this.#health.state === "frames" && pictures.isFull;
   }
 
-  async #turn(): Promise<"go_on" | "end" | "failed" | "aborted"> {
+  /** Requests the picture when there is room for it; leaves it out, at no cost, if that is too late. */
+  async #delayed(): Promise<TurnEnd> {
+    const { pictures, clock, meter } = this.#options;
+    if (!await this.#sound() || !await this.#messages()) return "aborted";
+    const passed = new AbortController();
+    const { nextDueMs } = this.#pacer;
+    const leftMs = Math.max(0, nextDueMs - clock.now());
+    await Promise.race([pictures.room, sleep(clock, leftMs, passed.signal)]);
+    passed.abort();
+    // From the next picture's time on, there is only that one.
+    if (!this.#isFull() && clock.now() < nextDueMs) return await this.#turn();
+    meter.count("frames_dropped_total", { reason: "encoder_busy" });
+    return "go_on";
+  }
+
+  async #turn(): Promise<TurnEnd> {
     const { source, clock, meter, timelineUs } = this.#options;
-    const begunMs = clock.now();
+    const begunMs = this.#askedAtMs = clock.now();
     const timestampUs = timelineUs();
     const outcome = await this.#guard("render", source.render(timestampUs));
     if (outcome.kind === "aborted") return "aborted";
@@ -308,6 +320,11 @@ export class Pacer {
   constructor(options: { intervalMs: number; startMs: number }) {
     this.#intervalMs = options.intervalMs;
     this.#dueMs = options.startMs;
+  }
+
+  /** When the next frame is due. */
+  get nextDueMs(): number {
+    return this.#dueMs + this.#intervalMs;
   }
 
   /**

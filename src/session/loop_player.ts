@@ -1,5 +1,13 @@
+import type { IdleClip } from "../media/idle/clip.ts";
 import type { EncodedLoop, LoopUnit } from "../media/idle/encoded_loop.ts";
-import type { LoopRates, SharedLoop } from "../media/idle/encoded_loops.ts";
+import type { LoopFormat, LoopRates, SharedLoop } from "../media/idle/encoded_loops.ts";
+
+/** Idle loops that are encoded once for all sessions. */
+export interface IdleLoops {
+  of(clip: IdleClip, format: LoopFormat): LoopRates;
+  /** Asks to encode an idle picture. @returns What to call when that is done; `undefined` if it should be skipped. */
+  claimLive(): (() => void) | undefined;
+}
 
 /**
  * During shorter pauses of the renderer, in microseconds, such as between two utterances, the session encodes the idle

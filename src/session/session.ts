@@ -14,7 +14,7 @@ import { ViewerError } from "./session_api.ts";
 import { FrameLoop } from "./frame_loop.ts";
 import type { KeyframeRequestReason, SessionMeter } from "./metrics.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
-import type { IdleLoops } from "./video_branch.ts";
+import type { IdleLoops } from "./loop_player.ts";
 import { VideoLayers, VideoProgram } from "./video_layers.ts";
 import type { Viewer } from "./viewer.ts";
 import type { EndReason } from "../base/codes.ts";

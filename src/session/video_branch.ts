@@ -4,13 +4,12 @@ import type { EncodedSourceFrame, RawFrame } from "../media/frame.ts";
 import { ParameterSetCache } from "../media/h264.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { LoopUnit } from "../media/idle/encoded_loop.ts";
-import type { LoopFormat, LoopRates } from "../media/idle/encoded_loops.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
 import { BranchEncoder, type BranchEncoderOptions } from "./branch_encoder.ts";
 import type { EncodingTurns } from "./encoding_turns.ts";
-import { LoopPlayer } from "./loop_player.ts";
+import { type IdleLoops, LoopPlayer } from "./loop_player.ts";
 import type { KeyframeReason, SessionMeter } from "./metrics.ts";
 
 /** Minimum time between two keyframes, because each is many times larger than other frames. */
@@ -24,13 +23,6 @@ const RATE_CHANGE_MIN = 0.03;
 
 /** While a loop is being encoded, sessions that wait for it encode at least every third idle picture. */
 const SKIPPED_IN_A_ROW_MAX = 2;
-
-/** Idle loops that are encoded once for all sessions. */
-export interface IdleLoops {
-  of(clip: IdleClip, format: LoopFormat): LoopRates;
-  /** Asks to encode an idle picture. @returns What to call when that is done; `undefined` if it should be skipped. */
-  claimLive(): (() => void) | undefined;
-}
 
 /** The idle picture at one moment. */
 export interface IdleMoment {
@@ -67,6 +59,7 @@ export class VideoBranch {
   /** The encoder's target. */
   #rateKbps: number;
   #waiting = false;
+  #room: PromiseWithResolvers<void> | undefined;
   /** The latest picture in the encoder, if it came through {@link keep}. */
   #kept: RawFrame | undefined;
   #encoding: Promise<void> | undefined;
@@ -120,6 +113,13 @@ export class VideoBranch {
   /** Whether another picture would only replace one that still waits to be compressed. */
   get isFull(): boolean {
     return this.#waiting;
+  }
+
+  /** Settles when no picture waits. */
+  get room(): Promise<void> {
+    if (!this.#waiting) return Promise.resolve();
+    this.#room ??= Promise.withResolvers();
+    return this.#room.promise;
   }
 
   /** Starts sending to a viewer, from the next keyframe on. */
@@ -266,7 +266,7 @@ export class VideoBranch {
   #enterLoop(): void {
     this.#era++;
     this.#isBehind = true;
-    this.#waiting = false;
+    this.#makeRoom();
     this.#kept = undefined;
     this.stir();
   }
@@ -299,26 +299,25 @@ export class VideoBranch {
 
   #pump(): void {
     if (this.#encoding !== undefined || !this.#waiting || this.#closed) return;
-    this.#encoding = this.#encodeInTurn().finally(() => {
+    const { turns } = this.#options;
+    const encoding = turns === undefined ? this.#encode() : turns.run(() => this.#encode());
+    this.#encoding = encoding.finally(() => {
       this.#encoding = undefined;
       this.#pump();
     });
   }
 
-  async #encodeInTurn(): Promise<void> {
-    const { turns } = this.#options;
-    const end = turns?.take() ?? (turns && await turns.wait());
-    try {
-      // Meanwhile a shared loop may have replaced the picture, or a newer one is being converted.
-      if (!this.#waiting || this.#closed) return;
-      this.#waiting = false;
-      await this.#encode();
-    } finally {
-      end?.();
-    }
+  /** The waiting picture waits no more. */
+  #makeRoom(): void {
+    this.#waiting = false;
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   async #encode(): Promise<void> {
+    // Meanwhile a shared loop may have replaced the picture, or a newer one is being converted.
+    if (!this.#waiting || this.#closed) return;
+    this.#makeRoom();
     const { clock, meter, codec } = this.#options;
     const begun = clock.now();
     const era = this.#era;

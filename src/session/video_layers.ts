@@ -64,6 +64,10 @@ export class VideoProgram implements PictureOutput {
     return layers.length > 0 && layers.every(({ isFull }) => isFull);
   }
 
+  get room(): Promise<unknown> {
+    return Promise.race(this.#layers.map(({ room }) => room));
+  }
+
   async show(frame: SourceFrame): Promise<void> {
     this.#idle.end();
     const dated = { ...frame, timestampUs: this.#advance(frame.timestampUs) };
@@ -184,6 +188,11 @@ export class VideoLayers {
   /** Whether another picture would only replace those that still wait to be compressed. */
   get isFull(): boolean {
     return this.branches.every(({ isFull }) => isFull);
+  }
+
+  /** Settles when there is room for a picture. */
+  get room(): Promise<unknown> {
+    return Promise.race(this.branches.map(({ room }) => room));
   }
 
   /** Starts sending to a viewer, from the next keyframe on, in the layer that fits its own limit. */

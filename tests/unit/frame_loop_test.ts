@@ -17,6 +17,7 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
   const failures: string[] = [];
   const idleAt: number[] = [];
   let isFull = () => false;
+  const room = Promise.withResolvers<void>();
   let show: (frame: SourceFrame) => Promise<void> = () => Promise.resolve();
   const loop = new FrameLoop({
     source,
@@ -33,6 +34,9 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
     pictures: {
       get isFull() {
         return isFull();
+      },
+      get room() {
+        return room.promise;
       },
       show: async (frame) => {
         await show(frame);
@@ -55,6 +59,7 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
     done,
     health: () => loop.health,
     onShow: (next: typeof show) => show = next,
+    makeRoom: room.resolve,
     whileFull: (next: typeof isFull) => isFull = next,
     end: async () => {
       stop.abort();
@@ -199,11 +204,24 @@ Deno.test("FrameLoop: while a picture still waits for the encoder, none is rende
   const [rendered, heard] = [meter.observed("render_seconds").length, sounds];
   await clock.advance(300);
   assert.equal(meter.observed("render_seconds").length, rendered);
-  assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 3);
+  assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 2);
   assert.ok(sounds >= heard + 3, `${sounds - heard}`);
   whileFull(() => false);
   await clock.advance(200);
   assert.deepEqual(frames, [0, 100, 200, 600, 700]);
+  await end();
+});
+
+Deno.test("FrameLoop: a picture that waits for room is rendered when there is, and the next one is in time", async () => {
+  const { clock, frames, meter, whileFull, makeRoom, end } = setUp();
+  await clock.advance(150);
+  whileFull(() => true);
+  await clock.advance(80);
+  whileFull(() => false);
+  makeRoom();
+  await clock.advance(200);
+  assert.deepEqual(frames, [0, 100, 230, 300, 400]);
+  assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 0);
   await end();
 });
 
