@@ -124,7 +124,7 @@ unpack() {
   said=$({ tool mkdir -- "$new" && payload | tool tar -xzo -f - -C "$new"; } 2>&1) || {
     tool rm -rf -- "$new"
     case $said in
-      *'No space left'*) said='No space left on the disk' ;;
+      *'No space left'* | *'Wrote only '*) said='No space left on the disk' ;;
     esac
     said=${said%%"
 "*}

@@ -147,6 +147,8 @@ Deno.test({
       assert.match(stdout, VERSION);
       const { uid, mode } = await Deno.lstat(cache);
       assert.deepEqual([uid, (mode ?? 0) & 0o7777], [Number(STRANGER), 0o700]);
+      const tested = await asStranger([`${folder.path}/pinhole`, "self-test"]);
+      assert.equal(tested.code, 0, tested.stdout + tested.stderr);
       await Deno.rename(cache, `${cache}.moved`);
       await Deno.symlink(`${cache}.moved`, cache);
       refused(await asStranger([`${folder.path}/pinhole`, "--version"]), /it is a link/);
