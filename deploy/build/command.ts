@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Added to the variables of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether the command gets `env` and no other variable. Default: false. */
+  readonly clearEnv?: boolean;
 }
 
 /** Result of a command. */
@@ -27,14 +29,15 @@ const PLAIN = { LC_ALL: "C", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" } as const
  */
 export async function tryCommand(
   command: readonly [program: string, ...args: string[]],
-  { cwd, env = {} }: CommandOptions = {},
+  { cwd, env = {}, clearEnv = false }: CommandOptions = {},
 ): Promise<CommandResult> {
   const [program, ...args] = command;
   try {
     const output = await new Deno.Command(program, {
       args,
       ...(cwd === undefined ? {} : { cwd }),
-      env: { ...PLAIN, ...env },
+      clearEnv,
+      env: clearEnv ? { ...env } : { ...PLAIN, ...env },
       stdin: "null",
     }).output();
     const decoder = new TextDecoder();

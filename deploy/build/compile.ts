@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BuildError } from "./command.ts";
 import { denoCompile } from "./deno_compile.ts";
+import { proveExecutable } from "./proof.ts";
 import { readRevision, type Revision } from "./revision.ts";
 import { writeSelfExtracting } from "./self_extracting.ts";
 import { type Stage, stageApplication } from "./stage.ts";
@@ -14,7 +15,8 @@ const USAGE = `Usage: deno task compile [OPTIONS]
   --target TRIPLE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu (default: this machine)
   --output FILE      (default: dist/pinhole)
   --self-extracting  a self-extracting executable even where \`deno compile\` could make one
-  --deno FILE        the deno program to put into a self-extracting executable`;
+  --deno FILE        the deno program to put into a self-extracting executable
+  --unproven         do not run the executable when it is made`;
 
 /** Folder of the project. */
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -30,20 +32,46 @@ export interface CompileOptions {
   readonly selfExtracting: boolean;
   /** The `deno` program for a self-extracting executable. */
   readonly deno?: string | undefined;
+  /** Whether it is not run afterwards. Default: false. */
+  readonly unproven?: boolean;
 }
 
-/** Writes the executable, with `deno compile` if possible. */
+/** The kinds of executable, in the order in which they are tried. */
+const KINDS = ["deno_compile", "self_extracting"] as const;
+
+const KIND_NAMES: Readonly<Record<typeof KINDS[number], string>> = {
+  deno_compile: "by `deno compile`",
+  self_extracting: "self-extracting",
+};
+
+/**
+ * Writes the executable, with `deno compile` if possible, and runs it: one that does not work is replaced by one of the
+ * other kind.
+ * @throws {BuildError} If no kind works here.
+ */
 export async function compile(options: CompileOptions): Promise<void> {
-  const permissions = await readPermissions();
-  const shared = { ...options, permissions };
-  if (!options.selfExtracting) {
-    if (await denoCompile(shared)) return;
-    say(
-      "Deno's runtime for compiled programs (denort) cannot be downloaded and DENORT_BIN is not set: " +
-        "writing a self-extracting executable instead",
-    );
+  const shared = { ...options, permissions: await readPermissions() };
+  const failures: string[] = [];
+  for (const kind of options.selfExtracting ? KINDS.slice(1) : KINDS) {
+    const name = KIND_NAMES[kind];
+    if (kind === "self_extracting") await writeSelfExtracting(shared);
+    else if (!await denoCompile(shared)) {
+      say(
+        `No executable (${name}): Deno's runtime for compiled programs (denort) cannot be downloaded ` +
+          "and DENORT_BIN is not set",
+      );
+      continue;
+    }
+    const { failure, summary } = options.unproven === true
+      ? { failure: undefined, summary: "It was not run" }
+      : await proveExecutable(options.output, options);
+    if (failure === undefined) return say(`The executable (${name}) is made. ${summary}`);
+    const problem = `The executable (${name}) does not work. ${failure}`;
+    failures.push(problem);
+    say(problem);
   }
-  await writeSelfExtracting(shared);
+  await Deno.remove(options.output);
+  throw new BuildError(failures.join("\n"));
 }
 
 /**
@@ -86,6 +114,7 @@ async function main(): Promise<void> {
       "output": { type: "string", default: `${ROOT}/dist/pinhole` },
       "self-extracting": { type: "boolean", default: false },
       "deno": { type: "string" },
+      "unproven": { type: "boolean", default: false },
       "help": { type: "boolean", default: false },
     },
   });
@@ -95,8 +124,8 @@ async function main(): Promise<void> {
   const target = findTarget(values.target);
   const revision = await readRevision(ROOT);
   await using stage = await stageApplication({ root: ROOT, target, revision });
-  const { deno, "self-extracting": selfExtracting } = values;
-  await compile({ target, revision, stage, output, selfExtracting, deno });
+  const { deno, unproven, "self-extracting": selfExtracting } = values;
+  await compile({ target, revision, stage, output, selfExtracting, deno, unproven });
   const { size } = await Deno.stat(output);
   say(`${values.output}: Pinhole ${revision.version} for ${target.triple}, ${toMB(size)} MB`);
 }
