@@ -13,6 +13,7 @@ import { PortLeases } from "../ports/leases.ts";
 import type { MediaPort } from "../ports/media_port.ts";
 import { openPortRange } from "../ports/port_range.ts";
 import { EncodingTurns } from "../session/encoding_turns.ts";
+import { measureHeadroom } from "../session/headroom.ts";
 import { SessionRegistry } from "../session/registry.ts";
 import { PathProbe } from "../transport/ice/path_probe.ts";
 import { CIPHERS } from "../transport/rtp/native_ciphers.ts";
@@ -78,7 +79,9 @@ export async function startServer(config: Config, context: ServerContext): Promi
   const connections = shareDescriptors(readDescriptorLimit(), config);
   const parts = await openParts(live, { context, started, connections });
   context.unwanted?.throwIfAborted();
-  const registry = createRegistry(live, { parts, observers });
+  const turns = new EncodingTurns({ limit: ENCODINGS_MAX, clock: SYSTEM_CLOCK });
+  const headroom = started.use(measureHeadroom({ ...observers, turns }));
+  const registry = createRegistry(live, { parts, observers, turns });
   started.defer(() => registry.close());
   const lag = measureEventLoopLag(observers.meter);
   started.defer(() => lag[Symbol.dispose]());
@@ -86,6 +89,7 @@ export async function startServer(config: Config, context: ServerContext): Promi
   const state = { isLeaving: false, isWarm: false };
   const listeners = await serveHttp(live, {
     registry,
+    headroom,
     observers,
     version,
     started,
@@ -204,7 +208,7 @@ async function openParts(
 
 function createRegistry(
   live: LiveSettings,
-  { parts, observers }: { parts: Parts; observers: Observers },
+  { parts, observers, turns }: { parts: Parts; observers: Observers; turns: EncodingTurns },
 ): SessionRegistry {
   const { webrtc, audio } = live.config;
   const shared = { clock: SYSTEM_CLOCK, log: observers.log, meter: observers.meter };
@@ -219,7 +223,7 @@ function createRegistry(
     renderer: parts.renderer,
     encoders: parts.encoders,
     idleLoops: parts.idleLoops,
-    turns: new EncodingTurns({ limit: ENCODINGS_MAX, clock: SYSTEM_CLOCK }),
+    turns,
     loadIdleClip: (name, format) => live.idle.clip(name, format),
     video: () => live.config.video,
     deadlines: () => deadlinesOf(live.config),

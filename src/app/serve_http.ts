@@ -1,6 +1,7 @@
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ListenAddress } from "../config/spec.ts";
+import type { Headroom } from "../session/headroom.ts";
 import type { SessionRegistry } from "../session/registry.ts";
 import { createHttpApp, createOperatorsApp, type HttpApp } from "../signalling/http_app.ts";
 import { limitOffers } from "../signalling/offer_limit.ts";
@@ -26,6 +27,7 @@ export interface Listeners {
 /** The parts that HTTP serves. */
 export interface ServeHttpOptions {
   readonly registry: SessionRegistry;
+  readonly headroom: Headroom;
   readonly pathChecks: PathCheckApi;
   readonly observers: Observers;
   readonly version: string;
@@ -42,8 +44,10 @@ export interface ServeHttpOptions {
  */
 export async function serveHttp(
   live: LiveSettings,
-  { registry, pathChecks, observers, version, health, started, connections }: ServeHttpOptions,
+  options: ServeHttpOptions,
 ): Promise<Listeners> {
+  const { registry, headroom, pathChecks, observers, version, health, started, connections } =
+    options;
   const { server } = live.config;
   const { log, meter, metricsText, tracer } = observers;
   const tls = tlsFilesOf(server);
@@ -56,6 +60,7 @@ export async function serveHttp(
     serverJson: () => ({
       version,
       uptime_s: Math.floor((SYSTEM_CLOCK.now() - startedMs) / 1000),
+      headroom: Number(headroom.free().toFixed(2)),
       page_url: live.config.server.publicUrl ?? (server.adminListen ? null : "./"),
     }),
     health,

@@ -37,6 +37,11 @@ export type SourceCall = typeof SOURCE_CALLS[number];
 
 /** Metrics of sessions and their viewers. */
 export const SESSION_METRICS = {
+  headroom_ratio: {
+    kind: "gauge",
+    help:
+      "Share of the server that was free in the last 5 s, 0 to 1: of the event loop or of the encoders, whichever is less.",
+  },
   port_places: {
     kind: "gauge",
     help: "Places for viewers on each bound media port, by state.",

@@ -91,6 +91,11 @@ const CASES: readonly Case[] = [
     loud: seconds("event_loop_lag_seconds", { boundS: 0.1, upToS: 0.2, below: 90 }),
   },
   {
+    alert: "PinholeNoHeadroom",
+    quiet: [of("pinhole_headroom_ratio", {}, "0.1x70 0x2 0.1x28")],
+    loud: [of("pinhole_headroom_ratio", {}, "0.5x40 0.01x60")],
+  },
+  {
     alert: "PinholePathsFull",
     quiet: [
       of("pinhole_frames_sent_total", { codec: "h264" }, "0+300x100"),

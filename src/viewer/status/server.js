@@ -34,6 +34,7 @@
  * @typedef {object} About Content of `/api/server`.
  * @property {string} version
  * @property {number} uptime_s
+ * @property {number} headroom Share of the server that is free, 0 to 1.
  * @property {string | null} page_url The viewer page, relative to this address; `null` if unknown.
  */
 

@@ -63,9 +63,10 @@ function showServer({ about, sessions, ports, reasons }) {
 }
 
 /** @param {About} about */
-function showAbout({ version, uptime_s, page_url }) {
+function showAbout({ version, uptime_s, headroom, page_url }) {
   showFigure("version", version);
   showFigure("uptime", ageWords(uptime_s));
+  showFigure("headroom", `${Math.round(100 * headroom)} %`);
   const link = /** @type {HTMLAnchorElement} */ (element("page-link"));
   const open = /** @type {HTMLAnchorElement} */ (element("open-link"));
   link.hidden = element("open-words").hidden = page_url === null;
