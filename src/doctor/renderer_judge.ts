@@ -40,6 +40,7 @@ export function judgeEncoder(
   }
   return failed("encoder", {
     text: found.problem,
-    fix: 'video.encoder = "auto" and video.codec = "auto" use what this host has',
+    fix: 'video.encoder = "auto" and video.codec = "auto" use what this host has; ' +
+      "`pinhole self-test` tests each encoder",
   });
 }
