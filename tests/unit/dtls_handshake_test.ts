@@ -1,4 +1,5 @@
 import assert from "assert";
+import { generateKeyPairSync } from "node:crypto";
 import {
   SecureChannel,
   SecureChannelError,
@@ -23,12 +24,12 @@ const FATAL = 2;
 const HANDSHAKE = 22;
 
 /** A channel, a client that does as it is told, and what became of the handshake. */
-function pair(options: Partial<RawDtlsOptions> = {}) {
+function pair(options: Partial<RawDtlsOptions> = {}, own = certificate) {
   const clock = new FakeClock();
   const sent: Uint8Array[] = [];
   const verdicts: string[] = [];
   const channel = new SecureChannel({
-    certificate,
+    certificate: own,
     remoteFingerprints: [certificate.fingerprint],
     send: (packet) => {
       sent.push(Uint8Array.from(packet));
@@ -295,4 +296,11 @@ test("a hello that is repeated brings the very answer again", async () => {
   assert.deepEqual(sent, [cookie, cookie, cookie]);
   assert.deepEqual(client.heard, [3, 3, 3]);
   channel.close();
+});
+
+test("a certificate whose key cannot sign ends the handshake with alert 80, and nothing else", async () => {
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const state = pair({}, { ...certificate, privateKey: publicKey });
+  state.client.goTo("helloWithCookie");
+  await assertRefused(state, 80, /DTLS handshake failed/);
 });

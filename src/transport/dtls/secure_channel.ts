@@ -90,14 +90,8 @@ export class SecureChannel {
    * @throws {SecureChannelError}
    */
   async establish(): Promise<SecureMedia> {
-    try {
-      await Promise.race([this.#server.connected, this.#fault.promise]);
-      return this.#secureMedia();
-    } catch (error) {
-      if (error instanceof SecureChannelError) throw error;
-      this.#fail(dtlsFault("internal_error", errorText(error)));
-      return await this.#fault.promise;
-    }
+    await Promise.race([this.#server.connected, this.#fault.promise]);
+    return this.#secureMedia();
   }
 
   /**
@@ -195,10 +189,19 @@ export class SecureChannel {
   #receiveHandshake(record: DtlsRecord): DtlsVerdict {
     this.#handshakeBytes += record.bytes.length;
     if (this.#handshakeBytes > HANDSHAKE_BYTES_MAX) return "dtls_flood";
-    const verdict: HandshakeVerdict = this.#handshake.take(record);
+    const verdict = this.#tryHandshake(record);
     if (typeof verdict === "string") return verdict;
     this.#fail(verdict);
     return "taken";
+  }
+
+  /** A defect in our cryptography ends one handshake, and the browser is told. */
+  #tryHandshake(record: DtlsRecord): HandshakeVerdict {
+    try {
+      return this.#handshake.take(record);
+    } catch (error) {
+      return dtlsFault("internal_error", errorText(error));
+    }
   }
 
   /** Decrypts records under the handshake's keys, each once (RFC 6347 §4.1.2.6). */
