@@ -8,7 +8,8 @@ clientTest("plays by ICE-TCP where UDP is not offered", async (kind) => {
   await using viewer = await ClientViewer.join(kind, server.signallingUrl("main"), offer, {
     answer: (sdp) => sdp.replace(/^a=candidate:.* udp .*\r\n/mi, ""),
   });
-  await viewer.program.receives(30, "video", "audio");
+  // Its connection loses the framing after 0.4 s at the earliest: docs/ice_tcp.md.
+  await viewer.program.receives(kind === "libdatachannel" ? 10 : 30, "video", "audio");
   const [session] = await server.sessions();
   assert.equal(session?.viewers[0]?.transport, "tcp");
 }, { clients: ["pion", "libdatachannel", "gstreamer"] });
