@@ -51,30 +51,39 @@ export async function measureIdleLoad(progress: Progress): Promise<Figure[]> {
     const [startedS, startedMs] = [await cpuSeconds(server.pid), performance.now()];
     const receptions = await crowd.receive(WINDOW_MS);
     const cpuS = await cpuSeconds(server.pid) - startedS;
-    const pictures = receptions.map((each) => each.pictures);
+    const cpuPercent = 100 * cpuS / ((performance.now() - startedMs) / 1000);
+    const memoryMib = (await residentMib(server.pid) - emptyMib) / sessions;
+    const slowest = Math.min(...receptions.map(({ pictures }) => pictures));
+    const packets = median(receptions.map((each) => each.packets));
+    progress(
+      `${sessions} sessions: ${cpuPercent.toFixed(0)} % of one core, ${
+        memoryMib.toFixed(1)
+      } MiB each, ` +
+        `${slowest.toFixed(1)} pictures and ${packets.toFixed(0)} packets a second`,
+    );
     const isFirst = sessions === STEPS[0];
     figures.push(
       {
         name: `CPU of one core, moving idle sessions: ${sessions}`,
-        value: 100 * cpuS / ((performance.now() - startedMs) / 1000),
+        value: cpuPercent,
         unit: "%",
         ...(isFirst ? { aim: CPU_AIM_PERCENT } : {}),
       },
       {
         name: `memory of each, moving idle sessions: ${sessions}`,
-        value: (await residentMib(server.pid) - emptyMib) / sessions,
+        value: memoryMib,
         unit: "MiB",
         ...(isFirst ? { aim: MEMORY_AIM_MIB } : {}),
       },
       {
         name: `pictures of the slowest, moving idle sessions: ${sessions}`,
-        value: Math.min(...pictures),
+        value: slowest,
         unit: "/s",
         aimAtLeast: FPS_MIN,
       },
       {
         name: `packets, moving idle sessions: ${sessions}, median`,
-        value: median(receptions.map(({ packets }) => packets)),
+        value: packets,
         unit: "/s",
       },
     );
