@@ -81,7 +81,8 @@ export async function startServer(config: Config, context: ServerContext): Promi
   context.unwanted?.throwIfAborted();
   const turns = new EncodingTurns({ limit: ENCODINGS_MAX, clock: SYSTEM_CLOCK });
   const headroom = started.use(measureHeadroom({ ...observers, turns }));
-  const registry = createRegistry(live, { parts, observers, turns });
+  const isBusy = () => live.config.sessions.refuseWhenBusy && headroom.isBusy();
+  const registry = createRegistry(live, { parts, observers, turns, isBusy });
   started.defer(() => registry.close());
   const lag = measureEventLoopLag(observers.meter);
   started.defer(() => lag[Symbol.dispose]());
@@ -98,7 +99,7 @@ export async function startServer(config: Config, context: ServerContext): Promi
       ...parts,
       publicPort: (localPort) => publicPortOf(localPort, config.webrtc),
     }),
-    health: () => reasonsOf(state),
+    health: () => reasonsOf({ ...state, isBusy: isBusy() }),
   });
   // Last: viewers that connect meanwhile are served, only a little later.
   const warm = warmUp({ ...parts, video: config.video, log: observers.log }).then(() => {
@@ -130,10 +131,13 @@ export async function startServer(config: Config, context: ServerContext): Promi
 }
 
 /** Why the server is not ready. */
-function reasonsOf(state: { readonly isLeaving: boolean; readonly isWarm: boolean }): string[] {
+function reasonsOf(
+  state: { readonly isLeaving: boolean; readonly isWarm: boolean; readonly isBusy: boolean },
+): string[] {
   return [
     ...(state.isLeaving ? ["shutting down"] : []),
     ...(state.isWarm ? [] : ["warming up"]),
+    ...(state.isBusy ? ["busy"] : []),
   ];
 }
 
@@ -208,7 +212,12 @@ async function openParts(
 
 function createRegistry(
   live: LiveSettings,
-  { parts, observers, turns }: { parts: Parts; observers: Observers; turns: EncodingTurns },
+  { parts, observers, turns, isBusy }: {
+    parts: Parts;
+    observers: Observers;
+    turns: EncodingTurns;
+    isBusy: Live<boolean>;
+  },
 ): SessionRegistry {
   const { webrtc, audio } = live.config;
   const shared = { clock: SYSTEM_CLOCK, log: observers.log, meter: observers.meter };
@@ -224,6 +233,7 @@ function createRegistry(
     encoders: parts.encoders,
     idleLoops: parts.idleLoops,
     turns,
+    isBusy,
     loadIdleClip: (name, format) => live.idle.clip(name, format),
     video: () => live.config.video,
     deadlines: () => deadlinesOf(live.config),

@@ -101,6 +101,9 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 /** The names of {@link ERROR_CODES}, in their order. */
 export const ERROR_CODE_NAMES = Object.keys(ERROR_CODES) as readonly ErrorCode[];
 
+/** Cause of a refusal, where one code has several. `busy`: `no_free_port` although a place is free. */
+export type RefusalReason = "busy";
+
 /** Why a viewer ended: `reason` in the log and of `pinhole_viewers_ended_total`. */
 export const END_REASONS = [
   "bye",

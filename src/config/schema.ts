@@ -233,6 +233,14 @@ export const SCHEMA = {
         unit: "viewers",
         help: "Most viewers of one session at a time. Each viewer takes a place on a port.",
       },
+      refuse_when_busy: {
+        type: "boolean",
+        effect: "live",
+        default: true,
+        help:
+          "Refuse new viewers while the server has no headroom. false accepts them; all sessions then " +
+          "lose the same share of their pictures.",
+      },
     },
   },
   auth: {

@@ -16,6 +16,9 @@ import type { ViewerTable } from "./viewer_table.ts";
 /** Retry delay for a refused viewer when no place is about to become free, in milliseconds. */
 const RETRY_AFTER_MS = 2_000;
 
+/** Retry delay while the server is busy, in milliseconds: less would find the same 5 s of measurement. */
+const BUSY_RETRY_MS = 5_000;
+
 /** Limits on the number of sessions and viewers. */
 export interface RoomLimits {
   /** Maximum number of sessions at a time; 0: limited only by the places. */
@@ -40,6 +43,8 @@ export interface AdmissionOptions {
    * @throws Like `publicAddress`.
    */
   readonly findAddress?: (reachedHost: string) => Promise<unknown>;
+  /** Whether the server has no time for another viewer. Default: never. */
+  readonly isBusy?: Live<boolean>;
   readonly clock: Clock;
   readonly meter: SessionMeter;
   readonly log: Logger;
@@ -87,6 +92,7 @@ export class Admission {
   async admit(applicant: Applicant, onEnded: (viewer: Viewer) => void): Promise<Viewer> {
     const { request, signal } = applicant;
     const { sessionId, reachedHost } = request;
+    this.#assertHeadroom();
     if (this.#options.findAddress !== undefined) {
       await this.#options.findAddress(reachedHost);
       signal?.throwIfAborted();
@@ -114,6 +120,17 @@ export class Admission {
       signal?.removeEventListener("abort", lease.release);
       hold?.release();
     }
+  }
+
+  #assertHeadroom(): void {
+    if (this.#options.isBusy?.() !== true) return;
+    throw new ViewerError(
+      "no_free_port",
+      `The server is busy and has no room for another viewer; try again in ${
+        BUSY_RETRY_MS / 1000
+      } s`,
+      { retryAfterMs: BUSY_RETRY_MS, reason: "busy" },
+    );
   }
 
   #assertRoom(sessionId: string): void {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../base/codes.ts";
+import type { ErrorCode, RefusalReason } from "../base/codes.ts";
 import { AppError } from "../base/errors.ts";
 
 /** Why an offer or a resume was refused, or the server ended a viewer. */
@@ -11,14 +11,17 @@ export type ViewerErrorCode = Exclude<
 export class ViewerError extends AppError<ViewerErrorCode> {
   /** How long to wait before the next try, in milliseconds; only for temporary refusals. */
   readonly retryAfterMs: number | undefined;
+  /** Which of the causes of `no_free_port` it is: the places are free, but the server has no time for a viewer. */
+  readonly reason: RefusalReason | undefined;
 
   constructor(
     code: ViewerErrorCode,
     message: string,
-    options?: ErrorOptions & { retryAfterMs?: number },
+    options?: ErrorOptions & { retryAfterMs?: number; reason?: RefusalReason },
   ) {
     super(code, message, options);
     this.retryAfterMs = options?.retryAfterMs;
+    this.reason = options?.reason;
   }
 }
 

@@ -214,12 +214,13 @@ export class ViewerConnection {
     log.error("signalling_failed", { session: sessionId, error: failureText(error) });
   }
 
-  #closeWith({ code, message, retryAfterMs }: Refusal): void {
+  #closeWith({ code, message, retryAfterMs, reason }: Refusal): void {
     this.#send({
       type: "error",
       code,
       message,
       ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
+      ...(reason === undefined ? {} : { reason }),
     });
     // Sending closes the connection if the client is stalled.
     if (this.#isOver) return;

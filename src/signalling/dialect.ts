@@ -74,10 +74,17 @@ function readOffer(fields: JsonObject): Parsed<ClientMessage> {
 }
 
 function formatError(
-  { code, message, retry_after_ms }: Extract<ServerMessage, { type: "error" }>,
+  { code, message, retry_after_ms, reason }: Extract<ServerMessage, { type: "error" }>,
   timestamp: number,
 ): string {
-  return JSON.stringify({ type: "error", content: message, code, retry_after_ms, timestamp });
+  return JSON.stringify({
+    type: "error",
+    content: message,
+    code,
+    retry_after_ms,
+    reason,
+    timestamp,
+  });
 }
 
 /** Sends a renderer's JSON message unchanged, and wraps other text, so that the page can parse it. */

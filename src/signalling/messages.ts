@@ -1,5 +1,5 @@
 import { quote } from "../base/quote.ts";
-import type { ErrorCode } from "../base/codes.ts";
+import type { ErrorCode, RefusalReason } from "../base/codes.ts";
 import type { AnnouncedCandidate, ViewerNotice, ViewerState } from "../session/session_api.ts";
 import type { Refusal } from "./refusals.ts";
 import {
@@ -55,6 +55,7 @@ export type ServerMessage =
     readonly code: ErrorCode;
     readonly message: string;
     readonly retry_after_ms?: number;
+    readonly reason?: RefusalReason;
   };
 
 /** A message format (dialect). Both functions are pure and never throw. */

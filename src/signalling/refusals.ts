@@ -1,4 +1,9 @@
-import { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "../base/codes.ts";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorCodeInfo,
+  type RefusalReason,
+} from "../base/codes.ts";
 import { errorText } from "../base/errors.ts";
 import { isOfHostItself } from "./origins.ts";
 import { ViewerError } from "../session/session_api.ts";
@@ -13,6 +18,7 @@ export interface Refusal {
   readonly message: string;
   /** How long to wait before the next try, in milliseconds. */
   readonly retryAfterMs?: number;
+  readonly reason?: RefusalReason;
 }
 
 /** Maximum characters of an origin in a refusal. */
@@ -57,8 +63,13 @@ export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ViewerError)) {
     return { code: "internal", message: "The server failed; see its log" };
   }
-  const { code, message, retryAfterMs } = error;
-  return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
+  const { code, message, retryAfterMs, reason } = error;
+  return {
+    code,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 /** Text of an error of the sessions for the log, including its cause. */

@@ -227,9 +227,9 @@ async function outcomeOf(c: Context, { handle, ...options }: RespondOptions): Pr
 
 /** An error body as problem details (RFC 9457). */
 function refuse(c: Context, refusal: WhepRefusal): Response {
-  const { code, message: detail, retryAfterMs, headers = {} } = refusal;
+  const { code, message: detail, retryAfterMs, reason, headers = {} } = refusal;
   const { status = ERROR_TABLE[code].httpStatus } = refusal;
-  const problem = { title: code.replaceAll("_", " "), status, detail, code };
+  const problem = { title: code.replaceAll("_", " "), status, detail, code, reason };
   const wait = retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs };
   return c.body(JSON.stringify({ ...problem, ...wait }), status as 400, {
     "Content-Type": "application/problem+json",

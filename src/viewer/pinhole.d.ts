@@ -70,6 +70,8 @@ export interface PlayerProblem {
   readonly layer: PlayerLayer;
   /** A sentence or two for people, in English. */
   readonly message: string;
+  /** `busy`: with `no_free_port`, if a place is free, but the server has no time for another viewer. */
+  readonly reason?: "busy";
   /** `address:port` of the failed try, if its answer had one. */
   readonly at?: string | undefined;
   /** Milliseconds until the next try, from the event on; absent if there is none. */

@@ -229,10 +229,10 @@ export class PinholePlayer extends EventTarget {
     this.#startOver(problems.signallingProblem(problem, this.#url));
   }
 
-  /** @param {string} code @param {{ message?: string, retry_after_ms?: number }} why */
-  #refused(code, { message, retry_after_ms }) {
+  /** @param {string} code @param {{ message?: string, retry_after_ms?: number, reason?: string }} why */
+  #refused(code, { message, retry_after_ms, reason }) {
     if (code === "no_such_viewer" && this.#viewer !== null) return this.#negotiate();
-    const problem = problems.serverProblem(code, message);
+    const problem = problems.serverProblem(code, message, reason);
     if (!this.#mediaAlive || !problems.isFatal(problem)) {
       return this.#startOver(problem, retry_after_ms);
     }

@@ -40,16 +40,6 @@ export class ReceiverCrowd implements AsyncDisposable {
     return this.#viewers.length;
   }
 
-  /** As {@link grow}, but stops without an error when the server takes no more. */
-  async growWhileTaken(size: number): Promise<void> {
-    try {
-      await this.grow(size);
-    } catch (error) {
-      const isBusy = error instanceof Error && /busy/.test(String(error.cause));
-      if (!isBusy) throw error;
-    }
-  }
-
   /** Lets the newest viewers leave until there are so many. */
   async shrink(size: number): Promise<void> {
     const leaving = this.#viewers.splice(size);

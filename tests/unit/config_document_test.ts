@@ -16,7 +16,7 @@ const KEYS = {
   audio: "enabled bitrate_kbps",
   renderer: "library bridge isolation options",
   idle: "source sources",
-  sessions: "max viewers_per_session",
+  sessions: "max viewers_per_session refuse_when_busy",
   auth: "secret_file",
   log: "level format",
 };

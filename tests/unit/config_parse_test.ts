@@ -53,7 +53,7 @@ Deno.test("parseConfig: an empty file gives every default, resolved", () => {
     audio: { enabled: true, bitrateKbps: 48 },
     renderer: { library: undefined, bridge: undefined, isolation: "none", options: {} },
     idle: { source: undefined, sources: {} },
-    sessions: { max: 5, viewersPerSession: 8 },
+    sessions: { max: 5, viewersPerSession: 8, refuseWhenBusy: true },
     auth: { secretFile: undefined },
     log: { level: "info", format: "auto" },
   };
@@ -251,6 +251,7 @@ const REFUSED: readonly (readonly [key: string, toml: string])[] = [
   ["idle.sources.anna", "{ anna = 3 }"],
   ["sessions.max", "-1"],
   ["sessions.viewers_per_session", "0"],
+  ["sessions.refuse_when_busy", '"no"'],
   ["log.level", '"trace"'],
   ["log.format", "true"],
 ];

@@ -115,8 +115,21 @@ Deno.test("PREFIXED_DIALECT.format: names, content and timestamps in seconds", (
     timestamp,
   });
   assert.deepEqual(
-    format({ type: "error", code: "no_free_port", message: "Full", retry_after_ms: 500 }),
-    { type: "error", content: "Full", code: "no_free_port", retry_after_ms: 500, timestamp },
+    format({
+      type: "error",
+      code: "no_free_port",
+      message: "Full",
+      retry_after_ms: 500,
+      reason: "busy",
+    }),
+    {
+      type: "error",
+      content: "Full",
+      code: "no_free_port",
+      retry_after_ms: 500,
+      reason: "busy",
+      timestamp,
+    },
   );
 });
 

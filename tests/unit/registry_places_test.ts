@@ -132,3 +132,20 @@ Deno.test("registry: hundreds of viewers of every fate leak no place", async () 
   assert.deepEqual(setUp.peers.open, []);
   assert.deepEqual(setUp.registry.report, []);
 });
+
+Deno.test("registry: while the server is busy, new viewers and sessions are refused, and others go on", async () => {
+  let isBusy = false;
+  await using setUp = new RegistrySetUp({ isBusy: () => isBusy });
+  const viewer = await setUp.connect("main");
+  isBusy = true;
+  for (const session of ["main", "other"]) {
+    const { code, reason, retryAfterMs } = await refusal(setUp.offer(session));
+    assert.deepEqual([code, reason, retryAfterMs], ["no_free_port", "busy", 5_000]);
+  }
+  assert.equal(setUp.used, 1);
+  assert.equal(setUp.registry.report.length, 1);
+  assert.ok(!viewer.peer.isClosed);
+  setUp.registry.resume("main", viewer.handle.id, viewer.listener);
+  isBusy = false;
+  await setUp.join("main");
+});

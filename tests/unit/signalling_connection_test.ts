@@ -188,11 +188,12 @@ Deno.test("ViewerConnection: every refusal of the sessions is told and closes wi
   ];
   for (const code of codes) {
     const { sessions, socket, say, refused, closeCode } = setUpConnection();
-    sessions.gate = () => Promise.reject(new ViewerError(code, "Because", { retryAfterMs: 700 }));
+    sessions.gate = () =>
+      Promise.reject(new ViewerError(code, "Because", { retryAfterMs: 700, reason: "busy" }));
     say({ type: "offer", sdp: "" });
     await settle();
     assert.deepEqual(socket.sent, [
-      { type: "error", code, message: "Because", retry_after_ms: 700 },
+      { type: "error", code, message: "Because", retry_after_ms: 700, reason: "busy" },
     ]);
     assert.equal(closeCode(), ERROR_TABLE[code].closeCode);
     assert.deepEqual(socket.closedWith, {

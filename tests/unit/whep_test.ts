@@ -94,12 +94,13 @@ Deno.test("POST: what the sessions refuse is told by status, Retry-After and cod
     const code = name as ViewerErrorCode;
     server.sessions.gate = () =>
       Promise.reject(
-        new ViewerError(code, "No", { retryAfterMs: 1_200 }),
+        new ViewerError(code, "No", { retryAfterMs: 1_200, reason: "busy" }),
       );
     const answer = await server.offer();
     assert.deepEqual(problem(answer), [httpStatus, code]);
     assert.equal(answer.headers.get("Retry-After"), "2");
     assert.equal(JSON.parse(answer.text).retry_after_ms, 1_200);
+    assert.equal(JSON.parse(answer.text).reason, "busy");
     assert.equal(server.meter.value("viewers_refused_total", { code }), 1);
   }
   assert.equal(ERROR_TABLE.unsupported_codec.httpStatus, 406);

@@ -185,6 +185,15 @@ const EXPLANATIONS = {
  * @property {string} port Port part of `at`.
  */
 
+/** @type {Explanation} */
+const BUSY = {
+  title: "The server is busy",
+  tries: [
+    "The page tries again by itself. It gets in when other viewers leave.",
+    "/status shows the server's headroom. Fewer sessions, a smaller video.width and video.height, or a lower video.fps need less.",
+  ],
+};
+
 /**
  * @param {PlayerProblem} problem
  * @param {{ server: string, origin: string, announced: string | null }} where
@@ -194,6 +203,7 @@ export function explain(problem, { server, origin, announced }) {
   const at = announced ?? "the announced address";
   const colon = at.lastIndexOf(":");
   const [address, port] = colon < 0 ? [at, "?"] : [at.slice(0, colon), at.slice(colon + 1)];
+  if (problem.reason === "busy") return BUSY;
   const words = EXPLANATIONS[problem.code];
   return words?.({ server, origin, at, address, port }) ??
     { title: `The server refused (${problem.code})`, tries: ["See the server's log."] };

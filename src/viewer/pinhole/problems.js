@@ -36,12 +36,14 @@ export function isFatal(problem) {
 /**
  * @param {string} code One of the server's error codes.
  * @param {string | undefined} message The server's message, if it arrived.
+ * @param {string} [reason] Which of the code's causes it is.
  * @returns {PlayerProblem}
  */
-export function serverProblem(code, message) {
+export function serverProblem(code, message, reason) {
   const words = message || SERVER_WORDS[code] || `The server refused: ${code}.`;
   const known = /** @type {PlayerProblem["code"]} */ (code);
-  return { code: known, layer: "server", message: words };
+  const busy = reason === "busy" ? /** @type {const} */ ({ reason }) : {};
+  return { code: known, layer: "server", message: words, ...busy };
 }
 
 /** @returns {PlayerProblem} */

@@ -80,6 +80,8 @@ export class ServerProcess implements AsyncDisposable {
         "webrtc.listen": "127.0.0.1",
         // As long as tests are patient: on a busy machine a handshake takes seconds.
         "webrtc.connect_timeout_s": 45,
+        // Other tests use the same cores.
+        "sessions.refuse_when_busy": false,
         "webrtc.port_min": portMin,
         "webrtc.port_max": portMin + ports - 1,
         ...options.config,

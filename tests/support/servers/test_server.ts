@@ -29,6 +29,8 @@ const DEFAULTS: ConfigOverrides = {
   server: { listen: "127.0.0.1:0" },
   // As long as tests are patient: on a busy machine a handshake takes seconds.
   webrtc: { listen: "127.0.0.1", connect_timeout_s: 45 },
+  // Other tests use the same cores.
+  sessions: { refuse_when_busy: false },
   video: { width: 160, height: 120, fps: 30, bitrate_kbps: 400, encoder: "auto" },
 };
 
