@@ -137,20 +137,31 @@ export class ClientProgram implements AsyncDisposable {
     return await this.next("state", { ...options, where: (event) => event.state === state });
   }
 
+  /** Whether its peer connection has failed, which is for good. */
+  get hasFailed(): boolean {
+    return this.events.some(({ event, state }) => event === "state" && state === "failed");
+  }
+
   /** What came of a kind of media so far. */
   media(kind: "video" | "audio"): MediaCounts {
     const last = this.events.findLast(({ event }) => event === "media");
     return (last?.[kind] ?? { packets: 0 }) as MediaCounts;
   }
 
-  /** Waits for so many more packets of each kind, and that the client decodes them, where it decodes. */
+  /**
+   * Waits for so many more packets of each kind, and that the client decodes them, where it decodes.
+   * @throws {Error} At once when its peer connection fails.
+   */
   async receives(count: number, ...kinds: readonly ("video" | "audio")[]): Promise<void> {
     for (const kind of kinds) {
       const before = this.media(kind);
       const more = ({ packets, decoded }: MediaCounts) =>
         packets >= before.packets + count &&
         (decoded === undefined || decoded > (before.decoded ?? 0));
-      await eventually(() => more(this.media(kind)), {
+      await eventually(() => {
+        if (this.hasFailed) throw new Error(`${this.kind} has failed:\n${this.lastWords}`);
+        return more(this.media(kind));
+      }, {
         what: () =>
           `for ${count} packets of ${kind} at ${this.kind}, there are ` +
           `${JSON.stringify(this.media(kind))}\n${this.lastWords}`,

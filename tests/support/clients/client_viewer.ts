@@ -9,9 +9,6 @@ export interface Changes {
   readonly answer?: (sdp: string) => string;
 }
 
-/** werift, on the server's side, drops a timer of its handshake only after this time. */
-const FLIGHT_TIMER_MS = 1_100;
-
 /** A viewer of the server with a client that is not ours, and signalling over a WebSocket by hand. */
 export class ClientViewer implements AsyncDisposable {
   readonly program: ClientProgram;
@@ -21,7 +18,6 @@ export class ClientViewer implements AsyncDisposable {
   offerSdp = "";
   answerSdp = "";
   #socket: WebSocket | undefined;
-  readonly #startedMs = performance.now();
 
   private constructor(kind: ClientKind) {
     this.program = new ClientProgram(kind);
@@ -98,9 +94,6 @@ export class ClientViewer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeSocket();
     await this.program.close();
-    const connected = this.program.events.find(({ state }) => state === "connected");
-    const left = FLIGHT_TIMER_MS - (performance.now() - (connected?.atMs ?? this.#startedMs));
-    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
   }
 
   async #connect(url: string): Promise<void> {
