@@ -1,5 +1,5 @@
 import { errorText } from "../base/errors.ts";
-import { TestViewer, type Viewing } from "../transport/test_viewer.ts";
+import { TestViewer, type Viewing } from "./test_viewer.ts";
 import { type CheckResult, failed, ok, type Values, warning } from "./result.ts";
 import { closeWebSocket, openWebSocket } from "./signalling.ts";
 

@@ -58,7 +58,7 @@ export const STEPS: readonly Step[] = [
     check: "dtls",
     fix: COPY_FIX,
     run: async () => {
-      const { shakeHandsWithSelf } = await import("../transport/dtls/self_handshake.ts");
+      const { shakeHandsWithSelf } = await import("../doctor/self_handshake.ts");
       const { datagrams } = await shakeHandsWithSelf();
       return { text: `A handshake and a message each way took ${datagrams} datagrams` };
     },

@@ -8,14 +8,18 @@ const ONLY_BY: readonly { from: string; to: string; allowed: RegExp }[] = [
   { from: "session", to: "transport", allowed: /\/peer_transport\.ts$/ },
   { from: "signalling", to: "session", allowed: /\/session_api\.ts$/ },
   { from: "renderer", to: "media", allowed: /\/frame\.ts$/ },
-  { from: "doctor", to: "transport", allowed: /\/(ice\/stun|ice\/stun_format|test_viewer)\.ts$/ },
-  { from: "self_test", to: "doctor", allowed: /\/deadline\.ts$/ },
+  {
+    from: "doctor",
+    to: "transport",
+    allowed: /\/(ice\/stun(_format)?|dtls\/(secure_channel|server_certificate))\.ts$/,
+  },
+  { from: "self_test", to: "doctor", allowed: /\/(deadline|self_handshake)\.ts$/ },
   { from: "doctor", to: "ports", allowed: /\/(rfc4571|udp_port)\.ts$/ },
 ];
 
 /** The folder that alone may import a package. */
 const PACKAGE_OF: Readonly<Record<string, string>> = {
-  "werift": "transport",
+  "werift": "doctor",
   "node-av": "media",
   "sdp-transform": "sdp",
   "hono": "signalling",

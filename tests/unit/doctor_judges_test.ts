@@ -13,7 +13,7 @@ import { judgeAbsence, judgeServer } from "../../src/doctor/server.ts";
 import { judgeSignalling } from "../../src/doctor/signalling_judge.ts";
 import { judgeEncoder, judgeRenderer } from "../../src/doctor/renderer_judge.ts";
 import { judgeViewer } from "../../src/doctor/viewer_probe.ts";
-import type { Viewing } from "../../src/transport/test_viewer.ts";
+import type { Viewing } from "../../src/doctor/test_viewer.ts";
 
 function statuses(results: readonly CheckResult[]): string[] {
   return results.map(({ check, status }) => `${check} ${status}`);

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DtlsClient } from "werift";
-import { SecureChannel } from "./secure_channel.ts";
-import { createServerCertificate } from "./server_certificate.ts";
+import { SecureChannel } from "../transport/dtls/secure_channel.ts";
+import { createServerCertificate } from "../transport/dtls/server_certificate.ts";
 
 /** What {@link shakeHandsWithSelf} exchanges after the handshake. */
 const MESSAGE = new TextEncoder().encode("pinhole");
