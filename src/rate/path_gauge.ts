@@ -70,8 +70,8 @@ export class PathGauge {
   #arrived = new SlidingSum(DELIVERY);
   #growth = new QueueGrowth();
   #suddenAtMs = Number.NEGATIVE_INFINITY;
-  readonly #packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
-  readonly #missing = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
+  #packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
+  #missing = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
 
   /**
    * Processes the packets of one report, in sending order.
@@ -113,6 +113,12 @@ export class PathGauge {
       lossRatio,
       sudden: this.#isRefuted(fastest) ? "refuted" : undefined,
     };
+  }
+
+  /** Measures the loss from now on: packets are sent in another way. */
+  forgetLoss(): void {
+    this.#packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
+    this.#missing = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
   }
 
   #isRefuted(fastest: Arrival): boolean {

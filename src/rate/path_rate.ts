@@ -2,6 +2,7 @@ import type { Live } from "../base/live.ts";
 import { PathGauge } from "./path_gauge.ts";
 import { RateController, type RateLimits } from "./rate_controller.ts";
 import { SlidingLeast, SlidingSum } from "./sliding_window.ts";
+import { Repetition } from "./repetition.ts";
 import { RateCap, type RateCapLimits } from "./rate_cap.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
@@ -50,6 +51,10 @@ const SILENT_MS = 1_000;
 const FIRST_REPORT_MS = 400;
 /** A stream starts with half its rate, but no less than this. */
 const START = { share: 0.5, leastKbps: 1_000 } as const;
+/** Packets are sent twice only at this many times the lowest rate. */
+const REPEAT_FLOORS = 3;
+/** Fewer packets do not show how many get lost. */
+const MISSED_OF_MIN = 20;
 const SENT_MS = 1_000;
 /**
  * Window for the shortest round trip, ten minutes. A path that cannot carry even the lowest rate never appears empty,
@@ -67,8 +72,12 @@ export class PathRate {
   readonly #controller: RateController;
   readonly #cap = new RateCap();
   #nowMs: number;
+  readonly #limits: Live<RateLimits>;
   readonly #expectsReports: boolean;
   #gauge = new PathGauge();
+  readonly #videoPackets = new SlidingSum({ windowMs: SENT_MS, buckets: 10 });
+  readonly #resentPackets = new SlidingSum({ windowMs: SENT_MS, buckets: 10 });
+  readonly #repetition = new Repetition();
   #roundTrip = new SlidingLeast(ROUND_TRIP);
   #hasReports = false;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +94,7 @@ export class PathRate {
   }) {
     this.#expectsReports = expectsReports;
     this.#nowMs = nowMs;
+    this.#limits = limits;
     const { ceilingKbps } = limits();
     const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
     this.#controller = new RateController({ limits, startKbps, nowMs });
@@ -92,13 +102,30 @@ export class PathRate {
 
   get view(): PathRateView {
     const limitKbps = this.#cap.targetKbps(this.#nowMs);
-    const targetKbps = Math.min(this.#controller.targetKbps, limitKbps);
+    const { floorKbps } = this.#limits();
+    const targetKbps = Math.min(
+      Math.max(
+        this.#controller.targetKbps / this.#copies,
+        Math.min(floorKbps, this.#controller.targetKbps),
+      ),
+      limitKbps / this.#copies,
+    );
     return { targetKbps, limitKbps, queueMs: this.#queueMs };
   }
 
   /** Sets the viewer's own limits, which apply even below the minimum rate. Default: none. */
   set limits(limits: RateCapLimits) {
     this.#cap.limits = limits;
+  }
+
+  /** Whether so many packets get lost that each is worth sending twice; {@link view} leaves room for that. */
+  get isRepeating(): boolean {
+    return this.#repetition.isOn;
+  }
+
+  /** Records that packets which the viewer missed are sent again, each counted once. */
+  resent(packets: number, nowMs: number): void {
+    this.#resentPackets.add(packets, nowMs);
   }
 
   /** Whether so much is in flight that another picture would only be late. */
@@ -117,10 +144,11 @@ export class PathRate {
    * bits.
    */
   sent(videoBytes: number, nowMs: number): number {
-    this.#sentBytes.add(videoBytes, nowMs);
+    this.#sentBytes.add(this.#copies * videoBytes, nowMs);
     this.#nowMs = nowMs;
     if (videoBytes > 0) {
-      this.#cap.sent(videoBytes, nowMs);
+      for (let copy = 0; copy < this.#copies; copy++) this.#cap.sent(videoBytes, nowMs);
+      this.#videoPackets.add(1, nowMs);
       this.#videoSentAtMs = nowMs;
       this.#videoBeganAtMs ??= nowMs;
     }
@@ -135,12 +163,16 @@ export class PathRate {
     const last = fates.findLast(({ receivedAtMs }) => receivedAtMs !== undefined);
     if (last !== undefined) this.#roundTrip.add(nowMs - last.sentAtMs, nowMs);
     const sentKbps = this.#sentKbps(nowMs);
-    const path = this.#gauge.read(fates, nowMs, { sentKbps });
+    const copies = this.#copies;
+    const path = this.#gauge.read(fates, nowMs, { sentKbps: sentKbps / copies });
     if (path === undefined) return;
+    this.#repeat(path.lossRatio, nowMs);
     this.#queueMs = path.queueMs;
     if (path.sudden === "begins") this.#drain(path.deliveredKbps, nowMs);
     if (path.sudden === "refuted") this.#drainsUntilMs = nowMs;
-    this.#controller.update({ ...path, sentKbps }, nowMs);
+    const deliveredKbps = copies * path.deliveredKbps;
+    const isRepeated = this.#repetition.isOn;
+    this.#controller.update({ ...path, deliveredKbps, sentKbps, isRepeated }, nowMs);
   }
 
   /** Processes a receiver report. If there are transport-wide reports, it only shows that a silent path works again. */
@@ -166,6 +198,22 @@ export class PathRate {
   #wake(answersMs: number, nowMs: number): void {
     const sinceMs = this.#sent.waitingSinceMs ?? nowMs;
     if (nowMs - this.#reportedAtMs > SILENT_MS && nowMs - answersMs > sinceMs) this.#sent.forget();
+  }
+
+  get #copies(): 1 | 2 {
+    return this.#repetition.isOn ? 2 : 1;
+  }
+
+  #repeat(lossRatio: number, nowMs: number): void {
+    const { floorKbps } = this.#limits();
+    const isAffordable = this.#controller.targetKbps >= REPEAT_FLOORS * floorKbps;
+    // A packet that was sent again before the report does not appear as lost.
+    const packets = this.#videoPackets.at(nowMs);
+    const missed = packets < MISSED_OF_MIN ? 0 : this.#resentPackets.at(nowMs) / packets;
+    const ratio = this.#repetition.isOn ? lossRatio : Math.max(lossRatio, missed);
+    const isChanged = this.#repetition.update(ratio, { nowMs, isAffordable });
+    if (isChanged && this.#repetition.isOn) this.#controller.excuseLoss();
+    if (this.#repetition.isChanging(nowMs)) this.#gauge.forgetLoss();
   }
 
   /** Skips pictures while most of what is on its way passes. */

@@ -11,6 +11,8 @@ export interface RateLimits {
 export interface RateEvidence extends PathEvidence {
   /** Video sent recently, in kbit/s. */
   readonly sentKbps: number;
+  /** Whether packets are sent twice, so that a packet counts as lost if both copies are. Default: false. */
+  readonly isRepeated?: boolean;
 }
 
 /** A shorter queue counts as none: one picture at the path's rate takes as long to transmit. */
@@ -30,8 +32,9 @@ const FOREIGN_MS = 3_000;
 const FOREIGN_QUEUE_MS_MAX = 400;
 
 /** Loss up to the first is no sign of congestion; above the second it is. */
-const LOSS_LOW = 0.02;
-const LOSS_HIGH = 0.1;
+const ONCE = { lossLow: 0.02, lossHigh: 0.1 } as const;
+/** The same where packets are sent twice, so that both copies have to get lost: one in seven, and one in five. */
+const REPEATED = { lossLow: 0.02, lossHigh: 0.04 } as const;
 const LOSS_INTERVAL_MS = 500;
 
 /** Doubles every second until the first limit is found, which takes about 0.4 s to show. */
@@ -82,6 +85,7 @@ export class RateController {
     readonly capacityKbps: number | undefined;
   } | undefined;
   #lossCutAtMs = Number.NEGATIVE_INFINITY;
+  #drainedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ limits, startKbps, nowMs }: {
     limits: Live<RateLimits>;
@@ -115,8 +119,9 @@ export class RateController {
     if (evidence.sudden === "begins" && this.#phase !== "draining") this.#remember();
     if (this.#phase === "draining") return this.#keepDraining(queueMs, evidence, nowMs);
     if (queueMs > QUEUE_HIGH_MS) return this.#beginDraining(queueMs, evidence, nowMs);
-    if (evidence.lossRatio > LOSS_HIGH) return this.#cutForLoss(evidence, nowMs);
-    if (queueMs < QUEUE_LOW_MS && evidence.lossRatio < LOSS_LOW) {
+    const { lossLow, lossHigh } = evidence.isRepeated ? REPEATED : ONCE;
+    if (evidence.lossRatio > lossHigh) return this.#cutForLoss(evidence, nowMs);
+    if (queueMs < QUEUE_LOW_MS && evidence.lossRatio < lossLow) {
       this.#grow(evidence, stepMs);
     }
   }
@@ -148,6 +153,7 @@ export class RateController {
   #keepDraining(queueMs: number, evidence: RateEvidence, nowMs: number): void {
     if (queueMs < QUEUE_LOW_MS) {
       this.#phase = "steady";
+      this.#drainedAtMs = this.#updatedAtMs;
       this.#targetKbps = KEEP_SHARE * (this.#capacityKbps ?? this.#targetKbps);
       return;
     }
@@ -173,6 +179,12 @@ export class RateController {
     this.#phase = "steady";
     this.#capacityKbps = this.#targetKbps;
     this.#targetKbps *= 1 - lossRatio / 2;
+  }
+
+  /** Packets are sent twice from now on: the rate at which many got lost is no limit any more. */
+  excuseLoss(): void {
+    if (this.#phase === "draining" || this.#lossCutAtMs < this.#drainedAtMs) return;
+    this.#capacityKbps = this.#limits().ceilingKbps;
   }
 
   #grow({ sentKbps }: RateEvidence, stepMs: number): void {

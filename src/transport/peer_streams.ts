@@ -16,7 +16,7 @@ export const VIDEO_CLOCK_RATE = 90_000;
 export interface PeerStreamsOptions {
   /** Whether the session has sound. */
   readonly hasSound: boolean;
-  readonly path: Pick<PathRate, "sent">;
+  readonly path: Pick<PathRate, "sent" | "isRepeating" | "resent">;
   readonly clock: Clock;
   readonly send: (packet: Uint8Array) => void;
   /** Whether packets may be sent to the viewer's address; sound that may not be sent gets no sequence number. */
@@ -96,8 +96,8 @@ export class PeerStreams implements AudioSink {
   }
 
   #open(clockRate: number, marks: RtpMarks): RtpStream {
-    const { clock, send } = this.#options;
-    return new RtpStream({ ...marks, clockRate, clock, send });
+    const { clock, send, path } = this.#options;
+    return new RtpStream({ ...marks, clockRate, clock, send, repetition: path });
   }
 
   #videoMarks(): RtpMarks {

@@ -13,6 +13,8 @@ export interface LinkOptions {
   readonly queuePackets?: number;
   /** Share of packets that get lost at random. Default 0. */
   readonly loss?: number;
+  /** How many packets in a row get lost at a time. Default 1. */
+  readonly lossBurst?: number;
   /** Up to so much is added to each packet's delay. Default 0. */
   readonly jitterMs?: number;
   /** Now and then nothing passes for a while, as when a tunnel's TCP sends a segment again. */
@@ -30,6 +32,8 @@ export class SimulatedLink {
   #lastArrivalMs = 0;
   #stalledUntilMs = 0;
   #nextStallMs: number;
+  /** Packets that get lost from now on. */
+  #losing = 0;
   /** When the packets leave the queue that are in it. */
   #waiting: number[] = [];
 
@@ -50,10 +54,18 @@ export class SimulatedLink {
     this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - bucketMs) + spentMs;
     const leavesAtMs = Math.max(this.#freeAtMs, nowMs, this.#stalledUntilMs);
     this.#waiting.push(leavesAtMs);
-    if (this.#random.below(1_000_000) < loss * 1_000_000) return undefined;
+    if (this.#isLost(loss)) return undefined;
     const arrival = leavesAtMs + delayMs + this.#random.below(1000) / 1000 * jitterMs;
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrival);
     return this.#lastArrivalMs;
+  }
+
+  #isLost(loss: number): boolean {
+    const { lossBurst = 1 } = this.#options;
+    if (this.#losing > 0) return --this.#losing >= 0;
+    if (this.#random.below(1_000_000) >= loss * 1_000_000 / lossBurst) return false;
+    this.#losing = lossBurst - 1;
+    return true;
   }
 
   /** How long a packet that is sent now would wait in the queue, in milliseconds. */

@@ -12,6 +12,8 @@ const SOUND_INTERVAL_MS = 20;
 const REPORT_INTERVAL_MS = 100;
 /** A keyframe is as many times as large as another frame, while the encoder's rate buffer has room. */
 const KEYFRAME_FACTOR = 6;
+/** Where packets are sent twice, the second copy leaves so much later. */
+const REPEAT_AFTER_MS = 8;
 const RATE_BUFFER_S = 0.5;
 
 /** A viewer's stream over a link. */
@@ -58,6 +60,7 @@ export class SimulatedStream {
   /** By sequence number; arrival by the viewer's clock. */
   #arrivals: { readonly number: number; readonly atMs: number | undefined }[] = [];
   #reported = 0;
+  #repeats: { readonly number: number; readonly bytes: number; readonly dueMs: number }[] = [];
   #reports: { readonly atMs: number; readonly arrivals: PacketArrival[] }[] = [];
   #nextFrameMs: number;
   #nextSoundMs: number;
@@ -83,6 +86,7 @@ export class SimulatedStream {
   step(nowMs: number): void {
     if (nowMs < this.#startMs) return;
     this.#takeReports(nowMs);
+    this.#repeat(nowMs);
     if (nowMs >= this.#nextReportMs) this.#sendReport(nowMs);
     if (nowMs >= this.#nextSoundMs) {
       this.#nextSoundMs += SOUND_INTERVAL_MS;
@@ -129,7 +133,22 @@ export class SimulatedStream {
     const number = this.#rate.sent(videoBytes, nowMs);
     const arrival = this.#options.link.send(bytes, nowMs);
     this.#arrivals.push({ number, atMs: arrival });
+    if (this.#rate.isRepeating) {
+      this.#repeats.push({ number, bytes, dueMs: nowMs + REPEAT_AFTER_MS });
+    }
     return arrival;
+  }
+
+  /** Sends the second copies that are due. */
+  #repeat(nowMs: number): void {
+    while ((this.#repeats[0]?.dueMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
+      const { number, bytes } = this.#repeats.shift() ?? { number: 0, bytes: 0 };
+      const atMs = this.#options.link.send(bytes, nowMs);
+      const packet = this.#arrivals[number];
+      if (packet !== undefined && packet.atMs === undefined) {
+        this.#arrivals[number] = { number, atMs };
+      }
+    }
   }
 
   #sendReport(nowMs: number): void {

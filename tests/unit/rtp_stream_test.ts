@@ -1,7 +1,7 @@
 import { parseRtp, type RtpPacket } from "../support/media/rtp_packet.ts";
 import { extendSequenceNumber } from "../../src/base/sequence_numbers.ts";
 import assert from "assert";
-import { RtpStream } from "../../src/transport/rtp/rtp_stream.ts";
+import { RtpStream, type RtpStreamOptions } from "../../src/transport/rtp/rtp_stream.ts";
 import { FakeClock } from "../support/parts/fake_clock.ts";
 import type { PlainPacket, SrtpSender } from "../../src/transport/rtp/srtp.ts";
 
@@ -16,7 +16,11 @@ class OpenSrtp implements SrtpSender {
   }
 }
 
-function setUp({ started = true }: { started?: boolean } = {}) {
+function setUp(
+  { started = true, repetition }:
+    & { started?: boolean }
+    & Pick<RtpStreamOptions, "repetition"> = {},
+) {
   const sent: Uint8Array[] = [];
   const srtp = new OpenSrtp();
   const clock = new FakeClock();
@@ -25,6 +29,7 @@ function setUp({ started = true }: { started?: boolean } = {}) {
     clockRate: 90_000,
     clock,
     send: (packet) => void sent.push(packet.slice()),
+    ...(repetition && { repetition }),
   });
   if (started) stream.start(srtp);
   return { stream, srtp, clock, sent, packets: () => sent.map(parsed) };
@@ -130,6 +135,31 @@ Deno.test("RtpStream: a packet that is asked for all the time is sent once in 40
   }
   assert.deepEqual(resentAt, [0, 40, 80, 120]);
   assert.equal(stream.packetsRetransmitted, 4);
+});
+
+Deno.test("RtpStream: where much is lost, each packet leaves twice, some milliseconds apart, as the same bytes", async () => {
+  const missed: number[] = [];
+  const repetition = { isRepeating: true, resent: (packets: number) => void missed.push(packets) };
+  const { stream, packets, clock, sent } = setUp({ repetition });
+  stream.send({ payloads: payloads(3), timestampUs: 0, marker: true });
+  assert.equal(sent.length, 3);
+  await clock.advance(10);
+  assert.equal(sent.length, 6);
+  assert.deepEqual(sent.slice(3), sent.slice(0, 3));
+  assert.equal(stream.packetsSent, 3);
+  const lost = packets()[1]?.sequenceNumber ?? 0;
+  await clock.advance(50);
+  stream.resend([lost]);
+  await clock.advance(50);
+  assert.deepEqual(packets().slice(6).map(({ sequenceNumber }) => sequenceNumber), [lost, lost]);
+  stream.resend([lost]);
+  assert.deepEqual(missed, [1, 0]);
+  repetition.isRepeating = false;
+  await clock.advance(50);
+  const before = sent.length;
+  stream.send({ payloads: payloads(1), timestampUs: 1e5, marker: true, keyframe: true });
+  await clock.advance(50);
+  assert.equal(sent.length, before + 1);
 });
 
 Deno.test("RtpStream: sequence numbers wrap, and the rollover counter says how often", () => {

@@ -11,6 +11,9 @@ const HISTORY_PACKETS = 512;
 /** A lost packet is asked for again and again until it arrives; within this time it is sent but once. */
 const RESEND_INTERVAL_MS = 40;
 
+/** Time between the two copies of a packet that is sent twice: losses come in bursts. */
+const REPEAT_AFTER_MS = 8;
+
 /**
  * A packet is sent again at most so often: then a viewer that asks for everything all the time gets five times the
  * stream, and not what its requests are able to multiply to.
@@ -39,6 +42,12 @@ export interface RtpStreamOptions extends RtpMarks {
   readonly clock: Clock;
   /** Takes a packet, which is only valid until the call returns: its memory is used again. */
   readonly send: (packet: Uint8Array) => void;
+  /** Decides whether so much is lost at present that each packet is worth sending twice. Default: never. */
+  readonly repetition?: {
+    readonly isRepeating: boolean;
+    /** So many packets are sent again for the first time. */
+    resent(packets: number, nowMs: number): void;
+  };
 }
 
 /** The packets of one frame, or one packet of sound. */
@@ -146,6 +155,7 @@ export class RtpStream {
     const { payloadType, sent, numberExtensionId: id } = this.#marks;
     const number = new Uint8Array(this.#number.buffer);
     const numbered = id === undefined ? extensions : [...extensions, { id, data: number }];
+    const firstIndex = this.#nextIndex;
     for (const [at, payload] of payloads.entries()) {
       this.#number.setUint16(0, sent?.(payload.length) ?? 0);
       const index = this.#nextIndex++;
@@ -168,6 +178,7 @@ export class RtpStream {
       this.#payloadBytesSent += payload.length;
       this.#send(slot);
     }
+    this.#repeatLater(Array.from(payloads, (_, at) => firstIndex + at));
   }
 
   /** Nothing that was sent so far is worth sending again: a keyframe follows. */
@@ -183,6 +194,8 @@ export class RtpStream {
     const nowMs = this.#options.clock.now();
     let packets = 0;
     let isTooLate = false;
+    const resent: number[] = [];
+    let firstTime = 0;
     for (const sequenceNumber of sequenceNumbers) {
       const index = extendSequenceNumber(sequenceNumber, this.#nextIndex - 1);
       if (index < this.#neededFrom || index >= this.#nextIndex) continue;
@@ -192,13 +205,32 @@ export class RtpStream {
         continue;
       }
       if (sent.resends >= RESENDS_MAX || nowMs - sent.resentAtMs < RESEND_INTERVAL_MS) continue;
+      if (sent.resends === 0) firstTime++;
       sent.resends++;
       sent.resentAtMs = nowMs;
       this.#send(sent);
+      resent.push(index);
       packets++;
     }
+    this.#options.repetition?.resent(firstTime, nowMs);
+    this.#repeatLater(resent);
     this.#packetsRetransmitted += packets;
     return { packets, isTooLate };
+  }
+
+  /**
+   * Sends the second copy of packets, if much is lost: the same bytes, of which the receiver's replay protection takes
+   * one.
+   */
+  #repeatLater(indexes: readonly number[]): void {
+    const { repetition, clock } = this.#options;
+    if (indexes.length === 0 || repetition?.isRepeating !== true) return;
+    clock.after(REPEAT_AFTER_MS, () => {
+      for (const index of indexes) {
+        const slot = this.#history[index % HISTORY_PACKETS];
+        if (slot?.index === index && index >= this.#neededFrom) this.#send(slot);
+      }
+    });
   }
 
   /** Memory for a packet, which it keeps until {@link HISTORY_PACKETS} others have followed. */
