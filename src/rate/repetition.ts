@@ -36,7 +36,7 @@ export class Repetition {
     lossRatio: number,
     { nowMs, isAffordable }: { nowMs: number; isAffordable: boolean },
   ): boolean {
-    if (this.#isOn && !isAffordable) return this.#set(false, nowMs);
+    if (this.#isOn && !isAffordable) return this.#switch(nowMs);
     if (this.isChanging(nowMs)) return false;
     // Both copies get lost with the square of the probability.
     const isDue = this.#isOn
@@ -44,11 +44,11 @@ export class Repetition {
       : lossRatio >= LOSS.begin && isAffordable;
     this.#sinceMs = isDue ? this.#sinceMs ?? nowMs : undefined;
     const forMs = this.#isOn ? LOW_MS : lossRatio >= LOSS.atOnce ? 0 : HIGH_MS;
-    return nowMs - (this.#sinceMs ?? nowMs) >= forMs && this.#set(!this.#isOn, nowMs);
+    return isDue && nowMs - (this.#sinceMs ?? nowMs) >= forMs && this.#switch(nowMs);
   }
 
-  #set(isOn: boolean, nowMs: number): true {
-    this.#isOn = isOn;
+  #switch(nowMs: number): true {
+    this.#isOn = !this.#isOn;
     this.#changedAtMs = nowMs;
     this.#sinceMs = undefined;
     return true;
