@@ -123,6 +123,7 @@ browserTest(
     await shows(page, "#empty", /No viewers[^]*http:\/\/[^]*\/\?session=demo/);
     await shows(page, '[data-figure="version"]', /\d+\.\d+\.\d+/);
     await shows(page, '[data-figure="uptime"]', /^\d+ s$/);
+    await shows(page, '[data-figure="headroom"]', /^\d+ %$/);
     await shows(page, "#page-link", /Viewer page/);
     await shows(page, "#ports-words", /^4 places free$/);
     {
@@ -135,6 +136,9 @@ browserTest(
       await shows(page, '[data-label="Bitrate"]', /[1-9][\d,]* kbit\/s/);
       await shows(page, '[data-label="Round trip"]', /\d ms/);
       await shows(page, '[data-label="Queue"]', /^\d+ ms$/);
+      // The page asks once a second: its row of the second viewer may be older than the picture.
+      await shows(page, 'tbody:nth-of-type(1) [data-label="State"]', /^connected$/);
+      await shows(page, 'tbody:nth-of-type(2) [data-label="State"]', /^connected$/);
       const rows = await readRows(page);
       assert.equal(rows.length, 2);
       for (const [port, state, way, codec, , target, , , lost] of rows) {
