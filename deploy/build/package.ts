@@ -66,7 +66,8 @@ async function writeFiles(folder: string, revision: Revision): Promise<void> {
 
 function withoutDefaultServer(source: string): string {
   const text = source.replace(DEFAULT_SERVER, NO_DEFAULT_SERVER)
-    .replace(/\/\*\* This file lies[^]*?\nconst HERE = .*\n\n/, "");
+    // The constant, with the comment before it.
+    .replace(/\/\*\*(?:(?!\*\/)[^])*\*\/\nconst HERE = .*\n\n/, "");
   if (text.includes("HERE")) throw new Error("pinhole/home.js is not as the package knows it");
   return text;
 }
