@@ -72,7 +72,9 @@ export class Listener implements AsyncDisposable {
   readonly #cutter: ConnectionCutter | undefined;
   #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
   #certificate: TlsCertificate | undefined;
-  /** The listener with the old certificate, while it exists. */
+  /** Settles when the listener is closed. */
+  #accepting: Promise<void>;
+  /** The listener with the old certificate. */
   #retiring: { readonly close: () => void; readonly closed: Promise<void> } | undefined;
   /** The last warning about the certificate's validity, with its wall-clock time. */
   #validitySaid: { readonly kind: string; readonly atMs: number } | undefined;
@@ -89,7 +91,7 @@ export class Listener implements AsyncDisposable {
     this.#listener = this.#listen(options.port, certificate);
     this.#cutter = certificate === undefined ? undefined : new ConnectionCutter();
     this.#http = new HttpConnections(options);
-    this.#accept(this.#listener);
+    this.#accepting = this.#accept(this.#listener);
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
     if (certificate !== undefined) {
       this.#sayValidity(certificate);
@@ -175,7 +177,11 @@ export class Listener implements AsyncDisposable {
   async #reload(): Promise<void> {
     const { tls, log } = this.#options;
     if (tls === undefined || this.#closing.signal.aborted) return;
-    const former = { certificate: this.#certificate, listener: this.#listener };
+    const former = {
+      certificate: this.#certificate,
+      listener: this.#listener,
+      accepting: this.#accepting,
+    };
     try {
       const certificate = await readTlsFiles(tls);
       this.#refusedFor = undefined;
@@ -187,8 +193,8 @@ export class Listener implements AsyncDisposable {
       if (this.#closing.signal.aborted) return;
       this.#listener = this.#listen(this.address.port, certificate);
       this.#certificate = certificate;
-      this.#accept(this.#listener);
-      this.#retire(former.listener);
+      this.#accepting = this.#accept(this.#listener);
+      this.#retire(former);
       log.info("tls_reloaded", { not_after: certificate.notAfter });
     } catch (error) {
       const reason = errorText(error);
@@ -198,16 +204,17 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Closes the old listener only after its pending connections are accepted, since closing would reset them. */
-  #retire(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
+  #retire({ listener, accepting }: {
+    listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>;
+    accepting: Promise<void>;
+  }): void {
     const close = () => {
       cancel();
       this.#close(listener);
-      this.#retiring = undefined;
-      resolve();
     };
     const cancel = this.#options.clock.after(FORMER_MS, close);
-    this.#retiring = { close, closed };
+    // Deno closes the socket when nothing accepts from it any more. Before that, the host would count three.
+    this.#retiring = { close, closed: accepting };
     // If the host does not support this, some new connections would still get the old certificate.
     if (preferNewest(this.address.port) !== undefined) close();
   }
@@ -233,14 +240,17 @@ export class Listener implements AsyncDisposable {
     });
   }
 
-  #accept(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): void {
+  /** @returns Settles when the listener is closed, as far as the host is concerned. */
+  #accept(listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn>): Promise<void> {
     const { clock, log } = this.#options;
-    this.#track(acceptAll(listener, {
+    const accepting = acceptAll(listener, {
       clock,
       signal: this.#closing.signal,
       take: (connection) => this.#take(connection),
       paused: (error) => log.warn("accept_failed", { error: errorText(error) }),
-    }));
+    });
+    this.#track(accepting);
+    return accepting;
   }
 
   #track(running: Promise<void>): void {
