@@ -28,6 +28,8 @@ export class RingMaker {
   readonly #calls: SerialCalls = new SerialCalls();
   /** The latest ring, whose file is at the bridge's path. */
   #last: Ring | undefined;
+  /** What the latest warning said: a writer that asks again for the same ring is no news. */
+  #warned: { readonly wantedBytes: number; readonly slots: number } | undefined;
 
   constructor(options: RingMakerOptions) {
     this.#options = options;
@@ -79,6 +81,8 @@ export class RingMaker {
     if (plan.kind !== "grant" || plan.slotCount < slotCount) {
       const refused = Math.max(0, sessions - plan.sessions);
       this.#warn({ wantedBytes, memoryBytes, slots: plan.slotCount, refused });
+    } else {
+      this.#warned = undefined;
     }
     if (plan.kind === "none") {
       throw new BridgeError("bridge_files", this.#words(wantedBytes, memoryBytes));
@@ -140,6 +144,9 @@ export class RingMaker {
     },
   ): void {
     const { bridge, log, files: { folder } } = this.#options;
+    const isNews = wantedBytes !== this.#warned?.wantedBytes || slots !== this.#warned.slots;
+    if (!isNews && refused === 0) return;
+    this.#warned = { wantedBytes, slots };
     log.warn("bridge_memory_short", {
       bridge,
       folder,
