@@ -214,6 +214,15 @@ export type PinholePlayerListener<Type extends keyof PinholePlayerEventMap> =
  * Plays one Pinhole session in a video element, and keeps it playing: a WebSocket that breaks is resumed while the
  * stream continues, a media path that fails is negotiated again, and waits grow from 0.25 s to 4 s. Works on plain-http
  * pages.
+ *
+ * @example
+ * ```js
+ * const player = new PinholePlayer({ video: document.querySelector("video"), session: "demo" });
+ * player.addEventListener("view", ({ detail }) => {
+ *   document.title = detail.problem?.message ?? detail.state;
+ * });
+ * await player.start(); // The first picture is there.
+ * ```
  */
 export declare class PinholePlayer extends EventTarget {
   /** @throws {TypeError} When there is no video, no valid session id, or `url` is not a URL. */

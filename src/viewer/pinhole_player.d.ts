@@ -13,6 +13,14 @@ export interface PinholePlayerElementEventMap
  *
  * Each attribute is also a property. A change of `server`, `session` or `idle` starts a new stream. A new `token` is
  * used for the next try, and does not interrupt a stream that plays.
+ *
+ * @example
+ * ```js
+ * const element = document.createElement("pinhole-player");
+ * element.session = "demo";
+ * element.addEventListener("error", ({ detail }) => console.log(detail.message));
+ * document.body.append(element);
+ * ```
  */
 export declare class PinholePlayerElement extends HTMLElement {
   /** Address of the server, relative to the page. Default: the server that the module was loaded from. */
