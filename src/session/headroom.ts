@@ -6,6 +6,9 @@ import type { SessionMeter } from "./metrics.ts";
 /** Time between two probes of the event loop, in milliseconds. A loop that is as late as this is half free. */
 const PROBE_MS = 20;
 
+/** The same while there is plenty of room: fifty timers a second cost 2 % of a slow core. */
+const CALM = { free: 0.8, probeMs: 200 } as const;
+
 /**
  * Time that a value is about, in milliseconds. In less, the first viewer's warm-up, or a garbage collection, would look
  * like overload.
@@ -21,7 +24,8 @@ const LIMITS = { busy: 0.05, free: 0.15 } as const;
 interface Slot {
   readonly fromMs: number;
   readonly busyMs: number;
-  probes: number;
+  /** When its probes should have come, and how much later they came. */
+  plannedMs: number;
   lateMs: number;
 }
 
@@ -38,17 +42,23 @@ export class HeadroomEstimate {
 
   /**
    * Adds a probe of the event loop.
-   * @param probe `lateMs`: how late it came. `busyMs`: what {@link EncodingTurns.busyMs} is now.
+   * @param probe `plannedMs`: its interval, {@link PROBE_MS} by default. `lateMs`: how late it came. `busyMs`: what
+   * {@link EncodingTurns.busyMs} is now.
    */
-  note({ nowMs, lateMs, busyMs }: { nowMs: number; lateMs: number; busyMs: number }): void {
+  note({ nowMs, lateMs, busyMs, plannedMs = PROBE_MS }: {
+    nowMs: number;
+    lateMs: number;
+    busyMs: number;
+    plannedMs?: number;
+  }): void {
     let slot = this.#slots.at(-1);
     if (slot === undefined || nowMs - slot.fromMs >= SLOT_MS) {
-      slot = { fromMs: nowMs, busyMs, probes: 0, lateMs: 0 };
+      slot = { fromMs: nowMs, busyMs, plannedMs: 0, lateMs: 0 };
       this.#slots.push(slot);
       // The oldest one that is kept begins before the window, so that the window is never shorter.
       while (nowMs - (this.#slots[1]?.fromMs ?? nowMs) >= WINDOW_MS) this.#slots.shift();
     }
-    slot.probes++;
+    slot.plannedMs += plannedMs;
     slot.lateMs += Math.max(0, lateMs);
     this.#free = this.#freeAt(nowMs, busyMs);
     this.#isBusy = this.#free < (this.#isBusy ? LIMITS.free : LIMITS.busy);
@@ -67,7 +77,7 @@ export class HeadroomEstimate {
   #freeAt(nowMs: number, busyMs: number): number {
     const [first] = this.#slots;
     if (first === undefined || nowMs - first.fromMs < WINDOW_MS) return 1;
-    const plannedMs = PROBE_MS * this.#slots.reduce((sum, { probes }) => sum + probes, 0);
+    const plannedMs = this.#slots.reduce((sum, slot) => sum + slot.plannedMs, 0);
     const lateMs = this.#slots.reduce((sum, slot) => sum + slot.lateMs, 0);
     const loop = plannedMs / (plannedMs + lateMs);
     const encoders = 1 - (busyMs - first.busyMs) / (nowMs - first.fromMs);
@@ -97,11 +107,12 @@ export function measureHeadroom(
   const estimate = new HeadroomEstimate();
   let cancel: CancelTimer;
   const probe = (): void => {
-    const dueMs = clock.now() + PROBE_MS;
-    cancel = clock.after(PROBE_MS, () => {
+    const plannedMs = estimate.free > CALM.free ? CALM.probeMs : PROBE_MS;
+    const dueMs = clock.now() + plannedMs;
+    cancel = clock.after(plannedMs, () => {
       const nowMs = clock.now();
       const wasBusy = estimate.isBusy;
-      estimate.note({ nowMs, lateMs: nowMs - dueMs, busyMs: turns.busyMs });
+      estimate.note({ nowMs, lateMs: nowMs - dueMs, busyMs: turns.busyMs, plannedMs });
       meter.gauge("headroom_ratio", estimate.free);
       if (estimate.isBusy !== wasBusy) {
         const headroom = Number(estimate.free.toFixed(2));
