@@ -178,7 +178,9 @@ export class RtpStream {
       this.#payloadBytesSent += payload.length;
       this.#send(slot);
     }
-    this.#repeatLater(Array.from(payloads, (_, at) => firstIndex + at));
+    if (this.#options.repetition?.isRepeating) {
+      this.#repeatLater(Array.from(payloads, (_, at) => firstIndex + at));
+    }
   }
 
   /** Nothing that was sent so far is worth sending again: a keyframe follows. */
@@ -213,19 +215,18 @@ export class RtpStream {
       packets++;
     }
     this.#options.repetition?.resent(firstTime, nowMs);
-    this.#repeatLater(resent);
+    if (this.#options.repetition?.isRepeating) this.#repeatLater(resent);
     this.#packetsRetransmitted += packets;
     return { packets, isTooLate };
   }
 
   /**
-   * Sends the second copy of packets, if much is lost: the same bytes, of which the receiver's replay protection takes
+   * Sends the second copy of packets: the same bytes, of which the receiver's replay protection takes
    * one.
    */
   #repeatLater(indexes: readonly number[]): void {
-    const { repetition, clock } = this.#options;
-    if (indexes.length === 0 || repetition?.isRepeating !== true) return;
-    clock.after(REPEAT_AFTER_MS, () => {
+    if (indexes.length === 0) return;
+    this.#options.clock.after(REPEAT_AFTER_MS, () => {
       for (const index of indexes) {
         const slot = this.#history[index % HISTORY_PACKETS];
         if (slot?.index === index && index >= this.#neededFrom) this.#send(slot);
