@@ -95,11 +95,6 @@ export class DatagramQueue {
     [this.#data, this.#names, this.#iovecs] = this.#open(SLOTS.first);
   }
 
-  /** Datagrams that wait. */
-  get length(): number {
-    return this.#length;
-  }
-
   /** Whether another datagram makes the memory grow, or is refused. */
   get isFull(): boolean {
     return this.#length === this.#slots.length;

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { concatBytes } from "../../base/bytes.ts";
 import type { SrtpKeys, SrtpProfile } from "../rtp/srtp_keys.ts";
 
 const MASTER_SECRET_BYTES = 48;
@@ -38,7 +39,7 @@ export function deriveMasterSecret(
 ): Uint8Array {
   const [label, seed] = "transcript" in source
     ? ["extended master secret", sha256(source.transcript)] as const
-    : ["master secret", joined(source.client, source.server)] as const;
+    : ["master secret", concatBytes(source.client, source.server)] as const;
   return prf(sharedSecret, { label, seed, bytes: MASTER_SECRET_BYTES });
 }
 
@@ -47,7 +48,7 @@ export function deriveRecordKeys(masterSecret: Uint8Array, randoms: Randoms): Bo
   const [remoteKey, localKey, remoteSalt, localSalt] = split(
     prf(masterSecret, {
       label: "key expansion",
-      seed: joined(randoms.server, randoms.client),
+      seed: concatBytes(randoms.server, randoms.client),
       bytes: 2 * (WRITE_KEY_BYTES + WRITE_SALT_BYTES),
     }),
     WRITE_KEY_BYTES,
@@ -68,7 +69,7 @@ export function exportSrtpKeys(
   const [remoteKey, localKey, remoteSalt, localSalt] = split(
     prf(masterSecret, {
       label: "EXTRACTOR-dtls_srtp",
-      seed: joined(randoms.client, randoms.server),
+      seed: concatBytes(randoms.client, randoms.server),
       bytes: 2 * (16 + saltBytes),
     }),
     16,
@@ -109,27 +110,17 @@ function prf(
   secret: Uint8Array,
   { label, seed, bytes }: { label: string; seed: Uint8Array; bytes: number },
 ): Uint8Array {
-  const labelled = joined(new TextEncoder().encode(label), seed);
+  const labelled = concatBytes(new TextEncoder().encode(label), seed);
   const hmac = (data: Uint8Array) => createHmac("sha256", secret).update(data).digest();
   const output: Uint8Array[] = [];
   let a: Uint8Array = labelled;
   for (let done = 0; done < bytes; done += 32) {
     a = hmac(a);
-    output.push(hmac(joined(a, labelled)));
+    output.push(hmac(concatBytes(a, labelled)));
   }
-  return joined(...output).subarray(0, bytes);
+  return concatBytes(...output).subarray(0, bytes);
 }
 
 function sha256(data: Uint8Array): Uint8Array {
   return createHash("sha256").update(data).digest();
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

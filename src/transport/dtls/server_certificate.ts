@@ -5,6 +5,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
+import { concatBytes } from "../../base/bytes.ts";
 import type { Fingerprint } from "../../sdp/model.ts";
 
 /** The certificate of all peers in this process. */
@@ -86,18 +87,12 @@ function sequence(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** One value in DER (X.690 §8.1): tag, length, content. */
 function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const content = concatBytes(...parts);
+  const { length } = content;
   const header = length < 0x80
     ? [tag, length]
     : length < 0x100
     ? [tag, 0x81, length]
     : [tag, 0x82, length >>> 8, length & 0xff];
-  const value = new Uint8Array(header.length + length);
-  value.set(header);
-  let at = header.length;
-  for (const part of parts) {
-    value.set(part, at);
-    at += part.length;
-  }
-  return value;
+  return concatBytes(Uint8Array.from(header), content);
 }

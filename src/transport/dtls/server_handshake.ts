@@ -1,4 +1,5 @@
 import { createSign, randomBytes } from "node:crypto";
+import { concatBytes } from "../../base/bytes.ts";
 import type { SrtpKeys } from "../rtp/srtp_keys.ts";
 import type { ClientHello } from "./client_hello.ts";
 import type { HandshakeEngine } from "./client_handshake.ts";
@@ -92,7 +93,7 @@ export class ServerHandshake implements HandshakeEngine {
   }
 
   transcript(): Uint8Array {
-    return join(this.#transcript);
+    return concatBytes(...this.#transcript);
   }
 
   requestCookie(): void {
@@ -205,7 +206,7 @@ export class ServerHandshake implements HandshakeEngine {
 
   /** The records of a flight fit into one datagram. */
   #sendFlight(records: readonly Uint8Array[]): void {
-    const datagram = join(records);
+    const datagram = concatBytes(...records);
     this.#flight.replace(datagram);
     this.#options.send(datagram);
   }
@@ -234,14 +235,4 @@ class LastFlight {
     this.#repeats++;
     return this.#datagram;
   }
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
+import { counterMode } from "./srtp_keys.ts";
 
 /** Bytes of a tag of AES-GCM. */
 export const GCM_TAG_BYTES = 16;
@@ -80,10 +81,7 @@ export const DENO_CIPHERS: Ciphers = {
   }),
   counterMode: (key) => ({
     crypt({ iv, data, target }) {
-      const cipher = createCipheriv("aes-128-ctr", key, iv);
-      target.set(cipher.update(data));
-      // It gives no bytes, but Deno frees a cipher only here: without it a kilobyte would leak with every packet.
-      cipher.final();
+      target.set(counterMode(key, { iv, data }));
     },
   }),
   hmacSha1: (key) => ({
