@@ -24,7 +24,7 @@ export async function measureIdle(progress: Progress): Promise<Figure[]> {
     },
   });
   const emptyMib = await residentMib(server.pid);
-  await using crowd = new ReceiverCrowd(server);
+  await using crowd = await ReceiverCrowd.open(server);
   progress(`${SESSIONS} sessions join`);
   await crowd.grow(SESSIONS);
   await crowd.receive(SETTLE_MS);

@@ -41,7 +41,7 @@ export async function measureIdleLoad(progress: Progress): Promise<Figure[]> {
     },
   });
   const emptyMib = await memoryWithLoop(server);
-  await using crowd = new ReceiverCrowd(server);
+  await using crowd = await ReceiverCrowd.open(server);
   const figures: Figure[] = [];
   for (const sessions of STEPS) {
     progress(`${sessions} sessions join`);
@@ -94,7 +94,7 @@ export async function measureIdleLoad(progress: Progress): Promise<Figure[]> {
 /** Of the server once it holds the loop and has shown it to somebody, who has left. */
 async function memoryWithLoop(server: ServerProcess): Promise<number> {
   {
-    await using first = new ReceiverCrowd(server);
+    await using first = await ReceiverCrowd.open(server);
     await first.grow(1);
     await first.receive(SETTLE_MS);
   }

@@ -41,7 +41,7 @@ export async function openPion(peer: string): Promise<PeerServer> {
 }
 
 /** Builds pion's side. @returns The path of the program. */
-export async function buildPeer(progress: Progress): Promise<string> {
+export async function buildPeer(progress: Progress = () => {}): Promise<string> {
   progress("building pion's side with Go");
   const target = fileURLToPath(new URL("../.cache/bench/pion", import.meta.url));
   const path = `${Deno.env.get("PATH") ?? ""}:${GO}`;
@@ -56,7 +56,7 @@ export async function buildPeer(progress: Progress): Promise<string> {
   throw new Error(`Go did not build tests/bench/peers/pion: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** A process of pion's side. */
+/** A process that is none of ours: a server beside ours, or its viewers. */
 export class PeerProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -64,7 +64,13 @@ export class PeerProcess implements AsyncDisposable {
   /** What it said when it was ready. */
   ready: {
     readonly listening?: string;
-    readonly joined?: readonly { readonly connected: number; readonly first_packet: number }[];
+    /** Times of viewers that have joined, in milliseconds since the offer of each. */
+    readonly joined?: readonly {
+      readonly connected: number;
+      readonly first_packet: number;
+      readonly first_picture: number;
+    }[];
+    readonly packet_us?: number;
   } = {};
 
   private constructor(program: string, args: readonly string[]) {
@@ -91,9 +97,14 @@ export class PeerProcess implements AsyncDisposable {
 
   /** Packets and pictures that each viewer has received so far. */
   async received(): Promise<readonly (readonly [packets: number, pictures: number])[]> {
-    await this.#stdin.write(new TextEncoder().encode("\n"));
-    const { received } = await this.#next<{ received: [number, number][] }>();
+    const { received } = await this.ask<{ received: [number, number][] }>("{}");
     return received;
+  }
+
+  /** Writes a line on its standard input, and reads the line by which it answers. */
+  async ask<T>(line: string): Promise<T> {
+    await this.#stdin.write(new TextEncoder().encode(`${line}\n`));
+    return await this.#next<T>();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -109,7 +120,7 @@ export class PeerProcess implements AsyncDisposable {
 
   async #next<T = PeerProcess["ready"]>(): Promise<T> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error("pion's side has ended; its words stand above");
+    if (done) throw new Error("The process of a peer has ended; its words stand above");
     return JSON.parse(value);
   }
 }

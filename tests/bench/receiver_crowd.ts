@@ -1,5 +1,5 @@
 import type { ServerProcess } from "../support/servers/server_process.ts";
-import { WeriftViewer } from "../support/clients/werift_viewer.ts";
+import { buildPeer, PeerProcess } from "./peer_process.ts";
 
 /** What one viewer was sent in a while. */
 export interface Reception {
@@ -9,57 +9,90 @@ export interface Reception {
   readonly packets: number;
 }
 
-/** Viewers in this process that take packets and decode nothing, each in a session of its own. */
+/** How a crowd answers each command (tests/bench/peers/pion/crowd.go). */
+interface CrowdAnswer {
+  readonly received: readonly (readonly [packets: number, pictures: number])[];
+  readonly refused: Readonly<Record<string, number>>;
+  /** Why the last viewer did not join, or empty. */
+  readonly failure: string;
+}
+
+/**
+ * Viewers that take packets and decode nothing, each in a session of its own. They are pion's, in a process of their own:
+ * it takes a few percent of the cores that are measured, and waits for no viewer longer than a minute.
+ */
 export class ReceiverCrowd implements AsyncDisposable {
   readonly #server: ServerProcess;
-  readonly #viewers: WeriftViewer[] = [];
+  readonly #process: PeerProcess;
+  readonly #refused = new Map<string, number>();
+  #size = 0;
 
-  constructor(server: ServerProcess) {
+  private constructor(server: ServerProcess, process: PeerProcess) {
     this.#server = server;
+    this.#process = process;
+  }
+
+  /** A crowd without a viewer. */
+  static async open(server: ServerProcess): Promise<ReceiverCrowd> {
+    const program = await buildPeer();
+    const url = `${server.origin}/whep/bench`;
+    return new ReceiverCrowd(server, await PeerProcess.start(program, ["crowd", url]));
   }
 
   /**
-   * Adds viewers until there are so many; settles when each has had a packet.
-   * @throws {Error} With the server's last words, when one gets none.
+   * Adds viewers, one after another, until there are so many; settles when each has had a picture, or was refused.
+   * @throws {Error} With the server's last words, when one gets neither.
    */
   async grow(size: number): Promise<void> {
-    const url = `${this.#server.origin.replace("http", "ws")}/ws`;
-    while (this.#viewers.length < size) {
-      const session = `bench-${this.#viewers.length}`;
-      try {
-        this.#viewers.push(await WeriftViewer.play(`${url}/${session}`));
-      } catch (cause) {
-        const words = this.#server.lastWords;
-        throw new Error(`No packet came for session ${session}:\n${words}`, { cause });
-      }
+    const { received, refused, failure } = await this.#ask({ join: size - this.#size });
+    this.#size = received.length;
+    for (const [code, count] of Object.entries(refused)) {
+      this.#refused.set(code, (this.#refused.get(code) ?? 0) + count);
     }
+    if (failure !== "") throw new Error(`${failure}\n${this.#server.lastWords}`);
   }
 
   /** How many there are. */
   get size(): number {
-    return this.#viewers.length;
+    return this.#size;
   }
 
-  /** Lets the newest viewers leave until there are so many. */
+  /** How many were refused, by code. */
+  get refused(): ReadonlyMap<string, number> {
+    return this.#refused;
+  }
+
+  /** Lets the newest viewers leave at once until there are so many. */
   async shrink(size: number): Promise<void> {
-    const leaving = this.#viewers.splice(size);
-    await Promise.all(leaving.map((viewer) => viewer[Symbol.asyncDispose]()));
+    const { received } = await this.#ask({ leave: this.#size - size });
+    this.#size = received.length;
+  }
+
+  /** Pictures that each has received since it joined. */
+  async pictures(): Promise<readonly number[]> {
+    return (await this.#process.received()).map(([, pictures]) => pictures);
   }
 
   /** Lets `ms` milliseconds pass. @returns What each viewer was sent meanwhile. */
   async receive(ms: number): Promise<Reception[]> {
+    const before = await this.#process.received();
     const startedMs = performance.now();
-    // They keep all that they are sent.
-    for (const viewer of this.#viewers) viewer.packets.length = 0;
     await new Promise((resolve) => setTimeout(resolve, ms));
+    const after = await this.#process.received();
     const seconds = (performance.now() - startedMs) / 1000;
-    return this.#viewers.map(({ packets }) => ({
-      pictures: packets.filter(({ marker }) => marker).length / seconds,
-      packets: packets.length / seconds,
+    return after.map(([packets, pictures], at) => ({
+      pictures: (pictures - (before[at]?.[1] ?? 0)) / seconds,
+      packets: (packets - (before[at]?.[0] ?? 0)) / seconds,
     }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#viewers.map((viewer) => viewer[Symbol.asyncDispose]()));
+    // A crowd that has failed cannot say goodbye; its error is what counts.
+    await this.shrink(0).catch(() => {});
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  #ask(command: { join?: number; leave?: number }): Promise<CrowdAnswer> {
+    return this.#process.ask(JSON.stringify(command));
   }
 }

@@ -26,7 +26,7 @@ interface Step {
 /**
  * How many sessions the server carries: each with its own rendering and encoding of the C library's scene at 720p30, and
  * one viewer that takes the packets and decodes nothing. Sessions are added until one of them loses pictures; the viewers
- * are in this process and take their part of the same cores.
+ * take their part of the same cores.
  */
 export async function measureSessions(progress: Progress): Promise<Figure[]> {
   const library = await compileReference();
@@ -35,7 +35,7 @@ export async function measureSessions(progress: Progress): Promise<Figure[]> {
     ports: Math.max(...STEPS),
     config: { "renderer.library": library, "video.fps": FPS },
   });
-  await using crowd = new ReceiverCrowd(server);
+  await using crowd = await ReceiverCrowd.open(server);
   for (const sessions of STEPS) {
     await crowd.grow(sessions);
     await crowd.receive(SETTLE_MS);
