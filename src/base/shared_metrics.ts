@@ -6,6 +6,18 @@ const MESSAGE_DROPS = [
   ...["viewer_only", "over_budget"],
 ] as const;
 
+/** Reasons of `frames_dropped_total`. */
+const FRAME_DROPS = [
+  "late",
+  "superseded",
+  "encoder_busy",
+  "encoder_skipped",
+  "path_full",
+  "no_keyframe",
+] as const;
+/** Why a frame was dropped. */
+export type FrameDrop = typeof FRAME_DROPS[number];
+
 /** Reasons of `packets_dropped_total`. */
 const PACKET_DROPS = [
   ...["too_long", "impossible_source", "unknown_kind", "unknown_source", "rtp", "tcp_backlog"],
@@ -20,7 +32,7 @@ export const SHARED_METRICS = {
   frames_dropped_total: {
     kind: "counter",
     help: "Frames dropped before they were rendered or encoded, by reason.",
-    labels: { reason: ["late", "superseded", "encoder_busy", "encoder_skipped", "path_full"] },
+    labels: { reason: FRAME_DROPS },
   },
   audio_dropped_total: {
     kind: "counter",

@@ -1,16 +1,17 @@
 import { errorText } from "../base/errors.ts";
+import type { FrameDrop } from "../base/shared_metrics.ts";
 import type { EncodedFrame } from "../media/encoder.ts";
 import type { EncodedSourceFrame, RawFrame } from "../media/frame.ts";
-import { ParameterSetCache } from "../media/h264.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
 import type { LoopUnit } from "../media/idle/encoded_loop.ts";
 import { createPacketizer, type Packetizer } from "../media/packetizer.ts";
 import type { VideoSink } from "../transport/peer_transport.ts";
 import { Audience } from "./audience.ts";
-import { BranchEncoder, type BranchEncoderOptions } from "./branch_encoder.ts";
-import type { EncodingTurns } from "./encoding_turns.ts";
-import { type IdleLoops, LoopPlayer } from "./loop_player.ts";
-import type { KeyframeReason, SessionMeter } from "./metrics.ts";
+import { BranchEncoder } from "./branch_encoder.ts";
+import type { IdleMoment, VideoBranchOptions } from "./branch_options.ts";
+import { LoopPlayer } from "./loop_player.ts";
+import type { KeyframeReason } from "./metrics.ts";
+import { RendererStream } from "./renderer_stream.ts";
 
 /** Minimum time between two keyframes, because each is many times larger than other frames. */
 export const KEYFRAME_INTERVAL_MS_MIN = 300;
@@ -24,29 +25,6 @@ const RATE_CHANGE_MIN = 0.03;
 /** While a loop is being encoded, sessions that wait for it encode at least every third idle picture. */
 const SKIPPED_IN_A_ROW_MAX = 2;
 
-/** The idle picture at one moment. */
-export interface IdleMoment {
-  readonly clip: IdleClip;
-  /** The clip's picture, the same object as long as it is shown. */
-  readonly picture: RawFrame;
-  /** Microseconds since the renderer became idle. */
-  readonly elapsedUs: number;
-  /** The session's time now, in microseconds. */
-  readonly timestampUs: number;
-}
-
-export interface VideoBranchOptions extends BranchEncoderOptions {
-  /** Missing if the branch encodes all idle pictures itself. */
-  readonly idleLoops?: IdleLoops | undefined;
-  /** Shared by all sessions. Missing if pictures are compressed at once. */
-  readonly turns?: EncodingTurns | undefined;
-  readonly meter: SessionMeter;
-  /** The rate that the viewers' paths can carry changed, in kbit/s. */
-  readonly onRate: (kbps: number) => void;
-  /** The encoder could not be opened, or failed. Called once; the branch no longer works then. */
-  readonly onFailed: (error: Error) => void;
-}
-
 /**
  * One codec of one session: encodes frames and sends the packets to every viewer of that codec. At most one picture
  * waits while another is being compressed; a newer one replaces it.
@@ -56,6 +34,7 @@ export class VideoBranch {
   readonly #packetize: Packetizer;
   readonly #audience = new Audience();
   readonly #encoder: BranchEncoder;
+  readonly #renderer: RendererStream;
   /** The encoder's target. */
   #rateKbps: number;
   #waiting = false;
@@ -67,7 +46,6 @@ export class VideoBranch {
   #lastKeyframeMs = Number.NEGATIVE_INFINITY;
   #lastSentMs = Number.NEGATIVE_INFINITY;
   #lastSentUs = Number.NEGATIVE_INFINITY;
-  readonly #parameterSets = new ParameterSetCache();
   #closed = false;
   #player: LoopPlayer | undefined;
   #playerClip: IdleClip | undefined;
@@ -79,7 +57,7 @@ export class VideoBranch {
   #restoring: Promise<void> | undefined;
   /** Viewers received other frames after the encoder's last one, so its next one must be a keyframe. */
   #isBehind = false;
-  /** Number of changes to a shared loop: a frame whose encoding began before the last one is not sent. */
+  /** Number of other frames that viewers received: a picture whose encoding began before the last one is not sent. */
   #era = 0;
 
   /** Starts opening the encoder at once, so that it is ready when the first viewer has connected. */
@@ -88,6 +66,7 @@ export class VideoBranch {
     this.#packetize = createPacketizer(options.codec);
     this.#rateKbps = options.settings.bitrateKbps;
     this.#encoder = new BranchEncoder(options, (error) => this.#fail(error));
+    this.#renderer = new RendererStream(() => options.onKeyframeDue());
   }
 
   /** Number of viewers that receive this codec. */
@@ -141,6 +120,7 @@ export class VideoBranch {
 
   /** Encodes a frame; settles when its memory is no longer needed. Does nothing while there are no viewers. */
   async take(frame: RawFrame): Promise<void> {
+    this.#renderer.skip();
     if (this.#restoring !== undefined) await this.#restoring;
     await this.#load(frame, undefined);
   }
@@ -153,6 +133,8 @@ export class VideoBranch {
    */
   async keep(moment: IdleMoment): Promise<void> {
     if (this.#restoring !== undefined) await this.#restoring;
+    // After frames of the renderer, the first idle picture must be a keyframe.
+    if (this.#renderer.isShown && this.#isKeyframeRecent(this.#options.clock.now())) return;
     if (this.#play(moment)) return;
     const { picture, timestampUs } = moment;
     if (this.#kept === picture && this.refresh(timestampUs)) return;
@@ -165,23 +147,25 @@ export class VideoBranch {
     void Promise.resolve(this.#encoding).finally(done);
   }
 
-  /** Frames may come soon: opens the encoder if it was closed because it was not needed. */
+  /** Frames may come soon: opens the encoder if it was closed and will be needed. */
   stir(): void {
-    if (!this.#closed) this.#encoder.stir();
+    if (!this.#closed && !this.#renderer.isEncoded) this.#encoder.stir();
   }
 
   /**
-   * Repeats the last picture if a viewer waits for a keyframe, or if nothing was sent for a second.
+   * Repeats the last picture if a viewer waits for a keyframe, or if nothing was sent for a second. An access unit of the
+   * renderer cannot be repeated.
    * @param timestampUs The session's time now.
    * @returns False if a picture is due and there is none: the caller should supply one.
    */
   refresh(timestampUs: number): boolean {
-    const busy = this.#waiting || (this.#encoding ?? this.#restoring) !== undefined;
-    if (!this.isReady || !this.#audience.isWatching || this.#closed || busy) {
-      return true;
-    }
+    if (!this.isReady || !this.#audience.isWatching || this.#closed) return true;
+    if (this.#waiting || (this.#encoding ?? this.#restoring) !== undefined) return true;
     const nowMs = this.#options.clock.now();
-    if (!this.#keyframeDue(nowMs) && nowMs - this.#lastSentMs < REFRESH_INTERVAL_MS) return true;
+    const isDue = this.#keyframeDue(nowMs);
+    if (this.#renderer.isShown && isDue) this.#renderer.ask(nowMs);
+    if (this.#renderer.isShown) return true;
+    if (!isDue && nowMs - this.#lastSentMs < REFRESH_INTERVAL_MS) return true;
     if (this.#played !== undefined) {
       const restored = this.#load({ ...this.#played, timestampUs }, undefined);
       this.#restoring = restored.finally(() => this.#restoring = undefined);
@@ -193,18 +177,25 @@ export class VideoBranch {
   }
 
   /**
-   * Sends an access unit that the renderer encoded; H.264 only.
-   * @returns Whether the renderer should make a keyframe soon.
+   * Sends an access unit that the renderer encoded; H.264 only. After other pictures, it is not sent unless it is a
+   * keyframe, because it would refer to frames before them.
    */
-  pass({ data, keyframe, timestampUs }: EncodedSourceFrame): boolean {
-    if (!this.#audience.isWatching || this.#closed) return false;
-    this.#kept = undefined;
-    this.#leaveLoop();
+  pass(unit: EncodedSourceFrame): void {
+    // Even if nobody watches: the renderer may send its parameter sets only once.
+    const data = this.#renderer.read(unit);
+    if (!this.#audience.isWatching || this.#closed) return;
     this.#followPaths();
     const nowMs = this.#options.clock.now();
-    const complete = this.#parameterSets.complete(data);
-    this.#send({ codec: "h264", data: complete, keyframe, timestampUs });
-    return this.#keyframeDue(nowMs);
+    if (!this.#renderer.isShown && !unit.keyframe) {
+      this.#drop("no_keyframe");
+      return this.#renderer.ask(nowMs);
+    }
+    this.#supersede();
+    this.#leaveLoop();
+    this.#renderer.show();
+    this.#send({ ...unit, codec: "h264", data });
+    if (this.#keyframeDue(nowMs)) this.#renderer.ask(nowMs);
+    if ((this.#encoding ?? this.#restoring) === undefined) this.#encoder.restWhenQuiet();
   }
 
   /** Frees the encoder. Idempotent. */
@@ -228,9 +219,9 @@ export class VideoBranch {
     this.#followPaths();
     const nowMs = clock.now();
     const wasPlaying = player.isPlaying;
-    const { isFollowed, isBlocked } = this.#audience;
-    const isKeyframeDue = this.#keyframeDue(nowMs);
-    const kbps = this.#rateKbps;
+    const { isBlocked } = this.#audience;
+    const isFollowed = this.#audience.isFollowed && !this.#renderer.isShown;
+    const [isKeyframeDue, kbps] = [this.#keyframeDue(nowMs), this.#rateKbps];
     const moment = { elapsedUs, nowMs, kbps, isKeyframeDue, isFollowed, isBlocked };
     const played = player.next(moment);
     if (played === undefined) return false;
@@ -262,13 +253,18 @@ export class VideoBranch {
     }
   }
 
-  /** From here on, viewers do not have the frames that the encoder's next one would refer to. */
   #enterLoop(): void {
+    this.#supersede();
+    this.#renderer.leave(this.#options.clock.now());
+    this.stir();
+  }
+
+  /** From here on, viewers do not have the frames that the encoder's next one would refer to. */
+  #supersede(): void {
     this.#era++;
     this.#isBehind = true;
     this.#makeRoom();
     this.#kept = undefined;
-    this.stir();
   }
 
   #leaveLoop(): void {
@@ -279,6 +275,7 @@ export class VideoBranch {
   async #load(frame: RawFrame, kept: RawFrame | undefined): Promise<void> {
     if (!this.#audience.isWatching || this.#closed) return;
     this.#leaveLoop();
+    const era = this.#era;
     const waking = this.#encoder.awake();
     if (waking !== undefined) await waking;
     const encoder = this.#encoder.open;
@@ -292,6 +289,7 @@ export class VideoBranch {
     } catch (error) {
       return this.#fail(error);
     }
+    if (era !== this.#era) return;
     this.#kept = kept;
     this.#waiting = true;
     this.#pump();
@@ -334,6 +332,7 @@ export class VideoBranch {
       }
       if (era !== this.#era) return this.#drop("superseded");
       if (encoded.keyframe) this.#isBehind = false;
+      this.#renderer.leave(begun);
       this.#send(encoded);
     } catch (error) {
       this.#fail(error);
@@ -357,7 +356,11 @@ export class VideoBranch {
   }
 
   #keyframeDue(nowMs: number): boolean {
-    return this.#keyframeWanted && nowMs - this.#lastKeyframeMs >= KEYFRAME_INTERVAL_MS_MIN;
+    return this.#keyframeWanted && !this.#isKeyframeRecent(nowMs);
+  }
+
+  #isKeyframeRecent(nowMs: number): boolean {
+    return nowMs - this.#lastKeyframeMs < KEYFRAME_INTERVAL_MS_MIN;
   }
 
   #send(frame: EncodedFrame): void {
@@ -379,7 +382,7 @@ export class VideoBranch {
     meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
   }
 
-  #drop(reason: "path_full" | "encoder_busy" | "encoder_skipped" | "superseded"): void {
+  #drop(reason: FrameDrop): void {
     this.#options.meter.count("frames_dropped_total", { reason });
   }
 

@@ -3,7 +3,8 @@ import type { VideoSink } from "../transport/peer_transport.ts";
 import { type Layer, type LayerCandidate, LayerChoice } from "../rate/layer_choice.ts";
 import { KeyframeRequests } from "./keyframe_requests.ts";
 import type { KeyframeRequestReason } from "./metrics.ts";
-import { type IdleMoment, VideoBranch, type VideoBranchOptions } from "./video_branch.ts";
+import type { IdleMoment, VideoBranchOptions } from "./branch_options.ts";
+import { VideoBranch } from "./video_branch.ts";
 import type { Clock } from "../base/clock.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { PictureOutput } from "./frame_loop.ts";
@@ -150,10 +151,7 @@ const ASSIGN_INTERVAL_MS = 500;
 const PASSED_MS = 3_000;
 
 /** `onRate` and `onFailed` are for the main layer. */
-export interface VideoLayersOptions extends Omit<VideoBranchOptions, "layer"> {
-  /** The renderer, which encodes, should produce a keyframe soon. */
-  readonly onKeyframeDue: () => void;
-}
+export type VideoLayersOptions = Omit<VideoBranchOptions, "layer">;
 
 /**
  * One codec of one session: one encoder for all viewers, and a second one while some paths carry much less than the
@@ -240,7 +238,7 @@ export class VideoLayers {
       this.#passedAtMs = this.#options.clock.now();
       if (this.#low !== undefined) this.#mergeAll();
       this.#requests.settle(() => this.#main);
-      if (this.#main.pass(frame)) this.#options.onKeyframeDue();
+      this.#main.pass(frame);
     }
   }
 

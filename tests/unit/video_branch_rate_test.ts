@@ -1,5 +1,5 @@
 import assert from "assert";
-import { framesOf, openBranch } from "../support/parts/branch_set_up.ts";
+import { framesOf, openBranch, passed } from "../support/parts/branch_set_up.ts";
 import { FakeSink } from "../support/parts/fake_peer.ts";
 import type { FakeEncoders } from "../support/parts/fake_source.ts";
 
@@ -81,28 +81,24 @@ Deno.test("VideoBranch: who was left out gets a keyframe as soon as its path is 
   await branch.close();
 });
 
-/** An access unit of a renderer that encodes. */
-function passed(timestampUs: number, { keyframe = false }: { keyframe?: boolean } = {}) {
-  const data = Uint8Array.of(0, 0, 0, 1, keyframe ? 0x65 : 0x41, 1, 2, 3);
-  return { kind: "h264", data, keyframe, timestampUs } as const;
-}
-
 Deno.test("VideoBranch: a renderer that encodes hears of the rate, and of viewers that come back", async () => {
-  const { branch, clock, rates } = await openBranch();
+  const { branch, clock, rates, asked } = await openBranch();
   const [slow, quick] = [new FakeSink(), new FakeSink()];
   branch.add(slow);
   branch.add(quick);
-  assert.ok(!branch.pass(passed(0, { keyframe: true })));
+  branch.pass(passed(0, { keyframe: true }));
   slow.targetKbps = 40;
-  assert.ok(!branch.pass(passed(1)));
+  branch.pass(passed(1));
   assert.deepEqual(rates, [40]);
   slow.isFull = true;
   for (let ms = 0; ms < 2_000; ms += 100) {
     await clock.advance(100);
-    assert.ok(!branch.pass(passed(clock.now())));
+    branch.pass(passed(clock.now()));
   }
   slow.isFull = false;
   await clock.advance(100);
-  assert.ok(branch.pass(passed(clock.now())), "a keyframe is due");
+  assert.deepEqual(asked, []);
+  branch.pass(passed(clock.now()));
+  assert.deepEqual(asked, [clock.now()], "a keyframe is due");
   await branch.close();
 });

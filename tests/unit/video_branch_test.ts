@@ -188,6 +188,7 @@ Deno.test("VideoBranch: closing before the encoder is open frees it all the same
     meter: new RecordingMeter(),
     log: NULL_LOGGER,
     onRate: () => assert.fail(),
+    onKeyframeDue: () => assert.fail(),
     onFailed: assert.fail,
   });
   await branch.close();

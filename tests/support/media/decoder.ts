@@ -12,6 +12,8 @@ export interface DecodedPicture {
   readonly keyframe: boolean;
   /** What the test pattern wrote into it. */
   readonly code: BlockCode | undefined;
+  /** Luma of the lowest row. */
+  readonly lowestRow: Uint8Array;
 }
 
 /**
@@ -44,7 +46,12 @@ async function decode(context: CodecContext, data: Uint8Array): Promise<DecodedP
   if (status === AVERROR_EAGAIN) throw new Error("The frame gave no picture");
   FFmpegError.throwIfError(status, "decode");
   const { width, height } = frame;
-  return { width, height, keyframe: frame.keyFrame === 1, code: readBlockCode(greyImage(frame)) };
+  const image = greyImage(frame);
+  const lowestRow = Uint8Array.from(
+    { length: width },
+    (_, x) => image.data[4 * ((height - 1) * width + x)] ?? 0,
+  );
+  return { width, height, keyframe: frame.keyFrame === 1, code: readBlockCode(image), lowestRow };
 }
 
 /** The luma of a picture as RGBA: a block code has no colour. */

@@ -1,5 +1,7 @@
 import { NULL_LOGGER } from "../../../src/base/log.ts";
+import type { EncodedSourceFrame } from "../../../src/media/frame.ts";
 import type { EncodingTurns } from "../../../src/session/encoding_turns.ts";
+import type { IdleLoops } from "../../../src/session/loop_player.ts";
 import { VideoBranch } from "../../../src/session/video_branch.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
 import type { FakeSink } from "./fake_peer.ts";
@@ -16,6 +18,8 @@ export interface BranchSetUp {
   readonly clock: FakeClock;
   readonly meter: RecordingMeter;
   readonly failures: readonly Error[];
+  /** Times at which the renderer was asked for a keyframe, in milliseconds. */
+  readonly asked: readonly number[];
   /** Rates that the branch told of, in kbit/s. */
   readonly rates: readonly number[];
   /** Brings a picture and lets it be encoded. */
@@ -25,21 +29,28 @@ export interface BranchSetUp {
 /** An open branch of H.264 without viewers. */
 export async function openBranch(
   encoders: FakeEncoders = new FakeEncoders(),
-  { clock = new FakeClock(), turns }: { clock?: FakeClock; turns?: EncodingTurns } = {},
+  { clock = new FakeClock(), turns, idleLoops }: {
+    clock?: FakeClock;
+    turns?: EncodingTurns;
+    idleLoops?: IdleLoops;
+  } = {},
 ): Promise<BranchSetUp> {
   const meter = new RecordingMeter();
   const failures: Error[] = [];
   const rates: number[] = [];
+  const asked: number[] = [];
   const branch = new VideoBranch({
     codec: "h264",
     layer: "main",
     encoders,
     settings: BRANCH_SETTINGS,
     turns,
+    idleLoops,
     clock,
     meter,
     log: NULL_LOGGER,
     onRate: (kbps) => rates.push(kbps),
+    onKeyframeDue: () => asked.push(clock.now()),
     onFailed: (error) => failures.push(error),
   });
   await settle();
@@ -47,7 +58,16 @@ export async function openBranch(
     await branch.take(rawFrame(timestampUs));
     await settle();
   };
-  return { branch, encoders, clock, meter, failures, rates, show };
+  return { branch, encoders, clock, meter, failures, asked, rates, show };
+}
+
+/** An access unit of a renderer that encodes. */
+export function passed(
+  timestampUs: number,
+  { keyframe = false }: { keyframe?: boolean } = {},
+): EncodedSourceFrame {
+  const data = Uint8Array.of(0, 0, 0, 1, keyframe ? 0x65 : 0x41, 1, 2, 3);
+  return { kind: "h264", data, keyframe, timestampUs };
 }
 
 /** Timestamps and keyframe marks of what a viewer got. */

@@ -6,13 +6,15 @@
  * A keyframe comes first, then every 2 s, and when it is asked for. Each pinhole_set_bitrate is told by a message,
  * {"type":"bitrate","bits_per_second":n}.
  *
- * Options: keyframes, false: none after the first, and requests are not heard; flagged, false: keyframes do not say so.
+ * Options: keyframes, false: none after the first, and requests are not heard; flagged, false: keyframes do not say so;
+ * idle_after_ms and idle_for_ms: milliseconds of pictures in each cycle, and of PINHOLE_IDLE after them.
  */
 #include "good.h"
 
 enum { BLOCK = 16, KEYFRAME_EVERY_US = 2000000, FRAME_NUMBERS = 16 };
 
 static bool with_keyframes, with_flags;
+static int64_t idle_after_us, idle_for_us;
 
 typedef struct stream {
   pinhole_session *good;
@@ -154,7 +156,15 @@ PINHOLE_API uint32_t pinhole_abi_version(void) { return PINHOLE_ABI_VERSION; }
 
 PINHOLE_API int32_t pinhole_close(pinhole_renderer *renderer) { return good_close(renderer); }
 
+/* An option of so many milliseconds, or 0. */
+static int64_t us_option(const char *options_json, const char *name) {
+  const char *at = strstr(options_json, name);
+  return at == NULL ? 0 : (int64_t)(atof(at + strlen(name)) * 1000);
+}
+
 PINHOLE_API int32_t pinhole_open(const char *options_json, pinhole_renderer **renderer) {
+  idle_after_us = us_option(options_json, "\"idle_after_ms\":");
+  idle_for_us = us_option(options_json, "\"idle_for_ms\":");
   with_keyframes = strstr(options_json, "\"keyframes\":false") == NULL;
   with_flags = strstr(options_json, "\"flagged\":false") == NULL;
   return good_open("{\"format\":\"i420\"}", renderer);
@@ -186,6 +196,7 @@ PINHOLE_API int32_t pinhole_session_close(stream *s) {
 }
 
 PINHOLE_API int32_t pinhole_render(stream *s, int64_t timestamp_us, pinhole_frame *frame) {
+  if (idle_for_us > 0 && timestamp_us % (idle_after_us + idle_for_us) >= idle_after_us) return PINHOLE_IDLE;
   pinhole_frame picture = {.struct_size = sizeof picture};
   int32_t status = good_render(s->good, timestamp_us, &picture);
   if (status != PINHOLE_FRAME) return status;
