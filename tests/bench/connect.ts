@@ -7,10 +7,11 @@ const VIEWERS = 20;
 /** With local port and path, on loopback. */
 const CONNECTED_AIM_MS = 50;
 
-/** Times of one round, in milliseconds since the offer was sent. */
-interface Times {
+/** Medians of viewers that came one after the other, in milliseconds since the offer was sent. */
+export interface Times {
   readonly connected: number;
   readonly firstPacket: number;
+  readonly firstPicture: number;
 }
 
 /**
@@ -48,11 +49,13 @@ export async function measureConnect(progress: Progress): Promise<Figure[]> {
   ];
 }
 
-async function join(server: PeerServer, peer: string): Promise<Times> {
-  await using viewers = await PeerProcess.start(peer, ["join", server.whep, String(VIEWERS)]);
+/** Lets so many of pion's viewers join a server, one after the other. @param peer Pion's program. */
+export async function join(server: PeerServer, peer: string, count = VIEWERS): Promise<Times> {
+  await using viewers = await PeerProcess.start(peer, ["join", server.whep, String(count)]);
   const { joined = [] } = viewers.ready;
   return {
     connected: median(joined.map(({ connected }) => connected)),
     firstPacket: median(joined.map(({ first_packet }) => first_packet)),
+    firstPicture: median(joined.map(({ first_picture }) => first_picture)),
   };
 }

@@ -1,7 +1,7 @@
 import { compileLibrary } from "../support/renderers/native.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
 import { buildPeer, openPinhole, openPion, PeerProcess, type PeerServer } from "./peer_process.ts";
-import { cpuSeconds } from "./process_usage.ts";
+import { cpuSeconds, residentMib } from "./process_usage.ts";
 
 /** Viewers of one stream. */
 const VIEWERS = [10, 50, 100] as const;
@@ -13,11 +13,13 @@ const FPS = 30;
 const FPS_MIN = 0.98 * FPS;
 
 /** What a server used, and what its viewers got of it. */
-interface Cost {
+export interface Cost {
   /** CPU time of the server for each packet, in microseconds. */
   readonly packetUs: number;
   /** Pictures per second, for the viewer that got fewest. */
   readonly picturesMin: number;
+  /** Resident memory that each viewer added to the server's, in MiB; the stream's own part is in it. */
+  readonly viewerMib: number;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function measureFanOut(progress: Progress): Promise<Figure[]> {
       for (const name of ["pinhole", "pion"] as const) {
         progress(`${viewers} viewers, round ${round} of ${ROUNDS}, ${name}`);
         await using server = await servers[name]();
-        costs[name].push(await measure(server, { peer, viewers }));
+        costs[name].push(await measureServer(server, { peer, viewers }));
       }
     }
     figures.push(...figuresOf(viewers, costs));
@@ -68,19 +70,27 @@ function figuresOf(viewers: number, costs: Record<"pinhole" | "pion", readonly C
   ];
 }
 
-async function measure(
+/** Lets so many of pion's viewers watch a server. @param options.peer Pion's program. */
+export async function measureServer(
   server: PeerServer,
-  { peer, viewers }: { peer: string; viewers: number },
+  { peer, viewers, settleMs = SETTLE_MS, windowMs = WINDOW_MS }: {
+    peer: string;
+    viewers: number;
+    settleMs?: number;
+    windowMs?: number;
+  },
 ): Promise<Cost> {
+  const emptyMib = await residentMib(server.pid);
   await using crowd = await PeerProcess.start(peer, ["watch", server.whep, String(viewers)]);
-  await sleep(SETTLE_MS);
+  await sleep(settleMs);
   const first = await crowd.received();
   const cpuBefore = await cpuSeconds(server.pid);
   const startedMs = performance.now();
-  await sleep(WINDOW_MS);
+  await sleep(windowMs);
   const cpu = await cpuSeconds(server.pid) - cpuBefore;
   const last = await crowd.received();
   const seconds = (performance.now() - startedMs) / 1000;
+  const viewerMib = (await residentMib(server.pid) - emptyMib) / viewers;
   const gained = last.map(([packets, pictures], at) => ({
     packets: packets - (first[at]?.[0] ?? 0),
     pictures: pictures - (first[at]?.[1] ?? 0),
@@ -89,6 +99,7 @@ async function measure(
   return {
     packetUs: 1e6 * cpu / packets,
     picturesMin: Math.min(...gained.map(({ pictures }) => pictures)) / seconds,
+    viewerMib,
   };
 }
 

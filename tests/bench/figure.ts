@@ -64,6 +64,7 @@ function formatAim({ aim, aimAtLeast }: Figure): string | undefined {
   return aimAtLeast === undefined ? undefined : `>= ${formatValue(aimAtLeast)}`;
 }
 
-function formatValue(value: number): string {
+/** With about three digits. */
+export function formatValue(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }

@@ -3,6 +3,8 @@
  * to stderr.
  */
 import { parseArgs } from "node:util";
+import { comparePeers, formatPeerReport } from "./beside/compare.ts";
+import { ROWS } from "./beside/rows.ts";
 import { measureCongestion } from "./congestion.ts";
 import { measureConnect } from "./connect.ts";
 import { measureFanOut } from "./fan_out.ts";
@@ -44,9 +46,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   operations: measureOperations,
 };
 
-const HELP = `Usage: deno task bench [--only PART[,PART]] [--json FILE]
+const HELP = `Usage: deno task bench [--only PART[,PART]] [--json FILE] [--peers]
 
   --only PARTS  of ${Object.keys(PARTS).join(", ")}
+  --peers       Pinhole beside other servers; --only then takes ${Object.keys(ROWS).join(", ")}
   --json FILE   also write the figures there
 `;
 
@@ -57,13 +60,26 @@ async function main(args: string[]): Promise<number> {
     say(Deno.stdout, HELP);
     return 0;
   }
-  const names = values.only?.split(",") ?? Object.keys(PARTS);
-  const unknown = names.filter((name) => !(name in PARTS));
+  const known = Object.keys(values.peers ? ROWS : PARTS);
+  const names = values.only?.split(",") ?? known;
+  const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     say(Deno.stderr, `Unknown part "${unknown.join(", ")}"\n${HELP}`);
     return 2;
   }
 
+  if (values.peers) await runPeers(names, values);
+  else await runParts(names, values);
+  return 0;
+}
+
+async function runPeers(names: readonly string[], { json }: Options): Promise<void> {
+  const report = await comparePeers(names, progressOf("peers"));
+  say(Deno.stdout, `${machine()}\n${formatPeerReport(report)}`);
+  await writeJson(json, report);
+}
+
+async function runParts(names: readonly string[], { json }: Options): Promise<void> {
   const report: Record<string, Figure[]> = {};
   for (const name of names) {
     report[name] = await PARTS[name]?.(progressOf(name)) ?? [];
@@ -71,16 +87,19 @@ async function main(args: string[]): Promise<number> {
   say(Deno.stdout, `${machine()}\n\n`);
   const figures = Object.values(report).flat();
   say(Deno.stdout, `${formatTable(figures)}\n${formatVerdict(figures)}`);
-  if (values.json !== undefined) {
-    const content = { date: new Date().toISOString(), machine: machine(), parts: report };
-    await Deno.writeTextFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
-  }
-  return 0;
+  await writeJson(json, { parts: report });
+}
+
+async function writeJson(path: string | undefined, report: object): Promise<void> {
+  if (path === undefined) return;
+  const content = { date: new Date().toISOString(), machine: machine(), ...report };
+  await Deno.writeTextFile(path, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 interface Options {
   readonly only?: string;
   readonly json?: string;
+  readonly peers?: boolean;
   readonly help?: boolean;
 }
 
@@ -92,6 +111,7 @@ function readOptions(args: string[]): Options | undefined {
       options: {
         only: { type: "string" },
         json: { type: "string" },
+        peers: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

@@ -40,6 +40,19 @@ export async function openPion(peer: string): Promise<PeerServer> {
   };
 }
 
+/** A server by aiortc. @param way One of tests/bench/peers/aiortc/server.py. */
+export async function openAiortc(
+  [python, script]: readonly [python: string, script: string],
+  way: "plain" | "tuned" | "encoded",
+): Promise<PeerServer> {
+  const child = await PeerProcess.start(python, [script, way]);
+  return {
+    pid: child.pid,
+    whep: `http://${child.ready.listening}/whep/bench`,
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
 /** Builds pion's side. @returns The path of the program. */
 export async function buildPeer(progress: Progress = () => {}): Promise<string> {
   progress("building pion's side with Go");

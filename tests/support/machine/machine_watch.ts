@@ -2,7 +2,8 @@
  * Measures the machine in a worker of {@link file://./machine.ts}, whose thread no work of the test holds up, and posts a
  * {@link Stretch} each second, or at once where it is asked to.
  */
-import { type CpuTimes, othersShare, parseCpuTimes, type Stretch } from "./machine_load.ts";
+import { readCpuTimes } from "./cpu_times.ts";
+import { othersShare, type Stretch } from "./machine_load.ts";
 
 const STRETCH_MS = 1_000;
 /** A stretch that is asked for. */
@@ -28,24 +29,6 @@ function runPiece(): number {
   return ms;
 }
 
-function readTimes(): CpuTimes | undefined {
-  try {
-    const stat = Deno.readTextFileSync("/proc/stat");
-    const processes: string[] = [];
-    for (const { name } of Deno.readDirSync("/proc")) {
-      if (!/^\d/.test(name)) continue;
-      try {
-        processes.push(Deno.readTextFileSync(`/proc/${name}/stat`));
-      } catch {
-        // It has ended.
-      }
-    }
-    return parseCpuTimes({ stat, processes, pid: Deno.pid });
-  } catch {
-    return undefined;
-  }
-}
-
 /** Of the worker's own scope; to name its library of types would change those of pages, which are checked together. */
 const scope = globalThis as unknown as {
   onmessage: () => void;
@@ -58,7 +41,7 @@ scope.onmessage = () => wanted = true;
 // Once it is compiled it is faster.
 for (let piece = 0; piece < 3 * PIECES; piece++) runPiece();
 
-for (let before = readTimes();;) {
+for (let before = readCpuTimes();;) {
   const beganMs = performance.now();
   let [timers, lateMs, pieces, piecesMs] = [0, 0, 0, 0];
   while (performance.now() - beganMs < (wanted && pieces > 0 ? SHORT_MS : STRETCH_MS)) {
@@ -70,7 +53,7 @@ for (let before = readTimes();;) {
     pieces += PIECES;
   }
   wanted = false;
-  const after = readTimes();
+  const after = readCpuTimes();
   const stretch: Stretch = {
     lateMs: lateMs / timers,
     speed: Math.min(1, pieces * fastestMs / piecesMs),

@@ -83,6 +83,19 @@ export function compileExercise(source: "reference.c" | "reference.cu"): Promise
   });
 }
 
+/**
+ * Compiles a C source into a program, with the caching of {@link compileLibrary}.
+ * @param options.libraries Names of libraries beside libc, such as `crypto`.
+ * @returns Path of the program.
+ * @throws With what to install when there is no compiler, and with the compiler's words when it fails.
+ */
+export function compileProgram(
+  source: URL,
+  { libraries }: { libraries: readonly string[] },
+): Promise<string> {
+  return compile(source, { suffix: "", flags: ["-O2", ...C_FLAGS], libraries });
+}
+
 /** Whether the compiler has the sanitizers, whose libraries are a package of their own with some. */
 export async function hasSanitizers(): Promise<boolean> {
   const output = await Deno.makeTempFile();
@@ -94,7 +107,11 @@ export async function hasSanitizers(): Promise<boolean> {
 
 async function compile(
   source: URL,
-  { suffix, flags }: { suffix: string; flags: readonly string[] },
+  { suffix, flags, libraries = [] }: {
+    suffix: string;
+    flags: readonly string[];
+    libraries?: readonly string[];
+  },
 ): Promise<string> {
   const compiler = await findCompiler();
   const name = source.pathname.slice(source.pathname.lastIndexOf("/") + 1).replace(/\.\w+$/, "");
@@ -116,6 +133,7 @@ async function compile(
     "-x",
     "none",
     ...(flags.includes("c++") ? ["-lstdc++"] : []),
+    ...libraries.map((name) => `-l${name}`),
     "-lm",
   ]);
   if (!result.ok) throw new Error(`Cannot compile ${fileURLToPath(source)}:\n${result.text}`);
