@@ -114,8 +114,11 @@ export class VideoBranch {
 
   /** Makes one of the next frames a keyframe, subject to {@link KEYFRAME_INTERVAL_MS_MIN}. */
   requestKeyframe(reason: KeyframeReason): void {
+    const { clock, meter } = this.#options;
     this.#keyframeWanted = true;
-    this.#options.meter.count("keyframes_requested_total", { reason });
+    // Asked only once its next access unit has come, the renderer would answer a picture later.
+    if (this.#renderer.isEncoded && this.#keyframeDue(clock.now())) this.#renderer.ask(clock.now());
+    meter.count("keyframes_requested_total", { reason });
   }
 
   /** Encodes a frame; settles when its memory is no longer needed. Does nothing while there are no viewers. */
@@ -365,18 +368,17 @@ export class VideoBranch {
 
   #send(frame: EncodedFrame): void {
     const { clock, meter } = this.#options;
-    const { codec } = frame;
+    const { codec, timestampUs, keyframe } = frame;
     const begun = this.#lastSentMs = clock.now();
-    if (frame.keyframe) {
+    if (keyframe) {
       // Any keyframe satisfies the requests, also one that was not requested: encoders produce some when they change
       // the size.
       this.#keyframeWanted = false;
       this.#lastKeyframeMs = begun;
     }
-    this.#lastSentUs = frame.timestampUs;
+    this.#lastSentUs = timestampUs;
     const payloads = this.#packetize(frame.data);
     meter.count("frames_sent_total", { codec });
-    const { timestampUs, keyframe } = frame;
     const leftOut = this.#audience.send(payloads, { timestampUs, keyframe }, begun);
     if (leftOut > 0) meter.count("viewers_left_out_total", {}, leftOut);
     meter.observe("send_seconds", (clock.now() - begun) / 1000, { codec });
@@ -389,11 +391,8 @@ export class VideoBranch {
   #fail(error: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#options.log.error("encoder_failed", {
-      codec: this.#options.codec,
-      layer: this.#options.layer,
-      error: errorText(error),
-    });
+    const { codec, layer, log } = this.#options;
+    log.error("encoder_failed", { codec, layer, error: errorText(error) });
     void this.#encoder.close();
     this.#options.onFailed(error instanceof Error ? error : new Error(errorText(error)));
   }

@@ -64,6 +64,20 @@ function keyframesFrom({ frames }: FakeSink, from: number): number[] {
   return frames.slice(from).flatMap(({ keyframe }, index) => keyframe ? [index] : []);
 }
 
+Deno.test("renderer that encodes: it is asked for a keyframe when a viewer joins, not a picture later", async () => {
+  await using stream = await Stream.open();
+  const { setUp: { asked, branch, clock } } = stream;
+  await stream.play(10, { keyframe: true });
+  const requests = asked.length;
+  const second = new FakeSink();
+  branch.add(second);
+  assert.deepEqual(asked.slice(requests), [clock.now()]);
+  branch.requestKeyframe("pli");
+  assert.equal(asked.length, requests + 1, "and once for all who want one");
+  await stream.play(1, { keyframe: true });
+  assert.deepEqual(second.frames.map(({ keyframe }) => keyframe), [true]);
+});
+
 Deno.test("renderer that encodes: each pause begins with a keyframe of ours, and ends with one of the renderer's", async () => {
   await using stream = await Stream.open();
   const { sink, setUp: { asked } } = stream;
