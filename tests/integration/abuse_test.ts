@@ -7,7 +7,7 @@ import { within } from "../support/deadline.ts";
 import { compileReference, compileTestRenderer } from "../support/renderers/native.ts";
 import { ServerProcess } from "../support/servers/server_process.ts";
 import { ServiceProcess } from "../support/servers/service_process.ts";
-import { type ServerMessage, WeriftViewer } from "../support/clients/werift_viewer.ts";
+import { ONE_SOCKET, type ServerMessage, WeriftViewer } from "../support/clients/werift_viewer.ts";
 
 /** A small picture, so that tests are light, and room for several viewers. */
 const SMALL = {
@@ -47,8 +47,7 @@ class DeafViewer implements AsyncDisposable {
     this.#peer = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
       iceServers: [],
-      iceUseIpv6: false,
-      iceAdditionalHostAddresses: ["127.0.0.1"],
+      ...ONE_SOCKET,
       codecs: { video: [useH264()] },
     });
   }

@@ -55,6 +55,16 @@ export interface ViewerOptions {
   readonly answer?: (sdp: string) => string | undefined;
 }
 
+/**
+ * werift opens a socket for each address of the host, each bound to all of them, and on a busy machine moves between
+ * them. With this it has one, so that a viewer's address changes only when a test changes it.
+ */
+export const ONE_SOCKET = {
+  iceUseIpv4: false,
+  iceUseIpv6: false,
+  iceAdditionalHostAddresses: ["127.0.0.1"],
+};
+
 const CODECS = { h264: () => useH264(), vp8: () => useVP8() } as const;
 
 /** werift repeats a flight of its handshake after this time unless it was answered, and only then drops the timer. */
@@ -94,10 +104,8 @@ export class WeriftViewer implements AsyncDisposable {
     const { codecs = ["h264", "vp8"], params = {}, offer = same, answer = same } = options;
     const peer = new RTCPeerConnection({
       iceServers: [],
-      iceUseIpv6: false,
       bundlePolicy: "max-bundle",
-      // Of itself it leaves loopback out.
-      iceAdditionalHostAddresses: ["127.0.0.1"],
+      ...ONE_SOCKET,
       iceFilterStunResponse: () => options.answersRequests ?? true,
       codecs: { video: codecs.map((codec) => CODECS[codec]()), audio: [useOPUS()] },
     });

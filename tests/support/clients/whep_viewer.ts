@@ -1,6 +1,7 @@
 import assert from "assert";
 import { RTCPeerConnection, useH264, useVP8 } from "werift";
 import { eventually } from "../deadline.ts";
+import { ONE_SOCKET } from "./werift_viewer.ts";
 
 /** werift repeats a flight of its handshake after this time unless it was answered, and only then drops the timer. */
 const FLIGHT_TIMER_MS = 1_100;
@@ -22,9 +23,7 @@ export class WhepViewer implements AsyncDisposable {
   static async join(endpoint: string, headers: Record<string, string> = {}): Promise<WhepViewer> {
     const peer = new RTCPeerConnection({
       iceServers: [],
-      iceUseIpv6: false,
-      // Of itself it leaves loopback out.
-      iceAdditionalHostAddresses: ["127.0.0.1"],
+      ...ONE_SOCKET,
       codecs: { video: [useH264(), useVP8()] },
     });
     peer.addTransceiver("video", { direction: "recvonly" });
