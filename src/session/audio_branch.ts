@@ -34,9 +34,14 @@ export class AudioBranch {
     this.#sinks.delete(sink);
   }
 
+  /** Whether a viewer receives sound. */
+  get isHeard(): boolean {
+    return !this.#failed && [...this.#sinks].some(({ isPaused }) => !isPaused);
+  }
+
   /** Encodes the next chunk; drops it while there are no viewers with sound. */
   take(chunk: AudioChunk): void {
-    if (this.#failed || ![...this.#sinks].some(({ isPaused }) => !isPaused)) return;
+    if (!this.isHeard) return;
     if (this.#waiting >= WAITING_MAX) {
       this.#meter.count("audio_dropped_total", { reason: "encoder_busy" });
       return;

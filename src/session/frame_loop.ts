@@ -19,6 +19,13 @@ export interface PictureOutput {
   idle(): Promise<void>;
 }
 
+/** Receives the sound of a {@link FrameLoop}. */
+export interface SoundOutput {
+  /** Whether a viewer receives sound: otherwise a chunk would be dropped. */
+  readonly isHeard: boolean;
+  take(chunk: AudioChunk): void;
+}
+
 export interface FrameLoopOptions {
   readonly source: FrameSource;
   /** Name of the renderer, for the log. */
@@ -32,7 +39,7 @@ export interface FrameLoopOptions {
   readonly timelineUs: () => number;
   readonly pictures: PictureOutput;
   /** Missing if sound is not sent. */
-  readonly sound?: { take(chunk: AudioChunk): void } | undefined;
+  readonly sound?: SoundOutput | undefined;
   /** Passes a message on to the viewers. */
   readonly message: (data: Uint8Array) => void;
   /** Ends the loop at once, even while a call is stuck. */
@@ -53,6 +60,12 @@ const HALFWAY_SOUND_MS_MIN = 12;
 
 /** The source is asked at least this often, also while the encoder is stuck: it may have become idle, or ended. */
 const UNASKED_MS_MAX = 500;
+
+/**
+ * Sound that no viewer receives is fetched this often at most, and messages while pictures are left out: each call is a
+ * change of threads, and with more sessions than the server carries they are more than the pictures.
+ */
+const RARE_MS = 100;
 
 /** Messages fetched per picture; the rest wait for the next picture. */
 const MESSAGES_PER_FRAME_MAX = 16;
@@ -76,6 +89,12 @@ export class FrameLoop {
   #steps = 0;
   /** When the source was last asked for a picture. */
   #askedAtMs = Number.NEGATIVE_INFINITY;
+  #soundAtMs = Number.NEGATIVE_INFINITY;
+  #messagesAtMs = Number.NEGATIVE_INFINITY;
+  /** Whether a viewer received sound when it was last fetched. */
+  #wasHeard = true;
+  /** Whether the time of the next picture was waited for. */
+  #hasWaited = false;
   #health: SourceHealth = { ...UNKNOWN_HEALTH, state: "waiting" };
   readonly #pauses: Readonly<Record<SourceCall, ErrorPause>> = {
     render: new ErrorPause(),
@@ -136,15 +155,22 @@ export class FrameLoop {
   /** Requests the picture when there is room for it; leaves it out, at no cost, if that is too late. */
   async #delayed(): Promise<TurnEnd> {
     const { pictures, clock, meter } = this.#options;
-    if (!await this.#sound() || !await this.#messages()) return "aborted";
-    const passed = new AbortController();
+    if (!await this.#sound()) return "aborted";
+    const areRecent = clock.now() - this.#messagesAtMs < RARE_MS;
+    if (!areRecent && !await this.#messages()) return "aborted";
     const { nextDueMs } = this.#pacer;
     const leftMs = Math.max(0, nextDueMs - clock.now());
-    await Promise.race([pictures.room, sleep(clock, leftMs, passed.signal)]);
-    passed.abort();
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(leftMs, resolve);
+      void pictures.room.then(() => {
+        cancel();
+        resolve();
+      });
+    });
     // From the next picture's time on, there is only that one.
     if (!this.#isFull() && clock.now() < nextDueMs) return await this.#turn();
     meter.count("frames_dropped_total", { reason: "encoder_busy" });
+    this.#hasWaited = true;
     return "go_on";
   }
 
@@ -194,12 +220,22 @@ export class FrameLoop {
     }
   }
 
+  get #isHeard(): boolean {
+    return this.#options.sound?.isHeard ?? false;
+  }
+
   /** Fetches the sound up to now. @returns False if the signal aborted meanwhile. */
   async #sound(): Promise<boolean> {
     const { source, clock, sound: output, timelineUs } = this.#options;
-    if (source.audio === undefined || this.#pauses.audio.lasts(clock.now())) return true;
+    const nowMs = clock.now();
+    if (source.audio === undefined || this.#pauses.audio.lasts(nowMs)) return true;
+    const [isHeard, wasHeard] = [this.#isHeard, this.#wasHeard];
+    if (!isHeard && nowMs - this.#soundAtMs < RARE_MS) return true;
+    this.#soundAtMs = nowMs;
+    this.#wasHeard = isHeard;
     const sound = await this.#guard("audio", source.audio(timelineUs()));
-    if (sound.kind === "value" && sound.value !== undefined) output?.take(sound.value);
+    // A chunk that began when no viewer received sound is long, and would delay what follows.
+    if (sound.kind === "value" && sound.value !== undefined && wasHeard) output?.take(sound.value);
     return sound.kind !== "aborted";
   }
 
@@ -207,6 +243,7 @@ export class FrameLoop {
   async #messages(): Promise<boolean> {
     const { source, clock, message } = this.#options;
     if (this.#pauses.poll_message.lasts(clock.now())) return true;
+    this.#messagesAtMs = clock.now();
     for (let count = 0; source.pollMessage && count < MESSAGES_PER_FRAME_MAX; count++) {
       const polled = await this.#guard("poll_message", source.pollMessage());
       if (polled.kind === "aborted") return false;
@@ -277,8 +314,12 @@ export class FrameLoop {
     const { source, clock, meter, signal } = this.#options;
     const { waitMs, skipped } = this.#pacer.next(clock.now());
     if (skipped > 0) meter.count("frames_dropped_total", { reason: "late" }, skipped);
+    const hasWaited = this.#hasWaited;
+    this.#hasWaited = false;
+    // Otherwise a wait of nothing lets the event loop do its other work.
+    if (hasWaited && waitMs === 0) return true;
     const dueMs = clock.now() + waitMs;
-    if (waitMs >= HALFWAY_SOUND_MS_MIN && source.audio !== undefined) {
+    if (waitMs >= HALFWAY_SOUND_MS_MIN && source.audio !== undefined && this.#isHeard) {
       // Fetched twice per picture, chunks are about as long as packets, so players buffer less sound.
       await sleep(clock, waitMs / 2, signal);
       if (!signal.aborted && !await this.#sound()) return false;

@@ -1,17 +1,20 @@
 import assert from "assert";
-import type { SourceFrame } from "../../src/media/frame.ts";
+import type { AudioChunk, SourceFrame } from "../../src/media/frame.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
-import { FrameLoop } from "../../src/session/frame_loop.ts";
+import { FrameLoop, type SoundOutput } from "../../src/session/frame_loop.ts";
 import { FakeClock, settle } from "../support/parts/fake_clock.ts";
 import { FakeSource } from "../support/parts/fake_source.ts";
 import { RecordingMeter } from "../support/parts/recording_meter.ts";
 
-/** A loop at 10 frames a second that runs already, and what came out of it. */
-function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {}) {
+/** A loop that runs already, and what came out of it. @param options.fps Default: 10. */
+function setUp(
+  prepare: (source: FakeSource, clock: FakeClock) => void = () => {},
+  { fps = 10, sound }: { fps?: number; sound?: SoundOutput } = {},
+) {
   const clock = new FakeClock();
   const meter = new RecordingMeter();
   const stop = new AbortController();
-  const source = new FakeSource({ sessionId: "s", width: 16, height: 16, fps: 10, params: {} });
+  const source = new FakeSource({ sessionId: "s", width: 16, height: 16, fps, params: {} });
   prepare(source, clock);
   const frames: number[] = [];
   const failures: string[] = [];
@@ -22,7 +25,8 @@ function setUp(prepare: (source: FakeSource, clock: FakeClock) => void = () => {
   const loop = new FrameLoop({
     source,
     renderer: "fake",
-    fps: 10,
+    fps,
+    sound,
     clock,
     meter,
     log: {
@@ -191,6 +195,57 @@ Deno.test("FrameLoop: calls of a source never overlap", async () => {
   assert.deepEqual(failures, []);
   await end();
   await settle();
+});
+
+Deno.test("FrameLoop: sound that no viewer receives is fetched ten times a second, other sound twice a picture", async () => {
+  let isHeard = false;
+  const fetched: number[] = [];
+  const taken: number[] = [];
+  const sound = {
+    get isHeard() {
+      return isHeard;
+    },
+    take: ({ timestampUs = 0 }: AudioChunk) => void taken.push(timestampUs / 1000),
+  };
+  const { clock, end } = setUp((source, clock) => {
+    const audio = (timestampUs: number) => {
+      fetched.push(clock.now());
+      return Promise.resolve({
+        sampleRate: 48_000,
+        channels: 1 as const,
+        samples: new Int16Array(1),
+        timestampUs,
+      });
+    };
+    Object.assign(source, { audio });
+  }, { fps: 50, sound });
+  await clock.advance(1_000);
+  assert.ok(fetched.length >= 9 && fetched.length <= 11, `${fetched.length}`);
+  isHeard = true;
+  const [heardMs, before] = [clock.now(), fetched.length];
+  taken.length = 0;
+  await clock.advance(1_000);
+  assert.ok(fetched.length >= before + 95, `${fetched.length - before}`);
+  // The first chunk began long before.
+  assert.equal(taken.length, fetched.length - before - 1);
+  assert.ok((taken[0] ?? 0) - heardMs <= 40, `${taken[0]}`);
+  await end();
+});
+
+Deno.test("FrameLoop: while pictures are left out, messages are fetched ten times a second", async () => {
+  let polls = 0;
+  const { clock, whileFull, end } = setUp((source) => {
+    Object.assign(source, { pollMessage: () => Promise.resolve(void polls++) });
+  }, { fps: 50 });
+  await clock.advance(400);
+  assert.ok(polls >= 20, `${polls}`);
+  whileFull(() => true);
+  const before = polls;
+  await clock.advance(400);
+  assert.ok(polls - before >= 3 && polls - before <= 5, `${polls - before}`);
+  whileFull(() => false);
+  await clock.advance(20);
+  await end();
 });
 
 Deno.test("FrameLoop: while a picture still waits for the encoder, none is rendered, but sound goes on", async () => {
