@@ -1,7 +1,9 @@
 import { compileReference } from "../support/renderers/native.ts";
 import { ServerProcess } from "../support/servers/server_process.ts";
 import { type Figure, median, type Progress } from "./figure.ts";
-import { residentMib } from "./process_usage.ts";
+import { readCpuTimes } from "../support/machine/cpu_times.ts";
+import { othersShare } from "../support/machine/machine_load.ts";
+import { cpuSeconds, residentMib } from "./process_usage.ts";
 import { ReceiverCrowd, type Reception } from "./receiver_crowd.ts";
 
 /** Of such pictures two cores carry about 32 sessions. */
@@ -26,6 +28,8 @@ interface Window {
   readonly total: number;
   readonly least: number;
   readonly most: number;
+  /** Pictures for each second of CPU time that the server used: what other programs take does not count. */
+  readonly perCpuS: number;
 }
 
 /**
@@ -57,14 +61,7 @@ function startServer(library: string, { refuses }: { refuses: boolean }): Promis
 async function measureFull(library: string, progress: Progress): Promise<Figure[]> {
   await using server = await startServer(library, { refuses: false });
   await using crowd = await ReceiverCrowd.open(server);
-  const watch = async (): Promise<Window> => {
-    const window = windowOf(await crowd.receive(WINDOW_MS));
-    progress(
-      `sessions: ${window.sessions}, ${window.total.toFixed(0)} pictures a second in total, ` +
-        `${window.least.toFixed(1)} to ${window.most.toFixed(1)} each`,
-    );
-    return window;
-  };
+  const watch = () => watchWindow({ server, crowd, progress });
   const growing: Window[] = [];
   while (crowd.size < SESSIONS.most) {
     await crowd.grow(crowd.size + STEP_SESSIONS);
@@ -75,10 +72,15 @@ async function measureFull(library: string, progress: Progress): Promise<Figure[
   for (let index = 0; index < LOADED_WINDOWS; index++) loaded.push(await watch());
   const minutes = (LOADED_WINDOWS * WINDOW_MS) / 60_000;
   const growth = (await residentMib(server.pid) - startMib) / minutes;
-  await crowd.shrink(Math.min(SESSIONS.left, Math.ceil(sessions / 2)));
+  // Half of them, or as many as this machine has carried.
+  const fitting = growing.findLast(({ least }) => least >= FPS_MIN)?.sessions ?? STEP_SESSIONS;
+  await crowd.shrink(Math.min(SESSIONS.left, fitting));
   const recoveryS = await untilBack(crowd) / 1000;
-  progress(`back at ${FPS_MIN} pictures a second after ${recoveryS.toFixed(1)} s`);
+  progress(
+    `${crowd.size} left; back at ${FPS_MIN} pictures a second after ${recoveryS.toFixed(1)} s`,
+  );
   const peak = Math.max(...growing.map(({ total }) => total));
+  const perCpuS = Math.max(...growing.map((window) => window.perCpuS));
   return [
     { name: "sessions under overload", value: sessions, unit: "" },
     { name: "pictures of all sessions, at best", value: peak, unit: "/s" },
@@ -88,6 +90,12 @@ async function measureFull(library: string, progress: Progress): Promise<Figure[
       unit: "",
       aimAtLeast: THROUGHPUT_AIM,
     },
+    {
+      name: "the same for each second of the server's CPU time",
+      value: median(loaded.map((window) => window.perCpuS)) / perCpuS,
+      unit: "",
+    },
+    { name: "sessions that kept their rate while they were added", value: fitting, unit: "" },
     {
       name: "pictures of the session with the fewest / the most",
       value: median(loaded.map(({ least, most }) => least / most)),
@@ -108,6 +116,23 @@ async function measureFull(library: string, progress: Progress): Promise<Figure[
   ];
 }
 
+async function watchWindow(
+  { server, crowd, progress }: { server: ServerProcess; crowd: ReceiverCrowd; progress: Progress },
+): Promise<Window> {
+  const [before, cpuBefore] = [await cpuSeconds(server.pid), readCpuTimes()];
+  const receptions = await crowd.receive(WINDOW_MS);
+  const cpuS = await cpuSeconds(server.pid) - before;
+  const cpuAfter = readCpuTimes();
+  const others = (cpuBefore && cpuAfter && othersShare(cpuBefore, cpuAfter)) ?? Number.NaN;
+  const rates = ratesOf(receptions);
+  progress(
+    `sessions: ${rates.sessions}, ${rates.total.toFixed(0)} pictures a second in total, ` +
+      `${rates.least.toFixed(1)} to ${rates.most.toFixed(1)} each; ` +
+      `others used ${(100 * others).toFixed(0)} % of the CPU`,
+  );
+  return { ...rates, perCpuS: rates.total * WINDOW_MS / 1000 / cpuS };
+}
+
 async function measureRefusals(library: string, progress: Progress): Promise<Figure[]> {
   await using server = await startServer(library, { refuses: true });
   await using crowd = await ReceiverCrowd.open(server);
@@ -116,7 +141,7 @@ async function measureRefusals(library: string, progress: Progress): Promise<Fig
   while (asked < SESSIONS.most) {
     await crowd.grow(crowd.size + STEP_SESSIONS);
     asked += STEP_SESSIONS;
-    const { least } = windowOf(await crowd.receive(WINDOW_MS));
+    const { least } = ratesOf(await crowd.receive(WINDOW_MS));
     progress(
       `${asked} asked: ${crowd.size} watch, ${refusals()} refused, at least ${
         least.toFixed(1)
@@ -125,7 +150,7 @@ async function measureRefusals(library: string, progress: Progress): Promise<Fig
   }
   const names = [...crowd.refused].map(([code, count]) => `${code} ${count}`).join(", ");
   progress(`refusals: ${names}`);
-  const { least } = windowOf(await crowd.receive(WINDOW_MS));
+  const { least } = ratesOf(await crowd.receive(WINDOW_MS));
   return [
     { name: "sessions taken of 48, where the server may refuse", value: crowd.size, unit: "" },
     ...[...crowd.refused].map(([code, value]) => ({ name: `refused as ${code}`, value, unit: "" })),
@@ -133,7 +158,7 @@ async function measureRefusals(library: string, progress: Progress): Promise<Fig
   ];
 }
 
-function windowOf(receptions: readonly Reception[]): Window {
+function ratesOf(receptions: readonly Reception[]): Omit<Window, "perCpuS"> {
   const rates = receptions.map(({ pictures }) => pictures);
   return {
     sessions: rates.length,
