@@ -1,4 +1,5 @@
 import { BuildError, showStep, tryCommand } from "./command.ts";
+import { PARTS } from "./program.ts";
 import type { Stage } from "./stage.ts";
 import type { Target } from "./target.ts";
 
@@ -31,8 +32,10 @@ export async function denoCompile(
     "--app-name=pinhole",
     `--target=${target.triple}`,
     `--output=${output}`,
+    // Imported by names that it cannot read.
+    `--include=${PARTS}`,
     ...permissions,
-    "main.ts",
+    "main.js",
   ], { cwd: stage.folder });
   if (result.ok) return true;
   const isDownload = /denort-[\w-]+\.zip/.test(result.stderr);

@@ -100,7 +100,7 @@ async function addNotices(
   folder: string,
   { stage, revision }: { stage: Stage; revision: Revision },
 ): Promise<void> {
-  const packages = `${stage.folder}/node_modules`;
+  const { packages } = stage;
   const notice = (await Deno.readTextFile(new URL("NOTICE.txt", NOTICES)))
     .replaceAll("@VERSION@", revision.version)
     .replaceAll("@DENO@", Deno.version.deno)

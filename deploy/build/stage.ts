@@ -1,13 +1,16 @@
 import { fileURLToPath } from "node:url";
 import { BuildError, runCommand, showStep } from "./command.ts";
-import { copyInto, exists, listFiles, writeJson } from "./files.ts";
+import { copyInto, listFiles, writeJson } from "./files.ts";
+import { bundleProgram } from "./program.ts";
 import type { Revision } from "./revision.ts";
 import type { Target } from "./target.ts";
 
 /** The application in a temporary folder, as it is shipped. The caller disposes it. */
 export interface Stage extends AsyncDisposable {
-  /** Contains deno.json, main.ts, the modules and assets that main.ts needs, and its packages in node_modules. */
+  /** Contains deno.json, main.js with the files that it imports, and the native addon in node_modules. */
   readonly folder: string;
+  /** The node_modules folder of all packages that the program is made of. */
+  readonly packages: string;
   /** Path of the native addon in the folder. */
   readonly addon: string;
 }
@@ -24,44 +27,48 @@ interface Lock {
   readonly npm: Readonly<Record<string, { readonly integrity: string }>>;
 }
 
-/** Files of packages that are not needed at run time. */
-const NEEDLESS_FILE = /\.(?:map|d\.[cm]?ts)$/;
-
 /**
- * Folders of packages that are not needed at run time. Also, `deno compile` 2.9 overflows its stack on the test data of
- * some packages.
- */
-const NEEDLESS_FOLDERS: ReadonlySet<string> = new Set([
-  "benchmark",
-  "example",
-  "examples",
-  "test",
-  "tests",
-]);
-
-/**
- * Copies everything that main.ts needs into a folder, with the packages of deno.lock for the target.
+ * Bundles main.ts with everything that it needs, from the packages of deno.lock, and adds the addon for the target.
  * @throws {BuildError} If a package does not match deno.lock.
  */
 export async function stageApplication(options: StageOptions): Promise<Stage> {
   const { root, target } = options;
-  const folder = await Deno.makeTempDir({ prefix: "pinhole-build-" });
+  const work = await Deno.makeTempDir({ prefix: "pinhole-build-" });
+  const source = `${work}/source`;
+  const folder = `${work}/app`;
   try {
     showStep("Collecting the modules and installing their packages");
-    for (const path of await findModules(root)) await copyInto(folder, { root, path });
-    await writeSettings(folder, options);
-    await installPackages(folder, options);
-    const addon = `node_modules/@seydx/node-av-linux-${target.arch}/node-av.node`;
-    await Deno.stat(`${folder}/${addon}`);
+    for (const path of await findModules(root)) await copyInto(source, { root, path });
+    await writeSettings(source, options);
+    await installPackages(source, options);
+    showStep("Bundling the modules");
+    await bundleProgram({ source, output: folder });
+    const addon = await addAddon(folder, { source, target });
     return {
       folder,
+      packages: `${source}/node_modules`,
       addon,
-      [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+      [Symbol.asyncDispose]: () => Deno.remove(work, { recursive: true }),
     };
   } catch (error) {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(work, { recursive: true });
     throw error;
   }
+}
+
+/** Adds the native addon, which cannot be bundled, and the settings. */
+async function addAddon(
+  folder: string,
+  { source, target }: { source: string; target: Target },
+): Promise<string> {
+  const name = `node_modules/@seydx/node-av-linux-${target.arch}`;
+  for (const file of ["package.json", "node-av.node"]) {
+    await copyInto(folder, { root: source, path: `${name}/${file}` });
+  }
+  const { imports: _, ...settings } = JSON.parse(await Deno.readTextFile(`${source}/deno.json`));
+  await writeJson(`${folder}/deno.json`, { ...settings, exports: "./main.js" });
+  await writeJson(`${folder}/package.json`, { private: true, type: "module" });
+  return `${name}/node-av.node`;
 }
 
 /** The modules and assets that main.ts imports, relative to the root. */
@@ -144,22 +151,5 @@ async function installPackages(folder: string, { root, target }: StageOptions): 
   const packages = `${folder}/node_modules`;
   for (const own of [".bin", ".deno"]) {
     await Deno.remove(`${packages}/${own}`, { recursive: true }).catch(() => {});
-  }
-  await Deno.remove(`${folder}/deno.lock`);
-  await prune(packages);
-}
-
-/** Deletes files without writing to them, as they may be hard links to Deno's cache. */
-async function prune(folder: string): Promise<void> {
-  const isPackage = await exists(`${folder}/package.json`);
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory && isPackage && NEEDLESS_FOLDERS.has(name)) {
-      await Deno.remove(path, { recursive: true });
-    } else if (isDirectory) {
-      await prune(path);
-    } else if (NEEDLESS_FILE.test(name)) {
-      await Deno.remove(path);
-    }
   }
 }

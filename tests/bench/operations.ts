@@ -1,10 +1,8 @@
-import { buildExecutable, openFolder } from "../support/servers/executable.ts";
-import { type Launch, ServerProcess } from "../support/servers/server_process.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
 import { WeriftViewer } from "../support/clients/werift_viewer.ts";
-import { type Figure, median, type Progress } from "./figure.ts";
+import type { Figure, Progress } from "./figure.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
 
-const STARTS = 5;
 /** Joins, and refusals, of each kind: few enough that no limit of offers turns anybody away. */
 const TIMES = 300;
 const TOGETHER = 4;
@@ -18,44 +16,13 @@ const OFFER = await Deno.readTextFile(
   new URL("../testdata/sdp/chrome_156_sendrecv_data.offer.sdp", import.meta.url),
 );
 
-/** What operators plan with: start-up, how fast viewers can come, what a refusal costs, and memory. */
+/** What operators plan with: how fast viewers can come, what a refusal costs, and memory. */
 export async function measureOperations(progress: Progress): Promise<Figure[]> {
   return [
-    ...await measureStarts(progress),
     ...await measureJoins(progress),
     ...await measureRefusals(progress),
     ...await measureMemory(progress),
   ];
-}
-
-async function measureStarts(progress: Progress): Promise<Figure[]> {
-  progress("the executable is built, unless it was");
-  await using folder = await openFolder({ pinhole: await buildExecutable() });
-  const executable: Launch = {
-    command: [`${folder.path}/pinhole`, "serve", "--config", "/dev/null"],
-    cwd: folder.path,
-    env: { CACHE_DIRECTORY: `${folder.path}/cache` },
-  };
-  const figures: Figure[] = [];
-  for (const [name, options] of [["source", {}], ["executable", { launch: executable }]] as const) {
-    const readyMs: number[] = [];
-    // The first start of the executable unpacks it.
-    const first = name === "executable" ? await readyTime(options) : undefined;
-    for (let start = 1; start <= STARTS; start++) {
-      progress(`start ${start} of ${STARTS} from ${name}`);
-      readyMs.push(await readyTime(options));
-    }
-    if (first !== undefined) {
-      figures.push({ name: "first start to ready, executable", value: first, unit: "ms" });
-    }
-    figures.push({ name: `start to ready, ${name}`, value: median(readyMs), unit: "ms" });
-  }
-  return figures;
-}
-
-async function readyTime(options: { readonly launch?: Launch }): Promise<number> {
-  await using server = await ServerProcess.start(options);
-  return server.startup.readyMs;
 }
 
 async function measureJoins(progress: Progress): Promise<Figure[]> {

@@ -63,7 +63,7 @@ Deno.test({
   name: "executable: a disk that is full at any moment of the first start is named",
   ignore: !canMount || !IS_LONG,
   fn: async () => {
-    const full = ["size=4k", "size=100m", "size=250m", "size=251m", "nr_inodes=2", "nr_inodes=40"];
+    const full = ["size=4k", "size=100m", "size=250m", "size=251m", "nr_inodes=2", "nr_inodes=10"];
     for (const options of full) {
       await using folder = await openFolder();
       const { code, stdout, stderr } = await mounted(

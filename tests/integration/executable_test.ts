@@ -1,4 +1,6 @@
 import assert from "assert";
+import { exists } from "../../deploy/build/files.ts";
+import { eventually } from "../support/deadline.ts";
 import { IS_LONG } from "../support/long.ts";
 import {
   buildExecutable,
@@ -160,23 +162,53 @@ Deno.test({
   },
 });
 
-Deno.test("executable: a damaged file is refused before anything is unpacked", async () => {
+Deno.test("executable: a damaged file is refused, and leaves nothing behind", async () => {
   await using folder = await openFolder({ pinhole: executable });
   const program = `${folder.path}/pinhole`;
   const { size } = await Deno.stat(program);
-  {
-    using file = await Deno.open(program, { read: true, write: true });
-    const byte = new Uint8Array(1);
-    await file.seek(size >> 1, Deno.SeekMode.Start);
-    await file.read(byte);
-    await file.seek(size >> 1, Deno.SeekMode.Start);
-    await file.write(byte.map((value) => value ^ 1));
-  }
   const cache = `${folder.path}/cache`;
-  refused(await run(["--version"], { cache, program }), /pinhole is damaged .* copy it here again/);
+  // Of the small files, of Deno, and of the addon.
+  for (const at of [9_000, size >> 2, size - (size >> 2)]) {
+    await flipBit(program, at);
+    refused(await run(["--version"], { cache, program }), /is damaged .*checksums.* copy it here/);
+    await flipBit(program, at);
+  }
   await Deno.truncate(program, size - 1);
-  refused(await run(["--version"], { cache, program }), /is damaged/);
+  const short = await run(["--version"], { cache, program });
+  refused(short, /pinhole is damaged \(it should have \d+ bytes\); copy it here again/);
   assert.deepEqual(await unpackedIn(cache), [".lock"]);
+});
+
+async function flipBit(path: string, at: number): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  const byte = new Uint8Array(1);
+  await file.seek(at, Deno.SeekMode.Start);
+  await file.read(byte);
+  await file.seek(at, Deno.SeekMode.Start);
+  await file.write(byte.map((value) => value ^ 1));
+}
+
+Deno.test("executable: a first start that is killed does not spoil the next one", async () => {
+  await using folder = await openFolder();
+  const cache = `${folder.path}/cache`;
+  const killed = new Deno.Command(executable, {
+    args: ["--version"],
+    env: { CACHE_DIRECTORY: cache },
+    stdout: "null",
+    stderr: "null",
+    // A process group, so that everything which unpacks is killed at once.
+    detached: true,
+  }).spawn();
+  await eventually(() => exists(`${cache}/.new/pinhole`), { what: "for a file" });
+  await runPlain(["/usr/bin/kill", "-KILL", "--", `-${killed.pid}`]);
+  await killed.status;
+  assert.ok(await exists(`${cache}/.new`));
+  const { code, stdout } = await run(["--version"], { cache });
+  assert.equal(code, 0);
+  assert.match(stdout, VERSION);
+  const names = await unpackedIn(cache);
+  assert.equal(names.length, 2, names.join());
+  assert.equal((await run(["check"], { cache })).code, 0);
 });
 
 Deno.test("executable: a folder that others may change, or that cannot be made, is refused", async () => {
