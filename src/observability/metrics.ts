@@ -1,5 +1,5 @@
 import process from "node:process";
-import { Counter, type CounterConfiguration, Gauge, Histogram, Registry } from "prom-client";
+import type { Counter, CounterConfiguration, Gauge, Histogram, Registry } from "prom-client";
 import {
   ANY,
   type AnyMeter,
@@ -7,6 +7,7 @@ import {
   type MetricLabels,
   type MetricTable,
 } from "../base/meter.ts";
+import { prom } from "./prom_client.ts";
 
 /** Prefix of every metric of the table. */
 export const METRIC_PREFIX = "pinhole_";
@@ -63,7 +64,7 @@ interface Registered<Metric> {
 
 /** Makes a separate registry with every metric of a table and those of the process. */
 export function createMetrics(table: MetricTable): Metrics {
-  const registry = new Registry();
+  const registry = new prom.Registry();
   const counters = new Map<string, Registered<Counter>>();
   const tallies = new Map<string, Tally>();
   const gauges = new Map<string, Registered<Gauge>>();
@@ -75,13 +76,13 @@ export function createMetrics(table: MetricTable): Metrics {
     if (kind === "counter" && labels.length === 0) {
       tallies.set(name, createTally(configuration));
     } else if (kind === "counter") {
-      const counter = new Counter(configuration);
+      const counter = new prom.Counter(configuration);
       for (const series of initialSeries(definition)) counter.inc(series, 0);
       counters.set(name, { metric: counter, labels });
     }
-    if (kind === "gauge") gauges.set(name, { metric: new Gauge(configuration), labels });
+    if (kind === "gauge") gauges.set(name, { metric: new prom.Gauge(configuration), labels });
     if (kind === "histogram") {
-      const histogram = new Histogram({ ...configuration, buckets: [...buckets] });
+      const histogram = new prom.Histogram({ ...configuration, buckets: [...buckets] });
       histograms.set(name, { metric: histogram, labels });
     }
   }
@@ -108,7 +109,7 @@ interface Tally {
 
 function createTally(configuration: CounterConfiguration<string>): Tally {
   const tally = { pending: 0 };
-  new Counter({
+  new prom.Counter({
     ...configuration,
     collect() {
       this.inc(tally.pending);
@@ -167,25 +168,25 @@ function addProcessMetrics(registry: Registry): void {
     help: PROCESS_METRICS[name].help,
     registers: [registry],
   });
-  new Gauge({
+  new prom.Gauge({
     ...named("process_resident_memory_bytes"),
     collect() {
       this.set(Deno.memoryUsage().rss);
     },
   });
-  new Gauge({
+  new prom.Gauge({
     ...named("process_heap_bytes"),
     collect() {
       this.set(Deno.memoryUsage().heapTotal);
     },
   });
-  new Gauge({
+  new prom.Gauge({
     ...named("process_start_time_seconds"),
     collect() {
       this.set(performance.timeOrigin / 1000);
     },
   });
-  new Counter({
+  new prom.Counter({
     ...named("process_cpu_seconds_total"),
     collect() {
       const { user, system } = process.cpuUsage();
