@@ -4,6 +4,7 @@ import type { Live } from "../base/live.ts";
 import type { Config } from "../config/config.ts";
 import { type EncoderFactory, VIDEO_CODECS, type VideoCodec } from "../media/encoder.ts";
 import { createFfmpegEncoders } from "../media/ffmpeg_encoder.ts";
+import { FreedMemory } from "../media/freed_memory.ts";
 import { EncodedLoops } from "../media/idle/encoded_loops.ts";
 import type { FrameSourceFactory } from "../media/frame.ts";
 import { createOpusEncoder } from "../media/opus_encoder.ts";
@@ -195,7 +196,9 @@ async function openParts(
   log.info("packet_path", { sent_by: ports[0]?.sendsBy, encrypted_by: CIPHERS.name });
   const renderer = await openRenderer(config, context);
   started.defer(() => renderer.close());
-  const encoders = createFfmpegEncoders(config.video.encoder);
+  const freed = new FreedMemory({ clock: SYSTEM_CLOCK });
+  started.defer(() => freed.close());
+  const encoders = createFfmpegEncoders(config.video.encoder, { onFreed: () => freed.note() });
   const idleLoops = new EncodedLoops({ encoders, clock: SYSTEM_CLOCK, meter, log });
   started.defer(() => idleLoops.close());
   return {

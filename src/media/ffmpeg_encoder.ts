@@ -21,8 +21,12 @@ export class EncoderError extends AppError<"no_encoder"> {}
 /**
  * Encoders of FFmpeg's libraries: NVENC, x264 and libvpx.
  * @param choice The encoders that may be used.
+ * @param options.onFreed An encoder was closed, and its memory freed.
  */
-export function createFfmpegEncoders(choice: EncoderChoice): EncoderFactory {
+export function createFfmpegEncoders(
+  choice: EncoderChoice,
+  { onFreed = () => {} }: { onFreed?: () => void } = {},
+): EncoderFactory {
   Log.setLevel(AV_LOG_QUIET);
   // On a host without NVENC only the first session tries it.
   const unavailable = new Set<string>();
@@ -34,7 +38,7 @@ export function createFfmpegEncoders(choice: EncoderChoice): EncoderFactory {
         if (unavailable.has(recipe.name)) continue;
         try {
           const compressor = await AdaptiveCompressor.open(recipe, settings);
-          return new FfmpegEncoder(recipe, { compressor, settings });
+          return new FfmpegEncoder(recipe, { compressor, settings, onFreed });
         } catch (error) {
           reasons.push(`${recipe.name}: ${error instanceof Error ? error.message : error}`);
           if (choice === "auto" && recipe.choice === "nvenc") unavailable.add(recipe.name);
@@ -61,16 +65,22 @@ class FfmpegEncoder implements VideoEncoder {
   /** The last loaded picture, encoded or not. */
   #latest: Frame | undefined;
   #encoding: Frame | undefined;
+  readonly #onFreed: () => void;
   #pending: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(
     recipe: EncoderRecipe,
-    { compressor, settings }: { compressor: AdaptiveCompressor; settings: EncoderSettings },
+    { compressor, settings, onFreed }: {
+      compressor: AdaptiveCompressor;
+      settings: EncoderSettings;
+      onFreed: () => void;
+    },
   ) {
     this.codec = recipe.codec;
     this.name = recipe.name;
     this.#compressor = compressor;
+    this.#onFreed = onFreed;
     const { width, height } = settings;
     this.#pictures = [allocatePicture(width, height), allocatePicture(width, height)];
   }
@@ -117,6 +127,7 @@ class FfmpegEncoder implements VideoEncoder {
     this.#converter.close();
     for (const picture of this.#pictures) picture.free();
     await this.#compressor.close();
+    this.#onFreed();
   }
 
   /** Registers work that `close` must wait for, because FFmpeg's threads still use the memory that it frees. */

@@ -9,7 +9,7 @@ const FUNCTION_LINES_MAX = 60;
 /** Members of `Deno` that lead to the host, and the files that may use them. */
 const HOST_ACCESS: Readonly<Record<string, RegExp>> = {
   dlopen: new RegExp(
-    "/src/(renderer/native_library|transport/rtp/native_ciphers|" +
+    "/src/(renderer/native_library|transport/rtp/native_ciphers|media/freed_memory|" +
       "ports/(socket_options|descriptor_limit|native_udp|shut_down))\\.ts$",
   ),
   env: /\/src\/config\//,
