@@ -137,7 +137,7 @@ export class Compressor {
     shrunk.pts = BigInt(this.#clock?.tell(timestampUs, kbps) ?? timestampUs);
     shrunk.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(await this.#context.sendFrame(shrunk), "encode");
-    return await this.#receive(timestampUs);
+    return this.#receive(timestampUs);
   }
 
   /** Frees the encoder. Not during `compress`. */
@@ -162,8 +162,9 @@ export class Compressor {
     return shrunk;
   }
 
-  async #receive(timestampUs: number): Promise<CompressedPicture | undefined> {
-    const status = await this.#context.receivePacket(this.#packet);
+  /** At once: encoders without delay compress while they take the picture, and this only takes the result. */
+  #receive(timestampUs: number): CompressedPicture | undefined {
+    const status = this.#context.receivePacketSync(this.#packet);
     if (status === AVERROR_EAGAIN) return undefined;
     FFmpegError.throwIfError(status, "encode");
     try {

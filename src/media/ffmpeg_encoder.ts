@@ -66,7 +66,10 @@ class FfmpegEncoder implements VideoEncoder {
   #latest: Frame | undefined;
   #encoding: Frame | undefined;
   readonly #onFreed: () => void;
-  #pending: Promise<unknown> = Promise.resolve();
+  /** Calls in progress. */
+  #running = 0;
+  /** Settles when there are none; `close` waits for it. */
+  #quiet: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
   constructor(
@@ -123,7 +126,7 @@ class FfmpegEncoder implements VideoEncoder {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#pending.catch(() => {});
+    if (this.#running > 0) await (this.#quiet = Promise.withResolvers()).promise;
     this.#converter.close();
     for (const picture of this.#pictures) picture.free();
     await this.#compressor.close();
@@ -131,11 +134,13 @@ class FfmpegEncoder implements VideoEncoder {
   }
 
   /** Registers work that `close` must wait for, because FFmpeg's threads still use the memory that it frees. */
-  #track<T>(work: () => Promise<T>): Promise<T> {
-    const running = work();
-    // Keep no results: otherwise each frame would hold all previous ones.
-    this.#pending = Promise.allSettled([this.#pending, running]).then(() => {});
-    return running;
+  async #track<T>(work: () => Promise<T>): Promise<T> {
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#running === 0) this.#quiet?.resolve();
+    }
   }
 }
 

@@ -56,6 +56,19 @@ export function rawFrameOf(picture: Frame, timestampUs: number): RawFrame {
 /** The longest SIMD vectors of any CPU. */
 const VECTOR_BYTES = 64;
 
+/** A picture that frames of one size are drawn into. The views of its memory are kept, because making them is slow. */
+interface Target {
+  /** Pixels of the frames. */
+  readonly width: number;
+  readonly height: number;
+  /** Where they are; the rest is black. */
+  readonly area: FittedArea;
+  readonly planes: readonly Buffer[];
+  /** From the area's first pixel on. */
+  readonly drawn: Buffer[];
+  readonly strides: number[];
+}
+
 /** Black in limited range: luma, and both chromas. */
 const BLACK = [16, 128, 128] as const;
 
@@ -67,30 +80,22 @@ export class PictureConverter {
   #scaler: SoftwareScaleContext | undefined;
   /** Format and size that the scaler was created for. */
   #scalerKey = "";
-  /** The area of each written picture that is not black. */
-  readonly #areas = new WeakMap<Frame, string>();
+  /** Pictures that were written. */
+  readonly #targets = new WeakMap<Frame, Target>();
 
-  /** Settles when `target` has the picture and `frame` is no longer needed. */
+  /** Settles when `target` has the picture and `frame` is no longer needed. `target` keeps its memory until it is freed. */
   async convert(frame: RawFrame, target: Frame): Promise<void> {
-    const { data, linesize } = target;
-    if (data === null) throw new TypeError("The target picture has no memory");
-    const planes = frame.planes.length;
-    const area = fitInside(frame, target);
-    this.#clearAround(area, target);
+    const written = this.#targetFor(frame, target);
+    const { area, drawn, strides } = written;
     await this.#scalerFor(frame, area).scale(
-      frame.planes.map((plane) =>
-        Buffer.from(plane.data.buffer, plane.data.byteOffset, plane.data.byteLength)
-      ),
+      frame.planes.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
       frame.planes.map((plane) => plane.strideBytes),
       0,
       frame.height,
-      data.slice(0, Math.max(planes, 3)).map((plane, index) => {
-        const share = index === 0 ? 1 : 2;
-        return plane.subarray((area.y * (linesize[index] ?? 0) + area.x) / share);
-      }),
-      linesize.slice(0, 3),
+      drawn,
+      strides,
     );
-    this.#clearSpill(area, target);
+    this.#clearSpill(written, target.width);
   }
 
   /** Frees the scaler. Not during `convert`. */
@@ -100,25 +105,36 @@ export class PictureConverter {
     this.#scalerKey = "";
   }
 
-  #clearAround({ x, y, width, height }: FittedArea, target: Frame): void {
-    const area = `${width}x${height} ${x} ${y}`;
-    if (this.#areas.get(target) === area) return;
-    this.#areas.set(target, area);
-    BLACK.forEach((value, index) => target.data?.[index]?.fill(value));
+  #targetFor(frame: RawFrame, target: Frame): Target {
+    const { width, height } = frame;
+    const known = this.#targets.get(target);
+    if (known?.width === width && known.height === height) return known;
+    const { data, linesize } = target;
+    if (data === null) throw new TypeError("The target picture has no memory");
+    const area = fitInside(frame, target);
+    const strides = linesize.slice(0, 3);
+    const planes = data.slice(0, 3);
+    BLACK.forEach((value, index) => planes[index]?.fill(value));
+    const drawn = planes.map((plane, index) => {
+      const share = index === 0 ? 1 : 2;
+      return plane.subarray((area.y * (strides[index] ?? 0) + area.x) / share);
+    });
+    const made = { width, height, area, planes, drawn, strides };
+    this.#targets.set(target, made);
+    return made;
   }
 
   /** Restores the black bar: FFmpeg writes whole vectors, so beyond the right edge if they do not divide the width. */
-  #clearSpill({ x, y, width, height }: FittedArea, target: Frame): void {
-    if (width % VECTOR_BYTES === 0 || x + width === target.width) return;
-    // Read once, because the getter is slow.
-    const planes = target.data;
+  #clearSpill({ area, planes, strides }: Target, targetWidth: number): void {
+    const { x, y, width, height } = area;
+    if (width % VECTOR_BYTES === 0 || x + width === targetWidth) return;
     BLACK.forEach((value, index) => {
       const share = index === 0 ? 1 : 2;
-      const stride = target.linesize[index] ?? 0;
+      const stride = strides[index] ?? 0;
       const from = (x + width) / share;
-      const to = Math.min(from + VECTOR_BYTES, target.width / share);
+      const to = Math.min(from + VECTOR_BYTES, targetWidth / share);
       for (let row = y / share; row < (y + height) / share; row++) {
-        planes?.[index]?.fill(value, row * stride + from, row * stride + to);
+        planes[index]?.fill(value, row * stride + from, row * stride + to);
       }
     });
   }
