@@ -20,6 +20,7 @@ import { measureLoad } from "./load.ts";
 import { measureOperations } from "./operations.ts";
 import { measureOverload } from "./overload.ts";
 import { measurePacketCost } from "./packet_cost.ts";
+import { measurePictureCost } from "./picture_cost.ts";
 import { measureRebinding } from "./rebinding.ts";
 import { measureRenderer } from "./renderer.ts";
 import { measureSessions } from "./sessions.ts";
@@ -37,6 +38,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   "idle-load": measureIdleLoad,
   "idle-switch": measureIdleSwitch,
   renderer: measureRenderer,
+  "picture-cost": measurePictureCost,
   rebinding: measureRebinding,
   frp: measureFrp,
   congestion: measureCongestion,
