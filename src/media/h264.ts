@@ -25,17 +25,27 @@ function nalType(nal: Uint8Array): number {
   return (nal[0] ?? 0) & TYPE_MASK;
 }
 
-/** Index of the first `00 00 01` at or after `from`, or the length of `data`. */
+/** Index of the first `00 00 01` at or after `from`, or the length of `data`. Each byte of a stream passes here. */
 function startCodeIndex(data: Uint8Array, from: number): number {
-  let index = from;
-  while (index + 2 < data.length) {
-    // The third byte allows a skip: unless it is 0, no start code begins at either of the two bytes after `index`.
-    const third = data[index + 2];
-    if (third === 0) index += 1;
-    else if (third === 1 && data[index] === 0 && data[index + 1] === 0) return index;
-    else index += 3;
+  const end = data.length;
+  // The third byte allows a skip: unless it is 0, no start code begins at it or at the two bytes before.
+  let third = from + 2;
+  while (third < end) {
+    const value = data[third] ?? 0;
+    if (value > 1) third += 3;
+    else if (value === 0) third += 1;
+    else if (data[third - 1] === 0 && data[third - 2] === 0) return third - 2;
+    else third += 3;
   }
-  return data.length;
+  return end;
+}
+
+/** The NAL unit that begins at `begin`, before the next start code or the end. */
+function nalUnit(data: Uint8Array, begin: number, next: number): Uint8Array {
+  let end = next;
+  // A NAL unit never ends in a zero byte: such bytes are padding, or the first byte of a longer start code.
+  while (end > begin && data[end - 1] === 0) end -= 1;
+  return data.subarray(begin, end);
 }
 
 function* nalUnits(accessUnit: Uint8Array): Generator<Uint8Array, void> {
@@ -43,10 +53,8 @@ function* nalUnits(accessUnit: Uint8Array): Generator<Uint8Array, void> {
   while (start < accessUnit.length) {
     const begin = start + START_CODE_BYTES;
     start = startCodeIndex(accessUnit, begin);
-    let end = start;
-    // A NAL unit never ends in a zero byte: such bytes are padding, or the first byte of a longer start code.
-    while (end > begin && accessUnit[end - 1] === 0) end -= 1;
-    if (end > begin) yield accessUnit.subarray(begin, end);
+    const nal = nalUnit(accessUnit, begin, start);
+    if (nal.length > 0) yield nal;
   }
 }
 
@@ -177,10 +185,19 @@ export class ParameterSetCache {
     let insertAt: number | undefined;
     let hasSps = false;
     let hasPps = false;
-    for (const nal of nalUnits(accessUnit)) {
-      const type = nalType(nal);
-      if (type === TYPE_DELIMITER) continue;
-      insertAt ??= nal.byteOffset - accessUnit.byteOffset - START_CODE_BYTES;
+    let start = startCodeIndex(accessUnit, 0);
+    while (start < accessUnit.length) {
+      const begin = start + START_CODE_BYTES;
+      const type = (accessUnit[begin] ?? 0) & TYPE_MASK;
+      if (type !== TYPE_DELIMITER) insertAt ??= start;
+      // Its end is not needed: a slice is most of the access unit.
+      if (type >= TYPE_SLICE && type <= TYPE_IDR) {
+        return type === TYPE_IDR && !(hasSps && hasPps)
+          ? this.#insert(accessUnit, insertAt ?? start)
+          : accessUnit;
+      }
+      start = startCodeIndex(accessUnit, begin);
+      const nal = nalUnit(accessUnit, begin, start);
       if (type === TYPE_SPS) {
         hasSps = true;
         // After the header, profile, constraints and level: seq_parameter_set_id (ITU-T H.264 §7.3.2.1.1).
@@ -189,10 +206,6 @@ export class ParameterSetCache {
         hasPps = true;
         // After the header: pic_parameter_set_id (§7.3.2.2).
         remember(this.#pps, { nal, idIndex: 1 });
-      } else if (type >= TYPE_SLICE && type <= TYPE_IDR) {
-        return type === TYPE_IDR && !(hasSps && hasPps)
-          ? this.#insert(accessUnit, insertAt)
-          : accessUnit;
       }
     }
     return accessUnit;
