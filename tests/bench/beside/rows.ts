@@ -48,10 +48,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
 async function comparePackets(programs: Programs, progress: Progress): Promise<Comparison[]> {
   await using ours = openOurPackets();
   // For the compiler.
-  await ours.measure();
+  await ours.measure(PACKETS);
   const { pion, aiortc, limit } = programs;
   const turns = await takeTurns([
-    { name: "Pinhole", measure: () => ours.measure() },
+    { name: "Pinhole", measure: () => ours.measure(PACKETS) },
     { name: "pion", measure: () => packetUs(pion, ["packet", String(PACKETS)]) },
     ...aiortc
       ? [{ name: "aiortc", measure: () => packetUs(aiortc[0], [aiortc[1], "packet"]) }]

@@ -13,9 +13,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -57,6 +59,8 @@ func say(value any) error {
 
 func settings() webrtc.SettingEngine {
 	engine := webrtc.SettingEngine{}
+	// What fails is returned; the rest are packets that come too late when a viewer leaves.
+	engine.LoggerFactory = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	engine.SetIncludeLoopbackCandidate(true)
 	engine.SetICEMulticastDNSMode(0)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
