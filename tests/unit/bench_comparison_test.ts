@@ -68,6 +68,12 @@ Deno.test("report: columns are aligned", () => {
 
 Deno.test("report: names what is not first, short of an aim, or behind a share that is the aim", () => {
   assert.match(compare([2, 2, 2], [1, 1, 1]).shortcomings, /A thing, beside theirs: 2\.00/);
+  assert.match(
+    compare([1.06, 1.06, 1.06], [1, 1, 1]).shortcomings,
+    /A thing, beside theirs: 1\.06/,
+  );
+  const equal = compare([1.04, 1.04, 1.04], [1, 1, 1]);
+  assert.equal(equal.shortcomings, "First in all that could be judged");
   assert.match(compare([95, 95, 95], [100, 100, 100], { aimRatio: 0.9 }).shortcomings, /: 0\.95/);
   assert.match(compare([50, 50, 50], [90, 90, 90], { aim: 50 }).shortcomings, /not below 50 µs/);
   const limit = compare([2, 2, 2], [1, 1, 1], { isLimit: true });

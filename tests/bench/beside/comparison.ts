@@ -46,6 +46,9 @@ const NOISE = {
   turnsMin: 3,
 } as const;
 
+/** A ratio up to here is no worse: the medians of equal programs differ by as much. */
+export const EQUAL_RATIO_MAX = 1.05;
+
 /** Compares ours with one other side. */
 export function judge({ ours, strangers }: Comparison, { values }: Side): Verdict {
   const ratios = ours.flatMap((own, turn) => {

@@ -1,5 +1,5 @@
 import { type Figure, formatValue, isMissed, median } from "../figure.ts";
-import { type Comparison, judge, type Side } from "./comparison.ts";
+import { type Comparison, EQUAL_RATIO_MAX, judge, type Side } from "./comparison.ts";
 
 const OURS = "Pinhole";
 
@@ -92,7 +92,7 @@ function shortcomingOf(comparison: Comparison, side: Side): string[] {
   const { ratio, noise, first } = judge(comparison, side);
   const about = `${comparison.subject}, beside ${side.name}`;
   if (noise !== undefined) return first === "theirs" ? [`${about}: behind in every turn`] : [];
-  return ratio <= (side.aimRatio ?? 1) ? [] : [`${about}: ${formatValue(ratio)}`];
+  return ratio <= (side.aimRatio ?? EQUAL_RATIO_MAX) ? [] : [`${about}: ${formatValue(ratio)}`];
 }
 
 function figureOf({ subject, unit, ours, aim }: Comparison): Figure {
