@@ -22,7 +22,6 @@ Deno.test("splitDtlsRecords: one datagram, several records", () => {
     records.map(({ contentType, epoch, fragment }) => [contentType, epoch, fragment.length]),
     [[22, 0, 3], [20, 0, 1], [22, 1, 40]],
   );
-  assert.deepEqual(records[0]?.version, { major: 254, minor: 253 });
   assert.equal(records[0]?.sequenceNumber, 2 ** 32 + 2);
   assert.deepEqual(records.flatMap(({ bytes }) => [...bytes]), [...datagram]);
 });

@@ -1,13 +1,13 @@
 import type { KeyObject } from "node:crypto";
 import type { Fingerprint } from "../../sdp/model.ts";
 import { checkCertificate, checkFinished, checkSignature } from "./client_proof.ts";
-import { type DtlsRecord, splitDtlsRecords } from "./dtls_records.ts";
+import type { DtlsRecord } from "./dtls_records.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
+import { type HandshakeMessage, MESSAGE_HEADER_BYTES } from "./handshake_message.ts";
 import { type DtlsFault, dtlsFault, isDtlsFault } from "./alert.ts";
 import { type ClientHello, parseClientHello } from "./client_hello.ts";
 import {
   CLIENT_MESSAGE,
-  MESSAGE_HEADER_BYTES,
   parseCertificates,
   parseCertificateVerify,
   parseClientKeyExchange,
@@ -21,9 +21,9 @@ export interface HandshakeEngine {
   readonly cookie: Uint8Array;
   /** Asks for a second ClientHello with the cookie. */
   requestCookie(): void;
-  /** Answers the second ClientHello, which is copied. */
+  /** Answers the second ClientHello, which is kept. */
   answerHello(message: Uint8Array, hello: ClientHello, agreement: Agreement): void;
-  /** Adds another message of the client to the transcript; it is copied. */
+  /** Adds another message of the client to the transcript; it is kept. */
   note(message: Uint8Array): void;
   /** Makes the keys. The transcript contains the ClientKeyExchange. */
   exchangeKeys(clientKey: Uint8Array): void;
@@ -78,22 +78,24 @@ export class ClientHandshake {
    * Processes one record with content type handshake. The first fault ends the handshake; do not call again after it.
    */
   take(record: DtlsRecord): HandshakeVerdict {
+    if (this.#verifyData !== undefined) {
+      return record.epoch === 0 ? "dtls_unexpected" : this.#takeEncrypted(record);
+    }
+    const { messages, encrypted } = this.#gate.pass(record);
+    for (const message of messages) {
+      const fault = this.#takeMessage(message);
+      if (fault !== undefined) return fault;
+    }
     let verdict: HandshakeVerdict = "taken";
-    for (const ready of this.#verifyData ? [record.bytes] : this.#gate.pass(record)) {
-      const [whole] = splitDtlsRecords(ready) ?? [];
-      if (whole === undefined) continue;
-      const each = whole.epoch === 0 ? this.#takeMessage(whole) : this.#takeEncrypted(whole);
-      if (each === undefined) continue;
-      verdict = each;
-      if (typeof each === "object") break;
+    for (const each of encrypted) {
+      const result = this.#takeEncrypted(each);
+      if (typeof result === "object") return result;
+      if (result !== "taken") verdict = result;
     }
     return verdict;
   }
 
-  #takeMessage({ fragment }: DtlsRecord): HandshakeVerdict | undefined {
-    const type = fragment[0] ?? 0;
-    const sequence = ((fragment[4] ?? 0) << 8) | (fragment[5] ?? 0);
-    if (this.#verifyData !== undefined) return "dtls_unexpected";
+  #takeMessage({ type, sequence, bytes }: HandshakeMessage): DtlsFault | undefined {
     if (sequence < this.#passed) {
       this.#engine.repeat();
       return undefined;
@@ -101,10 +103,10 @@ export class ClientHandshake {
     if (type !== ORDER[this.#passed]) {
       return dtlsFault("unexpected_message", `Unexpected handshake message ${type}`);
     }
-    const fault = this.#check(type, fragment.subarray(MESSAGE_HEADER_BYTES));
+    const fault = this.#check(type, bytes.subarray(MESSAGE_HEADER_BYTES));
     if (fault !== undefined) return fault;
     this.#passed++;
-    this.#answer(type, fragment);
+    this.#answer(type, bytes);
     return undefined;
   }
 
@@ -175,7 +177,7 @@ export class ClientHandshake {
     return checkSignature(signed, { key: this.#key, transcript: this.#engine.transcript() });
   }
 
-  #takeEncrypted(record: DtlsRecord): HandshakeVerdict | undefined {
+  #takeEncrypted(record: DtlsRecord): HandshakeVerdict {
     const content = this.#engine.decrypt(record);
     const masterSecret = this.#engine.masterSecret;
     if (content === undefined || masterSecret === undefined) return "dtls_forged";
@@ -191,17 +193,17 @@ export class ClientHandshake {
     this.#passed++;
     this.#verifyData = verifyData.slice();
     this.#engine.finish(content);
-    return undefined;
+    return "taken";
   }
 
   /** After the handshake, only a repeated Finished is handled, whose response was lost. */
-  #takeLate(verifyData: Uint8Array | undefined): HandshakeVerdict | undefined {
+  #takeLate(verifyData: Uint8Array | undefined): HandshakeVerdict {
     const own = this.#verifyData;
     if (verifyData === undefined || own === undefined || !areEqual(own, verifyData)) {
       return "dtls_unexpected";
     }
     this.#engine.repeat();
-    return undefined;
+    return "taken";
   }
 }
 

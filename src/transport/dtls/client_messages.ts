@@ -9,9 +9,6 @@ export const CLIENT_MESSAGE = {
   finished: 20,
 } as const;
 
-/** Header of a handshake message (RFC 6347 §4.2.2). */
-export const MESSAGE_HEADER_BYTES = 12;
-
 /** Length of a Finished (RFC 5246 §7.4.9). */
 const VERIFY_DATA_BYTES = 12;
 

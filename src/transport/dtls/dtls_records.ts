@@ -20,7 +20,6 @@ export interface DtlsRecord {
   readonly epoch: number;
   /** 48 bits. */
   readonly sequenceNumber: number;
-  readonly version: { readonly major: number; readonly minor: number };
   /** Content of the record, a view of the datagram. */
   readonly fragment: Uint8Array;
   /** The record with its header, a view of the datagram. */
@@ -43,7 +42,6 @@ export function splitDtlsRecords(datagram: Uint8Array): DtlsRecord[] | undefined
       contentType: view.getUint8(at),
       epoch,
       sequenceNumber: view.getUint16(at + 5) * 2 ** 32 + view.getUint32(at + 7),
-      version: { major: view.getUint8(at + 1), minor: view.getUint8(at + 2) },
       fragment,
       bytes: datagram.subarray(at, end),
     });

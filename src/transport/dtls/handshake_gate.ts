@@ -1,10 +1,6 @@
-import { DTLS_CONTENT, type DtlsRecord } from "./dtls_records.ts";
-
-const RECORD_HEADER_BYTES = 13;
-const MESSAGE_HEADER_BYTES = 12;
-
-const CLIENT_HELLO = 1;
-const CERTIFICATE_VERIFY = 15;
+import { CLIENT_MESSAGE } from "./client_messages.ts";
+import type { DtlsRecord } from "./dtls_records.ts";
+import { formatMessage, type HandshakeMessage, MESSAGE_HEADER_BYTES } from "./handshake_message.ts";
 
 /** Maximum reassembled message; certificate chains of browsers have one kilobyte. */
 const MESSAGE_BYTES_MAX = 16 * 1024;
@@ -20,6 +16,16 @@ interface Partial {
   readonly got: Uint8Array;
 }
 
+/** What can be processed now: first the messages, then the records, each in order. */
+export interface ReadyHandshake {
+  /** Copies, not views. */
+  readonly messages: readonly HandshakeMessage[];
+  /** Encrypted records. */
+  readonly encrypted: readonly DtlsRecord[];
+}
+
+const NOTHING_READY: ReadyHandshake = { messages: [], encrypted: [] };
+
 /**
  * Reassembles and orders a client's handshake messages: complete and in order (RFC 6347 §4.2.2, §4.2.3),
  * and each once except for a repeated hello. On real networks datagrams arrive twice, late, or again because of a
@@ -29,41 +35,42 @@ export class HandshakeGate {
   #nextSequence = 0;
   readonly #partial = new Map<number, Partial>();
   /** Complete messages that wait for earlier ones. */
-  readonly #waiting = new Map<number, { type: number; record: Uint8Array }>();
+  readonly #waiting = new Map<number, HandshakeMessage>();
   /** Encrypted records, which cannot be decrypted before the last plaintext message. */
-  #encrypted: Uint8Array[] = [];
+  #encrypted: DtlsRecord[] = [];
   #keysReady = false;
 
-  /** Processes one handshake record. @returns The records that are now ready, in order; copies, not views. */
-  pass(record: DtlsRecord): Uint8Array[] {
+  /** Processes one handshake record, which is copied if it has to wait. */
+  pass(record: DtlsRecord): ReadyHandshake {
     if (record.epoch > 0) return this.#passEncrypted(record);
-    const ready: Uint8Array[] = [];
+    const messages: HandshakeMessage[] = [];
     for (let rest = record.fragment; rest.length > 0;) {
       const fragment = parseFragment(rest);
       if (fragment === undefined) break;
       rest = rest.subarray(MESSAGE_HEADER_BYTES + fragment.bytes.length);
-      ready.push(...this.#takeFragment(fragment, record));
+      messages.push(...this.#takeFragment(fragment));
     }
-    return ready;
+    const encrypted = this.#keysReady ? this.#encrypted.splice(0) : [];
+    return { messages, encrypted };
   }
 
-  #passEncrypted({ bytes }: DtlsRecord): Uint8Array[] {
-    if (this.#keysReady) return [bytes.slice()];
-    if (this.#encrypted.length < WAITING_MAX) this.#encrypted.push(bytes.slice());
-    return [];
+  #passEncrypted(record: DtlsRecord): ReadyHandshake {
+    if (this.#keysReady) return { messages: [], encrypted: [record] };
+    if (this.#encrypted.length < WAITING_MAX) this.#encrypted.push(copyRecord(record));
+    return NOTHING_READY;
   }
 
-  #takeFragment(fragment: Fragment, { version }: DtlsRecord): Uint8Array[] {
+  #takeFragment(fragment: Fragment): HandshakeMessage[] {
     const { type, sequence } = fragment;
     // A client that repeats its hello has not received the answer, and the repetition triggers it again.
-    const again = type === CLIENT_HELLO && sequence === this.#nextSequence - 1;
+    const again = type === CLIENT_MESSAGE.clientHello && sequence === this.#nextSequence - 1;
     if (sequence < this.#nextSequence && !again) return [];
     if (sequence >= this.#nextSequence + WAITING_MAX) return [];
     const body = this.#assemble(fragment);
     if (body === undefined) return [];
-    const record = formatRecord({ type, sequence, body }, version);
-    if (again) return [record];
-    this.#waiting.set(sequence, { type, record });
+    const message = { type, sequence, bytes: formatMessage({ type, sequence, body }) };
+    if (again) return [message];
+    this.#waiting.set(sequence, message);
     return this.#release();
   }
 
@@ -82,21 +89,17 @@ export class HandshakeGate {
     return partial.body;
   }
 
-  #release(): Uint8Array[] {
-    const ready: Uint8Array[] = [];
+  #release(): HandshakeMessage[] {
+    const ready: HandshakeMessage[] = [];
     for (let next = this.#waiting.get(this.#nextSequence); next !== undefined;) {
       this.#waiting.delete(this.#nextSequence);
       // Drop fragments of a message that also arrived whole: each would hold 32 KiB for 25 bytes.
       this.#partial.delete(this.#nextSequence);
       this.#partial.delete(this.#nextSequence - 1);
       this.#nextSequence++;
-      ready.push(next.record);
-      this.#keysReady ||= next.type === CERTIFICATE_VERIFY;
+      ready.push(next);
+      this.#keysReady ||= next.type === CLIENT_MESSAGE.certificateVerify;
       next = this.#waiting.get(this.#nextSequence);
-    }
-    if (this.#keysReady) {
-      ready.push(...this.#encrypted);
-      this.#encrypted = [];
     }
     return ready;
   }
@@ -124,26 +127,7 @@ function parseFragment(data: Uint8Array): Fragment | undefined {
   return { type: view.getUint8(0), sequence: view.getUint16(4), length, offset, bytes };
 }
 
-/**
- * Formats a record for a complete message. It reuses the message's sequence number, which is not checked in plaintext.
- */
-function formatRecord(
-  { type, sequence, body }: { type: number; sequence: number; body: Uint8Array },
-  version: DtlsRecord["version"],
-): Uint8Array {
-  const record = new Uint8Array(RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES + body.length);
-  const view = new DataView(record.buffer);
-  view.setUint8(0, DTLS_CONTENT.handshake);
-  view.setUint8(1, version.major);
-  view.setUint8(2, version.minor);
-  view.setUint32(7, sequence);
-  view.setUint16(11, MESSAGE_HEADER_BYTES + body.length);
-  // The length of the message, and that of its only fragment.
-  view.setUint32(13, body.length);
-  view.setUint8(13, type);
-  view.setUint16(17, sequence);
-  view.setUint8(22, body.length >>> 16);
-  view.setUint16(23, body.length & 0xffff);
-  record.set(body, RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES);
-  return record;
+function copyRecord(record: DtlsRecord): DtlsRecord {
+  const bytes = record.bytes.slice();
+  return { ...record, bytes, fragment: bytes.subarray(bytes.length - record.fragment.length) };
 }

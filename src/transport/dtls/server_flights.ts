@@ -25,14 +25,6 @@ const CERTIFICATE_TYPES = [64, 1];
 /** What a client may sign with: ECDSA and RSA PKCS #1, by SHA-256, SHA-384 and SHA-512. */
 const SIGNATURE_ALGORITHMS = [0x0403, 0x0503, 0x0603, 0x0401, 0x0501, 0x0601];
 
-/** A handshake message in one piece (RFC 6347 §4.2.2). */
-export function formatMessage(
-  { type, sequence, body }: { type: number; sequence: number; body: Uint8Array },
-): Uint8Array {
-  const length = uint24(body.length);
-  return Uint8Array.of(type, ...length, ...uint16(sequence), 0, 0, 0, ...length, ...body);
-}
-
 /** Body of a HelloVerifyRequest. */
 export function formatHelloVerifyRequest(cookie: Uint8Array): Uint8Array {
   return Uint8Array.of(...uint16(DTLS_1_0), ...vector8(cookie));

@@ -4,6 +4,7 @@ import type { SrtpKeys } from "../rtp/srtp_keys.ts";
 import type { ClientHello } from "./client_hello.ts";
 import type { HandshakeEngine } from "./client_handshake.ts";
 import { DTLS_CONTENT, type DtlsRecord, formatDtlsRecord } from "./dtls_records.ts";
+import { formatMessage } from "./handshake_message.ts";
 import { createKeyExchange, type KeyExchange } from "./key_exchange.ts";
 import {
   type BothWays,
@@ -21,7 +22,6 @@ import {
   formatCertificateRequest,
   formatHelloVerifyRequest,
   formatKeyParameters,
-  formatMessage,
   formatServerHello,
   formatServerKeyExchange,
   SERVER_MESSAGE,
@@ -124,12 +124,12 @@ export class ServerHandshake implements HandshakeEngine {
       this.#number(SERVER_MESSAGE.certificateRequest, formatCertificateRequest()),
       this.#number(SERVER_MESSAGE.serverHelloDone, new Uint8Array(0)),
     ];
-    this.#transcript = [message.slice(), ...answers];
+    this.#transcript = [message, ...answers];
     this.#sendFlight(answers.map((answer) => this.#clear(DTLS_CONTENT.handshake, answer)));
   }
 
   note(message: Uint8Array): void {
-    this.#transcript.push(message.slice());
+    this.#transcript.push(message);
   }
 
   exchangeKeys(clientKey: Uint8Array): void {
@@ -143,7 +143,7 @@ export class ServerHandshake implements HandshakeEngine {
   finish(message: Uint8Array): void {
     const { masterSecret } = this.#agreed();
     if (masterSecret === undefined) throw new Error("There are no keys before ClientKeyExchange");
-    this.note(message);
+    this.note(message.slice());
     const body = verifyData("server", { masterSecret, transcript: this.transcript() });
     const finished = this.#number(SERVER_MESSAGE.finished, body);
     this.#sendFlight([
