@@ -1,14 +1,15 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import type { FrameDrop } from "../base/shared_metrics.ts";
 import type { AudioChunk, FrameSource, RenderResult, SourceFrame } from "../media/frame.ts";
 import type { SessionMeter, SourceCall } from "./metrics.ts";
 import { type SourceHealth, UNKNOWN_HEALTH } from "./source_health.ts";
 
 /** Receives the pictures of a {@link FrameLoop}. */
 export interface PictureOutput {
-  /** Whether a frame would only replace one that still waits to be compressed: none should be rendered. */
-  readonly isFull: boolean;
+  /** Why a frame would be dropped now, and none should be rendered. */
+  readonly fullBy: FrameDrop | undefined;
   /** Settles when there is room for a frame. */
   readonly room: Promise<unknown>;
   /** Shows a frame; its memory belongs to the source again when the promise settles. */
@@ -136,7 +137,8 @@ export class FrameLoop {
       if (this.#pauses.render.lasts(clock.now())) {
         await pictures.idle();
       } else {
-        const turn = await (this.#isFull() ? this.#delayed() : this.#turn());
+        const fullBy = this.#fullBy();
+        const turn = await (fullBy === undefined ? this.#turn() : this.#delayed(fullBy));
         if (turn === "aborted") return { settled: false, failed: false };
         if (turn !== "go_on") return { settled: true, failed: turn === "failed" };
       }
@@ -145,15 +147,15 @@ export class FrameLoop {
     return { settled: true, failed: false };
   }
 
-  /** Whether a frame could not be compressed now. */
-  #isFull(): boolean {
+  /** Why a frame could not be shown now. */
+  #fullBy(): FrameDrop | undefined {
     const { pictures, clock } = this.#options;
     const isRecent = clock.now() - this.#askedAtMs < UNASKED_MS_MAX;
-    return isRecent && this.#health.state === "frames" && pictures.isFull;
+    return isRecent && this.#health.state === "frames" ? pictures.fullBy : undefined;
   }
 
   /** Requests the picture when there is room for it; leaves it out, at no cost, if that is too late. */
-  async #delayed(): Promise<TurnEnd> {
+  async #delayed(reason: FrameDrop): Promise<TurnEnd> {
     const { pictures, clock, meter } = this.#options;
     if (!await this.#sound()) return "aborted";
     const areRecent = clock.now() - this.#messagesAtMs < RARE_MS;
@@ -168,8 +170,8 @@ export class FrameLoop {
       });
     });
     // From the next picture's time on, there is only that one.
-    if (!this.#isFull() && clock.now() < nextDueMs) return await this.#turn();
-    meter.count("frames_dropped_total", { reason: "encoder_busy" });
+    if (this.#fullBy() === undefined && clock.now() < nextDueMs) return await this.#turn();
+    meter.count("frames_dropped_total", { reason });
     this.#hasWaited = true;
     return "go_on";
   }

@@ -89,14 +89,15 @@ export class VideoBranch {
     return this.#encoder.isReady;
   }
 
-  /** Whether another picture would only replace one that still waits to be compressed. */
-  get isFull(): boolean {
-    return this.#waiting;
+  /** Why a picture would be dropped: one still waits to be compressed, or it would be late for every viewer. */
+  get fullBy(): FrameDrop | undefined {
+    if (this.#waiting) return "encoder_busy";
+    return !this.#renderer.isEncoded && this.#audience.isBlocked ? "path_full" : undefined;
   }
 
-  /** Settles when no picture waits. */
+  /** Settles when no picture waits; never, as far as is known now, if the paths are full. */
   get room(): Promise<void> {
-    if (!this.#waiting) return Promise.resolve();
+    if (!this.#waiting) return new Promise((resolve) => this.fullBy ?? resolve());
     this.#room ??= Promise.withResolvers();
     return this.#room.promise;
   }

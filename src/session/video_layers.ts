@@ -6,6 +6,7 @@ import type { KeyframeRequestReason } from "./metrics.ts";
 import type { IdleMoment, VideoBranchOptions } from "./branch_options.ts";
 import { VideoBranch } from "./video_branch.ts";
 import type { Clock } from "../base/clock.ts";
+import type { FrameDrop } from "../base/shared_metrics.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { PictureOutput } from "./frame_loop.ts";
 import type { IdleClip } from "../media/idle/clip.ts";
@@ -20,6 +21,16 @@ export interface VideoProgramOptions {
 
 /** Frame timestamps further ahead of the session's time, in microseconds, are replaced. */
 const AHEAD_US_MAX = 500_000;
+
+/** Why a picture would be dropped by all of these. */
+function fullByAll(
+  parts: readonly { readonly fullBy: FrameDrop | undefined }[],
+): FrameDrop | undefined {
+  const reasons = new Set(parts.map(({ fullBy }) => fullBy));
+  if (reasons.has(undefined)) return undefined;
+  // An encoder may have room again before the next picture is due.
+  return reasons.has("encoder_busy") ? "encoder_busy" : [...reasons][0];
+}
 
 /**
  * What the viewers of a session see: the renderer's frames or the idle pictures, on one monotonic timeline, in every
@@ -60,9 +71,8 @@ export class VideoProgram implements PictureOutput {
     this.#idle.use(clip);
   }
 
-  get isFull(): boolean {
-    const layers = this.#layers;
-    return layers.length > 0 && layers.every(({ isFull }) => isFull);
+  get fullBy(): FrameDrop | undefined {
+    return fullByAll(this.#layers);
   }
 
   get room(): Promise<unknown> {
@@ -183,9 +193,9 @@ export class VideoLayers {
     return this.#low === undefined ? [this.#main] : [this.#main, this.#low];
   }
 
-  /** Whether another picture would only replace those that still wait to be compressed. */
-  get isFull(): boolean {
-    return this.branches.every(({ isFull }) => isFull);
+  /** Why a picture would be dropped in every layer: see {@link VideoBranch.fullBy}. */
+  get fullBy(): FrameDrop | undefined {
+    return fullByAll(this.branches);
   }
 
   /** Settles when there is room for a picture. */

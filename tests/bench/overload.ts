@@ -6,8 +6,8 @@ import { othersShare } from "../support/machine/machine_load.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
 import { ReceiverCrowd, type Reception } from "./receiver_crowd.ts";
 
-/** Of such pictures two cores carry about 32 sessions. */
-const SIZE = { width: 480, height: 270 } as const;
+/** Small, so that two cores carry tens of sessions. */
+const SIZE = { width: 320, height: 180 } as const;
 const FPS = 30;
 const FPS_MIN = 29;
 /** Sessions that join one after another, and those that stay. */

@@ -46,8 +46,8 @@ async function overload(
       log: NULL_LOGGER,
       timelineUs: () => clock.now() * 1000,
       pictures: {
-        get isFull() {
-          return branch.isFull;
+        get fullBy() {
+          return branch.fullBy;
         },
         get room() {
           return branch.room;

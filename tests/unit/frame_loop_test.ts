@@ -1,5 +1,6 @@
 import assert from "assert";
 import type { AudioChunk, SourceFrame } from "../../src/media/frame.ts";
+import type { FrameDrop } from "../../src/base/shared_metrics.ts";
 import { NULL_LOGGER } from "../../src/base/log.ts";
 import { FrameLoop, type SoundOutput } from "../../src/session/frame_loop.ts";
 import { FakeClock, settle } from "../support/parts/fake_clock.ts";
@@ -19,7 +20,7 @@ function setUp(
   const frames: number[] = [];
   const failures: string[] = [];
   const idleAt: number[] = [];
-  let isFull = () => false;
+  let fullBy = (): FrameDrop | undefined => undefined;
   const room = Promise.withResolvers<void>();
   let show: (frame: SourceFrame) => Promise<void> = () => Promise.resolve();
   const loop = new FrameLoop({
@@ -36,8 +37,8 @@ function setUp(
     },
     timelineUs: () => clock.now() * 1000,
     pictures: {
-      get isFull() {
-        return isFull();
+      get fullBy() {
+        return fullBy();
       },
       get room() {
         return room.promise;
@@ -64,7 +65,7 @@ function setUp(
     health: () => loop.health,
     onShow: (next: typeof show) => show = next,
     makeRoom: room.resolve,
-    whileFull: (next: typeof isFull) => isFull = next,
+    whileFull: (next: typeof fullBy) => fullBy = next,
     end: async () => {
       stop.abort();
       await done;
@@ -232,6 +233,21 @@ Deno.test("FrameLoop: sound that no viewer receives is fetched ten times a secon
   await end();
 });
 
+Deno.test("FrameLoop: while all paths are full, no picture is rendered, but one each 500 ms", async () => {
+  const { clock, meter, whileFull, end } = setUp(() => {}, { fps: 50 });
+  await clock.advance(100);
+  whileFull(() => "path_full");
+  const before = meter.observed("render_seconds").length;
+  await clock.advance(2_000);
+  const rendered = meter.observed("render_seconds").length - before;
+  assert.ok(rendered >= 3 && rendered <= 5, `${rendered}`);
+  const dropped = meter.value("frames_dropped_total", { reason: "path_full" });
+  assert.ok(dropped + rendered >= 95, `${dropped}`);
+  whileFull(() => undefined);
+  await clock.advance(20);
+  await end();
+});
+
 Deno.test("FrameLoop: while pictures are left out, messages are fetched ten times a second", async () => {
   let polls = 0;
   const { clock, whileFull, end } = setUp((source) => {
@@ -239,11 +255,11 @@ Deno.test("FrameLoop: while pictures are left out, messages are fetched ten time
   }, { fps: 50 });
   await clock.advance(400);
   assert.ok(polls >= 20, `${polls}`);
-  whileFull(() => true);
+  whileFull(() => "encoder_busy");
   const before = polls;
   await clock.advance(400);
   assert.ok(polls - before >= 3 && polls - before <= 5, `${polls - before}`);
-  whileFull(() => false);
+  whileFull(() => undefined);
   await clock.advance(20);
   await end();
 });
@@ -255,13 +271,13 @@ Deno.test("FrameLoop: while a picture still waits for the encoder, none is rende
   });
   await clock.advance(250);
   assert.deepEqual(frames, [0, 100, 200]);
-  whileFull(() => true);
+  whileFull(() => "encoder_busy");
   const [rendered, heard] = [meter.observed("render_seconds").length, sounds];
   await clock.advance(300);
   assert.equal(meter.observed("render_seconds").length, rendered);
   assert.equal(meter.value("frames_dropped_total", { reason: "encoder_busy" }), 2);
   assert.ok(sounds >= heard + 3, `${sounds - heard}`);
-  whileFull(() => false);
+  whileFull(() => undefined);
   await clock.advance(200);
   assert.deepEqual(frames, [0, 100, 200, 600, 700]);
   await end();
@@ -270,9 +286,9 @@ Deno.test("FrameLoop: while a picture still waits for the encoder, none is rende
 Deno.test("FrameLoop: a picture that waits for room is rendered when there is, and the next one is in time", async () => {
   const { clock, frames, meter, whileFull, makeRoom, end } = setUp();
   await clock.advance(150);
-  whileFull(() => true);
+  whileFull(() => "encoder_busy");
   await clock.advance(80);
-  whileFull(() => false);
+  whileFull(() => undefined);
   makeRoom();
   await clock.advance(200);
   assert.deepEqual(frames, [0, 100, 230, 300, 400]);
@@ -283,7 +299,7 @@ Deno.test("FrameLoop: a picture that waits for room is rendered when there is, a
 Deno.test("FrameLoop: a source is asked twice a second even while its last picture waits", async () => {
   const { clock, source, idleAt, whileFull, end } = setUp();
   await clock.advance(250);
-  whileFull(() => true);
+  whileFull(() => "encoder_busy");
   source.next = () => Promise.resolve({ status: "idle" });
   await clock.advance(1_000);
   assert.deepEqual(idleAt, [700, 800, 900, 1_000, 1_100, 1_200]);

@@ -9,14 +9,26 @@ Deno.test("VideoBranch: a picture that would be late for everybody is not encode
   branch.add(one);
   branch.add(two);
   await show(1);
+  assert.equal(branch.fullBy, undefined);
   one.isFull = two.isFull = true;
+  assert.equal(branch.fullBy, "path_full", "so that none is rendered");
   await show(2);
   await show(3);
   one.isFull = false;
+  assert.equal(branch.fullBy, undefined);
   await show(4);
   assert.deepEqual(encoders.latest.encoded.map(({ timestampUs }) => timestampUs), [1, 4]);
   assert.equal(meter.value("frames_dropped_total", { reason: "path_full" }), 2);
   assert.deepEqual(framesOf(two), ["1k", "4"], "a path that is full for a moment loses no picture");
+  await branch.close();
+});
+
+Deno.test("VideoBranch: a renderer that encodes is asked for each picture, as its next one refers to it", async () => {
+  const { branch } = await openBranch();
+  const sink = Object.assign(new FakeSink(), { isFull: true });
+  branch.add(sink);
+  branch.pass(passed(1, { keyframe: true }));
+  assert.equal(branch.fullBy, undefined);
   await branch.close();
 });
 
