@@ -64,6 +64,7 @@ const CLOCK_SET = { aheadMs: 100, behindMs: 1_000 } as const;
  */
 export class PathGauge {
   #empty = new SlidingLeast(EMPTY);
+  #hiddenMs = 0;
   /** The shortest delay of each report, with its time on the viewer's clock. */
   #reports: { readonly receivedAtMs: number; readonly delayMs: number }[] = [];
   /** Received bytes of video, on the viewer's clock. */
@@ -96,7 +97,7 @@ export class PathGauge {
       this.#arrived.add(videoBytes, receivedAtMs);
     }
     this.#empty.add(delayMs, nowMs);
-    const emptyMs = this.#empty.value;
+    const emptyMs = this.#empty.value - this.#hiddenMs;
     const lossRatio = this.#lossRatio(nowMs);
     const standingMs = this.#standing({ receivedAtMs: lastMs, delayMs }) - emptyMs;
     const sudden = this.#growth.read(arrived, { emptyMs, sentKbps });
@@ -115,6 +116,19 @@ export class PathGauge {
     };
   }
 
+  /** The shortest delay of the last minute, with the offset of the clocks; infinite before the first packet. */
+  get leastDelayMs(): number {
+    return this.#empty.value;
+  }
+
+  /**
+   * By how much the empty path's delay is shorter than any that this viewer has seen, in milliseconds: others that
+   * share the path know it from a time when no packet waited. Default: 0.
+   */
+  set hiddenMs(hiddenMs: number) {
+    this.#hiddenMs = hiddenMs;
+  }
+
   /** Measures the loss from now on: packets are sent in another way. */
   forgetLoss(): void {
     this.#packets = new SlidingSum({ windowMs: LOSS_MS, buckets: 10 });
@@ -123,7 +137,7 @@ export class PathGauge {
 
   #isRefuted(fastest: Arrival): boolean {
     if (fastest.sentAtMs > this.#suddenAtMs) return false;
-    return delayOf(fastest) - this.#empty.value < SUDDEN_MS_MIN;
+    return delayOf(fastest) - this.#empty.value + this.#hiddenMs < SUDDEN_MS_MIN;
   }
 
   /** The smallest recent delay. Reports may arrive out of order. */

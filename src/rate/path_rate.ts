@@ -4,6 +4,7 @@ import { RateController, type RateLimits } from "./rate_controller.ts";
 import { SlidingLeast, SlidingSum } from "./sliding_window.ts";
 import { Repetition } from "./repetition.ts";
 import { RateCap, type RateCapLimits } from "./rate_cap.ts";
+import type { SharedPath, SharedPaths } from "./shared_paths.ts";
 import { SentPackets } from "./sent_packets.ts";
 import type { TransportFeedback } from "./transport_feedback.ts";
 
@@ -85,12 +86,17 @@ export class PathRate {
   #videoSentAtMs = Number.NEGATIVE_INFINITY;
   #videoBeganAtMs: number | undefined;
   #drainsUntilMs = Number.NEGATIVE_INFINITY;
+  readonly #shared: SharedPath | undefined;
 
-  /** @param options.expectsReports Whether transport-wide reports were negotiated. Default: false. */
-  constructor({ limits, nowMs, expectsReports = false }: {
+  /**
+   * @param options.expectsReports Whether transport-wide reports were negotiated. Default: false.
+   * @param options.shared Finds the viewers that share this path. Default: none does.
+   */
+  constructor({ limits, nowMs, expectsReports = false, shared }: {
     limits: Live<RateLimits>;
     nowMs: number;
     expectsReports?: boolean;
+    shared?: SharedPaths;
   }) {
     this.#expectsReports = expectsReports;
     this.#nowMs = nowMs;
@@ -98,16 +104,23 @@ export class PathRate {
     const { ceilingKbps } = limits();
     const startKbps = Math.max(START.share * ceilingKbps, START.leastKbps);
     this.#controller = new RateController({ limits, startKbps, nowMs });
+    if (expectsReports) this.#shared = shared?.join(this.#controller);
+  }
+
+  /** How many viewers share the bottleneck of this path, this one included; 1 if none is known to. */
+  get viewers(): number {
+    return this.#shared?.viewers ?? 1;
   }
 
   get view(): PathRateView {
     const limitKbps = this.#cap.targetKbps(this.#nowMs);
     const { floorKbps } = this.#limits();
+    const { targetKbps: controlledKbps } = this.#controller;
+    const sharedKbps = this.#videoBeganAtMs === undefined
+      ? this.#shared?.startKbps(controlledKbps) ?? controlledKbps
+      : controlledKbps;
     const targetKbps = Math.min(
-      Math.max(
-        this.#controller.targetKbps / this.#copies,
-        Math.min(floorKbps, this.#controller.targetKbps),
-      ),
+      Math.max(sharedKbps / this.#copies, Math.min(floorKbps, controlledKbps)),
       limitKbps / this.#copies,
     );
     return { targetKbps, limitKbps, queueMs: this.#queueMs };
@@ -150,7 +163,10 @@ export class PathRate {
       for (let copy = 0; copy < this.#copies; copy++) this.#cap.sent(videoBytes, nowMs);
       this.#videoPackets.add(1, nowMs);
       this.#videoSentAtMs = nowMs;
-      this.#videoBeganAtMs ??= nowMs;
+      if (this.#videoBeganAtMs === undefined) {
+        this.#videoBeganAtMs = nowMs;
+        this.#shared?.begin(this.#controller.targetKbps, nowMs);
+      }
     }
     return this.#sent.add(videoBytes, nowMs) & 0xffff;
   }
@@ -160,6 +176,9 @@ export class PathRate {
     const fates = this.#sent.settle(feedback);
     this.#hasReports = true;
     this.#reportedAtMs = nowMs;
+    for (const { sentAtMs, receivedAtMs } of fates) {
+      if (receivedAtMs !== undefined) this.#shared?.arrived(receivedAtMs - sentAtMs, sentAtMs);
+    }
     const last = fates.findLast(({ receivedAtMs }) => receivedAtMs !== undefined);
     if (last !== undefined) this.#roundTrip.add(nowMs - last.sentAtMs, nowMs);
     const sentKbps = this.#sentKbps(nowMs);
@@ -173,6 +192,9 @@ export class PathRate {
     const deliveredKbps = copies * path.deliveredKbps;
     const isRepeated = this.#repetition.isOn;
     this.#controller.update({ ...path, deliveredKbps, sentKbps, isRepeated }, nowMs);
+    if (this.#shared === undefined) return;
+    const { leastDelayMs } = this.#gauge;
+    this.#gauge.hiddenMs = this.#shared.reported({ sentKbps, leastDelayMs }, nowMs);
   }
 
   /** Processes a receiver report. If there are transport-wide reports, it only shows that a silent path works again. */
@@ -192,6 +214,12 @@ export class PathRate {
     this.#roundTrip = new SlidingLeast(ROUND_TRIP);
     this.#queueMs = undefined;
     this.#drainsUntilMs = Number.NEGATIVE_INFINITY;
+    this.#shared?.moved();
+  }
+
+  /** The viewer is gone: those that share its path get its part. Idempotent. */
+  close(): void {
+    this.#shared?.leave();
   }
 
   /** Gives up packets that were sent longer ago than the report's round trip: they are lost. */

@@ -103,6 +103,11 @@ export class RateController {
     return Math.min(Math.max(this.#targetKbps, floorKbps), ceilingKbps);
   }
 
+  /** Whether the capacity of the path is known, and keeps the rate below the maximum. */
+  get isLimited(): boolean {
+    return this.#capacityKbps !== undefined && this.#targetKbps < this.#limits().ceilingKbps;
+  }
+
   /** Whether the rate is below the capacity, to drain the queue. */
   get isDraining(): boolean {
     return this.#phase === "draining";
@@ -179,6 +184,51 @@ export class RateController {
     this.#phase = "steady";
     this.#capacityKbps = this.#targetKbps;
     this.#targetKbps *= 1 - lossRatio / 2;
+  }
+
+  /**
+   * Multiplies the rate and the capacity that it follows: viewers that share a path divide it in another way, and all
+   * together still send the same.
+   */
+  scale(factor: number): void {
+    this.#targetKbps *= factor;
+    if (this.#capacityKbps !== undefined) this.#capacityKbps *= factor;
+    if (this.#before === undefined) return;
+    const { targetKbps, phase, capacityKbps } = this.#before;
+    this.#before = {
+      targetKbps: targetKbps * factor,
+      phase,
+      capacityKbps: capacityKbps === undefined ? undefined : capacityKbps * factor,
+    };
+  }
+
+  /**
+   * Multiplies the rate only: makes room for a viewer that probably comes to the same path, and grows back if it does
+   * not.
+   */
+  yield(factor: number): void {
+    this.#targetKbps *= factor;
+  }
+
+  /** Starts at this rate, as one that is as near to the capacity as a path gets. */
+  startAt(kbps: number): void {
+    this.#targetKbps = kbps;
+    this.settle();
+  }
+
+  /**
+   * The path is full, as others that share it have found: grows slowly from now on. Their queue is no other traffic's.
+   */
+  settle(): void {
+    this.#foreignMs = 0;
+    if (this.#phase !== "startup") return;
+    this.#phase = "steady";
+    this.#capacityKbps = this.#targetKbps / KEEP_SHARE;
+  }
+
+  /** The path is not the one that others found to be full: looks for its capacity from the present rate on. */
+  explore(): void {
+    if (this.#phase === "steady") this.#phase = "startup";
   }
 
   /** Packets are sent twice from now on: the rate at which many got lost is no limit any more. */

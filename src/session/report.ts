@@ -15,6 +15,7 @@ export interface ViewerReport {
   readonly bitrate_kbps: number;
   readonly target_kbps: number;
   readonly queue_ms: number | null;
+  readonly path_viewers: number;
   readonly jitter_ms: number;
   readonly fraction_lost: number;
   readonly packets_sent: number;
@@ -58,6 +59,7 @@ export function sessionReport(session: Session): SessionReport {
         bitrate_kbps: Math.round(stats.bitrateKbps),
         target_kbps: Math.round(stats.targetKbps),
         queue_ms: stats.queueMs === undefined ? null : Math.round(stats.queueMs),
+        path_viewers: stats.pathViewers,
         jitter_ms: stats.jitterMs,
         fraction_lost: stats.fractionLost,
         packets_sent: stats.packetsSent,

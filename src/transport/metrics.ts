@@ -78,6 +78,14 @@ export const TRANSPORT_METRICS = {
     help: "Queueing delay of packets on the path to a viewer, once a second for each.",
     buckets: QUEUES,
   },
+  shared_paths: {
+    kind: "gauge",
+    help: "Bottlenecks that several viewers share, such as one tunnel, as far as it is known.",
+  },
+  shared_path_viewers: {
+    kind: "gauge",
+    help: "Viewers that share a bottleneck with others, and its capacity evenly.",
+  },
   rtp_packets_sent_total: { kind: "counter", help: "RTP packets sent, retransmissions included." },
   rtp_bytes_sent_total: {
     kind: "counter",

@@ -37,6 +37,7 @@ import type {
   PublicAddress,
 } from "./peer_transport.ts";
 import { PathRate } from "../rate/path_rate.ts";
+import type { SharedPaths } from "../rate/shared_paths.ts";
 import { answerPeer } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
@@ -49,6 +50,8 @@ export interface WebRtcPeerOptions {
   /** Video codecs, best first, for a further offer that no longer accepts the current one. */
   readonly codecs: readonly VideoCodec[];
   readonly mux: PortMux;
+  /** All viewers of the process, some of which share a tunnel. */
+  readonly paths: SharedPaths;
   readonly publicAddress: PublicAddress;
   readonly certificate: ServerCertificate;
   readonly timelineUs: () => number;
@@ -108,6 +111,7 @@ export class WebRtcPeer implements Peer, PortMember {
       limits: options.rateLimits,
       nowMs: clock.now(),
       expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
+      shared: options.paths,
     });
     this.#limitRate();
     this.#streams = new PeerStreams(options.offer, {
@@ -186,6 +190,7 @@ export class WebRtcPeer implements Peer, PortMember {
     const { video, sound } = this.#streams;
     return {
       ...this.#path.view,
+      pathViewers: this.#path.viewers,
       transport: this.ice.selected?.transport,
       roundTripMs,
       fractionLost: report?.fractionLost ?? 0,
@@ -267,6 +272,7 @@ export class WebRtcPeer implements Peer, PortMember {
   close(): void {
     if (this.#closed) return;
     this.#rtp.close();
+    this.#path.close();
     this.#data?.close();
     // Sends close_notify, so that the browser need not wait for a timeout.
     this.#channel.close();

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { VideoCodec } from "../media/encoder.ts";
 import type { MediaPort } from "../ports/media_port.ts";
+import { SharedPaths } from "../rate/shared_paths.ts";
 import type { TransportMeter } from "./metrics.ts";
 import { isFurtherOffer, isLateOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
@@ -28,6 +29,7 @@ export interface PeerFactoryOptions {
 export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
   const { clock, meter, log, certificate, probe } = options;
   const shared = { clock, meter, log, ...(probe === undefined ? {} : { probe }) };
+  const paths = new SharedPaths({ changed: (sizes) => countShared(sizes, meter) });
   const muxes = new Map(
     options.ports.map((port) => [port.port, new PortMux(port, shared)]),
   );
@@ -45,6 +47,7 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
           return new WebRtcPeer({
             offer,
             mux,
+            paths,
             codecs: options.codecs,
             certificate,
             clock,
@@ -56,4 +59,10 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
       };
     },
   };
+}
+
+/** Sets the gauges of viewers that share a bottleneck. */
+function countShared(groupSizes: readonly number[], meter: TransportMeter): void {
+  meter.gauge("shared_paths", groupSizes.length);
+  meter.gauge("shared_path_viewers", groupSizes.reduce((sum, size) => sum + size, 0));
 }

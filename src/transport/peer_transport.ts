@@ -60,6 +60,8 @@ export interface PeerStats {
   readonly targetKbps: number;
   /** The queue on the path to the viewer, in milliseconds; `undefined` while unknown. */
   readonly queueMs: number | undefined;
+  /** How many viewers share the bottleneck of the path, this one included; 1 if none is known to. */
+  readonly pathViewers: number;
   readonly packetsSent: number;
   readonly bytesSent: number;
   readonly packetsRetransmitted: number;

@@ -1,6 +1,7 @@
 import type { RateLimits } from "../../src/rate/rate_controller.ts";
 import { PathRate } from "../../src/rate/path_rate.ts";
 import type { PacketArrival, TransportFeedback } from "../../src/rate/transport_feedback.ts";
+import type { SharedPaths } from "../../src/rate/shared_paths.ts";
 import { Random } from "../support/random.ts";
 import type { SimulatedLink } from "./link.ts";
 
@@ -18,7 +19,7 @@ const RATE_BUFFER_S = 0.5;
 
 /** A viewer's stream over a link. */
 export interface StreamOptions {
-  readonly link: SimulatedLink;
+  readonly link: Pick<SimulatedLink, "send">;
   readonly seed: number;
   readonly limits: RateLimits;
   readonly fps?: number;
@@ -31,6 +32,10 @@ export interface StreamOptions {
   /** Moments at which a keyframe is asked for. */
   readonly keyframesAtMs?: readonly number[];
   readonly startMs?: number;
+  /** When the viewer is gone. Default: never. */
+  readonly endMs?: number;
+  /** Finds the streams that share a link. Default: none does. */
+  readonly shared?: SharedPaths;
 }
 
 /** One picture of a simulated stream. */
@@ -72,10 +77,12 @@ export class SimulatedStream {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#startMs = options.startMs ?? 0;
+    const { limits, shared } = options;
     this.#rate = new PathRate({
-      limits: () => options.limits,
+      limits: () => limits,
       nowMs: this.#startMs,
       expectsReports: true,
+      ...(shared === undefined ? {} : { shared }),
     });
     this.#nextFrameMs = this.#nextSoundMs = this.#startMs;
     this.#nextReportMs = this.#startMs + REPORT_INTERVAL_MS;
@@ -85,6 +92,7 @@ export class SimulatedStream {
   /** Does what is due by now. Called each millisecond. */
   step(nowMs: number): void {
     if (nowMs < this.#startMs) return;
+    if (nowMs >= (this.#options.endMs ?? Number.POSITIVE_INFINITY)) return this.#rate.close();
     this.#takeReports(nowMs);
     this.#repeat(nowMs);
     if (nowMs >= this.#nextReportMs) this.#sendReport(nowMs);
@@ -96,6 +104,11 @@ export class SimulatedStream {
       this.#nextFrameMs += 1000 / (this.#options.fps ?? 30);
       this.#sendFrame(nowMs);
     }
+  }
+
+  /** How many streams are known to share its link. */
+  get viewers(): number {
+    return this.#rate.viewers;
   }
 
   #sendFrame(nowMs: number): void {

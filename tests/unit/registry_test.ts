@@ -185,6 +185,7 @@ Deno.test("registry: the report shows what goes on, and no secret", async () => 
       bitrate_kbps: 0,
       target_kbps: 100,
       queue_ms: null,
+      path_viewers: 1,
       bytes_sent: 0,
       packets_retransmitted: 0,
     }],

@@ -53,6 +53,7 @@ export class FakePeer implements Peer {
     bitrateKbps: 0,
     targetKbps: 100,
     queueMs: undefined,
+    pathViewers: 1,
     packetsSent: 0,
     bytesSent: 0,
     packetsRetransmitted: 0,
