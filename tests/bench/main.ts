@@ -7,6 +7,7 @@ import { comparePeers, formatPeerReport } from "./beside/compare.ts";
 import { ROWS } from "./beside/rows.ts";
 import { measureCongestion } from "./congestion.ts";
 import { measureConnect } from "./connect.ts";
+import { measureFairShares } from "./fair_shares.ts";
 import { measureFanOut } from "./fan_out.ts";
 import { type Figure, formatTable, formatVerdict, type Part, type Progress } from "./figure.ts";
 import { measureFirstFrame } from "./first_frame.ts";
@@ -42,6 +43,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   rebinding: measureRebinding,
   frp: measureFrp,
   congestion: measureCongestion,
+  "fair-shares": measureFairShares,
   packet: measurePacketCost,
   "fan-out": measureFanOut,
   connect: measureConnect,

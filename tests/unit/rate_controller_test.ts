@@ -205,3 +205,31 @@ Deno.test("RateController: whatever it hears, the rate is a number within the li
     set.timeTo(limits.ceilingKbps, { withinMs: 90_000 });
   }
 });
+
+Deno.test("RateController: one that joins others is past its start, and their queue is no other traffic's", () => {
+  const set = new SetUp();
+  set.controller.startAt(400);
+  const after = set.hear(1_000);
+  assert.ok(after > 400 && after < 440, `${after}`);
+  set.controller.explore();
+  assert.ok(set.hear(1_000) > 1.8 * after);
+
+  const crowded = new SetUp();
+  crowded.hear(5_000);
+  crowded.hear(20_000, { queueMs: 200, deliveredKbps: 1_000 });
+  const tolerant = crowded.targetKbps;
+  crowded.controller.settle();
+  assert.ok(crowded.hear(300, { queueMs: 200, deliveredKbps: 1_000 }) < 0.8 * tolerant);
+});
+
+Deno.test("RateController: a rate that is scaled goes on from there, and one that yields grows back", () => {
+  const set = new SetUp();
+  set.hear(300, { queueMs: 200, deliveredKbps: 1_000 });
+  set.hear(100);
+  const full = set.targetKbps;
+  set.controller.scale(0.5);
+  assert.ok(set.hear(1_000) < 0.56 * full, `${set.targetKbps} of ${full}`);
+  set.controller.scale(2);
+  set.controller.yield(0.5);
+  assert.ok(set.hear(1_000) > 0.75 * full, `${set.targetKbps} of ${full}`);
+});
