@@ -16,6 +16,8 @@ export interface PathRateView {
   readonly limitKbps: number;
   /** The standing queue of the path, in milliseconds; `undefined` while unknown. */
   readonly queueMs: number | undefined;
+  /** How many viewers share the bottleneck of this path, this one included; 1 if none is known to. */
+  readonly pathViewers: number;
 }
 
 /** Measurements from a receiver report. */
@@ -107,11 +109,6 @@ export class PathRate {
     if (expectsReports) this.#shared = shared?.join(this.#controller);
   }
 
-  /** How many viewers share the bottleneck of this path, this one included; 1 if none is known to. */
-  get viewers(): number {
-    return this.#shared?.viewers ?? 1;
-  }
-
   get view(): PathRateView {
     const limitKbps = this.#cap.targetKbps(this.#nowMs);
     const { floorKbps } = this.#limits();
@@ -123,7 +120,8 @@ export class PathRate {
       Math.max(sharedKbps / this.#copies, Math.min(floorKbps, controlledKbps)),
       limitKbps / this.#copies,
     );
-    return { targetKbps, limitKbps, queueMs: this.#queueMs };
+    const pathViewers = this.#shared?.viewers() ?? 1;
+    return { targetKbps, limitKbps, queueMs: this.#queueMs, pathViewers };
   }
 
   /** Sets the viewer's own limits, which apply even below the minimum rate. Default: none. */

@@ -38,7 +38,7 @@ export interface SharedPathReport {
 /** One viewer's part in {@link SharedPaths}. */
 export interface SharedPath {
   /** How many viewers share its bottleneck, itself included; 1 if none is known to. */
-  readonly viewers: number;
+  viewers(): number;
   /** The rate to begin with: the viewer's share, or `usualKbps` if that is less or nothing is shared. */
   startKbps(usualKbps: number): number;
   /** The first picture is sent now. */
@@ -93,9 +93,7 @@ export class SharedPaths {
     if (this.#members.size < MEMBERS_MAX) this.#members.add(member);
     const isKnown = () => this.#members.has(member);
     return {
-      get viewers() {
-        return member.group?.size ?? 1;
-      },
+      viewers: () => member.group?.size ?? 1,
       startKbps: (usualKbps) => isKnown() ? this.#startKbps(usualKbps) : usualKbps,
       begin: (usualKbps, nowMs) => {
         if (isKnown()) this.#begin(member, { usualKbps, nowMs });

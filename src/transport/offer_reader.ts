@@ -6,6 +6,7 @@ import { explainMismatch, firstCodec, type UnusedSection } from "../sdp/mismatch
 import type { Offer, OfferMedia } from "../sdp/model.ts";
 import { parseOffer } from "../sdp/offer.ts";
 import type { OfferIdentity } from "./peer_transport.ts";
+import type { RateCapLimits } from "../rate/rate_cap.ts";
 import { MESSAGE_BYTES_MAX } from "./sctp/limits.ts";
 
 /** The viewer accepts no codec that this server sends, or no video at all. */
@@ -80,6 +81,21 @@ function isSameSession(offer: OfferIdentity, former: OfferIdentity): boolean {
 
 function isSameIce(offer: OfferIdentity, former: OfferIdentity): boolean {
   return offer.iceUfrag === former.iceUfrag && offer.icePwd === former.icePwd;
+}
+
+/**
+ * The viewer's own limits for the rate.
+ * @param options.audio Whether the session has sound.
+ */
+export function rateCapLimitsOf(
+  { offer, video, audio }: OfferUse,
+  options: { audio: boolean },
+): RateCapLimits {
+  return {
+    video: video?.media.bandwidth ?? [],
+    session: offer.bandwidth ?? [],
+    hasSound: options.audio && audio !== undefined,
+  };
 }
 
 /**

@@ -22,6 +22,7 @@ import { numberExtensionId } from "./rtp/path_reports.ts";
 import {
   isFurtherOffer,
   type OfferUse,
+  rateCapLimitsOf,
   unusedSections,
   type UsableOffer,
   useFurtherOffer,
@@ -113,7 +114,7 @@ export class WebRtcPeer implements Peer, PortMember {
       expectsReports: numberExtensionId(options.offer, video.media) !== undefined,
       shared: options.paths,
     });
-    this.#limitRate();
+    this.#path.limits = rateCapLimitsOf(this.#use, { audio: options.audio });
     this.#streams = new PeerStreams(options.offer, {
       hasSound: options.audio,
       path: this.#path,
@@ -190,7 +191,6 @@ export class WebRtcPeer implements Peer, PortMember {
     const { video, sound } = this.#streams;
     return {
       ...this.#path.view,
-      pathViewers: this.#path.viewers,
       transport: this.ice.selected?.transport,
       roundTripMs,
       fractionLost: report?.fractionLost ?? 0,
@@ -229,11 +229,11 @@ export class WebRtcPeer implements Peer, PortMember {
     const offer = parseOffer(sdp);
     const former = this.#use;
     if (this.#closed || !isFurtherOffer(offer, former.offer)) return undefined;
-    const { codecs, listener } = this.#options;
+    const { codecs, listener, audio } = this.#options;
     this.#followCredentials(offer);
     this.#use = useFurtherOffer(offer, { former, codecs });
     this.#codec = this.#use.video?.choice.codec ?? this.#codec;
-    this.#limitRate();
+    this.#path.limits = rateCapLimitsOf(this.#use, { audio });
     const isResumed = this.#streams.follow(this.#use);
     this.#openData();
     this.#answer = this.#makeAnswer();
@@ -294,16 +294,6 @@ export class WebRtcPeer implements Peer, PortMember {
     this.#streams.video.forget();
     // Packets to the previous address are lost, and may be too many to retransmit.
     this.#options.listener.keyframeRequested("moved");
-  }
-
-  /** Applies the rate limits of the offer. */
-  #limitRate(): void {
-    const { offer, video, audio } = this.#use;
-    this.#path.limits = {
-      video: video?.media.bandwidth ?? [],
-      session: offer.bandwidth ?? [],
-      hasSound: this.#options.audio && audio !== undefined,
-    };
   }
 
   /** Opens the channel once an offer has a section for it; it stays open regardless of later offers. */

@@ -108,7 +108,7 @@ export class SimulatedStream {
 
   /** How many streams are known to share its link. */
   get viewers(): number {
-    return this.#rate.viewers;
+    return this.#rate.view.pathViewers;
   }
 
   #sendFrame(nowMs: number): void {

@@ -99,7 +99,7 @@ Deno.test("SharedPaths: a viewer without a path to compare keeps its rate", () =
   const set = new FakeTunnel();
   const alone = set.come(700);
   set.pass(5_000);
-  assert.deepEqual([alone.targetKbps, alone.path.viewers], [700, 1]);
+  assert.deepEqual([alone.targetKbps, alone.path.viewers()], [700, 1]);
 });
 
 Deno.test("SharedPaths: a newcomer begins with its share, and so do the others from then on", () => {
@@ -110,14 +110,14 @@ Deno.test("SharedPaths: a newcomer begins with its share, and so do the others f
   newcomer.path.begin(1_250, set.nowMs);
   set.viewers.push(newcomer);
   assert.deepEqual(set.rates, [300, 300, 300, 300]);
-  assert.equal(newcomer.path.viewers, 4);
+  assert.equal(newcomer.path.viewers(), 4);
 });
 
 Deno.test("SharedPaths: a newcomer begins as usual where nothing limits the others", () => {
   const set = tunnel(400, 400, 400);
   for (const viewer of set.viewers) viewer.isLimited = false;
   assert.equal(new FakeViewer(set.paths).path.startKbps(1_250), 1_250);
-  assert.equal(set.come(1_250).path.viewers, 1);
+  assert.equal(set.come(1_250).path.viewers(), 1);
 });
 
 Deno.test("SharedPaths: a newcomer whose delays never agree is let go after six seconds", () => {
@@ -125,9 +125,9 @@ Deno.test("SharedPaths: a newcomer whose delays never agree is let go after six 
   const newcomer = new FakeViewer(set.paths, 1_250);
   newcomer.path.begin(1_250, set.nowMs);
   set.pass(5_500);
-  assert.deepEqual([newcomer.path.viewers, newcomer.explored], [3, 0]);
+  assert.deepEqual([newcomer.path.viewers(), newcomer.explored], [3, 0]);
   set.pass(1_500);
-  assert.deepEqual([newcomer.path.viewers, newcomer.explored], [1, 1]);
+  assert.deepEqual([newcomer.path.viewers(), newcomer.explored], [1, 1]);
 });
 
 Deno.test("SharedPaths: the others get the share of one that leaves, once their queue is drained", () => {
@@ -164,10 +164,10 @@ Deno.test("SharedPaths: one with a queue of its own leaves, and comes back later
   for (let times = 0; times < 3; times++) {
     own.ownMs = 150;
     set.pass(2_000);
-    assert.equal(own.path.viewers, 1);
+    assert.equal(own.path.viewers(), 1);
     own.ownMs = 0;
     const sinceMs = set.nowMs;
-    while (own.path.viewers === 1) set.pass(500);
+    while (own.path.viewers() === 1) set.pass(500);
     awayMs.push(set.nowMs - sinceMs);
   }
   const [first = 0, , third = 0] = awayMs;
@@ -179,7 +179,7 @@ Deno.test("SharedPaths: one that loses whatever the others give it leaves, and t
   const [loser] = set.viewers;
   assert.ok(loser !== undefined);
   set.pass(10_000, () => void (loser.targetKbps = 100));
-  assert.equal(loser.path.viewers, 1);
+  assert.equal(loser.path.viewers(), 1);
   assert.ok(Math.min(...set.rates.slice(1)) > 200, `${set.rates}`);
 });
 
