@@ -169,7 +169,7 @@ unpack() {
     case $said in
       *'No space left'* | *'Wrote only '*) said='No space left on the disk' ;;
       *'gzip: stdin: '* | *'zstd: '*) damaged 'its contents do not match their checksums' ;;
-      '') said='a command was killed' ;;
+      '') said='a file is incomplete' ;;
     esac
     said=${said%%"
 "*}

@@ -91,7 +91,7 @@ Deno.test({
     assert.equal(none.code, 1);
     assert.match(
       none.stderr,
-      /The executable \(self-extracting\) does not work\. As user \d+: `pinhole --version` printed/,
+      /The executable \(self-extracting\) does not work\. As user \d+: `pinhole --version` failed:\n.*\n.*a file is incomplete/,
     );
     await assert.rejects(Deno.stat(output), Deno.errors.NotFound);
   },
