@@ -1,11 +1,14 @@
 import type { TraceComparison } from "./delay_trace.ts";
 
-/** Delays that vary less, in milliseconds, show nothing. */
-const SPREAD_MS_MIN = 8;
+/**
+ * Delays whose standard deviation is less, in milliseconds, show nothing. Without a queue, they vary because programs
+ * wait for a processor, each at another time, so it takes more to show that viewers are apart.
+ */
+const SPREAD_MS = { together: 8, apart: 15 } as const;
 /** Tenths of a second that two viewers have to be compared for. */
 const BUCKETS_MIN = 20;
 /** Agreement of delays from which two viewers share a bottleneck, and below which they do not. */
-const AGREEMENT = { together: 0.8, apart: 0.3 } as const;
+const AGREEMENT = { together: 0.65, apart: 0.3 } as const;
 /**
  * A standing queue that the others do not have: another bottleneck. While a queue changes fast, packets within one
  * bucket differ much, so the queue has to exceed some standard deviations too.
@@ -25,10 +28,11 @@ export function judgeBottleneck(comparisons: readonly TraceComparison[]): Bottle
   const spread = middle(compared.map(({ spreadMs }) => spreadMs));
   const excess = middle(compared.map(({ excessMs }) => excessMs));
   if (excess.lower > Math.max(EXCESS.leastMs, EXCESS.spreads * spread.lower)) return "apart";
-  if (spread.lower < SPREAD_MS_MIN) return "unknown";
+  if (spread.lower < SPREAD_MS.together) return "unknown";
   const agreement = middle(compared.map((each) => each.agreement));
   if (agreement.lower >= AGREEMENT.together) return "together";
-  return agreement.upper < AGREEMENT.apart ? "apart" : "unknown";
+  const isApart = agreement.upper < AGREEMENT.apart && spread.lower >= SPREAD_MS.apart;
+  return isApart ? "apart" : "unknown";
 }
 
 /** The two values in the middle, which are the same one if the number of values is odd. */

@@ -1,6 +1,7 @@
 import assert from "assert";
 import { judgeBottleneck } from "../../src/rate/bottleneck_verdict.ts";
 import { DelayTrace } from "../../src/rate/delay_trace.ts";
+import { Random } from "../support/random.ts";
 
 /** A trace of ten packets a second, whose delays begin at `zeroMs` and have a queue besides. */
 function traceOf(
@@ -54,6 +55,22 @@ Deno.test("DelayTrace: paths without a queue, or with a short time in common, te
   const empty = new DelayTrace();
   assert.equal(empty.compare(new DelayTrace()).buckets, 0);
   assert.equal(empty.compare(traceOf(shared)).buckets, 0);
+});
+
+Deno.test("DelayTrace: delays of a busy machine do not set viewers apart", () => {
+  const random = new Random(1);
+  const noise = () => (nowMs: number) => nowMs % 100 === 0 ? random.below(40) : 40;
+  const [one, other] = [traceOf(noise()), traceOf(noise())];
+  const { spreadMs, agreement } = one.compare(other);
+  assert.ok(spreadMs > 8 && agreement < 0.3, `${spreadMs} ms, ${agreement}`);
+  assert.equal(judgeBottleneck([one.compare(other)]), "unknown");
+});
+
+Deno.test("DelayTrace: a queue that both share shows although each has delays of its own", () => {
+  const random = new Random(2);
+  const noisy = () =>
+    traceOf((nowMs) => shared(nowMs) + (nowMs % 100 === 0 ? random.below(30) : 30));
+  assert.equal(judgeBottleneck([noisy().compare(noisy())]), "together");
 });
 
 Deno.test("DelayTrace: packets of long ago, and of before a clock was set, do not count", () => {
