@@ -87,6 +87,8 @@ export class WebRtcPeer implements Peer, PortMember {
   #answers = 0;
   #answer: Answer;
   #secured = false;
+  /** A flight of the handshake that is too long for an address without consent. */
+  #withheld: Uint8Array | undefined;
   #closed = false;
 
   /** Creates the answer and listens on the port at once, because checks may come before the answer was sent. */
@@ -242,6 +244,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   pathValidated({ moved }: { moved: boolean }): void {
+    if (this.#withheld !== undefined) this.#send(this.#withheld);
     if (!moved || !this.#secured) return;
     // Reports count on arrival; a check proves nothing until its source has consented.
     if (this.ice.proof === "stun") {
@@ -390,6 +393,7 @@ export class WebRtcPeer implements Peer, PortMember {
     const to = this.#secured
       ? this.ice.controlTo(clock.now())
       : this.ice.handshakeTo(packet, clock.now());
+    this.#withheld = to === undefined && !this.#secured ? packet : undefined;
     if (to !== undefined) return mux.send(packet, to);
     meter.count("packets_withheld_total", { kind: this.#secured ? "control" : "handshake" });
   }

@@ -22,7 +22,7 @@ const BINDING = 1;
 /** A viewer's connection as its port sees it. */
 export interface PortMember {
   readonly ice: IceAgent;
-  /** An authenticated check came, or a new address agreed; `moved` when the stream goes elsewhere from now on. */
+  /** An authenticated check came, or an address consented; `moved` when the stream goes elsewhere from now on. */
   pathValidated(event: { moved: boolean }): void;
   /** A DTLS packet from an address of this viewer. Only valid until the call returns. */
   receiveDtls(packet: Uint8Array, from: MediaAddress): DtlsVerdict;
@@ -241,7 +241,7 @@ export class PortMux {
       if (outcome.kind === "granted") {
         this.#meter.count("consents_granted_total");
         this.#claim(from, member);
-        if (outcome.moved) member.pathValidated(outcome);
+        member.pathValidated(outcome);
         return this.#consents.keep(member);
       }
       if (outcome.reason !== "unknown_response") return this.#reject(outcome.reason);

@@ -17,11 +17,7 @@ import { type Agreement, GROUP, type Group, negotiate } from "./negotiation.ts";
 
 /** The server's side of the handshake. Everything that it is given was validated. */
 export interface HandshakeEngine {
-  /** The cookie that the second ClientHello must contain. */
-  readonly cookie: Uint8Array;
-  /** Asks for a second ClientHello with the cookie. */
-  requestCookie(): void;
-  /** Answers the second ClientHello, which is kept. */
+  /** Answers the ClientHello, which is kept. */
   answerHello(message: Uint8Array, hello: ClientHello, agreement: Agreement): void;
   /** Adds another message of the client to the transcript; it is kept. */
   note(message: Uint8Array): void;
@@ -42,16 +38,13 @@ export interface HandshakeEngine {
 /** Result of a handshake record. */
 export type HandshakeVerdict = "taken" | "dtls_forged" | "dtls_unexpected" | DtlsFault;
 
-/** The messages of a client before its Finished (RFC 6347 §4.2.4, flights 1, 3 and 5), by their sequence numbers. */
+/** The messages of a client before its Finished (RFC 6347 §4.2.4, flights 1 and 5), by their sequence numbers. */
 const ORDER = [
-  CLIENT_MESSAGE.clientHello,
   CLIENT_MESSAGE.clientHello,
   CLIENT_MESSAGE.certificate,
   CLIENT_MESSAGE.clientKeyExchange,
   CLIENT_MESSAGE.certificateVerify,
 ] as const;
-
-const NO_COOKIE = new Uint8Array(0);
 
 /**
  * Validates a client's handshake, message by message, and passes on only messages that are complete, consistent,
@@ -112,14 +105,11 @@ export class ClientHandshake {
 
   #answer(type: number, message: Uint8Array): void {
     const hello = this.#hello;
-    if (type !== CLIENT_MESSAGE.clientHello) {
-      this.#engine.note(message);
-      if (type === CLIENT_MESSAGE.clientKeyExchange) this.#engine.exchangeKeys(this.#clientKey);
-    } else if (hello === undefined || hello.cookie.length === 0) {
-      this.#engine.requestCookie();
-    } else {
-      this.#engine.answerHello(message, hello, hello.agreement);
+    if (type === CLIENT_MESSAGE.clientHello && hello !== undefined) {
+      return this.#engine.answerHello(message, hello, hello.agreement);
     }
+    this.#engine.note(message);
+    if (type === CLIENT_MESSAGE.clientKeyExchange) this.#engine.exchangeKeys(this.#clientKey);
   }
 
   #check(type: number, body: Uint8Array): DtlsFault | undefined {
@@ -147,12 +137,8 @@ export class ClientHandshake {
     if (hello === undefined) return undecodable("ClientHello");
     const agreement = negotiate(hello);
     if (isDtlsFault(agreement)) return agreement;
-    const first = this.#hello;
-    if (!areEqual(hello.cookie, first === undefined ? NO_COOKIE : this.#engine.cookie)) {
+    if (hello.cookie.length > 0) {
       return dtlsFault("illegal_parameter", "The cookie in the ClientHello is not the server's");
-    }
-    if (first !== undefined && !isSameHello(first, { ...hello, agreement })) {
-      return dtlsFault("illegal_parameter", "The second ClientHello differs from the first");
     }
     this.#hello = { ...hello, agreement };
     return undefined;
@@ -205,18 +191,6 @@ export class ClientHandshake {
     this.#engine.repeat();
     return "taken";
   }
-}
-
-/** RFC 6347 §4.2.1. A client that also offered DTLS 1.3 may omit that in its second hello. */
-function isSameHello(
-  first: ClientHello & { readonly agreement: Agreement },
-  second: ClientHello & { readonly agreement: Agreement },
-): boolean {
-  const { agreement } = first;
-  return areEqual(first.random, second.random) &&
-    agreement.group === second.agreement.group &&
-    agreement.srtpProfile === second.agreement.srtpProfile &&
-    agreement.extendedMasterSecret === second.agreement.extendedMasterSecret;
 }
 
 function areEqual(a: Uint8Array, b: Uint8Array): boolean {

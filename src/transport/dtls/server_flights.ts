@@ -6,7 +6,6 @@ import { type Agreement, CIPHER_SUITE, type Group, SIGNATURE_ALGORITHM } from ".
 /** Types of the handshake messages that a server sends (RFC 5246 §7.4, RFC 6347 §4.3.2). */
 export const SERVER_MESSAGE = {
   serverHello: 2,
-  helloVerifyRequest: 3,
   certificate: 11,
   serverKeyExchange: 12,
   certificateRequest: 13,
@@ -14,8 +13,6 @@ export const SERVER_MESSAGE = {
   finished: 20,
 } as const;
 
-/** Offered in a HelloVerifyRequest whatever follows (RFC 6347 §4.2.1). */
-const DTLS_1_0 = 0xfeff;
 /** TLS_EMPTY_RENEGOTIATION_INFO_SCSV: stands for an empty extension (RFC 5746 §3.3). */
 const RENEGOTIATION_SUITE = 0x00ff;
 /** `named_curve` (RFC 8422 §5.4). */
@@ -24,11 +21,6 @@ const NAMED_CURVE = 3;
 const CERTIFICATE_TYPES = [64, 1];
 /** What a client may sign with: ECDSA and RSA PKCS #1, by SHA-256, SHA-384 and SHA-512. */
 const SIGNATURE_ALGORITHMS = [0x0403, 0x0503, 0x0603, 0x0401, 0x0501, 0x0601];
-
-/** Body of a HelloVerifyRequest. */
-export function formatHelloVerifyRequest(cookie: Uint8Array): Uint8Array {
-  return Uint8Array.of(...uint16(DTLS_1_0), ...vector8(cookie));
-}
 
 /** Body of a ServerHello without a session that could be resumed. */
 export function formatServerHello(

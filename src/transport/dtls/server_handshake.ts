@@ -20,14 +20,12 @@ import type { ServerCertificate } from "./server_certificate.ts";
 import {
   formatCertificate,
   formatCertificateRequest,
-  formatHelloVerifyRequest,
   formatKeyParameters,
   formatServerHello,
   formatServerKeyExchange,
   SERVER_MESSAGE,
 } from "./server_flights.ts";
 
-const COOKIE_BYTES = 20;
 const RANDOM_BYTES = 32;
 
 /** Minimum milliseconds between two repetitions: clients' timers start at 50 ms. */
@@ -59,9 +57,11 @@ interface Secrets {
  * The server's side of one DTLS 1.2 handshake (RFC 6347 §4.2), and its records afterwards: ECDHE with an ECDSA
  * certificate, AES-128-GCM, SRTP. It answers messages that {@link ClientHandshake} has validated, and has no timer: each
  * of its flights answers one of the client, which repeats that one until it has the answer.
+ *
+ * It asks for no cookie (RFC 6347 §4.2.1), which costs a round trip: what may be sent to an address that has not
+ * consented is limited, and only a client with ICE's credentials gets here.
  */
 export class ServerHandshake implements HandshakeEngine {
-  readonly cookie: Uint8Array = randomBytes(COOKIE_BYTES);
   readonly #options: ServerHandshakeOptions;
   readonly #flight = new LastFlight();
   readonly #connected = Promise.withResolvers<void>();
@@ -94,13 +94,6 @@ export class ServerHandshake implements HandshakeEngine {
 
   transcript(): Uint8Array {
     return concatBytes(...this.#transcript);
-  }
-
-  requestCookie(): void {
-    const body = formatHelloVerifyRequest(this.cookie);
-    // Neither this message nor the hello before it belongs to the transcript.
-    const message = this.#number(SERVER_MESSAGE.helloVerifyRequest, body);
-    this.#sendFlight([this.#clear(DTLS_CONTENT.handshake, message)]);
   }
 
   answerHello(message: Uint8Array, hello: ClientHello, agreement: Agreement): void {

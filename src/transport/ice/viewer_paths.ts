@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { addressKey, type MediaAddress } from "../../ports/media_address.ts";
-import { DTLS_CONTENT } from "../dtls/dtls_records.ts";
 import { type AskFormat, PathConsent } from "./path_consent.ts";
 
 /** Maximum addresses of one browser: a handful of interfaces, and recent source ports of frpc. */
@@ -15,11 +14,6 @@ const UNANSWERED_MS = 3_000;
  * consent applies.
  */
 const STREAM_SILENT_MS = 6_000;
-
-/** Bytes of the plaintext header of a record. */
-const DTLS_HEADER_BYTES = 13;
-/** Type of the handshake message that answers a ClientHello with the right cookie. */
-const SERVER_HELLO = 2;
 
 /** One address of a viewer. */
 export interface Path {
@@ -63,9 +57,8 @@ export type ConsentAnswer =
  * and the stream stays on its path. An address is validated by:
  *
  * - a response to a request with a random id ({@link PathConsent}), renewed about every 5 s;
- * - the DTLS cookie, if it was sent to this address only (RFC 6347 §4.2.1), or our flight of the handshake after it,
- *   on which the browser's Finished depends. For a browser that never answers requests, authentic packets that are
- *   newer than all others renew this;
+ * - our flight of the DTLS handshake, on which the browser's Finished depends, if it was sent to this address only. For
+ *   a browser that never answers requests, authentic packets that are newer than all others renew this;
  * - a TCP connection.
  *
  * Pure: times are arguments.
@@ -80,9 +73,8 @@ export class ViewerPaths {
   #selected: Path | undefined;
   /** Last destination of the stream. */
   #streamed: Path | undefined;
-  /** Addresses to which the cookie was sent; from the ServerHello on, those to which our flight was sent. */
+  /** Addresses to which our flight of the handshake was sent. */
   readonly #handshakes = new Set<Path>();
-  #hasCookie = false;
   /** Whether the browser has ever answered a request. */
   #answers = false;
   /** Time of the first request to the apparent address, while it has not consented. */
@@ -119,11 +111,6 @@ export class ViewerPaths {
 
   /** Destination of a handshake packet. */
   handshakeTo(packet: Uint8Array, nowMs: number): MediaAddress | undefined {
-    if (!this.#hasCookie && isServerHello(packet)) {
-      // It is only sent in reply to a ClientHello with the cookie, which is random.
-      this.#hasCookie = true;
-      this.#proveHandshake(nowMs);
-    }
     const path = this.#selected;
     if (path === undefined || path.gone) return undefined;
     if (!isProven(path, nowMs) && !path.consent.spend(packet.length)) return undefined;
@@ -131,9 +118,13 @@ export class ViewerPaths {
     return path.address;
   }
 
-  /** The browser has finished the handshake. */
+  /** The browser has finished the handshake, which depends on our flight of it. */
   handshakeDone(nowMs: number): void {
-    this.#proveHandshake(nowMs);
+    const [path, ...others] = this.#handshakes;
+    this.#handshakes.clear();
+    if (path === undefined || others.length > 0) return;
+    path.consent.prove(nowMs);
+    this.#settle(nowMs);
   }
 
   /** Records an authentic packet. */
@@ -248,15 +239,6 @@ export class ViewerPaths {
     return { kind: "unknown" };
   }
 
-  /** The browser sent something that depends on our flight of the handshake. */
-  #proveHandshake(nowMs: number): void {
-    const [path, ...others] = this.#handshakes;
-    this.#handshakes.clear();
-    if (path === undefined || others.length > 0) return;
-    path.consent.prove(nowMs);
-    this.#settle(nowMs);
-  }
-
   /** Moves the destination to the apparent address, if it is validated. @returns Whether the stream moved. */
   #settle(nowMs: number): boolean {
     const [wanted, before] = [this.#wanted, this.#selected];
@@ -301,11 +283,6 @@ export class ViewerPaths {
       if (path !== this.#selected && path !== this.#wanted) this.#paths.delete(key);
     }
   }
-}
-
-/** Whether a sent datagram begins with a ServerHello (RFC 6347 §4.2.2). */
-function isServerHello(packet: Uint8Array): boolean {
-  return packet[0] === DTLS_CONTENT.handshake && packet[DTLS_HEADER_BYTES] === SERVER_HELLO;
 }
 
 /** Whether the address is validated; a TCP handshake counts too. */

@@ -109,7 +109,7 @@ export const SCTP_ATTACKS: readonly Attack[] = [
 /** Attacks on the handshake, by those who have a place and by those who have none. */
 export const DTLS_ATTACKS: readonly Attack[] = [
   {
-    name: "hellos without end, with and without the cookie",
+    name: "hellos without end, new and repeated",
     evidence: [dropped("dtls_flood", 100)],
     async run(site, signal) {
       await using idle = await joinIdle(site);
@@ -117,13 +117,15 @@ export const DTLS_ATTACKS: readonly Attack[] = [
       let latest: RawDtlsClient | undefined;
       using stranger = new Stranger(site.media, { hear: (packet) => latest?.receive(packet) });
       await stranger.send(checkOf(idle, { useCandidate: true }));
+      let hellos: Uint8Array[] = [];
       await flood({ signal }, async (turn) => {
-        const datagrams: Uint8Array[] = [];
-        // Each has a random of its own; every second one answers with the cookie that came last.
-        const isNew = latest === undefined || turn % 2 === 0;
-        if (isNew) latest = new RawDtlsClient({ certificate, send: (out) => datagrams.push(out) });
-        latest?.take(isNew ? "hello" : "helloWithCookie");
-        for (const datagram of datagrams) await stranger.send(datagram);
+        // Each has a random of its own, and comes twice.
+        if (turn % 2 === 0) {
+          hellos = [];
+          latest = new RawDtlsClient({ certificate, send: (out) => hellos.push(out) });
+          latest.take("hello");
+        }
+        for (const datagram of hellos) await stranger.send(datagram);
       });
     },
   },

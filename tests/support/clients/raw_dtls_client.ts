@@ -19,7 +19,6 @@ import type { ServerCertificate } from "../../../src/transport/dtls/server_certi
 /** The messages of a client in their order. */
 export const STEPS = [
   "hello",
-  "helloWithCookie",
   "certificate",
   "keyExchange",
   "verify",
@@ -30,13 +29,14 @@ export type Step = typeof STEPS[number];
 
 const TYPES: Readonly<Record<Step, number>> = {
   hello: 1,
-  helloWithCookie: 1,
   certificate: 11,
   keyExchange: 16,
   verify: 15,
   finished: 20,
 };
 const HEADER_BYTES = 12;
+/** Length of the cookie in a hello. */
+const NO_COOKIE = 0;
 
 /** What a hello offers. Every part may be nonsense. */
 export interface HelloParts {
@@ -96,7 +96,6 @@ export class RawDtlsClient {
   readonly #key: ECDH = createECDH("prime256v1");
   readonly #random = randomBytes(32);
   #transcript: Uint8Array[] = [];
-  #cookie: Uint8Array = new Uint8Array(0);
   #serverRandom: Uint8Array = new Uint8Array(32);
   #serverKey: Uint8Array | undefined;
   #server = new Set<number>();
@@ -127,7 +126,7 @@ export class RawDtlsClient {
     const body = this.#options.edit?.(step, this.#body(step)) ?? this.#body(step);
     const message = handshakeMessage({ type: TYPES[step], sequence: this.#sequence++, body });
     if (step !== "finished") {
-      if (step !== "hello") this.#transcript.push(message);
+      this.#transcript.push(message);
       this.plain(DTLS_CONTENT.handshake, message);
       if (step === "keyExchange") this.#makeKeys();
       return;
@@ -187,8 +186,7 @@ export class RawDtlsClient {
     const [type = 0] = fragment;
     this.heard.push(type);
     const body = fragment.slice(HEADER_BYTES);
-    if (type === 3) this.#cookie = body.slice(3);
-    if (type === 3 || this.#server.has(type)) return;
+    if (this.#server.has(type)) return;
     this.#server.add(type);
     this.#transcript.push(fragment.slice());
     if (type === 2) this.#serverRandom = body.slice(2, 34);
@@ -218,9 +216,7 @@ export class RawDtlsClient {
   #body(step: Step): Uint8Array {
     switch (step) {
       case "hello":
-        return this.#hello(new Uint8Array(0));
-      case "helloWithCookie":
-        return this.#hello(this.#cookie);
+        return this.#hello();
       case "certificate": {
         const { der } = this.#options.certificate;
         return Uint8Array.of(...uint24(der.length + 3), ...uint24(der.length), ...der);
@@ -239,7 +235,7 @@ export class RawDtlsClient {
     }
   }
 
-  #hello(cookie: Uint8Array): Uint8Array {
+  #hello(): Uint8Array {
     const { version, sessionId, suites, compression, extensions } = {
       ...HELLO,
       ...this.#options.hello,
@@ -254,8 +250,7 @@ export class RawDtlsClient {
       ...this.#random,
       sessionId.length,
       ...sessionId,
-      cookie.length,
-      ...cookie,
+      NO_COOKIE,
       ...list16(...suites),
       compression.length,
       ...compression,
