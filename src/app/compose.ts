@@ -98,7 +98,7 @@ export async function startServer(config: Config, context: ServerContext): Promi
     connections,
     pathChecks: createPathChecks({
       ...parts,
-      publicPort: (localPort) => publicPortOf(localPort, config.webrtc),
+      publicPort: (localPort) => publicPortOf(localPort, live.config.reach),
     }),
     health: () => reasonsOf({ ...state, isBusy: isBusy() }),
   });
@@ -109,7 +109,7 @@ export async function startServer(config: Config, context: ServerContext): Promi
   started.defer(() => warm);
 
   // Otherwise only refused viewers would notice it.
-  parts.publicAddress(config.webrtc.portMin, "127.0.0.1").catch((error) => {
+  findAll(parts, "127.0.0.1").catch((error) => {
     observers.log.warn("public_address_unknown", { error: errorText(error) });
   });
 
@@ -129,6 +129,11 @@ export async function startServer(config: Config, context: ServerContext): Promi
       await running.disposeAsync();
     },
   };
+}
+
+/** Resolves the names that the public addresses of all ports need. */
+function findAll({ ports, publicAddresses }: Parts, reachedHost: string): Promise<unknown> {
+  return Promise.all(ports.map(({ port }) => publicAddresses(port, reachedHost)));
 }
 
 /** Why the server is not ready. */
@@ -165,7 +170,7 @@ function standstillOf({ standstill }: SessionRegistry): string | undefined {
 interface Parts {
   readonly ports: readonly MediaPort[];
   readonly probe: PathProbe;
-  readonly publicAddress: PublicAddressFinder;
+  readonly publicAddresses: PublicAddressFinder;
   readonly renderer: FrameSourceFactory;
   readonly certificate: ServerCertificate;
   readonly encoders: EncoderFactory;
@@ -184,8 +189,14 @@ async function openParts(
 ): Promise<Parts> {
   const { config } = live;
   const { log, meter } = context.observers;
-  const { listen, portMin, portMax, tcp } = config.webrtc;
-  const range = { hostname: listen, portMin, portMax, tcp };
+  const range = {
+    hostname: config.webrtc.listen,
+    ports: config.reach.ports.map(({ port, udp, tcp }) => ({
+      port,
+      udp: udp !== undefined,
+      tcp: tcp !== undefined,
+    })),
+  };
   const { perMediaPort: connectionsMax, unprovenPerMediaPort: unprovenMax } = connections;
   const limits = { connectionsMax, unprovenMax };
   const { ports, failed } = openPortRange({ ...range, ...limits, clock: SYSTEM_CLOCK, meter, log });
@@ -204,7 +215,7 @@ async function openParts(
   return {
     ports,
     probe: new PathProbe(ports.map(({ port }) => port), { clock: SYSTEM_CLOCK }),
-    publicAddress: (port, host) => publicAddressesOf(live.config)(port, host),
+    publicAddresses: (port, host) => publicAddressesOf(live.config)(port, host),
     renderer,
     certificate: createServerCertificate(),
     encoders,
@@ -242,8 +253,8 @@ function createRegistry(
     deadlines: () => deadlinesOf(live.config),
     roomLimits: () => roomLimitsOf(live.config),
     rateLimits: () => rateLimitsOf(live.config),
-    publicAddress: parts.publicAddress,
-    findAddress: (reachedHost) => parts.publicAddress(webrtc.portMin, reachedHost),
+    publicAddresses: parts.publicAddresses,
+    findAddress: (reachedHost) => findAll(parts, reachedHost),
   });
 }
 

@@ -39,7 +39,7 @@ export interface ConnectionLimits {
   readonly wanted: number;
 }
 
-type Limited = Pick<Config, "server" | "webrtc">;
+type Limited = Pick<Config, "server" | "webrtc" | "reach">;
 
 /**
  * Divides the descriptors of a process among the kinds of connections. Pure.
@@ -47,9 +47,9 @@ type Limited = Pick<Config, "server" | "webrtc">;
  */
 export function shareDescriptors(
   limit: number | undefined,
-  { server, webrtc: { portMin, portMax, peersPerPort, tcp } }: Limited,
+  { server, webrtc: { peersPerPort, tcp }, reach }: Limited,
 ): ConnectionLimits {
-  const ports = portMax - portMin + 1;
+  const ports = reach.ports.length;
   const operators = server.adminListen === undefined ? 0 : OPERATOR_CONNECTIONS_MAX;
   const fixed = RESERVE + ports * (tcp ? 2 : 1) + ports * peersPerPort * PER_PLACE + operators;
   const wanted = fixed + CONNECTIONS_MAX + (tcp ? ports * TCP_CONNECTIONS_MAX : 0);

@@ -1,25 +1,31 @@
-import type { PathCheckApi } from "../signalling/path_check.ts";
+import type { AnnouncedPort, PathCheckApi } from "../signalling/path_check.ts";
 import { PATH_CHECK_TTL_MS, type PathProbe } from "../transport/ice/path_probe.ts";
+import type { PublicAddress, PublicAddresses } from "../base/public_ports.ts";
 import type { PublicAddressFinder } from "./public_address.ts";
 
-const UDP = ["udp"] as const;
-const BOTH = ["udp", "tcp"] as const;
+/** The places of one local port, with the transports of each. */
+type Announced = readonly Pick<AnnouncedPort, "address" | "port" | "transports">[];
 
 /** Path checks that announce the same public addresses as answers. */
 export function createPathChecks(
-  { probe, ports, publicAddress, publicPort }: {
+  { probe, ports, publicAddresses, publicPort }: {
     probe: PathProbe;
     /** The local media ports. */
-    ports: readonly { readonly port: number; readonly takesTcp: boolean }[];
-    publicAddress: PublicAddressFinder;
+    ports: readonly {
+      readonly port: number;
+      readonly takesUdp: boolean;
+      readonly takesTcp: boolean;
+    }[];
+    publicAddresses: PublicAddressFinder;
     publicPort: (localPort: number) => number;
   },
 ): PathCheckApi {
   const announce = async (reachedHost: string) =>
     new Map(
-      await Promise.all(ports.map(async ({ port, takesTcp }) => {
-        const address = await publicAddress(port, reachedHost);
-        return [port, { ...address, transports: takesTcp ? BOTH : UDP }] as const;
+      await Promise.all(ports.map(async ({ port, takesUdp, takesTcp }) => {
+        const { udp, tcp } = await publicAddresses(port, reachedHost);
+        const usable = { udp: takesUdp ? udp : undefined, tcp: takesTcp ? tcp : undefined };
+        return [port, announcementsOf(usable)] as const;
       })),
     );
   return {
@@ -30,10 +36,9 @@ export function createPathChecks(
       return {
         id: check.id,
         expiresInMs: PATH_CHECK_TTL_MS,
-        ports: check.ports.flatMap(({ localPort, credentials }) => {
-          const announcement = announced.get(localPort);
-          return announcement === undefined ? [] : [{ localPort, ...announcement, credentials }];
-        }),
+        ports: check.ports.flatMap(({ localPort, credentials }) =>
+          (announced.get(localPort) ?? []).map((place) => ({ localPort, ...place, credentials }))
+        ),
       };
     },
     report: (id) =>
@@ -43,4 +48,19 @@ export function createPathChecks(
         arrivals,
       })),
   };
+}
+
+/** One for both transports if they have the same place. */
+function announcementsOf({ udp, tcp }: PublicAddresses): Announced {
+  if (udp !== undefined && tcp !== undefined && isSame(udp, tcp)) {
+    return [{ ...udp, transports: ["udp", "tcp"] }];
+  }
+  return [
+    ...(udp === undefined ? [] : [{ ...udp, transports: ["udp"] as const }]),
+    ...(tcp === undefined ? [] : [{ ...tcp, transports: ["tcp"] as const }]),
+  ];
+}
+
+function isSame(one: PublicAddress, other: PublicAddress): boolean {
+  return one.address === other.address && one.port === other.port;
 }

@@ -1,59 +1,66 @@
 import { isIP } from "node:net";
 import type { Config } from "../config/config.ts";
+import type { PlannedPort, PublicPlace } from "../base/public_ports.ts";
+import type { PublicAddresses } from "../base/public_ports.ts";
 import { ViewerError } from "../session/session_api.ts";
 import { HOST_RESOLVER, type Resolve } from "./name_resolver.ts";
 
-/** Settings of the announced address. */
+/** Settings of the announced addresses. */
 export interface PublicAddressOptions {
   /** `webrtc.public_ip`: an IP literal, a DNS name, or `undefined` for the address that the viewer used. */
   readonly publicIp: string | undefined;
-  /** First local and first public port of the mapping. */
-  readonly portMin: number;
-  readonly publicPortMin: number;
+  readonly ports: readonly PlannedPort[];
   /** Whether the media ports listen on IPv6. */
   readonly ipv6: boolean;
   readonly resolve: Resolve;
 }
 
-/** Finds the public address and port of a local port, for a viewer that reached the server by `reachedHost`. */
+/** Finds the public addresses of a local port, for a viewer that reached the server by `reachedHost`. */
 export type PublicAddressFinder = (
   localPort: number,
   reachedHost: string,
-) => Promise<{ address: string; port: number }>;
+) => Promise<PublicAddresses>;
 
 /**
- * Makes the function that finds the address for an answer.
+ * Makes the function that finds the addresses for an answer.
  *
- * An answer must have an IP address, because browsers resolve only `.local` names in candidates. So DNS names are
+ * An answer must have IP addresses, because browsers resolve only `.local` names in candidates. So DNS names are
  * resolved here, repeatedly, because an address with dynamic DNS changes.
  */
 export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
-  const { publicIp } = options;
-  return async (localPort, reachedHost) => ({
-    address: await addressOf(publicIp ?? reachedHost, options),
-    port: publicPortOf(localPort, options),
-  });
+  const { publicIp, ports } = options;
+  return async (localPort, reachedHost) => {
+    const planned = ports.find(({ port }) => port === localPort);
+    const find = async (place: PublicPlace | undefined) =>
+      place && {
+        address: await addressOf(place.host ?? publicIp ?? reachedHost, options),
+        port: place.port,
+      };
+    const [udp, tcp] = await Promise.all([find(planned?.udp), find(planned?.tcp)]);
+    return { udp, tcp };
+  };
 }
 
 /** {@link createPublicAddressFinder} for a configuration, with this host's resolver. */
-export function publicAddressesOf({ server, webrtc }: Config): PublicAddressFinder {
-  const known = new Set([webrtc.publicIp, server.publicUrl && URL.parse(server.publicUrl)?.hostname]
-    .map((name) => name?.toLowerCase()));
+export function publicAddressesOf({ server, webrtc, reach }: Config): PublicAddressFinder {
+  const hosts = reach.ports.flatMap(({ udp, tcp }) => [udp?.host, tcp?.host]);
+  const page = server.publicUrl && URL.parse(server.publicUrl)?.hostname;
+  const known = new Set([webrtc.publicIp, page, ...hosts].map((name) => name?.toLowerCase()));
   return createPublicAddressFinder({
     publicIp: webrtc.publicIp,
-    portMin: webrtc.portMin,
-    publicPortMin: webrtc.publicPortMin,
+    ports: reach.ports,
     ipv6: webrtc.listen.includes(":"),
     resolve: (name) => HOST_RESOLVER.resolve(name, { isConfigured: known.has(name.toLowerCase()) }),
   });
 }
 
-/** The public port of a local one. */
+/** The first public port of a local one, UDP before TCP; the local one if it has none. */
 export function publicPortOf(
   localPort: number,
-  { portMin, publicPortMin }: Pick<PublicAddressOptions, "portMin" | "publicPortMin">,
+  { ports }: { readonly ports: readonly PlannedPort[] },
 ): number {
-  return localPort - portMin + publicPortMin;
+  const planned = ports.find(({ port }) => port === localPort);
+  return (planned?.udp ?? planned?.tcp)?.port ?? localPort;
 }
 
 async function addressOf(host: string, options: PublicAddressOptions): Promise<string> {

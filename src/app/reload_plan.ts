@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/config.ts";
 import { camelCase, type KeyName, SCHEMA_KEYS, type SchemaKey } from "../config/keys.ts";
+import { planReach } from "../config/reach.ts";
 import type { Effect } from "../config/spec.ts";
 
 /** Keys whose values differ, by when they take effect, in the order of the file. */
@@ -30,7 +31,17 @@ export function planReload(running: Config, read: Config): ReloadPlan {
       sessions: namesOf("sessions"),
       restart: namesOf("restart"),
     },
-    config: withValues(wanted, { from: running, keys: withEffect("restart") }),
+    config: withReach(withValues(wanted, { from: running, keys: withEffect("restart") }), running),
+  };
+}
+
+/** Plans the public places of the ports that are bound: other ports need a restart. */
+function withReach(config: Config, { reach: running }: Config): Config {
+  const { ports } = planReach(config.webrtc, running.provider);
+  const isBound = (port: number) => running.ports.some((each) => each.port === port);
+  return {
+    ...config,
+    reach: { ...running, ports: ports.filter(({ port }) => isBound(port)) },
   };
 }
 
@@ -49,8 +60,8 @@ function onPortsOf(running: Config, read: Config): Config {
   };
 }
 
-function placesOf({ webrtc: { portMin, portMax, peersPerPort } }: Config): number {
-  return (portMax - portMin + 1) * peersPerPort;
+function placesOf({ reach, webrtc: { peersPerPort } }: Config): number {
+  return reach.ports.length * peersPerPort;
 }
 
 type Sections = Readonly<Record<string, Readonly<Record<string, unknown>>>>;

@@ -9,6 +9,7 @@ import { ConfigError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Problem } from "../config/problem.ts";
 import { readEnvironment } from "../config/variables.ts";
 import { warningsOf } from "../config/checks.ts";
+import { formatReach } from "./reach_lines.ts";
 import { printError, printOut } from "./print.ts";
 
 /**
@@ -38,6 +39,7 @@ export async function check({ config: path }: { config: string | undefined }): P
       ? "No config.toml in this folder; the defaults are valid"
       : `${file} is valid`,
   );
+  for (const line of formatReach(config)) printOut(line);
 }
 
 /**

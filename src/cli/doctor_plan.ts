@@ -69,11 +69,11 @@ export async function planDoctor(
   { source, frpcAdmins, mustRun = false, deadlineMs = DEADLINE_MS, probeCommand = PROBE_COMMAND }:
     DoctorSetting,
 ): Promise<DoctorPlan> {
-  const { server, webrtc, auth } = config;
+  const { server, webrtc, auth, reach } = config;
   // A separate session, so that no viewer of a real session notices the doctor.
   const sessionId = `doctor-${crypto.randomUUID().slice(0, 8)}`;
   const secret = auth.secretFile === undefined ? undefined : await readSecret(auth.secretFile);
-  const findAddress = publicAddressesOf(config);
+  const findAddresses = publicAddressesOf(config);
   const reachedHost = server.publicUrl === undefined
     ? reachable(webrtc.listen)
     : unbracketed(new URL(server.publicUrl).hostname);
@@ -81,10 +81,10 @@ export async function planDoctor(
     configSource: source,
     origin: originOf(config, server.listen),
     http: server.listen,
-    media: webrtc,
+    media: { listen: webrtc.listen, ports: reach.ports },
     publicUrl: server.publicUrl,
     publicHost: webrtc.publicIp ?? (server.publicUrl === undefined ? undefined : reachedHost),
-    publicAddress: (localPort) => findAddress(localPort, reachedHost),
+    publicAddresses: (localPort) => findAddresses(localPort, reachedHost),
     sessionId,
     token: secret && await mintToken(secret, { session: sessionId, ttlS: TOKEN_TTL_S }),
     operators: {
@@ -114,11 +114,11 @@ export async function planDoctor(
 const DEFAULT_ADMINS = [ADMIN_PORTS.all, ADMIN_PORTS.media]
   .map((port) => `http://127.0.0.1:${port}`);
 
-function expectedProxies({ server, webrtc }: Config): ExpectedProxy[] {
+function expectedProxies({ server, webrtc, reach }: Config): ExpectedProxy[] {
   const mapping = mapPorts({
     signalling: server.listen,
     publicUrl: server.publicUrl,
-    media: webrtc,
+    media: { ...webrtc, ports: reach.ports },
     part: "all",
   });
   return allPorts(mapping).map((port) => {

@@ -1,3 +1,4 @@
+import { formatPortList } from "../base/public_ports.ts";
 import { isLoopbackHost } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError, loadConfig } from "../config/load.ts";
@@ -6,7 +7,12 @@ import { readEnvironment } from "../config/variables.ts";
 import { findAdminConflict, findServerConflict, type HostListener } from "../tunnel/conflicts.ts";
 import { formatFrpcToml } from "../tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../tunnel/frps_toml.ts";
-import { mapPorts, signallingPublicPort, type TunnelPart } from "../tunnel/port_mapping.ts";
+import {
+  type MappingOptions,
+  mapPorts,
+  signallingPublicPort,
+  type TunnelPart,
+} from "../tunnel/port_mapping.ts";
 import { formatPlainLines } from "../tunnel/plain_lines.ts";
 import { defaultServerPort, type Endpoint, type TunnelProtocol } from "../tunnel/settings.ts";
 import { printOut } from "./print.ts";
@@ -61,10 +67,12 @@ export async function frpc({ config: path, ...options }: FrpcCommandOptions): Pr
  * @throws {ConfigError} If the configuration has no mapping or no address of frps, or two programs would use one port.
  */
 export function formatTunnel(
-  { server, webrtc }: Config,
+  { server, webrtc, reach }: Config,
   { source, output, part, ...asked }: TunnelOptions & { source: string },
 ): string {
-  const mapped = { signalling: server.listen, publicUrl: server.publicUrl, media: webrtc, part };
+  const { ports } = reach;
+  const media = { ...webrtc, ports };
+  const mapped = { signalling: server.listen, publicUrl: server.publicUrl, media, part };
   const problem = part === "media" ? undefined : findProblem(mapped, source);
   if (problem !== undefined) throw new ConfigError([problem]);
   const mapping = mapPorts(mapped);
@@ -87,25 +95,30 @@ export function formatTunnel(
   };
   const publicKeys = {
     signalling: server.publicUrl === undefined ? "webrtc.public_port_min" : "server.public_url",
-    media: "webrtc.public_port_min",
+    media: webrtc.publicPorts.length > 0 ? "webrtc.public_ports" : "webrtc.public_port_min",
   };
   const taken = findServerConflict(mapping, { ...settings, publicKeys });
   if (taken !== undefined) throw new ConfigError([{ source, ...taken }]);
   if (output === "frps") return formatFrpsToml({ ...settings, publicIp: webrtc.publicIp });
   const admin = asked.admin ?? { hostname: "127.0.0.1", port: ADMIN_PORTS[part] };
-  const rival = findAdminConflict(admin, listenersOf({ server, webrtc }));
+  const rival = findAdminConflict(admin, listenersOf({ server, webrtc, reach }));
   if (rival !== undefined) throw new ConfigError([{ source, ...rival }]);
   return formatFrpcToml({ ...settings, admin });
 }
 
 /** All TCP ports of this server, mapped or not. */
-function listenersOf({ server, webrtc }: Pick<Config, "server" | "webrtc">): HostListener[] {
+function listenersOf(
+  { server, webrtc, reach }: Pick<Config, "server" | "webrtc" | "reach">,
+): HostListener[] {
   const { listen, adminListen } = server;
-  const single = ({ hostname, port }: Endpoint) => ({ hostname, portMin: port, portMax: port });
   return [
-    { key: "server.listen", ...single(listen) },
-    ...(adminListen ? [{ key: "server.admin_listen", ...single(adminListen) }] : []),
-    ...(webrtc.tcp ? [{ ...webrtc, key: "webrtc.port_min", hostname: webrtc.listen }] : []),
+    { key: "server.listen", ...listen },
+    ...(adminListen ? [{ key: "server.admin_listen", ...adminListen }] : []),
+    ...reach.ports.filter(({ tcp }) => tcp !== undefined).map(({ port }) => ({
+      key: "webrtc.port_min",
+      hostname: webrtc.listen,
+      port,
+    })),
   ];
 }
 
@@ -113,7 +126,7 @@ function findProblem(
   { signalling, publicUrl, media }: {
     signalling: Config["server"]["listen"];
     publicUrl: string | undefined;
-    media: Config["webrtc"];
+    media: MappingOptions["media"];
   },
   source: string,
 ): Problem | undefined {
@@ -125,9 +138,9 @@ function findProblem(
     const rule = "must be set: the first public media port is 1, and there is no port below it";
     return { source, key: "server.public_url", rule };
   }
-  const last = media.publicPortMin + media.portMax - media.portMin;
-  if (media.tcp && port >= media.publicPortMin && port <= last) {
-    const rule = `its port ${port} must be outside ${media.publicPortMin} to ${last}, ` +
+  const taken = media.ports.flatMap(({ tcp }) => tcp === undefined ? [] : [tcp.port]);
+  if (taken.includes(port)) {
+    const rule = `its port ${port} must be outside ${formatPortList(taken)}, ` +
       `which webrtc.tcp maps for TCP too`;
     return { source, key: "server.public_url", rule };
   }

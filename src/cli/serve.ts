@@ -1,3 +1,4 @@
+import { formatPortList } from "../base/public_ports.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import { type RunningServer, startServer } from "../app/compose.ts";
 import { ownDescriptorWarning } from "../app/descriptors.ts";
@@ -116,29 +117,18 @@ async function startUnlessStopped(
 function listenersOf(
   { address, adminAddress, config, mediaPorts, tcpMediaPorts }: RunningServer,
 ): LogFields {
-  const { server: { tlsCert, publicUrl }, webrtc } = config();
+  const { server: { tlsCert, publicUrl }, webrtc, reach } = config();
   const { hostname, port } = address;
-  const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, webrtc));
+  const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, reach));
   const scheme = tlsCert === undefined ? "http" : "https";
   return {
     http: `${scheme}://${formatHostPort(hostname, port)}`,
     ...(adminAddress === undefined
       ? {}
       : { admin: `${scheme}://${formatHostPort(adminAddress.hostname, adminAddress.port)}` }),
-    udp: portList(mediaPorts),
-    ...(webrtc.tcp ? { tcp: portList(tcpMediaPorts) } : {}),
-    public: formatHostPort(webrtc.publicIp ?? "(as reached)", portList(publicPorts)),
+    ...(webrtc.udp ? { udp: formatPortList(mediaPorts) } : {}),
+    ...(webrtc.tcp ? { tcp: formatPortList(tcpMediaPorts) } : {}),
+    public: formatHostPort(webrtc.publicIp ?? "(as reached)", formatPortList(publicPorts)),
     page: publicUrl ?? `${scheme}://localhost:${port}/`,
   };
-}
-
-/** Formats media ports, with consecutive ones as ranges: `10111-10113,10115`. */
-export function portList(ports: readonly number[]): string {
-  const runs: [from: number, to: number][] = [];
-  for (const port of ports) {
-    const last = runs.at(-1);
-    if (last !== undefined && last[1] === port - 1) last[1] = port;
-    else runs.push([port, port]);
-  }
-  return runs.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
 }

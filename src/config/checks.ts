@@ -1,22 +1,12 @@
 import { PORT_MAX } from "../base/limits.ts";
 import { isLoopbackHost, isUnspecified } from "./address.ts";
 import type { Config } from "./config.ts";
-import type { KeyName } from "./keys.ts";
+import type { Check } from "./problem.ts";
 import { formatHostPort } from "../base/host_port.ts";
+import { providerWarnings, PUBLIC_PORT_CHECKS } from "./public_port_checks.ts";
 
 /** Most UDP ports in the range: each is a bound socket, and more places come from peers_per_port. */
 const PORTS_MAX = 1000;
-
-/** Formats a key with its value and, if it differs from the problem's source, the source of the value. */
-export type Mention = (key: KeyName) => string;
-
-/** A rule over several keys. It is checked only if each of the keys is valid by itself. */
-export interface Check {
-  /** The keys that it reads. A violation is reported at the first. */
-  readonly keys: readonly [KeyName, ...KeyName[]];
-  /** The violated rule, in words that follow the first key and its value; `undefined` if it holds. */
-  readonly broken: (config: Config, mention: Mention) => string | undefined;
-}
 
 /** Every rule over several keys. A 0 that stands for another value is not resolved yet. */
 export const CONFIG_CHECKS: readonly Check[] = [
@@ -32,8 +22,8 @@ export const CONFIG_CHECKS: readonly Check[] = [
   },
   {
     keys: ["server.listen", "webrtc.listen", "webrtc.port_min", "webrtc.port_max", "webrtc.tcp"],
-    broken: ({ server, webrtc }, mention) =>
-      webrtc.tcp && isBetween(server.listen.port, webrtc.portMin, webrtc.portMax) &&
+    broken: ({ server, webrtc, reach }, mention) =>
+      reach.ports.some(({ port, tcp }) => tcp !== undefined && port === server.listen.port) &&
         overlap(server.listen.hostname, webrtc.listen)
         ? `must be outside ${mention("webrtc.port_min")} to ${mention("webrtc.port_max")}, ` +
           `which ${mention("webrtc.tcp")} uses for TCP too`
@@ -64,16 +54,13 @@ export const CONFIG_CHECKS: readonly Check[] = [
     },
   },
   {
-    keys: ["webrtc.public_port_min", "webrtc.port_min", "webrtc.port_max"],
-    broken: ({ webrtc }) => {
-      const first = webrtc.publicPortMin || webrtc.portMin;
-      const last = first + portsAfterFirst(webrtc);
-      const blocked = blockedPortOf({ first, last });
-      return blocked === undefined
+    keys: ["webrtc.udp", "webrtc.tcp"],
+    broken: ({ webrtc }, mention) =>
+      webrtc.udp || webrtc.tcp
         ? undefined
-        : `must not put port ${blocked} into the public ports ${first} to ${last}: browsers block that port`;
-    },
+        : `must be true with ${mention("webrtc.tcp")}: media needs one of the two`,
   },
+  ...PUBLIC_PORT_CHECKS,
   {
     keys: ["video.codec", "video.encoder"],
     broken: ({ video: { codec, encoder } }, mention) => {
@@ -107,31 +94,17 @@ function codecOf(encoder: "nvenc" | "x264" | "vpx"): "h264" | "vp8" {
   return encoder === "vpx" ? "vp8" : "h264";
 }
 
-function isBetween(value: number, min: number, max: number): boolean {
-  return value >= min && value <= max;
-}
-
 /** Whether two listening addresses conflict on the same port. */
 function overlap(a: string, b: string): boolean {
   return a === b || isUnspecified(a) || isUnspecified(b);
 }
 
-/**
- * Ports above 1023 that browsers block, for media too: the "bad ports" of Fetch
- * (https://fetch.spec.whatwg.org/#port-blocking). Verified in Chromium: no ICE check is sent to 5060, 6000 or 10080.
- */
-const BLOCKED: readonly number[] = [
-  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
-  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
-];
-
-/** The first blocked port in an inclusive range. Ports below 1024 are not checked. */
-function blockedPortOf(range: { first: number; last: number }): number | undefined {
-  return BLOCKED.find((port) => port >= range.first && port <= range.last);
+/** Warns about valid settings that are probably a mistake: one line each, with keys, values and the fix. Pure. */
+export function warningsOf(config: Config): string[] {
+  return [...providerWarnings(config), ...loopbackWarnings(config)];
 }
 
-/** Warns about valid settings that are probably a mistake: one line each, with keys, values and the fix. Pure. */
-export function warningsOf({ server, webrtc }: Config): string[] {
+function loopbackWarnings({ server, webrtc }: Config): string[] {
   const { hostname, port } = server.listen;
   // With a public address, a program on this host, such as frpc, forwards media to loopback.
   const isReachable = webrtc.publicIp !== undefined || !isLoopbackHost(webrtc.listen) ||

@@ -1,3 +1,4 @@
+import type { Reach } from "./reach.ts";
 import type { SCHEMA } from "./schema.ts";
 import type { KeySpec, ParsedValue } from "./spec.ts";
 
@@ -11,13 +12,18 @@ type Schema = typeof SCHEMA;
  * The resolved configuration: every section and key of the schema table in camelCase, with parsed values. Units are
  * in the names. Empty optional text is `undefined`.
  *
- * Two keys whose 0 stands for another value are resolved: `webrtc.publicPortMin` is the first public port, and
+ * Keys that a provider's variables fill are filled. Two keys whose 0 stands for another value are resolved: `webrtc.publicPortMin` is the first public port, and
  * `sessions.max` is the number of places in the configured port range.
  */
-export type Config = {
-  readonly [Section in keyof Schema as CamelCase<Section>]: {
-    readonly [Key in keyof Schema[Section]["keys"] as CamelCase<Key>]: ParsedValue<
-      Extract<Schema[Section]["keys"][Key], KeySpec>
-    >;
+export type Config =
+  & {
+    readonly [Section in keyof Schema as CamelCase<Section>]: {
+      readonly [Key in keyof Schema[Section]["keys"] as CamelCase<Key>]: ParsedValue<
+        Extract<Schema[Section]["keys"][Key], KeySpec>
+      >;
+    };
+  }
+  & {
+    /** The media ports, with their public places. */
+    readonly reach: Reach;
   };
-};

@@ -1,3 +1,6 @@
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string>>;
+
 /** Variables that systemd sets for a service (sd_notify(3), sd_watchdog_enabled(3), sd-daemon(3)). */
 const NAMES = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"] as const;
 

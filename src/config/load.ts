@@ -2,7 +2,7 @@ import { AppError, errorText } from "../base/errors.ts";
 import type { Config } from "./config.ts";
 import { parseConfig } from "./parse.ts";
 import { formatProblem, type Problem, showSource } from "./problem.ts";
-import type { Environment } from "./variables.ts";
+import type { Environment } from "./environment.ts";
 
 /** The file that is read by default, if it exists. */
 export const DEFAULT_CONFIG_FILE = "config.toml";

@@ -1,12 +1,15 @@
-import { type Check, CONFIG_CHECKS } from "./checks.ts";
+import { CONFIG_CHECKS } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { readFileText } from "./file.ts";
 import type { Given } from "./input.ts";
-import { type Problem, showPath, showRefused } from "./problem.ts";
+import { type Check, type Problem, showPath, showRefused } from "./problem.ts";
+import { type ProviderFacts, readProvider } from "./provider.ts";
+import { planReach, providedValues } from "./reach.ts";
 import { camelCase, type KeyName, keysOf, SCHEMA_KEYS, sectionNames } from "./keys.ts";
 import { showValue } from "./show.ts";
 import { type Fault, readValue } from "./values.ts";
-import { type Environment, readVariables } from "./variables.ts";
+import type { Environment } from "./environment.ts";
+import { readVariables } from "./variables.ts";
 
 /** Input of {@link parseConfig}. */
 export interface ConfigInput {
@@ -14,7 +17,7 @@ export interface ConfigInput {
   readonly text: string;
   /** Name of the file, for messages. */
   readonly fileName: string;
-  /** The `PINHOLE_*` variables; each overrides its key. */
+  /** The `PINHOLE_*` variables, each of which overrides its key, and those of providers. */
   readonly env: Environment;
 }
 
@@ -52,7 +55,8 @@ export function parseConfig({ text, fileName, env }: ConfigInput): ParsedConfig 
       for (const fault of read.faults) problems.push(valueProblem(given, fault));
     }
   }
-  const config = assemble(settings);
+  const provider = fillFromProvider(settings, env);
+  const config = assemble(settings, provider);
   // Without the file's values, rules over several keys would compare with defaults instead.
   const checks = file.isToml
     ? CONFIG_CHECKS.filter(({ keys }) => !keys.some((key) => failed.has(key)))
@@ -100,7 +104,21 @@ function checkProblem(check: Check, config: Config, settings: Settings): Problem
   return { source: source ?? "", key, value: shown(key), rule };
 }
 
-function assemble(settings: Settings): Config {
+/** Sets the keys that are not set and that the host's provider tells. @returns What it tells. */
+function fillFromProvider(
+  settings: Map<KeyName, Setting>,
+  env: Environment,
+): ProviderFacts | undefined {
+  const { webrtc } = assemble(settings, undefined);
+  const provider = readProvider(webrtc.provider, env);
+  for (const { key, value, source } of providedValues(webrtc, provider)) {
+    const { source: setBy, value: own } = settings.get(key) ?? {};
+    if (setBy === undefined || own === undefined) settings.set(key, { value, raw: value, source });
+  }
+  return provider;
+}
+
+function assemble(settings: Settings, provider: ProviderFacts | undefined): Config {
   const sections = sectionNames().map((section) => {
     const values = keysOf(section).map(({ key, name }) =>
       [camelCase(key), settings.get(name)?.value] as const
@@ -108,12 +126,13 @@ function assemble(settings: Settings): Config {
     return [camelCase(section), Object.fromEntries(values)] as const;
   });
   // The type is derived from the same table as these entries, which the compiler cannot verify.
-  return Object.fromEntries(sections) as unknown as Config;
+  const config = Object.fromEntries(sections) as unknown as Config;
+  return { ...config, reach: planReach(config.webrtc, provider) };
 }
 
 function resolve(config: Config): Config {
-  const { webrtc, sessions } = config;
-  const places = (webrtc.portMax - webrtc.portMin + 1) * webrtc.peersPerPort;
+  const { webrtc, sessions, reach } = config;
+  const places = reach.ports.length * webrtc.peersPerPort;
   return {
     ...config,
     webrtc: { ...webrtc, publicPortMin: webrtc.publicPortMin || webrtc.portMin },

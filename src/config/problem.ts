@@ -1,3 +1,5 @@
+import type { Config } from "./config.ts";
+import type { KeyName } from "./keys.ts";
 import { showKey, showText, showValue } from "./show.ts";
 
 /** One problem of a configuration. All texts are escaped and safe to print. */
@@ -16,6 +18,17 @@ export interface Problem {
   readonly rule: string;
   /** For an unknown name: the nearest known key, section or variable. */
   readonly nearest?: string;
+}
+
+/** Formats a key with its value and, if it differs from the problem's source, the source of the value. */
+export type Mention = (key: KeyName) => string;
+
+/** A rule over several keys. It is checked only if each of the keys is valid by itself. */
+export interface Check {
+  /** The keys that it reads. A violation is reported at the first. */
+  readonly keys: readonly [KeyName, ...KeyName[]];
+  /** The violated rule, in words that follow the first key and its value; `undefined` if it holds. */
+  readonly broken: (config: Config, mention: Mention) => string | undefined;
 }
 
 const SECRET_NAME = /secret|token|passw|key$/i;

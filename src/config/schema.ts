@@ -110,6 +110,24 @@ export const SCHEMA = {
           "First public port, if public and local numbers differ: public_port_min + n must map to " +
           "port_min + n. 0 = the same as port_min.",
       },
+      public_ports: {
+        type: "public_ports",
+        effect: "live",
+        default: [],
+        help:
+          "Public places of single ports, for mappings without order, such as those of rented hosts: " +
+          '["10111/udp=41022", "10111/tcp=203.0.113.7:41023"]. Without "/udp" or "/tcp" an entry counts ' +
+          "for both; without a host, public_ip does. If one port has an entry for a transport, all need one.",
+      },
+      provider: {
+        type: "choice",
+        effect: "restart",
+        default: "auto",
+        choices: ["auto", "none", "runpod", "vast"],
+        help:
+          "Whose variables fill public_ip, public_ports, udp and tcp where these are not set. auto takes " +
+          "RunPod's or Vast.ai's if there are any; `pinhole check` prints what came from where.",
+      },
       listen: {
         type: "ip_address",
         effect: "restart",
@@ -125,6 +143,13 @@ export const SCHEMA = {
         unit: "viewers",
         help: "Viewers that may share one port at a time. 1 gives each viewer a separate port. " +
           "The server has places for (number of ports) × peers_per_port viewers.",
+      },
+      udp: {
+        type: "boolean",
+        effect: "restart",
+        default: true,
+        help:
+          "Offer UDP. false binds and announces none, for hosts that map TCP ports only; it needs tcp.",
       },
       tcp: {
         type: "boolean",

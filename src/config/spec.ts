@@ -1,3 +1,5 @@
+import type { PublicPortEntry } from "../base/public_ports.ts";
+
 /** A JSON value. Numbers are finite. */
 export type JsonValue =
   | string
@@ -64,8 +66,8 @@ interface TextSpec extends CommonSpec {
   readonly default: string;
 }
 
-interface OriginsSpec extends CommonSpec {
-  readonly type: "origins";
+interface ListSpec extends CommonSpec {
+  readonly type: "origins" | "public_ports";
   readonly default: readonly string[];
 }
 
@@ -82,7 +84,7 @@ export type KeySpec =
   | ChoiceSpec
   | BooleanSpec
   | TextSpec
-  | OriginsSpec
+  | ListSpec
   | TableSpec;
 
 /** One `[section]` of config.toml. */
@@ -111,6 +113,7 @@ interface ParsedValues {
   optional_socket_address: ListenAddress | undefined;
   /** `*`, or origins as browsers send them. */
   origins: readonly string[];
+  public_ports: readonly PublicPortEntry[];
   json_table: Readonly<Record<string, JsonValue>>;
   /** Paths by name. */
   path_table: Readonly<Record<string, string>>;

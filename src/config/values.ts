@@ -1,6 +1,12 @@
+import type { PublicPortEntry } from "../base/public_ports.ts";
 import { isHost, isIpAddress, isUnspecified, parseOrigin, parseSocketAddress } from "./address.ts";
 import type { IntegerSpec, JsonValue, KeySpec, ParsedValue } from "./spec.ts";
+import { parsePublicPort } from "./public_port.ts";
 import { showValue } from "./show.ts";
+
+const PUBLIC_PORT_FORM =
+  '"LOCAL/udp=PUBLIC", "LOCAL/tcp=PUBLIC" or "LOCAL=PUBLIC" for both, where PUBLIC is a port, ' +
+  "or host:port";
 
 /** Maximum nesting in `[renderer.options]`: more than options need, and safe for recursion. */
 const JSON_DEPTH_MAX = 32;
@@ -22,6 +28,8 @@ export function readValue(spec: KeySpec, raw: unknown): Read<ParsedValue> {
   switch (spec.type) {
     case "origins":
       return Array.isArray(raw) ? readEntries(raw, readOrigin) : fault(raw, ruleOf(spec));
+    case "public_ports":
+      return Array.isArray(raw) ? readEntries(raw, readPublicPort) : fault(raw, ruleOf(spec));
     case "path_table":
       return isTable(raw) ? readTable(raw, readSourcePath) : fault(raw, ruleOf(spec));
     case "json_table":
@@ -58,6 +66,8 @@ export function ruleOf(spec: KeySpec): string {
       return 'host:port, with brackets around an IPv6 address, or ""';
     case "origins":
       return 'a list of "*" and of origins such as "https://example.com"';
+    case "public_ports":
+      return `a list of ${PUBLIC_PORT_FORM}`;
     case "json_table":
       return "a table of JSON values";
     case "path_table":
@@ -71,7 +81,10 @@ export function isTable(value: unknown): value is Readonly<Record<string, unknow
     !(value instanceof Date);
 }
 
-type ScalarSpec = Exclude<KeySpec, { type: "origins" | "path_table" | "json_table" }>;
+type ScalarSpec = Exclude<
+  KeySpec,
+  { type: "origins" | "public_ports" | "path_table" | "json_table" }
+>;
 
 function readScalar(
   spec: ScalarSpec,
@@ -133,6 +146,11 @@ function readOrigin(raw: unknown): Read<string> {
   return origin === undefined
     ? fault(raw, '"*" or an origin such as "https://example.com"')
     : { value: origin };
+}
+
+function readPublicPort(raw: unknown): Read<PublicPortEntry> {
+  const entry = typeof raw === "string" ? parsePublicPort(raw) : undefined;
+  return entry === undefined ? fault(raw, PUBLIC_PORT_FORM) : { value: entry };
 }
 
 function readSourcePath(raw: unknown): Read<string> {

@@ -1,12 +1,11 @@
+import type { Environment } from "./environment.ts";
 import type { Given, Input } from "./input.ts";
+import { isProviderVariable } from "./provider.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, showRefused, showSource } from "./problem.ts";
 import { SCHEMA_KEYS } from "./keys.ts";
 import type { KeySpec } from "./spec.ts";
 import { isIP } from "node:net";
-
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string>>;
 
 /** Prefix of all of Pinhole's variables. */
 const PREFIX = "PINHOLE_";
@@ -21,10 +20,12 @@ export const RESERVED_VARIABLES: readonly string[] = [
 /** Prefix of other variables that only the tests read. */
 export const RESERVED_PREFIX = "PINHOLE_TEST_";
 
-/** Reads the process's `PINHOLE_*` variables. Needs permission to read the environment. */
+/** Reads the process's `PINHOLE_*` variables, and those by which providers describe a host. Needs permission to read the environment. */
 export function readEnvironment(): Environment {
   const entries = Object.entries(Deno.env.toObject());
-  return Object.fromEntries(entries.filter(([name]) => name.startsWith(PREFIX)));
+  return Object.fromEntries(
+    entries.filter(([name]) => name.startsWith(PREFIX) || isProviderVariable(name)),
+  );
 }
 
 /** Sorts `PINHOLE_*` variables into known keys and problems. Never throws. */
@@ -32,6 +33,7 @@ export function readVariables(env: Environment): Input {
   const given: Given[] = [];
   const problems: Problem[] = [];
   for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX)) continue;
     if (RESERVED_VARIABLES.includes(name) || name.startsWith(RESERVED_PREFIX)) continue;
     const key = SCHEMA_KEYS.find(({ variable }) => variable === name);
     if (key === undefined && isOfOtherService(name, text)) continue;
@@ -49,6 +51,7 @@ function fromVariable(spec: KeySpec, text: string): { readonly raw: unknown; for
     case "boolean":
       return { raw: text === "true" ? true : text === "false" ? false : text };
     case "origins":
+    case "public_ports":
       return { raw: text === "" ? [] : text.split(",").map((entry) => entry.trim()) };
     case "json_table":
     case "path_table":

@@ -1,3 +1,4 @@
+import { formatPortList } from "../base/public_ports.ts";
 import { errorText } from "../base/errors.ts";
 import { sleep, SYSTEM_CLOCK } from "../base/clock.ts";
 import { isClockSynchronized, judgeClock } from "./clock_check.ts";
@@ -176,8 +177,8 @@ async function* examineReach(plan: DoctorPlan, asked: Asked): AsyncGenerator<Che
   yield* examineMedia(plan, { ...asked, isSignallingReached: !told.some(isFailed) });
 }
 
-function portsOf({ media: { portMin, portMax } }: DoctorPlan): string {
-  return portMin === portMax ? `${portMin}` : `${portMin}-${portMax}`;
+function portsOf({ media: { ports } }: DoctorPlan): string {
+  return formatPortList(ports.filter(({ udp }) => udp !== undefined).map(({ port }) => port));
 }
 
 function isFailed({ status }: CheckResult): boolean {

@@ -155,7 +155,10 @@ function judgeShift({ expected, running }: Proxies): CheckResult[] | undefined {
     return (found?.remotePort ?? Number.NaN) - publicPort;
   });
   const [offset = 0] = offsets;
-  if (media.length < 2 || !offset || offsets.some((other) => other !== offset)) return undefined;
+  const planned = new Set(media.map(({ localPort, publicPort }) => publicPort - localPort));
+  if (
+    media.length < 2 || planned.size > 1 || !offset || offsets.some((other) => other !== offset)
+  ) return undefined;
   const ports = (by: number) => {
     const all = media.map(({ publicPort }) => publicPort + by);
     return `${Math.min(...all)}-${Math.max(...all)}`;

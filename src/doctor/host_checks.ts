@@ -1,3 +1,4 @@
+import { type PortTransport, transportsOf } from "../base/public_ports.ts";
 import { errorText } from "../base/errors.ts";
 import { openUdpPort } from "../ports/udp_port.ts";
 import { within } from "./deadline.ts";
@@ -46,7 +47,7 @@ export async function* examineHost(
   if (found !== undefined && "problem" in found) {
     yield skipped("ports", "The running server does not report its ports");
   } else {
-    for (const protocol of media.tcp ? ["udp", "tcp"] as const : ["udp"] as const) {
+    for (const protocol of new Set(media.ports.flatMap(transportsOf))) {
       const bound = found?.ports.filter(({ transports }) => transports.includes(protocol));
       const ports = bound?.map(({ localPort }) => localPort);
       yield* judgePorts({ ...await lookAtPorts(media, { protocol, bound: ports }), httpHolder });
@@ -66,7 +67,11 @@ export async function* examineHost(
     ? await startOwn(plan, { testPattern: renderer.kind === "failed", started })
     : readRunning(origin, found);
   const address = new URL(origin).host;
-  const told = judgeServer(server.found, { address, ...media, holder: httpHolder });
+  const told = judgeServer(server.found, {
+    address,
+    ports: media.ports.map(({ port }) => port),
+    holder: httpHolder,
+  });
   if (told !== undefined) yield told;
   if (server.site !== undefined) return { ...server.site, isRendererUntold: isUntold(renderer) };
   if (isUntold(renderer)) yield skipped("renderer", "No server whose pictures can be checked");
@@ -78,17 +83,17 @@ function isUntold({ kind }: RendererFound): boolean {
 }
 
 async function lookAtPorts(
-  { listen, portMin, portMax }: DoctorPlan["media"],
-  { protocol, bound }: { protocol: "tcp" | "udp"; bound: readonly number[] | undefined },
+  { listen, ports: planned }: DoctorPlan["media"],
+  { protocol, bound }: { protocol: PortTransport; bound: readonly number[] | undefined },
 ): Promise<Omit<LocalPorts, "httpHolder">> {
-  const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
-  const holders = await findHolders(protocol, { hostname: listen, ports: all });
+  const ports = planned.filter((each) => each[protocol] !== undefined).map(({ port }) => port);
+  const holders = await findHolders(protocol, { hostname: listen, ports });
   const refused = new Map<number, string>();
-  for (const port of bound === undefined ? all : []) {
+  for (const port of bound === undefined ? ports : []) {
     const refusal = await tryToBind(protocol, { hostname: listen, port });
     if (refusal !== undefined) refused.set(port, refusal);
   }
-  return { protocol, portMin, portMax, bound, refused, holders };
+  return { protocol, ports, bound, refused, holders };
 }
 
 /** @returns Why the port cannot be bound, as the end of a sentence; `undefined` if it can. */

@@ -144,7 +144,7 @@ export function judgeMapping(
       text: `Public ${transport} port ${publicPort} forwards to local port ${arrivedAt} instead ` +
         `of ${localPort}`,
       fix: "Correct the tunnel's remotePort and localPort (`pinhole frpc` prints them), or " +
-        "webrtc.public_port_min",
+        "webrtc.public_port_min and public_ports",
       values: { local_port: localPort, arrives_at: arrivedAt },
     })
   );
@@ -158,6 +158,10 @@ function judgeShift(
   if (first === undefined || arrived.length < 2) return undefined;
   const offset = first.arrivedAt - first.localPort;
   if (arrived.some(({ localPort, arrivedAt }) => arrivedAt - localPort !== offset)) {
+    return undefined;
+  }
+  const planned = first.publicPort - first.localPort;
+  if (arrived.some(({ localPort, publicPort }) => publicPort - localPort !== planned)) {
     return undefined;
   }
   const lowest = Math.min(...arrived.map(({ publicPort }) => publicPort)) - offset;

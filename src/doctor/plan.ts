@@ -1,3 +1,5 @@
+import type { PlannedPort } from "../base/public_ports.ts";
+import type { PublicAddresses } from "../base/public_ports.ts";
 import type { ExpectedProxy } from "./frpc_status.ts";
 import type { RendererFound } from "./renderer_judge.ts";
 
@@ -19,20 +21,17 @@ export interface DoctorPlan {
   /** Media ports of this host. */
   readonly media: {
     readonly listen: string;
-    readonly portMin: number;
-    readonly portMax: number;
-    /** Whether they accept ICE-TCP too. */
-    readonly tcp: boolean;
+    readonly ports: readonly PlannedPort[];
   };
   /** The http or https origin that browsers open. */
   readonly publicUrl: string | undefined;
   /** Public host of the media ports, for messages; `undefined` if none is configured. */
   readonly publicHost: string | undefined;
   /**
-   * Returns the public address of a local port.
-   * @throws {Error} If the address cannot be determined.
+   * Returns the public addresses of a local port.
+   * @throws {Error} If an address cannot be determined.
    */
-  readonly publicAddress: (localPort: number) => Promise<{ address: string; port: number }>;
+  readonly publicAddresses: (localPort: number) => Promise<PublicAddresses>;
   /** Session of the doctor's viewer. */
   readonly sessionId: string;
   /** Access token for that session; `undefined` if the server needs none. */

@@ -1,11 +1,12 @@
+import { formatPortList } from "../base/public_ports.ts";
 import { type CheckResult, failed, ok } from "./result.ts";
 import type { PortHolder } from "./sockets.ts";
 
 /** Findings about the ports of this host. */
 export interface LocalPorts {
   readonly protocol: "tcp" | "udp";
-  readonly portMin: number;
-  readonly portMax: number;
+  /** Those that the server should have bound, in rising order; at least one. */
+  readonly ports: readonly number[];
   /** Ports that the running server has bound; `undefined` if none runs. */
   readonly bound: readonly number[] | undefined;
   /** Ports that cannot be bound now, with the reason; only checked if no server runs. */
@@ -18,8 +19,7 @@ export interface LocalPorts {
 
 /** Reports the media ports that the server lacks, and which process uses them. Pure. */
 export function judgePorts(ports: LocalPorts): CheckResult[] {
-  const { protocol, portMin, portMax, bound, refused, holders } = ports;
-  const all = Array.from({ length: portMax - portMin + 1 }, (_, at) => portMin + at);
+  const { protocol, ports: all, bound, refused, holders } = ports;
   const missing = bound === undefined
     ? all.filter((port) => refused.has(port))
     : all.filter((port) => !bound.includes(port));
@@ -28,17 +28,16 @@ export function judgePorts(ports: LocalPorts): CheckResult[] {
       judgeMissing(port, { protocol, holder: holders.get(port), refusal: refused.get(port) })
     );
   }
-  const range = portMin === portMax ? `${portMin}` : `${portMin}-${portMax}`;
   const by = bound === undefined ? "free" : `bound by the running server${holderOf(ports)}`;
   return [
-    ok("ports", `${protocol.toUpperCase()} ${range}: ${by}`, {
-      values: { port_min: portMin, port_max: portMax },
+    ok("ports", `${protocol.toUpperCase()} ${formatPortList(all)}: ${by}`, {
+      values: { port_min: Math.min(...all), port_max: Math.max(...all) },
     }),
   ];
 }
 
-function holderOf({ portMin, holders, httpHolder }: LocalPorts): string {
-  const { process } = holders.get(portMin) ?? httpHolder ?? {};
+function holderOf({ ports: [first = 0], holders, httpHolder }: LocalPorts): string {
+  const { process } = holders.get(first) ?? httpHolder ?? {};
   return process === undefined ? "" : ` (${process.name}, process ${process.pid})`;
 }
 

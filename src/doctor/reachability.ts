@@ -23,19 +23,23 @@ export interface Checked {
 /** Checks all ports at once, and reads from the server which checks arrived. */
 export async function checkPaths(plan: DoctorPlan, site: CheckedServer): Promise<Checked> {
   const targets = await Promise.all(site.check.ports.map(async (port) => {
-    const { address, port: publicPort } = await plan.publicAddress(port.localPort);
-    const { ufrag, pwd, localPort, transports } = port;
-    const to = { hostname: address, port: publicPort };
-    return { localPort, transports, address, publicPort, target: { to, ufrag, pwd } };
+    const addresses = await plan.publicAddresses(port.localPort);
+    return port.transports.flatMap((transport) => {
+      const place = addresses[transport];
+      if (place === undefined) return [];
+      const { ufrag, pwd, localPort } = port;
+      const { address, port: publicPort } = place;
+      const to = { hostname: address, port: publicPort };
+      return [{ localPort, transport, address, publicPort, target: { to, ufrag, pwd } }];
+    });
   }));
   const paths = await Promise.all(
     (["udp", "tcp"] as const).flatMap((transport) =>
-      targets.filter(({ transports }) => transports.includes(transport))
-        .map(async ({ transports: _, ...path }) => {
-          const check = transport === "udp" ? checkUdpPath : checkTcpPath;
-          const outcome = await check(path.target, { deadlineMs: DEADLINES_MS.path });
-          return { ...path, transport, outcome };
-        })
+      targets.flat().filter((path) => path.transport === transport).map(async (path) => {
+        const check = transport === "udp" ? checkUdpPath : checkTcpPath;
+        const outcome = await check(path.target, { deadlineMs: DEADLINES_MS.path });
+        return { ...path, outcome };
+      })
     ),
   );
   const { origin, check } = site;

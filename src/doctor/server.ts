@@ -1,3 +1,4 @@
+import type { PortTransport } from "../base/public_ports.ts";
 import { type HttpReply, request } from "./http.ts";
 import { type CheckResult, failed, ok, warning } from "./result.ts";
 import type { PortHolder } from "./sockets.ts";
@@ -5,7 +6,7 @@ import type { PortHolder } from "./sockets.ts";
 /** A port as the server announces it in a path check. */
 export interface CheckedPort {
   readonly localPort: number;
-  readonly transports: readonly string[];
+  readonly transports: readonly PortTransport[];
   readonly ufrag: string;
   readonly pwd: string;
 }
@@ -71,7 +72,9 @@ export async function openCheck(
     id: String(id),
     ports: listOf(ports).map((port) => ({
       localPort: Number(port.local_port),
-      transports: Array.isArray(port.transports) ? port.transports.map(String) : [],
+      transports: TRANSPORTS.filter((each) =>
+        Array.isArray(port.transports) && port.transports.includes(each)
+      ),
       ufrag: String(port.ufrag),
       pwd: String(port.pwd),
     })),
@@ -100,6 +103,8 @@ export function readReport(reply: HttpReply): readonly Arrivals[] | { readonly p
       })),
     })));
 }
+
+const TRANSPORTS = ["udp", "tcp"] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -138,12 +143,12 @@ export function judgeServer(
   context: {
     /** Such as `127.0.0.1:9000`. */
     readonly address: string;
-    readonly portMin: number;
-    readonly portMax: number;
+    /** The media ports of the configuration. */
+    readonly ports: readonly number[];
     readonly holder: PortHolder | undefined;
   },
 ): CheckResult | undefined {
-  const { address, portMin, portMax, holder } = context;
+  const { address, ports, holder } = context;
   const { process } = holder ?? {};
   const by = process === undefined ? "" : ` (${process.name}, process ${process.pid})`;
   switch (found.kind) {
@@ -151,7 +156,7 @@ export function judgeServer(
     case "started":
       return undefined;
     case "running": {
-      const others = found.ports.filter((port) => port < portMin || port > portMax);
+      const others = found.ports.filter((port) => !ports.includes(port));
       if (others.length === 0) return ok("server", `Running at ${address}${by}`);
       return warning("server", {
         text: `The server at ${address}${by} has other media ports: ${others.join(", ")}`,

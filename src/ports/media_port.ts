@@ -6,15 +6,16 @@ import { TcpPort } from "./tcp_port.ts";
 import { openUdpPort, type UdpSenderKind } from "./udp_port.ts";
 
 /**
- * One port number that several viewers may share: a UDP socket, and a TCP listener beside it where that is wanted. It
- * stays bound until `close`. To whoever listens both look alike, but for the transport of an address.
+ * One port number that several viewers may share: a UDP socket, a TCP listener, or both. It stays bound until `close`.
+ * To whoever listens both look alike, but for the transport of an address.
  */
 export interface MediaPort {
   /** The local port that is bound. */
   readonly port: number;
-  /** Whether it takes TCP too. */
+  readonly takesUdp: boolean;
   readonly takesTcp: boolean;
-  readonly sendsBy: UdpSenderKind;
+  /** `undefined` without UDP. */
+  readonly sendsBy: UdpSenderKind | undefined;
   /** Whether the host takes no more UDP at present, so that what is sent waits. */
   isBlocked(): boolean;
   /** Receives packets from now on; replaces a former listener. */
@@ -44,35 +45,41 @@ export interface MediaPortOptions {
   /** ICE-TCP connections at one time, and those of them that have proven nothing yet. Default: as many as make sense. */
   readonly connectionsMax?: number;
   readonly unprovenMax?: number;
+  /** Whether it takes UDP. Default: yes. */
+  readonly udp?: boolean;
   /** The port listens on UDP alone, since TCP could not be bound. Without this function TCP is not tried. */
   readonly tcpFailed?: (error: unknown) => void;
 }
 
 /**
  * Binds a media port.
- * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied} When UDP cannot be bound.
+ * @throws {Deno.errors.AddrInUse | Deno.errors.AddrNotAvailable | Deno.errors.PermissionDenied} When UDP cannot be bound,
+ * or TCP where it is alone.
  */
 export function openMediaPort(options: MediaPortOptions): MediaPort {
   let refused = (_packets: number) => {};
-  const udp = openUdpPort(options.hostname, options.port, {
-    clock: options.clock,
-    refused: (packets) => refused(packets),
-  });
-  const tcp = openTcp({ ...options, port: udp.port });
+  const udp = options.udp ?? true
+    ? openUdpPort(options.hostname, options.port, {
+      clock: options.clock,
+      refused: (packets) => refused(packets),
+    })
+    : undefined;
+  const tcp = udp === undefined ? new TcpPort(options) : openTcp({ ...options, port: udp.port });
   return {
-    port: udp.port,
+    port: udp?.port ?? tcp?.port ?? options.port,
+    takesUdp: udp !== undefined,
     takesTcp: tcp !== undefined,
-    sendsBy: udp.sendsBy,
-    isBlocked: () => udp.isBlocked(),
+    sendsBy: udp?.sendsBy,
+    isBlocked: () => udp?.isBlocked() ?? false,
     listen(listener) {
       refused = (packets) => listener.refused(packets);
-      udp.onDatagram((packet, { hostname, port }) =>
+      udp?.onDatagram((packet, { hostname, port }) =>
         listener.packet(packet, { transport: "udp", hostname, port })
       );
       tcp?.listen(listener);
     },
     send(packet, to) {
-      if (to.transport === "udp") return udp.send(packet, to);
+      if (to.transport === "udp") return udp?.send(packet, to) ?? false;
       return tcp?.send(packet, to) ?? false;
     },
     prove(address) {
@@ -82,7 +89,7 @@ export function openMediaPort(options: MediaPortOptions): MediaPort {
       if (address.transport === "tcp") tcp?.release(address);
     },
     async close() {
-      await Promise.all([udp.close(), tcp?.close()]);
+      await Promise.all([udp?.close(), tcp?.close()]);
     },
   };
 }

@@ -29,10 +29,12 @@ export interface PortRange {
 /** How a {@link PortRange} is opened. */
 export interface PortRangeOptions {
   readonly hostname: string;
-  readonly portMin: number;
-  readonly portMax: number;
-  /** Whether each port takes TCP too. */
-  readonly tcp: boolean;
+  /** The ports, and the transports of each; at least one. */
+  readonly ports: readonly {
+    readonly port: number;
+    readonly udp: boolean;
+    readonly tcp: boolean;
+  }[];
   readonly clock: Clock;
   readonly meter: PortMeter;
   readonly log: Logger;
@@ -42,31 +44,36 @@ export interface PortRangeOptions {
 }
 
 /**
- * Binds each port of an inclusive range and keeps it bound, so that no other program can slip in between two viewers.
+ * Binds each port and keeps it bound, so that no other program can slip in between two viewers.
  * @throws {PortsError} When not one port could be bound.
  */
 export function openPortRange(options: PortRangeOptions): PortRange {
-  const { tcp, ...shared } = options;
+  const { ports: wanted, ...shared } = options;
   const ports: MediaPort[] = [];
   const failed: FailedPort[] = [];
-  for (let port = options.portMin; port <= options.portMax; port++) {
+  for (const { port, udp, tcp } of wanted) {
     const fail = (transport: MediaTransport, error: unknown) =>
       failed.push({ transport, port, reason: bindFailure(error, transport) });
     try {
       const tcpFailed = (error: unknown) => fail("tcp", error);
-      ports.push(openMediaPort({ ...shared, port, ...(tcp ? { tcpFailed } : {}) }));
+      ports.push(openMediaPort({ ...shared, port, udp, ...(tcp ? { tcpFailed } : {}) }));
     } catch (error) {
-      fail("udp", error);
+      fail(udp ? "udp" : "tcp", error);
     }
   }
-  if (ports.length === 0) {
-    const reasons = [...new Set(failed.map(({ reason }) => reason))].join("; ");
-    throw new PortsError(
-      "no_port_bound",
-      `Cannot bind any UDP port of ${options.portMin}-${options.portMax} on ${options.hostname}: ${reasons}`,
-    );
-  }
+  if (ports.length === 0) throw noneBound(options, failed);
   return { ports, failed };
+}
+
+function noneBound({ hostname, ports }: PortRangeOptions, failed: readonly FailedPort[]): Error {
+  const reasons = [...new Set(failed.map(({ reason }) => reason))].join("; ");
+  const transport = ports.some(({ udp }) => udp) ? "UDP" : "TCP";
+  const [first, last] = [ports[0]?.port, ports.at(-1)?.port];
+  const range = first === last ? `${first}` : `${first}-${last}`;
+  return new PortsError(
+    "no_port_bound",
+    `Cannot bind any ${transport} port of ${range} on ${hostname}: ${reasons}`,
+  );
 }
 
 function bindFailure(error: unknown, transport: MediaTransport): string {

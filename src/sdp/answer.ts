@@ -1,5 +1,5 @@
 import { write } from "sdp-transform";
-import { candidateFields, formatCandidate, ipVersion } from "./candidate.ts";
+import { type CandidateAddress, candidateFields, formatCandidate, ipVersion } from "./candidate.ts";
 import type { CodecChoice } from "./codec.ts";
 import type { Direction, Fingerprint, Offer, OfferCodec, OfferMedia } from "./model.ts";
 
@@ -55,15 +55,15 @@ export interface AnswerOptions {
   readonly ice: { readonly ufrag: string; readonly pwd: string };
   /** Fingerprint of the server's DTLS certificate. */
   readonly fingerprint: Fingerprint;
-  /** Public address of the server: an IP literal and a port. `tcp` announces the same port over TCP too. */
-  readonly candidate: { readonly address: string; readonly port: number; readonly tcp?: boolean };
+  /** Public addresses of the server, at least one; the first is the default destination. */
+  readonly candidates: readonly [CandidateAddress, ...CandidateAddress[]];
   /** Decimal, below 2⁶³, the same in all answers to one viewer and different for each viewer (RFC 8866 §5.2). */
   readonly sessionId: string;
   /** Number of this answer to the viewer, from 1 (RFC 3264 §8). */
   readonly sessionVersion: number;
 }
 
-/** The UDP candidate in the form of RTCIceCandidateInit. */
+/** The first candidate in the form of RTCIceCandidateInit. */
 export interface AnswerCandidate {
   /** `candidate:… typ host`, the same as in the answer. */
   readonly candidate: string;
@@ -91,7 +91,7 @@ type Fields = Record<string, unknown>;
  * @throws {RangeError} If the port is not 1–65535.
  */
 export function buildAnswer(options: AnswerOptions): Answer {
-  const { offer, sections, candidate: { address, port } } = options;
+  const { offer, sections, candidates: [first] } = options;
   checkOptions(options);
   const media = offer.media.map((offered, index) => {
     const section = sections[index] ?? { kind: "reject" };
@@ -115,8 +115,8 @@ export function buildAnswer(options: AnswerOptions): Answer {
         sessionId: options.sessionId,
         sessionVersion: options.sessionVersion,
         netType: "IN",
-        ipVer: ipVersion(address),
-        address,
+        ipVer: ipVersion(first.address),
+        address: first.address,
       },
       name: "-",
       timing: { start: 0, stop: 0 },
@@ -128,7 +128,7 @@ export function buildAnswer(options: AnswerOptions): Answer {
       media,
     }),
     candidate: {
-      candidate: formatCandidate({ address, port, transport: "udp" }),
+      candidate: formatCandidate(first),
       sdpMid: transport?.mid ?? "",
       sdpMLineIndex: offer.transportIndex,
     },
@@ -199,7 +199,7 @@ function accepted(offered: OfferMedia, section: AnswerSection, options: AnswerOp
     );
   }
   return {
-    ...sectionFields(offered, { ...options, port: options.candidate.port }),
+    ...sectionFields(offered, { ...options, port: options.candidates[0].port }),
     ...(offered.kind === "application" ? dataFields(section) : rtpFields(offered, section)),
   };
 }
@@ -211,7 +211,7 @@ function isRtp({ kind }: OfferMedia): boolean {
 /** The attributes of every section. */
 function sectionFields(
   offered: OfferMedia,
-  { ice, fingerprint, candidate: { address }, port }: AnswerOptions & { readonly port: number },
+  { ice, fingerprint, candidates: [{ address }], port }: AnswerOptions & { readonly port: number },
 ): Fields {
   return {
     type: offered.mediaType,
@@ -288,10 +288,9 @@ function streamFields(offered: OfferMedia, codec: OfferCodec, section: SendSecti
   };
 }
 
-function transportCandidates({ candidate: { address, port, tcp } }: AnswerOptions): Fields {
-  const transports = tcp ? ["udp", "tcp"] as const : ["udp"] as const;
+function transportCandidates({ candidates }: AnswerOptions): Fields {
   return {
-    candidates: transports.map((transport) => candidateFields({ address, port, transport })),
+    candidates: candidates.map(candidateFields),
     endOfCandidates: "end-of-candidates",
   };
 }

@@ -3,7 +3,8 @@ import type { Live } from "../base/live.ts";
 import type { Logger } from "../base/log.ts";
 import type { RateLimits } from "../rate/rate_controller.ts";
 import type { Lease, PortLeases } from "../ports/leases.ts";
-import type { PublicAddress, ReadOffer } from "../transport/peer_transport.ts";
+import type { PublicAddresses } from "../base/public_ports.ts";
+import type { ReadOffer } from "../transport/peer_transport.ts";
 import { type JoinRequest, ViewerError } from "./session_api.ts";
 import type { JoinRecord } from "./join_record.ts";
 import type { SessionMeter } from "./metrics.ts";
@@ -33,14 +34,14 @@ export interface AdmissionOptions {
   /** Range of the video rate for each viewer. */
   readonly rateLimits: Live<RateLimits>;
   /**
-   * Returns the public address of a local port, for a viewer that reached the server by `reachedHost`.
+   * Returns the public addresses of a local port, for a viewer that reached the server by `reachedHost`.
    * @throws When no usable address is known; the viewer sees the message.
    */
-  readonly publicAddress: (localPort: number, reachedHost: string) => Promise<PublicAddress>;
+  readonly publicAddresses: (localPort: number, reachedHost: string) => Promise<PublicAddresses>;
   /**
-   * Resolves what `publicAddress` needs, which may take seconds; no place is held meanwhile. Default: nothing to
+   * Resolves what `publicAddresses` needs, which may take seconds; no place is held meanwhile. Default: nothing to
    * resolve.
-   * @throws Like `publicAddress`.
+   * @throws Like `publicAddresses`.
    */
   readonly findAddress?: (reachedHost: string) => Promise<unknown>;
   /** Whether the server has no time for another viewer. Default: never. */
@@ -108,11 +109,11 @@ export class Admission {
       const wish = request.viewerOnly ? { ...request, params: {} } : request;
       hold = await this.#sessions.hold(sessionId, wish);
       const { session } = hold;
-      const publicAddress = await this.#options.publicAddress(lease.port, reachedHost);
+      const publicAddresses = await this.#options.publicAddresses(lease.port, reachedHost);
       await session.ready();
       signal?.throwIfAborted();
       this.assertOpen();
-      return this.#connect(applicant, { session, lease, publicAddress, onEnded });
+      return this.#connect(applicant, { session, lease, publicAddresses, onEnded });
     } catch (error) {
       lease.release();
       throw error;
@@ -175,10 +176,10 @@ export class Admission {
 
   #connect(
     { request, offer, record }: Applicant,
-    { session, lease, publicAddress, onEnded }: {
+    { session, lease, publicAddresses, onEnded }: {
       session: Session;
       lease: Lease;
-      publicAddress: PublicAddress;
+      publicAddresses: PublicAddresses;
       onEnded: (viewer: Viewer) => void;
     },
   ): Viewer {
@@ -189,7 +190,7 @@ export class Admission {
       connect: (listener) =>
         offer.accept({
           localPort: lease.port,
-          publicAddress,
+          publicAddresses,
           timelineUs: () => session.timelineUs,
           audio: session.hasAudio,
           rateLimits,

@@ -27,6 +27,7 @@ import {
   type UsableOffer,
   useFurtherOffer,
 } from "./offer_reader.ts";
+import type { PublicAddresses } from "../base/public_ports.ts";
 import type {
   AudioSink,
   FrameInfo,
@@ -35,11 +36,10 @@ import type {
   PeerListener,
   PeerMessage,
   PeerStats,
-  PublicAddress,
 } from "./peer_transport.ts";
 import { PathRate } from "../rate/path_rate.ts";
 import type { SharedPaths } from "../rate/shared_paths.ts";
-import { answerPeer } from "./peer_answer.ts";
+import { answerPeer, candidatesOf } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
@@ -53,7 +53,7 @@ export interface WebRtcPeerOptions {
   readonly mux: PortMux;
   /** All viewers of the process, some of which share a tunnel. */
   readonly paths: SharedPaths;
-  readonly publicAddress: PublicAddress;
+  readonly publicAddresses: PublicAddresses;
   readonly certificate: ServerCertificate;
   readonly timelineUs: () => number;
   /** Whether the session has sound. */
@@ -333,7 +333,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   #makeAnswer(): Answer {
-    const { mux, certificate, publicAddress } = this.#options;
+    const { mux, certificate, publicAddresses } = this.#options;
     const { video, soundSsrc, rendersAtOnce } = this.#streams;
     return answerPeer({
       offer: this.#use,
@@ -342,7 +342,7 @@ export class WebRtcPeer implements Peer, PortMember {
       cname: this.#cname,
       ice: this.ice.local,
       fingerprint: certificate.fingerprint,
-      candidate: { ...publicAddress, tcp: mux.takesTcp },
+      candidates: candidatesOf(publicAddresses, mux),
       sessionId: this.#sessionId,
       sessionVersion: ++this.#answers,
     });

@@ -4,7 +4,8 @@ import type { Fingerprint } from "../sdp/model.ts";
 import type { IceCredentials } from "./ice/ice_agent.ts";
 import { answerSections, type OfferUse } from "./offer_reader.ts";
 import { PATH_REPORTS } from "./rtp/path_reports.ts";
-import type { PublicAddress } from "./peer_transport.ts";
+import type { CandidateAddress } from "../sdp/candidate.ts";
+import type { PublicAddresses } from "../base/public_ports.ts";
 import { PLAYOUT_DELAY_URI } from "./rtp/playout.ts";
 
 /** Supported RTCP feedback for video. */
@@ -24,8 +25,7 @@ export interface PeerAnswerOptions {
   readonly cname: string;
   readonly ice: IceCredentials;
   readonly fingerprint: Fingerprint;
-  /** The public address; `tcp` announces it over TCP too. */
-  readonly candidate: PublicAddress & { readonly tcp: boolean };
+  readonly candidates: readonly [CandidateAddress, ...CandidateAddress[]];
   /** Decimal, below 2⁶³, the same in all answers to one viewer. */
   readonly sessionId: string;
   /** Number of this answer to the viewer, from 1. */
@@ -58,4 +58,20 @@ export function answerPeer(options: PeerAnswerOptions): Answer {
       audio: offer.audio && audio !== undefined ? section(audio, offer.audio.choice) : undefined,
     }),
   });
+}
+
+/**
+ * The candidates of a port's public addresses, UDP first.
+ * @throws {RangeError} If the port takes neither.
+ */
+export function candidatesOf(
+  { udp, tcp }: PublicAddresses,
+  { takesUdp, takesTcp }: { readonly takesUdp: boolean; readonly takesTcp: boolean },
+): readonly [CandidateAddress, ...CandidateAddress[]] {
+  const [first, ...others] = [
+    ...(udp !== undefined && takesUdp ? [{ ...udp, transport: "udp" as const }] : []),
+    ...(tcp !== undefined && takesTcp ? [{ ...tcp, transport: "tcp" as const }] : []),
+  ];
+  if (first === undefined) throw new RangeError("A media port has no public address");
+  return [first, ...others];
 }

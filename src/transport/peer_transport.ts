@@ -1,3 +1,4 @@
+import type { PublicAddresses } from "../base/public_ports.ts";
 import type { Live } from "../base/live.ts";
 import type { EncodedAudio } from "../media/audio_encoder.ts";
 import type { RateLimits } from "../rate/rate_controller.ts";
@@ -83,13 +84,6 @@ export interface PeerListener {
   message(data: PeerMessage): void;
 }
 
-/** The public address in an answer. */
-export interface PublicAddress {
-  /** IP literal. */
-  readonly address: string;
-  readonly port: number;
-}
-
 /**
  * One viewer's connection, from its answer to its end. Properties that depend on the offer may change with
  * {@link renegotiate}.
@@ -100,7 +94,7 @@ export interface Peer {
   readonly answerSdp: string;
   /** Identity of the latest offer. */
   readonly identity: OfferIdentity;
-  /** The answer's UDP candidate, in the form of RTCIceCandidateInit. */
+  /** The answer's first candidate, in the form of RTCIceCandidateInit. */
   readonly candidate: { candidate: string; sdpMid: string; sdpMLineIndex: number };
   readonly video: VideoSink;
   /** `undefined` if the viewer never requested sound, or the session has none. */
@@ -159,7 +153,7 @@ export interface ReadOffer {
    */
   accept(options: {
     localPort: number;
-    publicAddress: PublicAddress;
+    publicAddresses: PublicAddresses;
     timelineUs: () => number;
     audio: boolean;
     rateLimits: Live<RateLimits>;

@@ -85,7 +85,10 @@ export class PortMux {
     return this.#port.port;
   }
 
-  /** Whether viewers can connect by TCP too. */
+  get takesUdp(): boolean {
+    return this.#port.takesUdp;
+  }
+
   get takesTcp(): boolean {
     return this.#port.takesTcp;
   }

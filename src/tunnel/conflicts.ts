@@ -1,19 +1,12 @@
-import {
-  allPorts,
-  formatPorts,
-  type MappedPort,
-  type PortMapping,
-  SIGNALLING_NAME,
-} from "./port_mapping.ts";
+import { allPorts, type MappedPort, type PortMapping, SIGNALLING_NAME } from "./port_mapping.ts";
 import { bindPortOf, type Endpoint, type TunnelSettings } from "./settings.ts";
 
-/** A range of TCP ports of this host, and the configuration key that sets it. */
+/** A TCP port of this host, and the configuration key that sets it. */
 export interface HostListener {
   readonly key: string;
   /** IP address or host name. */
   readonly hostname: string;
-  readonly portMin: number;
-  readonly portMax: number;
+  readonly port: number;
 }
 
 /** Two programs that use the same port. */
@@ -60,18 +53,15 @@ export function findAdminConflict(
   admin: Endpoint,
   listeners: readonly HostListener[],
 ): PortConflict | undefined {
-  const rival = listeners.find(({ hostname, portMin, portMax }) =>
-    admin.port >= portMin && admin.port <= portMax &&
-    overlap(addressOf(hostname), addressOf(admin.hostname))
+  const rival = listeners.find(({ hostname, port }) =>
+    port === admin.port && overlap(addressOf(hostname), addressOf(admin.hostname))
   );
   if (rival === undefined) return undefined;
-  const { key, portMin, portMax } = rival;
   return {
-    key,
-    rule: `uses TCP ${portMin === portMax ? "port" : "ports"} ` +
-      `${formatPorts(portMin, portMax - portMin + 1)}, but frpc's admin API listens on ` +
-      `${admin.port} of the same host; change it, or give the API another port with ` +
-      "--admin ADDRESS:PORT",
+    key: rival.key,
+    rule:
+      `uses TCP port ${rival.port}, on which frpc's admin API listens on the same host; change ` +
+      "it, or give the API another port with --admin ADDRESS:PORT",
   };
 }
 

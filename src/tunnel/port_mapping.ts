@@ -1,3 +1,5 @@
+import { type PlannedPort, transportsOf } from "../base/public_ports.ts";
+
 /** The ports that a tunnel maps: all, or those of one of two separate tunnels. */
 export type TunnelPart = "all" | "media" | "signalling";
 
@@ -7,13 +9,11 @@ export interface MappingOptions {
   readonly signalling: { readonly hostname: string; readonly port: number };
   /** The public http or https origin of the page; `undefined` if it is not configured. */
   readonly publicUrl: string | undefined;
-  /** The range of media ports, inclusive, and whether each is mapped for TCP too. */
   readonly media: {
     readonly listen: string;
-    readonly portMin: number;
-    readonly portMax: number;
+    /** Without a public URL, signalling has the port below. */
     readonly publicPortMin: number;
-    readonly tcp: boolean;
+    readonly ports: readonly PlannedPort[];
   };
   readonly part: TunnelPart;
 }
@@ -100,18 +100,18 @@ export function formatPorts(first: number, count: number): string {
   return count === 1 ? `${first}` : `${first}-${first + count - 1}`;
 }
 
-function mapMedia(
-  { listen, portMin, portMax, publicPortMin, tcp }: MappingOptions["media"],
-): MappedPort[] {
-  const protocols = tcp ? ["udp", "tcp"] as const : ["udp"] as const;
-  return Array.from({ length: portMax - portMin + 1 }, (_, at) => at).flatMap((at) =>
-    protocols.map((protocol) => ({
-      name: `${protocol}_${publicPortMin + at}`,
-      protocol,
-      localIp: reachable(listen),
-      localPort: portMin + at,
-      publicPort: publicPortMin + at,
-    }))
+function mapMedia({ listen, ports }: MappingOptions["media"]): MappedPort[] {
+  return ports.flatMap((planned) =>
+    transportsOf(planned).flatMap((protocol) => {
+      const place = planned[protocol];
+      return place === undefined ? [] : [{
+        name: `${protocol}_${place.port}`,
+        protocol,
+        localIp: reachable(listen),
+        localPort: planned.port,
+        publicPort: place.port,
+      }];
+    })
   );
 }
 

@@ -1,4 +1,5 @@
 import assert from "assert";
+import { plannedRange } from "../support/parts/planned_ports.ts";
 import { fileURLToPath } from "node:url";
 import { ADMIN_PASSWORD_VARIABLE, formatFrpcToml } from "../../src/tunnel/frpc_toml.ts";
 import { formatFrpsToml } from "../../src/tunnel/frps_toml.ts";
@@ -15,7 +16,11 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MAPPED = {
   signalling: { hostname: "0.0.0.0", port: 9000 },
   publicUrl: undefined,
-  media: { listen: "0.0.0.0", portMin: 10111, portMax: 10115, publicPortMin: 20111, tcp: true },
+  media: {
+    listen: "0.0.0.0",
+    publicPortMin: 20111,
+    ports: plannedRange({ portMin: 10111, portMax: 10115, publicPortMin: 20111, tcp: true }),
+  },
 } as const;
 
 frpTest(
@@ -102,7 +107,16 @@ class Folder implements AsyncDisposable {
     const settings = {
       mapping: mapPorts({
         ...MAPPED,
-        media: { ...MAPPED.media, portMax: MAPPED.media.portMin, publicPortMin: ports.mediaMin },
+        media: {
+          listen: "0.0.0.0",
+          publicPortMin: ports.mediaMin,
+          ports: plannedRange({
+            portMin: 10111,
+            portMax: 10111,
+            publicPortMin: ports.mediaMin,
+            tcp: true,
+          }),
+        },
         part: "all",
       }),
       server: { hostname: PUBLIC_ADDRESS, port: ports.frps },

@@ -125,7 +125,7 @@ function answer(usable: OfferUse): string {
     }),
     ice: { ufrag: "serverfragment", pwd: "p".repeat(32) },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("AB").join(":") },
-    candidate: { address: ADDRESS, port: PORT },
+    candidates: [{ address: ADDRESS, port: PORT, transport: "udp" }],
     sessionId: "1",
     sessionVersion: 1,
   });

@@ -55,6 +55,7 @@ const TYPES = [
 /** Counts what leaves, and the addresses that are held. */
 class FuzzPort implements MediaPort {
   readonly port = 10_111;
+  readonly takesUdp = true;
   readonly takesTcp = true;
   readonly sendsBy = "deno";
   readonly isBlocked = () => false;

@@ -32,7 +32,10 @@ log.format = "json"
 Deno.test("check: what is valid but doubtful is a line on standard error, and no failure", async () => {
   const { code, stdout, stderr } = await run("check", DOUBTFUL);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /\.toml is valid\n$/);
+  assert.match(
+    stdout,
+    /\.toml is valid\nUDP 45111-45112 is \(.*\):45111-45112: the same numbers\n$/,
+  );
   assert.match(stderr, /^pinhole: \S+\.toml: webrtc\.listen = "127\.0\.0\.1" .*\n$/);
   const fine = await run("check", "");
   assert.deepEqual([fine.code, fine.stderr], [0, ""]);
@@ -41,7 +44,7 @@ Deno.test("check: what is valid but doubtful is a line on standard error, and no
 Deno.test("check: a process with few descriptors is told what that costs and what mends it", async () => {
   const { code, stdout, stderr } = await run("check", "webrtc.tcp = true", { limit: 300 });
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /\.toml is valid\n$/);
+  assert.match(stdout, /\.toml is valid\nUDP .*\nTCP .*\n$/);
   assert.match(
     stderr,
     /^pinhole: \S+\.toml: This process may have 300 open files, .* HTTP .* ICE-TCP .*\..*\n$/,

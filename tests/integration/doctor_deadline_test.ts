@@ -122,7 +122,7 @@ const never = () => new Promise<never>(() => {});
 const HANGING: readonly (readonly [CheckName, Partial<DoctorPlan>])[] = [
   ["renderer", { tryRenderer: never }],
   ["encoder", { tryEncoder: never }],
-  ["public_address", { publicAddress: never }],
+  ["public_address", { publicAddresses: never }],
 ];
 
 for (const [check, parts] of HANGING) {

@@ -2,7 +2,7 @@ import assert from "assert";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { type CommandName, COMMANDS } from "../../src/cli/commands.ts";
 import { formatHelp } from "../../src/cli/help.ts";
-import { portList } from "../../src/cli/serve.ts";
+import { formatPortList } from "../../src/base/public_ports.ts";
 
 Deno.test("parseArguments: a token is for sessions, to talk or to watch, or for metrics", () => {
   const grant = (...args: string[]) => {
@@ -115,8 +115,8 @@ Deno.test("formatHelp: the whole names every command, and each command its optio
   }
 });
 
-Deno.test("portList: runs of ports are shortened", () => {
-  assert.equal(portList([10111, 10112, 10113, 10115]), "10111-10113,10115");
-  assert.equal(portList([10111]), "10111");
-  assert.equal(portList([1, 3, 5, 6]), "1,3,5-6");
+Deno.test("formatPortList: runs of ports are shortened", () => {
+  assert.equal(formatPortList([10111, 10112, 10113, 10115]), "10111-10113,10115");
+  assert.equal(formatPortList([10111]), "10111");
+  assert.equal(formatPortList([1, 3, 5, 6]), "1,3,5-6");
 });

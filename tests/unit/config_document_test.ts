@@ -10,7 +10,8 @@ import { findStale, writeGenerated } from "../support/generate.ts";
 /** The keys of config.toml as its contract lists them, in its order. */
 const KEYS = {
   server: "listen public_url tls_cert tls_key admin_listen allowed_origins drain_s",
-  webrtc: "public_ip port_min port_max public_port_min listen peers_per_port tcp " +
+  webrtc:
+    "public_ip port_min port_max public_port_min public_ports provider listen peers_per_port udp tcp " +
     "connect_timeout_s idle_timeout_s",
   video: "width height fps codec encoder bitrate_kbps min_bitrate_kbps adaptive_size",
   audio: "enabled bitrate_kbps",

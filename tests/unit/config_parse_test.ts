@@ -1,4 +1,5 @@
 import assert from "assert";
+import { plannedRange } from "../support/parts/planned_ports.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig, type ParsedConfig } from "../../src/config/parse.ts";
 import { formatProblem } from "../../src/config/problem.ts";
@@ -35,7 +36,10 @@ Deno.test("parseConfig: an empty file gives every default, resolved", () => {
       portMax: 10115,
       publicPortMin: 10111,
       listen: "0.0.0.0",
+      publicPorts: [],
+      provider: "auto",
       peersPerPort: 1,
+      udp: true,
       tcp: false,
       connectTimeoutS: 10,
       idleTimeoutS: 30,
@@ -56,6 +60,7 @@ Deno.test("parseConfig: an empty file gives every default, resolved", () => {
     sessions: { max: 5, viewersPerSession: 8, refuseWhenBusy: true },
     auth: { secretFile: undefined },
     log: { level: "info", format: "auto" },
+    reach: { ports: plannedRange({ portMin: 10111, portMax: 10115 }), provider: undefined },
   };
   assert.deepEqual(configOf(""), expected);
 });

@@ -173,7 +173,7 @@ Deno.test("judgeSignalling: tells silence, a redirect, a stranger and a blocked 
 });
 
 Deno.test("judgeServer: says which server it is, and why there is none", () => {
-  const context = { address: "127.0.0.1:9000", portMin: 11, portMax: 12, holder: undefined };
+  const context = { address: "127.0.0.1:9000", ports: [11, 12], holder: undefined };
   const status = (found: Parameters<typeof judgeServer>[0]) => judgeServer(found, context)?.status;
   assert.equal(status({ kind: "running", ports: [11, 12] }), "ok");
   assert.equal(status({ kind: "running", ports: [11, 13] }), "warning");

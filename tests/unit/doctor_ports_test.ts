@@ -33,8 +33,7 @@ Deno.test("parseSockets: reads addresses, ports and inodes; of TCP only what lis
 Deno.test("judgePorts: names who has a port, and how to find out where that is not seen", () => {
   const base = {
     protocol: "udp" as const,
-    portMin: 1,
-    portMax: 3,
+    ports: [1, 2, 3],
     refused: new Map(),
     holders: new Map(),
     httpHolder: undefined,
@@ -65,8 +64,7 @@ Deno.test("judgePorts: names who has a port, and how to find out where that is n
 Deno.test("judgePorts: where holders cannot be seen and no server runs, a port is taken and not the server's to bind", () => {
   const [one, ...others] = judgePorts({
     protocol: "udp",
-    portMin: 1,
-    portMax: 2,
+    ports: [1, 2],
     bound: undefined,
     refused: new Map([[2, "is in use by another program"]]),
     holders: new Map(),

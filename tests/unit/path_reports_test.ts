@@ -28,7 +28,7 @@ function answerTo(offer: UsableOffer): string {
     cname: "test",
     ice: { ufrag: "ufrag", pwd: "passwordpasswordpassword" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },
-    candidate: { address: "203.0.113.7", port: 10_111, tcp: false },
+    candidates: [{ address: "203.0.113.7", port: 10_111, transport: "udp" }],
     sessionId: "1",
     sessionVersion: 1,
   }).sdp;

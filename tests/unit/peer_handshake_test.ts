@@ -30,7 +30,7 @@ function setUp() {
   });
   const peer = factory.read(offerOf(certificate, BROWSER_ICE)).accept({
     localPort: port.port,
-    publicAddress: { address: "203.0.113.7", port: 10_111 },
+    publicAddresses: { udp: { address: "203.0.113.7", port: 10_111 }, tcp: undefined },
     timelineUs: () => 0,
     audio: false,
     rateLimits: () => ({ floorKbps: 150, ceilingKbps: 2_500 }),

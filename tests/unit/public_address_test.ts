@@ -3,18 +3,24 @@ import {
   createPublicAddressFinder,
   type PublicAddressOptions,
 } from "../../src/app/public_address.ts";
+import { parsePublicPort } from "../../src/config/public_port.ts";
 import { HOST_RESOLVER } from "../../src/app/name_resolver.ts";
+import { plannedRange } from "../support/parts/planned_ports.ts";
 import { ViewerError } from "../../src/session/session_api.ts";
 
+/** Finds the UDP address. */
 function finder(options: Partial<PublicAddressOptions> = {}) {
-  return createPublicAddressFinder({
+  const find = createPublicAddressFinder({
     publicIp: undefined,
-    portMin: 10111,
-    publicPortMin: 10111,
+    ports: plannedRange({ portMin: 10111, portMax: 10115 }),
     ipv6: false,
     resolve: () => Promise.reject(new Error("not asked for")),
     ...options,
   });
+  return async (localPort: number, reachedHost: string) => {
+    const { udp } = await find(localPort, reachedHost);
+    return udp ?? assert.fail(`No address of ${localPort}`);
+  };
 }
 
 /** Answers every look-up with the same addresses. */
@@ -28,9 +34,27 @@ Deno.test("public address: an address of the configuration is announced as it is
 });
 
 Deno.test("public address: local ports are mapped one to one from public_port_min on", async () => {
-  const find = finder({ publicIp: "203.0.113.7", portMin: 40_000, publicPortMin: 10111 });
+  const ports = plannedRange({ portMin: 40_000, portMax: 40_004, publicPortMin: 10111 });
+  const find = finder({ publicIp: "203.0.113.7", ports });
   assert.equal((await find(40_000, "x")).port, 10111);
   assert.equal((await find(40_004, "x")).port, 10115);
+});
+
+Deno.test("public address: a port may have a place of its own for each transport", async () => {
+  const publicPorts = ["10111/udp=41022", "10111/tcp=media.example:41023", "10112=41024"]
+    .map((text) => parsePublicPort(text) ?? assert.fail(text));
+  const find = createPublicAddressFinder({
+    publicIp: "203.0.113.7",
+    ports: plannedRange({ portMin: 10111, portMax: 10112, tcp: true, publicPorts }),
+    ipv6: false,
+    resolve: resolveTo("203.0.113.9"),
+  });
+  assert.deepEqual(await find(10111, "x"), {
+    udp: { address: "203.0.113.7", port: 41022 },
+    tcp: { address: "203.0.113.9", port: 41023 },
+  });
+  const both = { address: "203.0.113.7", port: 41024 };
+  assert.deepEqual(await find(10112, "x"), { udp: both, tcp: both });
 });
 
 Deno.test("public address: without one, the address that the viewer used is announced", async () => {
@@ -78,7 +102,10 @@ Deno.test("public address: a name without an address is an error that says what 
   }
   const [none] = failing;
   if (none === undefined) return;
-  await assert.rejects(finder({ resolve: none })(1, "gone.example"), /"gone.example".*public_ip/);
+  await assert.rejects(
+    finder({ resolve: none })(10111, "gone.example"),
+    /"gone.example".*public_ip/,
+  );
 });
 
 Deno.test("HOST_RESOLVER: finds what the host's own files name", async () => {

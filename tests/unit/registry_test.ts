@@ -7,7 +7,8 @@ import { FakeListener, refusal, RegistrySetUp } from "../support/parts/registry_
 
 Deno.test("registry: an answer names the port that was leased, as the public address has it", async () => {
   await using setUp = new RegistrySetUp({
-    publicAddress: (port, reachedHost) => Promise.resolve({ address: reachedHost, port: port + 7 }),
+    publicAddresses: (port, reachedHost) =>
+      Promise.resolve({ udp: { address: reachedHost, port: port + 7 }, tcp: undefined }),
   });
   const { handle, peer } = await setUp.join("main");
   assert.equal(peer.port, 10_111);
@@ -123,7 +124,7 @@ Deno.test("registry: nobody takes up a viewer that ended, or one of another sess
 
 Deno.test("registry: an address that cannot be found refuses the viewer and frees the place", async () => {
   await using setUp = new RegistrySetUp({
-    publicAddress: () => Promise.reject(new ViewerError("internal", "Cannot find the address")),
+    publicAddresses: () => Promise.reject(new ViewerError("internal", "Cannot find the address")),
   });
   const { code, message } = await refusal(setUp.offer("main"));
   assert.deepEqual([code, message], ["internal", "Cannot find the address"]);
@@ -134,7 +135,7 @@ Deno.test("registry: an address that cannot be found refuses the viewer and free
 
 Deno.test("registry: an unexpected error is told without its words, and frees the place", async () => {
   await using setUp = new RegistrySetUp({
-    publicAddress: () => Promise.reject(new Error("secret path /etc/x")),
+    publicAddresses: () => Promise.reject(new Error("secret path /etc/x")),
   });
   const { code, message } = await refusal(setUp.offer("main"));
   assert.equal(code, "internal");

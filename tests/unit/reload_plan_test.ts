@@ -17,6 +17,7 @@ function configOf(sections: Record<string, Record<string, unknown>> = {}): Confi
 const COMPANIONS: Readonly<Record<string, Record<string, unknown>>> = {
   "server.tls_cert": { tls_key: "/etc/other.pem" },
   "server.tls_key": { tls_cert: "/etc/other.pem" },
+  "webrtc.udp": { tcp: true },
 };
 
 /** Another valid value than the default. */
@@ -42,6 +43,8 @@ function otherValue(spec: KeySpec): unknown {
       return "127.0.0.1:1";
     case "origins":
       return ["https://example.com"];
+    case "public_ports":
+      return [10111, 10112, 10113, 10114, 10115].map((port) => `${port}=${port + 30_000}`);
     case "json_table":
       return { device: 1 };
     case "path_table":

@@ -52,7 +52,7 @@ function answerTo(
     sections,
     ice: { ufrag: "pinholeufrag", pwd: "pinholepasswordpinhole" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },
-    candidate: { address: "51.161.209.200", port: 10_113 },
+    candidates: [{ address: "51.161.209.200", port: 10_113, transport: "udp" }],
     sessionId: "7",
     sessionVersion: 1,
     ...overrides,
@@ -251,27 +251,31 @@ Deno.test("buildAnswer: mirrors an extension's own direction and leaves out what
   assert.deepEqual(extmaps, [`a=extmap:${id}/sendonly ${PLAYOUT_DELAY}`]);
 });
 
-Deno.test("buildAnswer: announces the same port over TCP below UDP when asked", () => {
-  const address = "51.161.209.200";
-  const answer = answerTo(CHROME, [VIDEO, AUDIO, DATA], {
-    candidate: { address, port: 10_113, tcp: true },
-  });
+Deno.test("buildAnswer: announces TCP below UDP, at a place of its own", () => {
+  const addresses = [
+    { address: "51.161.209.200", port: 10_113, transport: "udp" },
+    { address: "203.0.113.7", port: 41_022, transport: "tcp" },
+  ] as const;
+  const answer = answerTo(CHROME, [VIDEO, AUDIO, DATA], { candidates: addresses });
   const candidates = answer.sdp.split("\r\n").filter((line) => line.startsWith("a=candidate"));
   assert.deepEqual(candidates, [
     "a=candidate:1 1 udp 2130706431 51.161.209.200 10113 typ host",
-    "a=candidate:2 1 tcp 1520435199 51.161.209.200 10113 typ host tcptype passive",
+    "a=candidate:2 1 tcp 1520435199 203.0.113.7 41022 typ host tcptype passive",
   ]);
-  assert.deepEqual(
-    candidates,
-    (["udp", "tcp"] as const).map((transport) =>
-      `a=${formatCandidate({ address, port: 10_113, transport })}`
-    ),
-  );
+  assert.deepEqual(candidates, addresses.map((each) => `a=${formatCandidate(each)}`));
+});
+
+Deno.test("buildAnswer: announces TCP alone where the host has no UDP", () => {
+  const tcp = { address: "203.0.113.7", port: 41_022, transport: "tcp" } as const;
+  const answer = answerTo(CHROME, [VIDEO, AUDIO, DATA], { candidates: [tcp] });
+  const candidates = answer.sdp.split("\r\n").filter((line) => line.startsWith("a=candidate"));
+  assert.deepEqual(candidates, [`a=${formatCandidate(tcp)}`]);
+  assert.equal(answer.candidate.candidate, formatCandidate(tcp));
 });
 
 Deno.test("buildAnswer: announces an IPv6 address as one", () => {
   const answer = answerTo(CHROME, [VIDEO, AUDIO, DATA], {
-    candidate: { address: "2001:db8::1", port: 10_113 },
+    candidates: [{ address: "2001:db8::1", port: 10_113, transport: "udp" }],
   });
   assert.deepEqual(levelsWith(answer, "o=- 7 1 IN IP6 2001:db8::1"), [0]);
   assert.deepEqual(levelsWith(answer, "c=IN IP6 2001:db8::1"), [1, 2, 3]);
@@ -292,12 +296,12 @@ Deno.test("buildAnswer: refuses what is no IP address, no port or no token", () 
       "1.2.3.4 ",
     ]
   ) {
-    const candidate = { address, port: 10_113 };
-    assert.throws(() => answerTo(CHROME, sections, { candidate }), TypeError, address);
+    const udp = { address, port: 10_113, transport: "udp" } as const;
+    assert.throws(() => answerTo(CHROME, sections, { candidates: [udp] }), TypeError, address);
   }
   for (const port of [0, 65_536, 1.5, NaN]) {
-    const candidate = { address: "51.161.209.200", port };
-    assert.throws(() => answerTo(CHROME, sections, { candidate }), RangeError, String(port));
+    const udp = { address: "51.161.209.200", port, transport: "udp" } as const;
+    assert.throws(() => answerTo(CHROME, sections, { candidates: [udp] }), RangeError, `${port}`);
   }
   const pwd = "pinholepasswordpinhole";
   for (

@@ -53,7 +53,7 @@ function answerTo(offer: UsableOffer): Answer {
     cname: "pinhole",
     ice: { ufrag: "pinholeufrag", pwd: "pinholepasswordpinhole" },
     fingerprint: { algorithm: "sha-256", value: Array(32).fill("0A").join(":") },
-    candidate: { address: ADDRESS, port: 10_111, tcp: false },
+    candidates: [{ address: ADDRESS, port: 10_111, transport: "udp" }],
     sessionId: "1234567890123456789",
     sessionVersion: 1,
   });

@@ -1,4 +1,5 @@
 import assert from "assert";
+import type { PublicAddresses } from "../../src/base/public_ports.ts";
 import { settle } from "../support/parts/fake_clock.ts";
 import { rawFrame } from "../support/parts/fake_source.ts";
 import { clipOf } from "../support/media/idle_clip.ts";
@@ -145,12 +146,12 @@ Deno.test("session: when the renderer says END, its viewers end, and the next on
 });
 
 Deno.test("session: nobody is let into one whose renderer said END while they waited", async () => {
-  const address = Promise.withResolvers<{ address: string; port: number }>();
-  await using setUp = new RegistrySetUp({ publicAddress: () => address.promise });
+  const address = Promise.withResolvers<PublicAddresses>();
+  await using setUp = new RegistrySetUp({ publicAddresses: () => address.promise });
   setUp.renderer.prepare = (source) => source.next = () => Promise.resolve({ status: "end" });
   const refused = assert.rejects(setUp.offer("main"), { code: "renderer_failed" });
   await settle();
-  address.resolve({ address: "203.0.113.7", port: 1 });
+  address.resolve({ udp: { address: "203.0.113.7", port: 1 }, tcp: undefined });
   await refused;
   assert.equal(setUp.used, 0);
 });

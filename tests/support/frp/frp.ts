@@ -1,3 +1,4 @@
+import { plannedRange } from "../parts/planned_ports.ts";
 import type { Browser } from "playwright-core";
 import { mapPorts, type PortMapping } from "../../../src/tunnel/port_mapping.ts";
 import { browserTest } from "../browsers/browser.ts";
@@ -102,10 +103,13 @@ function mapServer(
     publicUrl: undefined,
     media: {
       listen: "127.0.0.1",
-      portMin: server.portMin,
-      portMax: server.portMin + media - 1,
       publicPortMin: ports.mediaMin,
-      tcp,
+      ports: plannedRange({
+        portMin: server.portMin,
+        portMax: server.portMin + media - 1,
+        publicPortMin: ports.mediaMin,
+        tcp,
+      }),
     },
     part: "all",
   });

@@ -1,3 +1,4 @@
+import { plannedRange } from "../parts/planned_ports.ts";
 import { mapPorts, type PortMapping } from "../../../src/tunnel/port_mapping.ts";
 import { eventually, within } from "../deadline.ts";
 import { PUBLIC_ADDRESS, type PublicPorts } from "./frp_ports.ts";
@@ -33,10 +34,13 @@ export class EchoHost implements AsyncDisposable {
       publicUrl: undefined,
       media: {
         listen: "127.0.0.1",
-        portMin: port,
-        portMax: port,
         publicPortMin: this.#ports.mediaMin,
-        tcp: true,
+        ports: plannedRange({
+          portMin: port,
+          portMax: port,
+          publicPortMin: this.#ports.mediaMin,
+          tcp: true,
+        }),
       },
       part: "all",
     });

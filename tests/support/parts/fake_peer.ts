@@ -1,5 +1,6 @@
 import { AppError } from "../../../src/base/errors.ts";
 import type { VideoCodec } from "../../../src/media/encoder.ts";
+import type { PublicAddresses } from "../../../src/base/public_ports.ts";
 import type {
   FrameInfo,
   Peer,
@@ -7,7 +8,6 @@ import type {
   PeerListener,
   PeerMessage,
   PeerStats,
-  PublicAddress,
   ReadOffer,
   VideoSink,
 } from "../../../src/transport/peer_transport.ts";
@@ -65,9 +65,9 @@ export class FakePeer implements Peer {
 
   constructor(
     codec: VideoCodec,
-    options: { localPort: number; publicAddress: PublicAddress; listener: PeerListener },
+    options: { localPort: number; publicAddresses: PublicAddresses; listener: PeerListener },
   ) {
-    const { address, port } = options.publicAddress;
+    const { address, port } = options.publicAddresses.udp ?? { address: "", port: 0 };
     this.codec = codec;
     this.port = options.localPort;
     this.listener = options.listener;

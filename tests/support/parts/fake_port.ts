@@ -50,6 +50,7 @@ export class FakePort implements MediaPort {
   answers = true;
   /** Whether the host takes what is sent. */
   takes = true;
+  readonly takesUdp = true;
   readonly takesTcp = true;
   readonly sendsBy = "deno";
   isBlocked = () => false;

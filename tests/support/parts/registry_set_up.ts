@@ -79,7 +79,8 @@ export class RegistrySetUp implements AsyncDisposable {
       deadlines: () => ({ connectTimeoutMs: 10_000, idleTimeoutMs: 30_000 }),
       roomLimits: () => ({ sessionsMax: 0, viewersPerSession: 8, ...limits }),
       rateLimits: () => ({ floorKbps: 50, ceilingKbps: 100 }),
-      publicAddress: (port) => Promise.resolve({ address: "203.0.113.7", port }),
+      publicAddresses: (port) =>
+        Promise.resolve({ udp: { address: "203.0.113.7", port }, tcp: undefined }),
       clock: this.clock,
       meter: this.meter,
       log: NULL_LOGGER,

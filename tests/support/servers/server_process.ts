@@ -22,6 +22,8 @@ export interface ServerProcessOptions {
   readonly ports?: number;
   /** What is run instead of the task `start`. */
   readonly launch?: Launch;
+  /** Further variables of the host, such as those of a provider. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** A program that is started instead of the task `start`. */
@@ -60,10 +62,10 @@ export class ServerProcess implements AsyncDisposable {
   private constructor(
     portMin: number,
     config: ConfigValues,
-    { launch = startTask() }: ServerProcessOptions,
+    { launch = startTask(), variables = {} }: ServerProcessOptions,
   ) {
     this.portMin = portMin;
-    this.#child = spawnServer(config, launch);
+    this.#child = spawnServer(config, { ...launch, env: { ...launch.env, ...variables } });
     this.#reading = this.#read();
   }
 

@@ -1,0 +1,123 @@
+import { type PortTransport, type PublicPortEntry, transportsOf } from "../base/public_ports.ts";
+import type { Check } from "./problem.ts";
+import type { Config } from "./config.ts";
+import { covers, formatPublicPort } from "./public_port.ts";
+import { mediaPortsOf } from "./reach.ts";
+import { showText, showValue } from "./show.ts";
+
+/**
+ * Ports above 1023 that browsers block, for media too: the "bad ports" of Fetch
+ * (https://fetch.spec.whatwg.org/#port-blocking). Verified in Chromium: no ICE check is sent to 5060, 6000 or 10080.
+ * Ports below 1024 are not checked.
+ */
+const BLOCKED: ReadonlySet<number> = new Set([
+  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
+]);
+
+const TRANSPORTS = ["udp", "tcp"] as const;
+const KEYS = ["webrtc.port_min", "webrtc.port_max", "webrtc.udp", "webrtc.tcp"] as const;
+
+/** The rules for public ports. */
+export const PUBLIC_PORT_CHECKS: readonly Check[] = [
+  {
+    keys: ["webrtc.public_port_min", "webrtc.public_ports", ...KEYS],
+    broken: ({ webrtc, reach }) => {
+      if (webrtc.publicPorts.length > 0) return undefined;
+      const blocked = blockedIn(reach);
+      const first = webrtc.publicPortMin || webrtc.portMin;
+      const last = first + webrtc.portMax - webrtc.portMin;
+      return blocked === undefined
+        ? undefined
+        : `must not put port ${blocked} into the public ports ${first} to ${last}: browsers block that port`;
+    },
+  },
+  {
+    keys: ["webrtc.public_ports", ...KEYS],
+    broken: (config, mention) => {
+      const { webrtc: { publicPorts, portMin, portMax }, reach } = config;
+      if (publicPorts.length === 0 || portMin > portMax) return undefined;
+      const strange = publicPorts.find(({ port }) => port < portMin || port > portMax);
+      if (strange !== undefined) {
+        return `must name local ports from ${mention("webrtc.port_min")} to ` +
+          `${mention("webrtc.port_max")}; ${show(strange)} does not`;
+      }
+      const off = publicPorts.find(({ transport }) => transport && !config.webrtc[transport]);
+      if (off !== undefined) {
+        return `has ${show(off)}, but ${mention(`webrtc.${off.transport ?? "udp"}`)}`;
+      }
+      const blocked = blockedIn(reach);
+      return doubled(publicPorts) ?? missing(config) ??
+        (blocked === undefined
+          ? undefined
+          : `must not use public port ${blocked}: browsers block it`);
+    },
+  },
+];
+
+function show(entry: PublicPortEntry): string {
+  return `"${formatPublicPort(entry)}"`;
+}
+
+/** Two entries for one port, or for one public place. */
+function doubled(entries: readonly PublicPortEntry[]): string | undefined {
+  for (const transport of TRANSPORTS) {
+    const own = entries.filter((entry) => covers(entry, transport));
+    for (const [at, one] of own.entries()) {
+      const rest = own.slice(at + 1);
+      const again = rest.find(({ port }) => port === one.port);
+      if (again !== undefined) {
+        return `must have one entry for ${named(one.port, transport)}, not both ${show(one)} and ` +
+          show(again);
+      }
+      const same = rest.find(({ place }) =>
+        place.port === one.place.port && place.host === one.place.host
+      );
+      if (same !== undefined) {
+        return `must lead to one local port from each public one; ${show(one)} and ${show(same)} ` +
+          "have the same";
+      }
+    }
+  }
+  return undefined;
+}
+
+/** A port without an entry for a transport for which others have one. */
+function missing({ webrtc, reach }: Config): string | undefined {
+  for (const transport of TRANSPORTS) {
+    if (!webrtc[transport]) continue;
+    const has = (port: number) =>
+      reach.ports.some((each) => each.port === port && transportsOf(each).includes(transport));
+    for (let port = webrtc.portMin; port <= webrtc.portMax; port++) {
+      if (has(port)) continue;
+      return `must have an entry for ${named(port, transport)} too, such as ` +
+        `"${port}/${transport}=41022"; or change webrtc.port_min and webrtc.port_max`;
+    }
+  }
+  return undefined;
+}
+
+function named(port: number, transport: PortTransport): string {
+  return `port ${port} over ${transport.toUpperCase()}`;
+}
+
+function blockedIn({ ports }: Config["reach"]): number | undefined {
+  return ports.flatMap(({ udp, tcp }) => [udp?.port, tcp?.port])
+    .find((port) => port !== undefined && BLOCKED.has(port));
+}
+
+/** Warns about what a provider's variables say, one line each. Pure. */
+export function providerWarnings({ webrtc, reach: { provider } }: Config): string[] {
+  if (provider === undefined || webrtc.publicPorts.length > 0) return [];
+  const { title, rubbish } = provider;
+  const warnings = rubbish.map(({ variable, value }) =>
+    `${showText(variable)} = ${showValue(value)} of ${title} makes no sense and is ignored`
+  );
+  if (mediaPortsOf(webrtc, provider).length > 0) return warnings;
+  const { portMin } = webrtc;
+  return [
+    ...warnings,
+    `${title} maps no media port to this host; ask it for port ${portMin}, or for port 70000, which stands for any ` +
+    'port with the same public number; or set webrtc.public_ports, or webrtc.provider = "none"',
+  ];
+}
