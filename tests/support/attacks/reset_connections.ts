@@ -22,12 +22,15 @@ export function resetConnections(
   new DataView(address.buffer).setUint16(2, port);
   address.set(hostname.split(".").map(Number), 4);
   const lingerForNoTime = new Int32Array([1, 0]);
-  for (let each = 0; each < count; each++) {
-    const fd = libc.symbols.socket(AF_INET, SOCK_STREAM, 0);
-    const status = libc.symbols.connect(fd, address, address.length);
-    libc.symbols.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerForNoTime, 8);
-    libc.symbols.close(fd);
-    if (status !== 0) throw new Error(`No connection to port ${port}`);
+  try {
+    for (let each = 0; each < count; each++) {
+      const fd = libc.symbols.socket(AF_INET, SOCK_STREAM, 0);
+      const status = libc.symbols.connect(fd, address, address.length);
+      libc.symbols.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerForNoTime, 8);
+      libc.symbols.close(fd);
+      if (status !== 0) throw new Error(`No connection to port ${port}`);
+    }
+  } finally {
+    libc.close();
   }
-  libc.close();
 }
