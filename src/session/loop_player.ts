@@ -62,6 +62,8 @@ export class LoopPlayer {
   #shiftUs = 0;
   /** Number of the last unit that was sent or skipped. */
   #last = -1;
+  /** Number of the unit that was due when the session encoded an idle picture itself. */
+  #passed = -1;
   /** Units were skipped, so the next one must be a keyframe. */
   #isBroken = false;
   #tooMuchSinceMs: number | undefined;
@@ -102,11 +104,15 @@ export class LoopPlayer {
   #begin(shared: SharedLoop, moment: PlayMoment): Played | undefined {
     const { loop } = shared;
     const { elapsedUs, isFollowed, isKeyframeDue, isBlocked } = moment;
+    const due = loop.numberAt(elapsedUs);
+    // A session that is late may have left out the moment of the keyframe.
+    const before = this.#passed < due ? this.#passed : due - 1;
+    this.#passed = due;
     const isTime = !isFollowed || isKeyframeDue || elapsedUs >= PAUSE_US_MAX;
     if (isBlocked || !isTime) return undefined;
-    const number = loop.numberAt(elapsedUs);
-    if (mayJump(loop, moment)) return this.#jump(shared, { to: loop.keyframeFrom(number), moment });
-    return loop.unit(number).keyframe ? this.#enter(shared, { at: number, moment }) : undefined;
+    if (mayJump(loop, moment)) return this.#jump(shared, { to: loop.keyframeFrom(due), moment });
+    const at = loop.keyframeUpTo(due);
+    return at > before && due - at < BEHIND_MAX ? this.#enter(shared, { at, moment }) : undefined;
   }
 
   /** Changes to a loop of another rate at a keyframe. @returns `undefined` if it does not. */

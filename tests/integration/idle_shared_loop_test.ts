@@ -164,7 +164,8 @@ for (const codec of VIDEO_CODECS) {
         assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
         assert.ok(numbers.length > 20, `${numbers.length} pictures of the renderer`);
         // One each second of the loop, and one on the way back: only the first is of the session's own.
-        assert.ok(pictures.filter(({ keyframe }) => keyframe).length >= 5);
+        const keyframes = pictures.flatMap(({ keyframe }, at) => keyframe ? [at] : []);
+        assert.ok(keyframes.length >= 5, `keyframes at ${keyframes} of ${pictures.length}`);
         const gaps = frames.slice(1).map(({ timestamp }, at) =>
           (timestamp - (frames[at]?.timestamp ?? 0)) * 1000 / RTP_HZ
         );

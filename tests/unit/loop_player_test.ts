@@ -78,6 +78,20 @@ Deno.test("LoopPlayer: takes over at a keyframe only, where others see the strea
   assert.deepEqual(set.play(7), [...Array(5).fill("live"), "10k", "11"]);
 });
 
+Deno.test("LoopPlayer: a session that leaves out the moment of a keyframe begins with that all the same", () => {
+  const set = new SetUp(new FakeLoop(800));
+  set.frame = PAUSE_FRAMES - 1;
+  assert.deepEqual(set.play(1), ["live"]);
+  set.frame += 2;
+  assert.deepEqual(set.play(2), ["20k+21+22", "23"]);
+  set.player.stop();
+  // Too late by more than is sent at once; and what was shown already does not come again.
+  set.frame = PAUSE_FRAMES + 9;
+  assert.deepEqual(set.play(1), ["live"]);
+  set.frame += 5;
+  assert.deepEqual(set.play(3), Array(3).fill("live"));
+});
+
 Deno.test("LoopPlayer: whom nobody shares it with begins at once, with the next keyframe, and goes on from there", () => {
   const set = new SetUp(new FakeLoop(800));
   set.frame = 5;
