@@ -24,12 +24,12 @@ export const PUBLIC_PORT_CHECKS: readonly Check[] = [
     keys: ["webrtc.public_port_min", "webrtc.public_ports", ...KEYS],
     broken: ({ webrtc, reach }) => {
       if (webrtc.publicPorts.length > 0) return undefined;
-      const blocked = blockedIn(reach);
+      const port = blockedIn(reach);
       const first = webrtc.publicPortMin || webrtc.portMin;
       const last = first + webrtc.portMax - webrtc.portMin;
-      return blocked === undefined
+      return port === undefined
         ? undefined
-        : `must not put port ${blocked} into the public ports ${first} to ${last}: browsers block that port`;
+        : `must not put port ${port} into the public ports ${first} to ${last}: browsers block that port`;
     },
   },
   {
@@ -46,11 +46,7 @@ export const PUBLIC_PORT_CHECKS: readonly Check[] = [
       if (off !== undefined) {
         return `has ${show(off)}, but ${mention(`webrtc.${off.transport ?? "udp"}`)}`;
       }
-      const blocked = blockedIn(reach);
-      return doubled(publicPorts) ?? missing(config) ??
-        (blocked === undefined
-          ? undefined
-          : `must not use public port ${blocked}: browsers block it`);
+      return doubled(publicPorts) ?? missing(config) ?? blocked(config);
     },
   },
 ];
@@ -95,6 +91,16 @@ function missing({ webrtc, reach }: Config): string | undefined {
     }
   }
   return undefined;
+}
+
+/** A public port to which browsers send nothing. */
+function blocked({ webrtc: { publicPorts }, reach }: Config): string | undefined {
+  const port = blockedIn(reach);
+  if (port === undefined) return undefined;
+  const entry = publicPorts.find(({ place }) => place.port === port);
+  return entry === undefined
+    ? `leaves public port ${port} to webrtc.public_port_min: browsers block that port`
+    : `must not have ${show(entry)}: browsers block port ${port}`;
 }
 
 function named(port: number, transport: PortTransport): string {

@@ -78,7 +78,7 @@ Deno.test("public_ports: faults name the entry", () => {
     ['public_ports = ["10111=41000"]', /an entry for port 10112 over UDP too.*"10112\/udp=/],
     ['public_ports = ["10111=41000", "10112=41000"]', /"10111=41000" and "10112=41000" have the/],
     ['public_ports = ["10111=1024", "10111/udp=1025"]', /one entry for port 10111/],
-    ['public_ports = ["10111=6000", "10112=41000"]', /public port 6000: browsers block it/],
+    ['public_ports = ["10111=6000", "10112=41000"]', /must not have "10111=6000": browsers block port 6000/],
     ['public_ports = ["10111/tcp=41000"]', /has "10111\/tcp=41000", but webrtc\.tcp = false/],
     ["udp = false", /webrtc\.udp = false.*must be true with webrtc\.tcp = false/],
     [
