@@ -131,9 +131,26 @@ export async function startServer(config: Config, context: ServerContext): Promi
   };
 }
 
-/** Resolves the names that the public addresses of all ports need. */
-function findAll({ ports, publicAddresses }: Parts, reachedHost: string): Promise<unknown> {
-  return Promise.all(ports.map(({ port }) => publicAddresses(port, reachedHost)));
+/** Finds the public addresses by the current configuration. */
+function livePublicAddresses(config: Live<Config>): PublicAddressFinder {
+  let [made, find] = [config(), publicAddressesOf(config())];
+  return (localPort, reachedHost) => {
+    if (config() !== made) [made, find] = [config(), publicAddressesOf(config())];
+    return find(localPort, reachedHost);
+  };
+}
+
+/**
+ * Resolves the names that the public addresses of all ports need.
+ * @throws If no port has an address.
+ */
+async function findAll({ ports, publicAddresses }: Parts, reachedHost: string): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    ports.map(({ port }) => publicAddresses(port, reachedHost)),
+  );
+  const [first] = outcomes;
+  const isFound = outcomes.some(({ status }) => status === "fulfilled");
+  if (!isFound && first?.status === "rejected") throw first.reason;
 }
 
 /** Why the server is not ready. */
@@ -215,7 +232,7 @@ async function openParts(
   return {
     ports,
     probe: new PathProbe(ports.map(({ port }) => port), { clock: SYSTEM_CLOCK }),
-    publicAddresses: (port, host) => publicAddressesOf(live.config)(port, host),
+    publicAddresses: livePublicAddresses(() => live.config),
     renderer,
     certificate: createServerCertificate(),
     encoders,

@@ -20,14 +20,18 @@ export function createPathChecks(
     publicPort: (localPort: number) => number;
   },
 ): PathCheckApi {
-  const announce = async (reachedHost: string) =>
-    new Map(
-      await Promise.all(ports.map(async ({ port, takesUdp, takesTcp }) => {
-        const { udp, tcp } = await publicAddresses(port, reachedHost);
-        const usable = { udp: takesUdp ? udp : undefined, tcp: takesTcp ? tcp : undefined };
-        return [port, announcementsOf(usable)] as const;
-      })),
-    );
+  const announce = async (reachedHost: string) => {
+    const outcomes = await Promise.allSettled(ports.map(async ({ port, takesUdp, takesTcp }) => {
+      const { udp, tcp } = await publicAddresses(port, reachedHost);
+      const usable = { udp: takesUdp ? udp : undefined, tcp: takesTcp ? tcp : undefined };
+      return [port, announcementsOf(usable)] as const;
+    }));
+    const found = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+    const [first] = outcomes;
+    // A port whose name does not resolve is left out: viewers of the others can be checked.
+    if (found.length === 0 && first?.status === "rejected") throw first.reason;
+    return new Map(found);
+  };
   return {
     async open(reachedHost) {
       // Addresses first: if that fails, no check is opened, which would end an older one.

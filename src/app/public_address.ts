@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Config } from "../config/config.ts";
 import type { PlannedPort, PublicPlace } from "../base/public_ports.ts";
-import type { PublicAddresses } from "../base/public_ports.ts";
+import type { PublicAddress, PublicAddresses } from "../base/public_ports.ts";
 import { ViewerError } from "../session/session_api.ts";
 import { HOST_RESOLVER, type Resolve } from "./name_resolver.ts";
 
@@ -28,17 +28,44 @@ export type PublicAddressFinder = (
  * resolved here, repeatedly, because an address with dynamic DNS changes.
  */
 export function createPublicAddressFinder(options: PublicAddressOptions): PublicAddressFinder {
-  const { publicIp, ports } = options;
+  const ports = new Map(options.ports.map((planned) => [planned.port, planned]));
   return async (localPort, reachedHost) => {
-    const planned = ports.find(({ port }) => port === localPort);
-    const find = async (place: PublicPlace | undefined) =>
-      place && {
-        address: await addressOf(place.host ?? publicIp ?? reachedHost, options),
-        port: place.port,
-      };
-    const [udp, tcp] = await Promise.all([find(planned?.udp), find(planned?.tcp)]);
-    return { udp, tcp };
+    const planned = ports.get(localPort);
+    const [udp, tcp] = await Promise.allSettled(
+      [planned?.udp, planned?.tcp].map((place) => findPlace(place, { reachedHost, options })),
+    );
+    // One name that does not resolve costs its own transport only.
+    const found = { udp: valueOf(udp), tcp: valueOf(tcp) };
+    if (found.udp !== undefined || found.tcp !== undefined) return found;
+    for (const each of [udp, tcp]) if (each?.status === "rejected") throw each.reason;
+    return found;
   };
+}
+
+function valueOf(
+  outcome: PromiseSettledResult<PublicAddress | undefined> | undefined,
+): PublicAddress | undefined {
+  return outcome?.status === "fulfilled" ? outcome.value : undefined;
+}
+
+async function findPlace(
+  place: PublicPlace | undefined,
+  { reachedHost, options }: { reachedHost: string; options: PublicAddressOptions },
+): Promise<PublicAddress | undefined> {
+  if (place === undefined) return undefined;
+  const { publicIp } = options;
+  const source: HostSource = place.host !== undefined
+    ? { host: place.host, setBy: place.from ?? "webrtc.public_ports" }
+    : publicIp !== undefined
+    ? { host: publicIp, setBy: `webrtc.public_ip = "${publicIp}"` }
+    : { host: reachedHost, setBy: undefined };
+  return { address: await addressOf(source, options), port: place.port };
+}
+
+/** A host, and the key that names it; without one, it is the client's Host header. */
+interface HostSource {
+  readonly host: string;
+  readonly setBy: string | undefined;
 }
 
 /** {@link createPublicAddressFinder} for a configuration, with this host's resolver. */
@@ -63,21 +90,24 @@ export function publicPortOf(
   return (planned?.udp ?? planned?.tcp)?.port ?? localPort;
 }
 
-async function addressOf(host: string, options: PublicAddressOptions): Promise<string> {
+async function addressOf(
+  { host, setBy }: HostSource,
+  { ipv6, resolve }: PublicAddressOptions,
+): Promise<string> {
   // "localhost" is loopback without DNS, as in browsers (RFC 6761 §6.3).
   const name = host.toLowerCase() === "localhost" ? "127.0.0.1" : host;
-  const addresses = isIP(name) !== 0 ? [name] : await lookUp(name, options.resolve);
+  const addresses = isIP(name) !== 0 ? [name] : await lookUp(name, resolve);
   const usable = addresses.find((address) => isIP(address) === 4) ??
-    (options.ipv6 ? addresses.find((address) => isIP(address) === 6) : undefined);
+    (ipv6 ? addresses.find((address) => isIP(address) === 6) : undefined);
   if (usable !== undefined) return usable;
+  const key = setBy ?? "webrtc.public_ip";
   throw new ViewerError(
-    // Without a configured address, the name is the client's Host header.
-    options.publicIp === undefined ? "unknown_host" : "internal",
+    setBy === undefined ? "unknown_host" : "internal",
     addresses.length > 0
-      ? `The media ports listen on IPv4, but "${host}" has only IPv6 addresses; set webrtc.public_ip to an IPv4 address or webrtc.listen to "::"`
-      : options.publicIp === undefined
+      ? `The media ports listen on IPv4, but "${host}" has only IPv6 addresses; set ${key} to an IPv4 address or webrtc.listen to "::"`
+      : setBy === undefined
       ? `Cannot find the address of "${host}"; set webrtc.public_ip to the public IP address`
-      : `Cannot find the address of webrtc.public_ip = "${host}"; set it to the public IP address, or to a DNS name that resolves`,
+      : `Cannot find the address of ${setBy}; set it to the public IP address, or to a DNS name that resolves`,
   );
 }
 

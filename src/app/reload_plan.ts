@@ -1,3 +1,4 @@
+import { transportsOf } from "../base/public_ports.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/config.ts";
 import { camelCase, type KeyName, SCHEMA_KEYS, type SchemaKey } from "../config/keys.ts";
@@ -23,26 +24,58 @@ export function planReload(running: Config, read: Config): ReloadPlan {
   const changed = SCHEMA_KEYS.filter((key) =>
     !isDeepStrictEqual(valueOf(running, key), valueOf(wanted, key))
   );
-  const withEffect = (effect: Effect) => changed.filter(({ spec }) => spec.effect === effect);
+  const waits = portsWait(running, wanted, changed);
+  const effectOf = ({ name, spec }: SchemaKey) => waits.has(name) ? "restart" : spec.effect;
+  const withEffect = (effect: Effect) => changed.filter((key) => effectOf(key) === effect);
   const namesOf = (effect: Effect) => withEffect(effect).map(({ name }) => name);
+  const config = withValues(wanted, { from: running, keys: withEffect("restart") });
+  const { reach } = running;
   return {
     changes: {
       live: namesOf("live"),
       sessions: namesOf("sessions"),
       restart: namesOf("restart"),
     },
-    config: withReach(withValues(wanted, { from: running, keys: withEffect("restart") }), running),
+    config: {
+      ...config,
+      reach: waits.size > 0 ? reach : planReach(config.webrtc, reach.provider),
+    },
   };
 }
 
-/** Plans the public places of the ports that are bound: other ports need a restart. */
-function withReach(config: Config, { reach: running }: Config): Config {
-  const { ports } = planReach(config.webrtc, running.provider);
-  const isBound = (port: number) => running.ports.some((each) => each.port === port);
-  return {
-    ...config,
-    reach: { ...running, ports: ports.filter(({ port }) => isBound(port)) },
-  };
+/** Keys by which the media ports are planned, and that need a restart. */
+const PLANNING: ReadonlySet<KeyName> = new Set<KeyName>([
+  "webrtc.port_min",
+  "webrtc.port_max",
+  "webrtc.public_port_min",
+  "webrtc.provider",
+  "webrtc.udp",
+  "webrtc.tcp",
+]);
+
+/**
+ * Keys with public places that wait for a restart, because they are for other ports than those that are bound; empty if
+ * none has to.
+ */
+function portsWait(
+  running: Config,
+  wanted: Config,
+  changed: readonly SchemaKey[],
+): ReadonlySet<KeyName> {
+  const { ports } = planReach(wanted.webrtc, running.reach.provider);
+  const isWhole = running.reach.ports.every((bound) => {
+    const planned = ports.find(({ port }) => port === bound.port);
+    return planned !== undefined &&
+      transportsOf(bound).every((each) => planned[each] !== undefined);
+  });
+  if (isWhole && !changed.some(({ name }) => PLANNING.has(name))) return new Set();
+  // An address that only the provider had told belongs to its ports.
+  const isProvided = wanted.webrtc.publicIp === undefined &&
+    running.webrtc.publicIp === running.reach.provider?.publicIp?.value;
+  return new Set<KeyName>([
+    "webrtc.public_ports",
+    ...(isProvided ? ["webrtc.public_ip" as const] : []),
+  ]);
 }
 
 /**

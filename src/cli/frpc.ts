@@ -138,6 +138,15 @@ function findProblem(
     const rule = "must be set: the first public media port is 1, and there is no port below it";
     return { source, key: "server.public_url", rule };
   }
+  const places = media.ports.flatMap(({ udp, tcp }) => [
+    ...(udp === undefined ? [] : [`UDP ${udp.port}`]),
+    ...(tcp === undefined ? [] : [`TCP ${tcp.port}`]),
+  ]);
+  const twice = places.find((place, at) => places.indexOf(place) !== at);
+  if (twice !== undefined) {
+    const rule = `has public port ${twice} twice, at different hosts: one frps cannot map both`;
+    return { source, key: "webrtc.public_ports", rule };
+  }
   const taken = media.ports.flatMap(({ tcp }) => tcp === undefined ? [] : [tcp.port]);
   if (taken.includes(port)) {
     const rule = `its port ${port} must be outside ${formatPortList(taken)}, ` +

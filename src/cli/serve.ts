@@ -120,13 +120,15 @@ function listenersOf(
   const { server: { tlsCert, publicUrl }, webrtc, reach } = config();
   const { hostname, port } = address;
   const publicPorts = mediaPorts.map((mediaPort) => publicPortOf(mediaPort, reach));
+  const hasUdp = (port: number) =>
+    reach.ports.some((planned) => planned.port === port && planned.udp !== undefined);
   const scheme = tlsCert === undefined ? "http" : "https";
   return {
     http: `${scheme}://${formatHostPort(hostname, port)}`,
     ...(adminAddress === undefined
       ? {}
       : { admin: `${scheme}://${formatHostPort(adminAddress.hostname, adminAddress.port)}` }),
-    ...(webrtc.udp ? { udp: formatPortList(mediaPorts) } : {}),
+    ...(webrtc.udp ? { udp: formatPortList(mediaPorts.filter(hasUdp)) } : {}),
     ...(webrtc.tcp ? { tcp: formatPortList(tcpMediaPorts) } : {}),
     public: formatHostPort(webrtc.publicIp ?? "(as reached)", formatPortList(publicPorts)),
     page: publicUrl ?? `${scheme}://localhost:${port}/`,

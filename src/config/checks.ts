@@ -104,10 +104,13 @@ export function warningsOf(config: Config): string[] {
   return [...providerWarnings(config), ...loopbackWarnings(config)];
 }
 
-function loopbackWarnings({ server, webrtc }: Config): string[] {
+function loopbackWarnings({ server, webrtc, reach }: Config): string[] {
   const { hostname, port } = server.listen;
   // With a public address, a program on this host, such as frpc, forwards media to loopback.
-  const isReachable = webrtc.publicIp !== undefined || !isLoopbackHost(webrtc.listen) ||
+  const hasHosts = reach.ports.every(({ udp, tcp }) =>
+    [udp, tcp].every((place) => place === undefined || place.host !== undefined)
+  );
+  const isReachable = webrtc.publicIp !== undefined || hasHosts || !isLoopbackHost(webrtc.listen) ||
     isLoopbackHost(hostname);
   if (isReachable) return [];
   const page = formatHostPort(hostname, port);

@@ -104,16 +104,20 @@ function checkProblem(check: Check, config: Config, settings: Settings): Problem
   return { source: source ?? "", key, value: shown(key), rule };
 }
 
-/** Sets the keys that are not set and that the host's provider tells. @returns What it tells. */
+/**
+ * Sets the keys that the host's provider tells and that have their default, as in the file that comes with the program.
+ * @returns What it tells.
+ */
 function fillFromProvider(
   settings: Map<KeyName, Setting>,
   env: Environment,
 ): ProviderFacts | undefined {
   const { webrtc } = assemble(settings, undefined);
   const provider = readProvider(webrtc.provider, env);
+  const defaults = defaultSettings();
   for (const { key, value, source } of providedValues(webrtc, provider)) {
-    const { source: setBy, value: own } = settings.get(key) ?? {};
-    if (setBy === undefined || own === undefined) settings.set(key, { value, raw: value, source });
+    const isDefault = settings.get(key)?.value === defaults.get(key)?.value;
+    if (isDefault) settings.set(key, { value, raw: value, source });
   }
   return provider;
 }

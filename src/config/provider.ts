@@ -63,7 +63,7 @@ export function isProviderVariable(name: string): boolean {
 
 /**
  * Reads what the host's provider says in its variables.
- * @param wanted `auto` takes the provider that has mapped a port.
+ * @param wanted `auto` takes the provider that has mapped a port, else one whose variables make no sense.
  * @returns `undefined` if there is none.
  */
 export function readProvider(
@@ -72,9 +72,8 @@ export function readProvider(
 ): ProviderFacts | undefined {
   if (wanted === "none") return undefined;
   if (wanted !== "auto") return factsOf(wanted, env);
-  return (Object.keys(PROVIDERS) as ProviderName[])
-    .map((name) => factsOf(name, env))
-    .find(({ ports }) => ports.length > 0);
+  const all = (Object.keys(PROVIDERS) as ProviderName[]).map((name) => factsOf(name, env));
+  return all.find(({ ports }) => ports.length > 0) ?? all.find(({ rubbish }) => rubbish.length > 0);
 }
 
 function factsOf(name: ProviderName, env: Environment): ProviderFacts {

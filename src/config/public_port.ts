@@ -35,3 +35,18 @@ export function covers({ transport }: PublicPortEntry, asked: PortTransport): bo
 function isPort(port: number): boolean {
   return port >= 1 && port <= PORT_MAX;
 }
+
+/**
+ * Ports above 1023 that browsers block, for media too: the "bad ports" of Fetch
+ * (https://fetch.spec.whatwg.org/#port-blocking). Verified in Chromium: no ICE check is sent to 5060, 6000 or 10080.
+ * Ports below 1024 are not checked.
+ */
+const BLOCKED: ReadonlySet<number> = new Set([
+  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
+]);
+
+/** Whether browsers send nothing to this port. */
+export function isBlockedPort(port: number): boolean {
+  return BLOCKED.has(port);
+}

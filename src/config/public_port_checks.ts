@@ -1,25 +1,23 @@
 import { type PortTransport, type PublicPortEntry, transportsOf } from "../base/public_ports.ts";
 import type { Check } from "./problem.ts";
 import type { Config } from "./config.ts";
-import { covers, formatPublicPort } from "./public_port.ts";
+import { covers, formatPublicPort, isBlockedPort } from "./public_port.ts";
 import { mediaPortsOf } from "./reach.ts";
 import { showText, showValue } from "./show.ts";
-
-/**
- * Ports above 1023 that browsers block, for media too: the "bad ports" of Fetch
- * (https://fetch.spec.whatwg.org/#port-blocking). Verified in Chromium: no ICE check is sent to 5060, 6000 or 10080.
- * Ports below 1024 are not checked.
- */
-const BLOCKED: ReadonlySet<number> = new Set([
-  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
-  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
-]);
 
 const TRANSPORTS = ["udp", "tcp"] as const;
 const KEYS = ["webrtc.port_min", "webrtc.port_max", "webrtc.udp", "webrtc.tcp"] as const;
 
 /** The rules for public ports. */
 export const PUBLIC_PORT_CHECKS: readonly Check[] = [
+  {
+    keys: ["webrtc.udp", "webrtc.tcp", "webrtc.provider"],
+    broken: ({ webrtc: { udp, tcp, portMin, portMax }, reach }, mention) =>
+      reach.ports.length > 0 || portMin > portMax || (!udp && !tcp)
+        ? undefined
+        : `leaves no media port with ${mention("webrtc.tcp")}: ` +
+          `${reach.provider?.title} maps none for what is on`,
+  },
   {
     keys: ["webrtc.public_port_min", "webrtc.public_ports", ...KEYS],
     broken: ({ webrtc, reach }) => {
@@ -35,7 +33,7 @@ export const PUBLIC_PORT_CHECKS: readonly Check[] = [
   {
     keys: ["webrtc.public_ports", ...KEYS],
     broken: (config, mention) => {
-      const { webrtc: { publicPorts, portMin, portMax }, reach } = config;
+      const { publicPorts, portMin, portMax } = config.webrtc;
       if (publicPorts.length === 0 || portMin > portMax) return undefined;
       const strange = publicPorts.find(({ port }) => port < portMin || port > portMax);
       if (strange !== undefined) {
@@ -46,7 +44,7 @@ export const PUBLIC_PORT_CHECKS: readonly Check[] = [
       if (off !== undefined) {
         return `has ${show(off)}, but ${mention(`webrtc.${off.transport ?? "udp"}`)}`;
       }
-      return doubled(publicPorts) ?? missing(config) ?? blocked(config);
+      return doubled(config.webrtc) ?? missing(config) ?? blocked(config);
     },
   },
 ];
@@ -56,7 +54,10 @@ function show(entry: PublicPortEntry): string {
 }
 
 /** Two entries for one port, or for one public place. */
-function doubled(entries: readonly PublicPortEntry[]): string | undefined {
+function doubled(
+  { publicPorts: entries, publicIp }: Pick<Config["webrtc"], "publicPorts" | "publicIp">,
+): string | undefined {
+  const hostOf = ({ place }: PublicPortEntry) => (place.host ?? publicIp)?.toLowerCase();
   for (const transport of TRANSPORTS) {
     const own = entries.filter((entry) => covers(entry, transport));
     for (const [at, one] of own.entries()) {
@@ -66,8 +67,8 @@ function doubled(entries: readonly PublicPortEntry[]): string | undefined {
         return `must have one entry for ${named(one.port, transport)}, not both ${show(one)} and ` +
           show(again);
       }
-      const same = rest.find(({ place }) =>
-        place.port === one.place.port && place.host === one.place.host
+      const same = rest.find((other) =>
+        other.place.port === one.place.port && hostOf(other) === hostOf(one)
       );
       if (same !== undefined) {
         return `must lead to one local port from each public one; ${show(one)} and ${show(same)} ` +
@@ -109,17 +110,21 @@ function named(port: number, transport: PortTransport): string {
 
 function blockedIn({ ports }: Config["reach"]): number | undefined {
   return ports.flatMap(({ udp, tcp }) => [udp?.port, tcp?.port])
-    .find((port) => port !== undefined && BLOCKED.has(port));
+    .find((port) => port !== undefined && isBlockedPort(port));
 }
 
 /** Warns about what a provider's variables say, one line each. Pure. */
 export function providerWarnings({ webrtc, reach: { provider } }: Config): string[] {
-  if (provider === undefined || webrtc.publicPorts.length > 0) return [];
-  const { title, rubbish } = provider;
+  if (provider === undefined) return [];
+  const { title, rubbish, ports } = provider;
   const warnings = rubbish.map(({ variable, value }) =>
     `${showText(variable)} = ${showValue(value)} of ${title} makes no sense and is ignored`
   );
-  if (mediaPortsOf(webrtc, provider).length > 0) return warnings;
+  const blocked = ports.filter(({ place }) => isBlockedPort(place.port));
+  warnings.push(
+    ...blocked.map(({ place }) => `${place.from} of ${title} is ignored: browsers block that port`),
+  );
+  if (webrtc.publicPorts.length > 0 || mediaPortsOf(webrtc, provider).length > 0) return warnings;
   const { portMin } = webrtc;
   return [
     ...warnings,

@@ -5,11 +5,11 @@ import type {
   PublicPortEntry,
 } from "../base/public_ports.ts";
 import type { ProviderFacts } from "./provider.ts";
-import { covers } from "./public_port.ts";
+import { covers, isBlockedPort } from "./public_port.ts";
 
 /** How viewers reach this host. */
 export interface Reach {
-  /** The media ports, by number; at least one. */
+  /** The media ports, by number; at least one in a valid configuration. */
   readonly ports: readonly PlannedPort[];
   /** What the host's provider says; `undefined` if there is none, or its variables are not read. */
   readonly provider: ProviderFacts | undefined;
@@ -39,13 +39,13 @@ export function planReach(settings: ReachSettings, provider: ProviderFacts | und
 
 /**
  * The ports of a provider that can be media ports: those of the range; without any, those for which any number was
- * wished.
+ * wished. Numbers that browsers block are left out.
  */
 export function mediaPortsOf(
   { portMin, portMax }: Pick<ReachSettings, "portMin" | "portMax">,
   provider: ProviderFacts | undefined,
 ): readonly PublicPortEntry[] {
-  const ports = provider?.ports ?? [];
+  const ports = (provider?.ports ?? []).filter(({ place }) => !isBlockedPort(place.port));
   const ofRange = ports.filter(({ port }) => port >= portMin && port <= portMax);
   return ofRange.length > 0 ? ofRange : ports.filter(({ isIdentity }) => isIdentity);
 }
@@ -58,21 +58,26 @@ export interface ProvidedValue {
   readonly source: string;
 }
 
-/** What a provider tells about keys other than `public_ports`; nothing if it has mapped no media port. */
+/**
+ * What a provider tells about keys other than `public_ports`; nothing if it has mapped no media port. Where
+ * `public_ports` has entries, they say which transports are mapped.
+ */
 export function providedValues(
-  range: Pick<ReachSettings, "portMin" | "portMax">,
+  settings: Pick<ReachSettings, "portMin" | "portMax" | "publicPorts">,
   provider: ProviderFacts | undefined,
 ): ProvidedValue[] {
-  const ports = mediaPortsOf(range, provider);
+  const ports = mediaPortsOf(settings, provider);
   const [first] = ports;
   if (first === undefined) return [];
   const { publicIp } = provider ?? {};
   const source = first.place.from ?? "";
   const has = (transport: PortTransport) => ports.some((entry) => covers(entry, transport));
+  const address = publicIp === undefined
+    ? []
+    : [{ key: "webrtc.public_ip", value: publicIp.value, source: publicIp.variable } as const];
+  if (settings.publicPorts.length > 0) return address;
   return [
-    ...(publicIp === undefined
-      ? []
-      : [{ key: "webrtc.public_ip", value: publicIp.value, source: publicIp.variable } as const]),
+    ...address,
     { key: "webrtc.udp", value: has("udp"), source },
     { key: "webrtc.tcp", value: has("tcp"), source },
   ];

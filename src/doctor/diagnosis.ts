@@ -238,7 +238,10 @@ async function* examineMedia(
   const target = answering.find(({ transport }) => transport === "udp")?.target;
   run.awaits("packet_size", "packets of several sizes to come back");
   yield judgePacketSizes(target === undefined ? new Map() : await checkSizes(target));
-  const hindrance = hindranceOf(plan, { site, isSignallingReached, count: answering.length });
+  const isByTcpAlone = target === undefined && answering.length > 0;
+  const hindrance = isByTcpAlone
+    ? "Only TCP ports answer, and the doctor's viewer has no TCP: open the page in a browser"
+    : hindranceOf(plan, { site, isSignallingReached, count: answering.length });
   if (hindrance !== undefined) {
     yield skipped("webrtc", hindrance);
     if (site.isRendererUntold) yield skipped("renderer", "Not observed: see webrtc");

@@ -27,7 +27,6 @@ import {
   type UsableOffer,
   useFurtherOffer,
 } from "./offer_reader.ts";
-import type { PublicAddresses } from "../base/public_ports.ts";
 import type {
   AudioSink,
   FrameInfo,
@@ -39,7 +38,7 @@ import type {
 } from "./peer_transport.ts";
 import { PathRate } from "../rate/path_rate.ts";
 import type { SharedPaths } from "../rate/shared_paths.ts";
-import { answerPeer, candidatesOf } from "./peer_answer.ts";
+import { answerPeer, type PeerAnswerOptions } from "./peer_answer.ts";
 import type { PortMember, PortMux } from "./port_mux.ts";
 import { PeerStreams, VIDEO_CLOCK_RATE } from "./peer_streams.ts";
 import { type RtcpVerdict, RtpSession } from "./rtp/rtp_session.ts";
@@ -53,7 +52,7 @@ export interface WebRtcPeerOptions {
   readonly mux: PortMux;
   /** All viewers of the process, some of which share a tunnel. */
   readonly paths: SharedPaths;
-  readonly publicAddresses: PublicAddresses;
+  readonly candidates: PeerAnswerOptions["candidates"];
   readonly certificate: ServerCertificate;
   readonly timelineUs: () => number;
   /** Whether the session has sound. */
@@ -333,7 +332,7 @@ export class WebRtcPeer implements Peer, PortMember {
   }
 
   #makeAnswer(): Answer {
-    const { mux, certificate, publicAddresses } = this.#options;
+    const { candidates, certificate } = this.#options;
     const { video, soundSsrc, rendersAtOnce } = this.#streams;
     return answerPeer({
       offer: this.#use,
@@ -342,7 +341,7 @@ export class WebRtcPeer implements Peer, PortMember {
       cname: this.#cname,
       ice: this.ice.local,
       fingerprint: certificate.fingerprint,
-      candidates: candidatesOf(publicAddresses, mux),
+      candidates,
       sessionId: this.#sessionId,
       sessionVersion: ++this.#answers,
     });

@@ -6,6 +6,7 @@ import { SharedPaths } from "../rate/shared_paths.ts";
 import type { TransportMeter } from "./metrics.ts";
 import { isFurtherOffer, isLateOffer, readUsableOffer, unusedSections } from "./offer_reader.ts";
 import { WebRtcPeer } from "./peer.ts";
+import { candidatesOf } from "./peer_answer.ts";
 import type { PathProbe } from "./ice/path_probe.ts";
 import type { PeerFactory } from "./peer_transport.ts";
 import { PortMux } from "./port_mux.ts";
@@ -41,12 +42,15 @@ export function createPeerFactory(options: PeerFactoryOptions): PeerFactory {
         unused: unusedSections(offer, options.codecs),
         continues: (identity) => isFurtherOffer(offer.offer, identity),
         isLateFor: (ended) => isLateOffer(offer.offer, ended),
-        accept({ localPort, ...accepted }) {
+        accept({ localPort, publicAddresses, ...accepted }) {
           const mux = muxes.get(localPort);
           if (mux === undefined) throw new RangeError(`Port ${localPort} is not bound`);
+          // Before there is a peer, which would have to be closed if this fails.
+          const candidates = candidatesOf(publicAddresses, mux);
           return new WebRtcPeer({
             offer,
             mux,
+            candidates,
             paths,
             codecs: options.codecs,
             certificate,

@@ -132,6 +132,8 @@ Deno.test("judge: TCP stands in for UDP, and is missed by nobody who has UDP", (
   const missed = verdictOn({ ports: [port(0), port(0, silentTcp)] });
   assert.deepEqual([missed.state, missed.code], ["warning", "tcp_silent"]);
   assert.equal(portStep(port(0, silentTcp)).state, "warning");
+  const alone = verdictOn({ ports: [port(0, silentTcp)] });
+  assert.deepEqual([alone.state, alone.code], ["failed", "tcp_silent"]);
 });
 
 Deno.test("judge: a private address on a public page is the first suspect", () => {

@@ -57,6 +57,29 @@ Deno.test("public address: a port may have a place of its own for each transport
   assert.deepEqual(await find(10112, "x"), { udp: both, tcp: both });
 });
 
+Deno.test("public address: an entry whose host does not resolve costs its own transport, and is named", async () => {
+  const publicPorts = [
+    "10111/udp=41022",
+    "10111/tcp=gone.example:41023",
+    "10112=gone.example:41024",
+  ]
+    .map((text) => parsePublicPort(text) ?? assert.fail(text));
+  const find = createPublicAddressFinder({
+    publicIp: "203.0.113.7",
+    ports: plannedRange({ portMin: 10111, portMax: 10112, tcp: true, publicPorts }),
+    ipv6: false,
+    resolve: resolveTo(),
+  });
+  const udp = { address: "203.0.113.7", port: 41022 };
+  assert.deepEqual(await find(10111, "x"), { udp, tcp: undefined });
+  await assert.rejects(find(10112, "x"), (error) => {
+    assert.ok(error instanceof ViewerError);
+    assert.equal(error.code, "internal");
+    assert.match(error.message, /webrtc\.public_ports: "10112=gone\.example:41024"/);
+    return true;
+  });
+});
+
 Deno.test("public address: without one, the address that the viewer used is announced", async () => {
   const find = finder();
   assert.equal((await find(10111, "192.0.2.9")).address, "192.0.2.9");

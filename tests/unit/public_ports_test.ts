@@ -1,6 +1,7 @@
 import assert from "assert";
 import { planReload } from "../../src/app/reload_plan.ts";
 import { formatReach } from "../../src/cli/reach_lines.ts";
+import { formatDefaultConfig } from "../support/documents/config_document.ts";
 import { formatTunnel, TUNNEL_DEFAULTS } from "../../src/cli/frpc.ts";
 import { warningsOf } from "../../src/config/checks.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -78,7 +79,10 @@ Deno.test("public_ports: faults name the entry", () => {
     ['public_ports = ["10111=41000"]', /an entry for port 10112 over UDP too.*"10112\/udp=/],
     ['public_ports = ["10111=41000", "10112=41000"]', /"10111=41000" and "10112=41000" have the/],
     ['public_ports = ["10111=1024", "10111/udp=1025"]', /one entry for port 10111/],
-    ['public_ports = ["10111=6000", "10112=41000"]', /must not have "10111=6000": browsers block port 6000/],
+    [
+      'public_ports = ["10111=6000", "10112=41000"]',
+      /must not have "10111=6000": browsers block port 6000/,
+    ],
     ['public_ports = ["10111/tcp=41000"]', /has "10111\/tcp=41000", but webrtc\.tcp = false/],
     ["udp = false", /webrtc\.udp = false.*must be true with webrtc\.tcp = false/],
     [
@@ -91,6 +95,12 @@ Deno.test("public_ports: faults name the entry", () => {
     ],
   ];
   for (const [lines, expected] of cases) assert.match(problemsOf(two + lines), expected, lines);
+  assert.match(
+    problemsOf(
+      `${two}public_ip = "203.0.113.7"\npublic_ports = ["10111=1024", "10112=203.0.113.7:1024"]`,
+    ),
+    /"10111=1024" and "10112=203\.0\.113\.7:1024" have the same/,
+  );
 });
 
 Deno.test("public_ports: a transport without entries keeps the usual numbers", () => {
@@ -165,9 +175,17 @@ Deno.test("provider: Vast.ai maps UDP and TCP apart", () => {
 });
 
 Deno.test("provider: what is set in the configuration counts, and none reads nothing", () => {
-  const set = configOf('public_ip = "203.0.113.99"\nudp = true', RUNPOD);
+  const set = configOf('public_ip = "203.0.113.99"\ntcp = true', { VAST_UDP_PORT_10111: "41022" });
   assert.equal(set.webrtc.publicIp, "203.0.113.99");
-  assert.ok(set.webrtc.udp);
+  assert.deepEqual([set.webrtc.udp, set.webrtc.tcp], [true, true]);
+  // The file that comes with the program has every key, with its default.
+  const shipped = parseConfig({
+    text: formatDefaultConfig(),
+    fileName: "config.toml",
+    env: RUNPOD,
+  });
+  assert.ok("config" in shipped);
+  assert.deepEqual(shipped.config, configOf("", RUNPOD));
   const none = configOf('provider = "none"', RUNPOD);
   assert.deepEqual([none.webrtc.publicIp, none.webrtc.udp, none.reach.ports.length], [
     undefined,
@@ -199,6 +217,60 @@ Deno.test("provider: rubbish is told and ignored, and so is a host that maps no 
   assert.deepEqual(warningsOf(configOf("", { RUNPOD_TCP_PORT_10111: "1024" })), []);
 });
 
+Deno.test("provider: rubbish alone is told too, and a host that maps nothing for what is on is an error", () => {
+  const warnings = warningsOf(configOf("", { RUNPOD_TCP_PORT_10111: "abc" }));
+  assert.match(warnings[0] ?? "", /^RUNPOD_TCP_PORT_10111 = "abc" of RunPod makes no sense/);
+  const udp = { VAST_UDP_PORT_10111: "41022" };
+  assert.match(
+    problemsOf("udp = false\ntcp = true", udp),
+    /webrtc\.udp = false: leaves no media port with webrtc\.tcp = true: Vast\.ai maps none/,
+  );
+});
+
+Deno.test("provider: a public number that browsers block is left out, and told", () => {
+  const env = { ...RUNPOD, RUNPOD_TCP_PORT_10111: "10080" };
+  const config = configOf("", env);
+  assert.deepEqual(config.reach.ports.map(({ port }) => port), [10112]);
+  assert.match(warningsOf(config).join("\n"), /RUNPOD_TCP_PORT_10111 = 10080 of RunPod is ignored/);
+});
+
+Deno.test("provider: beside public_ports it tells the address alone", () => {
+  const lines = 'port_max = 10111\npublic_ports = ["10111/udp=999"]';
+  const { webrtc, reach } = configOf(lines, {
+    PUBLIC_IPADDR: "203.0.113.8",
+    VAST_UDP_PORT_10111: "41022",
+    VAST_TCP_PORT_10111: "41023",
+  });
+  assert.deepEqual([webrtc.publicIp, webrtc.tcp], ["203.0.113.8", false]);
+  assert.deepEqual([reach.ports[0]?.udp?.port, reach.ports[0]?.tcp], [999, undefined]);
+});
+
+Deno.test("public_ports: a reload for other ports than the bound ones waits for the restart", () => {
+  const three = '["10111=41000", "10112=41001", "10113=41002"]';
+  const running = configOf(`port_max = 10113\npublic_ports = ${three}`);
+  const others = [
+    'port_max = 10112\npublic_ports = ["10111=42000", "10112=42001"]',
+    'port_min = 10120\nport_max = 10121\npublic_ports = ["10120=42000", "10121=42001"]',
+    `port_max = 10113\ntcp = true\npublic_ports = ${three.replaceAll("4100", "4200")}`,
+  ];
+  for (const lines of others) {
+    const { changes, config } = planReload(running, configOf(lines));
+    assert.ok(changes.restart.includes("webrtc.public_ports"), lines);
+    assert.deepEqual(config.reach, running.reach);
+    assert.deepEqual(config.webrtc.publicPorts, running.webrtc.publicPorts);
+  }
+});
+
+Deno.test("provider: its address stays as long as its ports", () => {
+  const running = configOf("", RUNPOD);
+  for (const lines of ['provider = "none"', "port_min = 10200\nport_max = 10204"]) {
+    const { changes, config } = planReload(running, configOf(lines, RUNPOD));
+    assert.ok(changes.restart.includes("webrtc.public_ip"), lines);
+    assert.equal(config.webrtc.publicIp, "203.0.113.7");
+    assert.deepEqual(config.reach, running.reach);
+  }
+});
+
 Deno.test("pinhole check: consecutive ports of one source share a line", () => {
   assert.deepEqual(formatReach(configOf("")), [
     "UDP 10111-10115 is (the address that the viewer used):10111-10115: the same numbers",
@@ -223,4 +295,11 @@ public_ports = ["10111=41000", "10112=41007"]`);
   ]
     .map(([, ...fields]) => fields.join(" "));
   assert.deepEqual(proxies.slice(1), ["tcp 10111 41000", "tcp 10112 41007"]);
+  const twice = configOf(
+    'port_max = 10112\npublic_ports = ["10111=a.example:41000", "10112=b.example:41000"]',
+  );
+  assert.throws(
+    () => formatTunnel(twice, { ...TUNNEL_DEFAULTS, source: "config.toml" }),
+    /public port UDP 41000 twice/,
+  );
 });

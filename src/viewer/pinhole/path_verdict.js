@@ -74,6 +74,12 @@ function judgeTcp(ports) {
   const tcp = ports.filter(({ transport, stage }) => transport === "tcp" && stage === "done");
   const silent = tcp.filter(({ ms }) => ms === null);
   if (silent.length === 0) return null;
+  if (!ports.some(({ transport }) => transport === "udp")) {
+    return failed("tcp_silent", describeSilent(silent, { of: tcp.length, protocol: "TCP" }), [
+      "This server has no UDP: viewers of these ports cannot connect.",
+      "Check that each media port is mapped for TCP, and that the firewall allows it.",
+    ]);
+  }
   return warning("tcp_silent", describeSilent(silent, { of: tcp.length, protocol: "TCP" }), [
     "Every port answers over UDP, so only viewers on networks without UDP cannot connect.",
     "Check that frpc has a TCP proxy for each media port, and that the firewall allows it.",
