@@ -101,6 +101,7 @@ export class SharedPaths {
       arrived: (delayMs, sentAtMs) => member.trace.add(delayMs, sentAtMs),
       reported: ({ sentKbps, leastDelayMs }, nowMs) => {
         member.sentKbps = sentKbps;
+        member.reportedAtMs = nowMs;
         member.leastDelayMs = leastDelayMs;
         if (isKnown()) this.#update(nowMs);
         return member.hiddenMs;
@@ -149,10 +150,14 @@ export class SharedPaths {
   #add(member: SharedRateMember, { group, nowMs }: { group: RateGroup; nowMs: number }): void {
     this.#groups.add(group);
     group.add(member);
-    member.joinedAtMs = nowMs;
-    member.raised = 0;
+    // Two that form a group have both joined it; of a larger one, the others keep what they know.
+    const joined = group.size === 2 ? [...group] : [member];
+    for (const each of joined) {
+      each.joinedAtMs = nowMs;
+      each.raised = 0;
+    }
     for (const each of group) each.group = group;
-    if (member.trialUntilMs === undefined) settle(group);
+    if (member.trialUntilMs === undefined) settle(joined);
     this.#changed(this.groupSizes);
   }
 
@@ -178,7 +183,9 @@ export class SharedPaths {
     const others = [...member.group ?? []].filter((other) => other !== member);
     const sumKbps = others.reduce((sum, { averageKbps }) => sum + averageKbps, 0);
     if (sumKbps === 0) return;
-    for (const other of others) other.inherit(1 + member.usedKbps / sumKbps);
+    // One on trial was given its rate by the others, whether it used it or not.
+    const kbps = member.trialUntilMs === undefined ? member.usedKbps : member.averageKbps;
+    for (const other of others) other.inherit(1 + kbps / sumKbps);
   }
 
   #update(nowMs: number): void {
@@ -203,7 +210,7 @@ export class SharedPaths {
       const { verdict, hiddenMs } = this.#judge(member, group);
       if (verdict === "together" && member.trialUntilMs !== undefined) {
         member.trialUntilMs = undefined;
-        settle(group);
+        settle([member]);
       }
       const isDue = nowMs > (member.trialUntilMs ?? nowMs);
       if (verdict === "apart" || isDue || member.isHeldBack) this.#part(member, { group, nowMs });
@@ -213,11 +220,19 @@ export class SharedPaths {
 
   #part(member: SharedRateMember, { group, nowMs }: { group: RateGroup; nowMs: number }): void {
     const wasOnTrial = member.trialUntilMs !== undefined;
+    const others = [...group].filter((other) => other !== member);
+    if (wasOnTrial) this.#bequeath(member);
     this.#remove(member);
     if (wasOnTrial) member.rate.explore();
     const beforeMs = nowMs - member.joinedAtMs > APART.forgottenMs ? 0 : member.apart?.forMs ?? 0;
     const forMs = Math.min(Math.max(APART.leastMs, 2 * beforeMs), APART.mostMs);
-    member.apart = { from: group, forMs, untilMs: nowMs + forMs };
+    const untilMs = nowMs + forMs;
+    const [other] = others;
+    member.apart = { from: new WeakRef(group), forMs, untilMs };
+    if (others.length > 1 || other === undefined) return;
+    // The group of two has ended, and either may be the one that is judged next time.
+    member.apart = { from: new WeakRef(other), forMs, untilMs };
+    other.apart = { from: new WeakRef(member), forMs, untilMs };
   }
 
   /** Viewers whose delays agree form groups. */
@@ -234,7 +249,9 @@ export class SharedPaths {
       const other = group !== undefined
         ? undefined
         : free.find((other) =>
-          other !== member && other.group === undefined && agrees(new Set([other]))
+          other !== member && other.group === undefined &&
+          !isBarred(member, { group: new Set([other]), nowMs }) &&
+          !isBarred(other, { group: new Set([member]), nowMs }) && agrees(new Set([other]))
         );
       const joined = group ?? (other && new Set([other]));
       if (joined !== undefined) this.#add(member, { group: joined, nowMs });
@@ -283,8 +300,8 @@ function hiddenMsOf(claims: readonly number[]): number {
   return Math.min(Math.max(0, mostMs - HIDDEN_MS.noise), HIDDEN_MS.max);
 }
 
-function settle(group: RateGroup): void {
-  for (const { rate } of group) rate.settle();
+function settle(members: readonly SharedRateMember[]): void {
+  for (const { rate } of members) rate.settle();
 }
 
 /** Whether the member left the group so recently that it does not come back to it. */
@@ -292,5 +309,8 @@ function isBarred(
   { apart }: SharedRateMember,
   { group, nowMs }: { group: RateGroup; nowMs: number },
 ): boolean {
-  return apart !== undefined && nowMs < apart.untilMs && apart.from === group;
+  if (apart === undefined || nowMs >= apart.untilMs) return false;
+  const from = apart.from.deref();
+  return from === group ||
+    (from instanceof SharedRateMember && group.size === 1 && group.has(from));
 }

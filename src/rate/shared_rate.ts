@@ -11,6 +11,8 @@ const RAISED_KEPT = 0.977;
 const RAISED_MAX = 1;
 /** A viewer that sends less of its rate than this lends the rest. */
 const ACTIVE_SHARE = 0.7;
+/** Viewers report several times a second while packets arrive. */
+const SILENT_MS = 2_000;
 /** After its first picture, a viewer counts as one that uses its rate. */
 const WARM_UP_MS = 2_000;
 
@@ -45,9 +47,17 @@ export class SharedRateMember {
   /** Until when it is a member without proof. */
   trialUntilMs: number | undefined;
   /** The group that it left last, how long it stays out of it, and until when. */
-  apart: { readonly from: RateGroup; readonly forMs: number; readonly untilMs: number } | undefined;
-  /** Video sent recently, in kbit/s. */
+  apart:
+    | {
+      /** The group, or the other of two. */
+      readonly from: WeakRef<RateGroup | SharedRateMember>;
+      readonly forMs: number;
+      readonly untilMs: number;
+    }
+    | undefined;
+  /** Video sent recently, in kbit/s, as of the last report. */
   sentKbps = 0;
+  reportedAtMs = Number.NEGATIVE_INFINITY;
   /** The shortest delay that it has seen, with the offset of the clocks. */
   leastDelayMs = 0;
   /** By how much the empty path's delay is shorter, as others know. */
@@ -98,7 +108,9 @@ export class SharedRateMember {
 
   /** Whether it uses its rate; otherwise it lends. */
   isActive(nowMs: number): boolean {
-    return nowMs - this.#beganAtMs < WARM_UP_MS ||
+    if (nowMs - this.#beganAtMs < WARM_UP_MS) return true;
+    // One that is sent nothing reports nothing.
+    return nowMs - this.reportedAtMs < SILENT_MS &&
       this.sentKbps >= ACTIVE_SHARE * this.averageKbps;
   }
 

@@ -46,6 +46,11 @@ export class RendererStream {
     this.#isShown = true;
   }
 
+  /** An access unit is sent to no viewer, so that those who come back need a keyframe. */
+  hide(): void {
+    this.#isShown = false;
+  }
+
   /** Viewers receive another frame. Requests a keyframe ahead, so that the renderer comes back with one. */
   leave(nowMs: number): void {
     if (!this.#isShown) return;

@@ -187,7 +187,7 @@ export class VideoBranch {
   pass(unit: EncodedSourceFrame): void {
     // Even if nobody watches: the renderer may send its parameter sets only once.
     const data = this.#renderer.read(unit);
-    if (!this.#audience.isWatching || this.#closed) return;
+    if (!this.#audience.isWatching || this.#closed) return this.#renderer.hide();
     this.#followPaths();
     const nowMs = this.#options.clock.now();
     if (!this.#renderer.isShown && !unit.keyframe) {

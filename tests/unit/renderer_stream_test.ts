@@ -191,3 +191,17 @@ Deno.test("renderer that encodes: a shared loop begins at once, without an encod
   assert.deepEqual([encoders.opened.length, encoders.latest.encoded.length], [1, encoded]);
   await idleLoops.close();
 });
+
+Deno.test("renderer that encodes: a viewer that was sent nothing for a while gets a keyframe first", async () => {
+  await using stream = await Stream.open();
+  await stream.play(3, { keyframe: true });
+  stream.sink.isPaused = true;
+  await stream.play(3);
+  stream.sink.isPaused = false;
+  const { frames } = stream.sink;
+  const before = frames.length;
+  await stream.play(3);
+  assert.equal(frames.length, before, "they refer to what it did not get");
+  await stream.play(2, { keyframe: true });
+  assert.deepEqual(frames.slice(before).map(({ keyframe }) => keyframe), [true, false]);
+});

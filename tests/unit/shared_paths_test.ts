@@ -156,22 +156,54 @@ Deno.test("SharedPaths: one that sends little keeps out of the mean, up to which
   assert.deepEqual(set.rates.slice(1), [400, 400]);
 });
 
-Deno.test("SharedPaths: one with a queue of its own leaves, and comes back later each time", () => {
+for (const rates of [[400, 400, 400], [400, 400]]) {
+  Deno.test(`SharedPaths: of ${rates.length}, one with a queue of its own leaves, and comes back later each time`, () => {
+    const set = tunnel(...rates);
+    const [own] = set.viewers;
+    assert.ok(own !== undefined);
+    const awayMs: number[] = [];
+    for (let times = 0; times < 3; times++) {
+      own.ownMs = 150;
+      set.pass(2_000);
+      assert.equal(own.path.viewers(), 1);
+      own.ownMs = 0;
+      const sinceMs = set.nowMs;
+      while (own.path.viewers() === 1) set.pass(500);
+      awayMs.push(set.nowMs - sinceMs);
+    }
+    const [first = 0, , third = 0] = awayMs;
+    assert.ok(third > first + 4_000, `${awayMs}`);
+  });
+}
+
+Deno.test("SharedPaths: one that comes does not make the others forget what they know of the path", () => {
   const set = tunnel(400, 400, 400);
-  const [own] = set.viewers;
-  assert.ok(own !== undefined);
-  const awayMs: number[] = [];
-  for (let times = 0; times < 3; times++) {
-    own.ownMs = 150;
-    set.pass(2_000);
-    assert.equal(own.path.viewers(), 1);
-    own.ownMs = 0;
-    const sinceMs = set.nowMs;
-    while (own.path.viewers() === 1) set.pass(500);
-    awayMs.push(set.nowMs - sinceMs);
+  const before = set.viewers.map(({ settled }) => settled);
+  const newcomer = set.come(300);
+  set.pass(8_000);
+  assert.equal(newcomer.path.viewers(), 4);
+  assert.deepEqual(set.viewers.slice(0, 3).map(({ settled }) => settled), before);
+});
+
+Deno.test("SharedPaths: what the others gave one that leaves at once comes back to them", () => {
+  const set = tunnel(400, 400, 400);
+  for (let times = 0; times < 5; times++) {
+    const visitor = new FakeViewer(set.paths, 1_250);
+    visitor.path.begin(1_250, set.nowMs);
+    visitor.path.leave();
+    set.pass(500);
   }
-  const [first = 0, , third = 0] = awayMs;
-  assert.ok(third > first + 4_000, `${awayMs}`);
+  assert.ok(Math.min(...set.rates) > 380, `${set.rates}`);
+});
+
+Deno.test("SharedPaths: one that is sent nothing, and reports nothing, keeps out of the mean", () => {
+  const set = tunnel(400, 400, 400);
+  const [silent] = set.viewers.splice(0, 1);
+  assert.ok(silent !== undefined);
+  set.pass(3_000);
+  silent.targetKbps = 2_000;
+  set.pass(3_000);
+  assert.deepEqual(set.rates, [400, 400]);
 });
 
 Deno.test("SharedPaths: one that loses whatever the others give it leaves, and takes little with it", () => {
