@@ -18,8 +18,8 @@ const LEVEL_MS = 100;
 const WITNESSES_MAX = 4;
 /**
  * What a viewer's shortest delay may hide of a queue, in milliseconds. The first part is noise: pictures of others that
- * one packet waited for and another did not. More than the last is not believed, because every controller puts up with
- * so much for other traffic, so a viewer that reports nonsense cannot take the others' rates.
+ * one packet waited for and another did not. More than the last is not believed: every controller puts up with so much
+ * for other traffic after a few seconds, so a viewer that reports nonsense costs the others that long.
  */
 const HIDDEN_MS = { noise: 20, max: 400 } as const;
 /** A viewer that left a group stays out of it for so long: longer each time, less after a long stay. */
@@ -207,7 +207,7 @@ export class SharedPaths {
   #review(group: RateGroup, nowMs: number): void {
     for (const member of [...group]) {
       if (member.group !== group) continue;
-      const { verdict, hiddenMs } = this.#judge(member, group);
+      const { verdict, hiddenMs } = this.#judge(member, { group, nowMs });
       if (verdict === "together" && member.trialUntilMs !== undefined) {
         member.trialUntilMs = undefined;
         settle([member]);
@@ -242,7 +242,8 @@ export class SharedPaths {
     );
     for (const member of free) {
       if (member.group !== undefined) continue;
-      const agrees = (group: RateGroup) => this.#judge(member, group).verdict === "together";
+      const agrees = (group: RateGroup) =>
+        this.#judge(member, { group, nowMs }).verdict === "together";
       const group = [...this.#groups].find((group) =>
         !isBarred(member, { group, nowMs }) && agrees(group)
       );
@@ -261,7 +262,7 @@ export class SharedPaths {
   #merge(nowMs: number): void {
     for (const group of [...this.#groups]) {
       const into = [...this.#groups].find((other) =>
-        other !== group && other.size >= group.size && this.#agree(group, other)
+        other !== group && other.size >= group.size && this.#agree(group, { other, nowMs })
       );
       if (into === undefined) continue;
       this.#groups.delete(group);
@@ -269,15 +270,18 @@ export class SharedPaths {
     }
   }
 
-  #agree(group: RateGroup, other: RateGroup): boolean {
+  #agree(
+    group: RateGroup,
+    { other, nowMs }: { other: RateGroup; nowMs: number },
+  ): boolean {
     return [...group].slice(0, WITNESSES_MAX)
-      .every((member) => this.#judge(member, other).verdict === "together");
+      .every((member) => this.#judge(member, { group: other, nowMs }).verdict === "together");
   }
 
   /** Compares a member with others, of whom it may be one. */
   #judge(
     member: SharedRateMember,
-    group: RateGroup,
+    { group, nowMs }: { group: RateGroup; nowMs: number },
   ): { readonly verdict: BottleneckVerdict; readonly hiddenMs: number } {
     const compared: TraceComparison[] = [];
     const hidden: number[] = [];
@@ -287,11 +291,16 @@ export class SharedPaths {
       this.#comparisons++;
       const comparison = member.trace.compare(other.trace);
       compared.push(comparison);
-      if (comparison.buckets === 0) continue;
+      if (comparison.buckets === 0 || hasOtherMinimum(other, nowMs)) continue;
       hidden.push(member.leastDelayMs - other.emptyMs - comparison.differenceMs);
     }
     return { verdict: judgeBottleneck(compared), hiddenMs: hiddenMsOf(hidden) };
   }
+}
+
+/** Whether a viewer was parted so recently that its shortest delay may be that of another path. */
+function hasOtherMinimum({ apart }: SharedRateMember, nowMs: number): boolean {
+  return apart !== undefined && nowMs < apart.untilMs + APART.forgottenMs;
 }
 
 /** What any of the others knows to be hidden: it may be the only one that was there before the queue. */

@@ -230,6 +230,23 @@ Deno.test("SharedPaths: one that never saw the path empty learns from the others
   assert.equal(late.hiddenMs, 0);
 });
 
+Deno.test("SharedPaths: one that was parted has no say in how long the queue is for a minute", () => {
+  const set = tunnel(400, 400, 400);
+  const [parted, other] = set.viewers;
+  assert.ok(parted !== undefined && other !== undefined);
+  parted.ownMs = 150;
+  set.pass(2_000);
+  assert.equal(parted.path.viewers(), 1);
+  parted.ownMs = 0;
+  // As of another path that it had before.
+  parted.leastDelayMs = -300;
+  set.pass(20_000);
+  assert.equal(parted.path.viewers(), 3);
+  assert.equal(other.hiddenMs, 0);
+  set.pass(80_000);
+  assert.ok(other.hiddenMs > 200, `${other.hiddenMs}`);
+});
+
 Deno.test("SharedPaths: of more than 256 viewers, the others are on their own", () => {
   const paths = new SharedPaths();
   const viewers = Array.from({ length: 300 }, () => new FakeViewer(paths, 500));
