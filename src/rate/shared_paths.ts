@@ -76,6 +76,8 @@ export class SharedPaths {
   #passedAtMs = Number.NEGATIVE_INFINITY;
   #levelledAtMs = Number.NEGATIVE_INFINITY;
   #comparisons = 0;
+  /** Number of passes, by which each free viewer comes first once. */
+  #passes = 0;
 
   /** @param options.changed Called with the new {@link SharedPaths.groupSizes}. */
   constructor({ changed = () => {} }: { changed?: (groupSizes: readonly number[]) => void } = {}) {
@@ -205,9 +207,14 @@ export class SharedPaths {
 
   /** Members whose delays do not go with the others' leave. */
   #review(group: RateGroup, nowMs: number): void {
-    for (const member of [...group]) {
+    // The budget may not do for all, and those on trial are let go without an answer.
+    const isOnTrial = ({ trialUntilMs }: SharedRateMember) => trialUntilMs !== undefined;
+    const rest = [...group].filter((member) => !isOnTrial(member));
+    for (const member of [...[...group].filter(isOnTrial), ...rest]) {
       if (member.group !== group) continue;
-      const { verdict, hiddenMs } = this.#judge(member, { group, nowMs });
+      const judged = this.#judge(member, { group, nowMs });
+      if (judged === UNJUDGED) return;
+      const { verdict, hiddenMs } = judged;
       if (verdict === "together" && member.trialUntilMs !== undefined) {
         member.trialUntilMs = undefined;
         settle([member]);
@@ -240,7 +247,9 @@ export class SharedPaths {
     const free = [...this.#members].filter(({ hasBegun, group }) =>
       hasBegun && group === undefined
     );
-    for (const member of free) {
+    const first = this.#passes++ % Math.max(1, free.length);
+    for (const member of [...free.slice(first), ...free.slice(0, first)]) {
+      if (this.#comparisons >= COMPARISONS_MAX) return;
       if (member.group !== undefined) continue;
       const agrees = (group: RateGroup) =>
         this.#judge(member, { group, nowMs }).verdict === "together";
@@ -283,6 +292,7 @@ export class SharedPaths {
     member: SharedRateMember,
     { group, nowMs }: { group: RateGroup; nowMs: number },
   ): { readonly verdict: BottleneckVerdict; readonly hiddenMs: number } {
+    if (this.#comparisons >= COMPARISONS_MAX) return UNJUDGED;
     const compared: TraceComparison[] = [];
     const hidden: number[] = [];
     for (const other of group) {
@@ -297,6 +307,8 @@ export class SharedPaths {
     return { verdict: judgeBottleneck(compared), hiddenMs: hiddenMsOf(hidden) };
   }
 }
+
+const UNJUDGED = { verdict: "unknown", hiddenMs: 0 } as const;
 
 /** Whether a viewer was parted so recently that its shortest delay may be that of another path. */
 function hasOtherMinimum({ apart }: SharedRateMember, nowMs: number): boolean {

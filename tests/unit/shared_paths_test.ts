@@ -262,3 +262,21 @@ Deno.test("SharedPaths: of more than 256 viewers, the others are on their own", 
   for (const { path } of viewers) path.leave();
   assert.deepEqual(paths.groupSizes, []);
 });
+
+Deno.test("SharedPaths: viewers by other ways do not keep the many behind them from being compared", () => {
+  const paths = new SharedPaths();
+  const viewers = Array.from({ length: 256 }, () => new FakeViewer(paths, 500));
+  for (const viewer of viewers) {
+    viewer.isLimited = false;
+    viewer.path.begin(500, 0);
+  }
+  const wave = (nowMs: number, periodMs: number) =>
+    60 * Math.abs(2 * (nowMs % periodMs) / periodMs - 1);
+  for (let nowMs = 0; nowMs < 20_000; nowMs += STEP_MS) {
+    for (const [at, { path }] of viewers.entries()) {
+      path.arrived(at < 6 ? wave(nowMs, 700 + 400 * at) : wave(nowMs, 2_000), nowMs);
+      path.reported({ sentKbps: 500, leastDelayMs: 0 }, nowMs);
+    }
+  }
+  assert.ok(Math.max(0, ...paths.groupSizes) >= 200, `${paths.groupSizes}`);
+});
