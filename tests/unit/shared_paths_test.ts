@@ -182,6 +182,12 @@ Deno.test("SharedPaths: one that comes does not make the others forget what they
   const newcomer = set.come(300);
   set.pass(8_000);
   assert.equal(newcomer.path.viewers(), 4);
+  // Nor does one that is found to share the path later.
+  for (const viewer of set.viewers) viewer.isLimited = false;
+  const found = set.come(300);
+  assert.equal(found.path.viewers(), 1);
+  set.pass(8_000);
+  assert.equal(found.path.viewers(), 5);
   assert.deepEqual(set.viewers.slice(0, 3).map(({ settled }) => settled), before);
 });
 
