@@ -1,5 +1,6 @@
 import type { PlannedPort, PortTransport, PublicPlace } from "../base/public_ports.ts";
 import { formatHostPort } from "../base/host_port.ts";
+import { formatPorts } from "../tunnel/port_mapping.ts";
 import type { Config } from "../config/config.ts";
 
 /** Consecutive ports of one transport with the same offset and source. */
@@ -18,9 +19,9 @@ export function formatReach({ webrtc, reach }: Pick<Config, "webrtc" | "reach">)
   return runsOf(reach.ports).map(({ transport, first, last, place }) => {
     const host = place.host ?? webrtc.publicIp ?? "(the address that the viewer used)";
     const from = place.from ?? "the same numbers";
-    const local = portsFrom(first, last - first);
-    const named = formatHostPort(host, portsFrom(place.port, last - first));
-    return `${transport.toUpperCase()} ${local} is ${named}: ${from}`;
+    const count = last - first + 1;
+    const named = formatHostPort(host, formatPorts(place.port, count));
+    return `${transport.toUpperCase()} ${formatPorts(first, count)} is ${named}: ${from}`;
   });
 }
 
@@ -47,8 +48,4 @@ function continues(
 ): boolean {
   return port === last + 1 && place.port - before.port === port - first &&
     place.from === before.from && place.host === before.host;
-}
-
-function portsFrom(first: number, more: number): string {
-  return more === 0 ? `${first}` : `${first}-${first + more}`;
 }
